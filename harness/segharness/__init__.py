@@ -1,0 +1,118 @@
+"""segharness: which instance segmentation model still works when the world gets ugly?
+
+The public API. Names are imported on first use, so that listing plugins stays cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segharness.api import evaluate, run
+    from segharness.errors import (
+        CellError,
+        ContractError,
+        DataError,
+        ImageError,
+        PluginError,
+        SchemaError,
+        SegharnessError,
+        StoreError,
+        SuiteError,
+        UsageError,
+    )
+    from segharness.hookspecs import hookimpl
+    from segharness.records import Category, Condition, Corruption, Dataset, Instances, Model, Sample
+    from segharness.specs import (
+        CategorySet,
+        CommandSpec,
+        ConditionSet,
+        CorruptionSpec,
+        DatasetSpec,
+        ExecutorSpec,
+        MetricSpec,
+        MixtureSpec,
+        ModelSpec,
+        Option,
+        ReporterSpec,
+    )
+    from segharness.store.results import read_results
+
+_HOME = {
+    "api": ("evaluate", "run"),
+    "errors": (
+        "CellError",
+        "ContractError",
+        "DataError",
+        "ImageError",
+        "PluginError",
+        "SchemaError",
+        "SegharnessError",
+        "StoreError",
+        "SuiteError",
+        "UsageError",
+    ),
+    "hookspecs": ("hookimpl",),
+    "records": ("Category", "Condition", "Corruption", "Dataset", "Instances", "Model", "Sample"),
+    "specs": (
+        "CategorySet",
+        "CommandSpec",
+        "ConditionSet",
+        "CorruptionSpec",
+        "DatasetSpec",
+        "ExecutorSpec",
+        "MetricSpec",
+        "MixtureSpec",
+        "ModelSpec",
+        "Option",
+        "ReporterSpec",
+    ),
+    "store.results": ("read_results",),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "Category",
+    "CategorySet",
+    "CellError",
+    "CommandSpec",
+    "Condition",
+    "ConditionSet",
+    "ContractError",
+    "Corruption",
+    "CorruptionSpec",
+    "DataError",
+    "Dataset",
+    "DatasetSpec",
+    "ExecutorSpec",
+    "ImageError",
+    "Instances",
+    "MetricSpec",
+    "MixtureSpec",
+    "Model",
+    "ModelSpec",
+    "Option",
+    "PluginError",
+    "ReporterSpec",
+    "Sample",
+    "SchemaError",
+    "SegharnessError",
+    "StoreError",
+    "SuiteError",
+    "UsageError",
+    "evaluate",
+    "hookimpl",
+    "read_results",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'segharness' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"segharness.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,5 @@
+"""``python -m segharness``."""
+
+from segharness.cli import main
+
+raise SystemExit(main())

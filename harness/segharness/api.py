@@ -1,0 +1,162 @@
+"""From Python what the command line does: ``segharness.run(suite)``, ``segharness.evaluate(model, suite)``."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segharness.errors import UsageError
+from segharness.plugins import PluginArguments, PluginHost
+from segharness.records import Model
+from segharness.runner import Prepared, RunOutcome, Settings, execute, prepare
+from segharness.runner.progress import Display
+from segharness.score import check_stored_reference, score_run
+from segharness.store import read_results
+from segharness.suite import ModelEntry, Overrides, Plan, StoredReference, Suite, Variables, load_suite, make_plan
+from segharness.suite.select import Selection
+from segharness.suite.suite import Group
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that came to its end: what became of it, and its results (None when it was interrupted)."""
+
+    outcome: RunOutcome
+    results: pa.Table | None
+
+
+def prepare_run(plan: Plan, host: PluginHost, settings: Settings) -> Prepared:
+    """Find everything that can be wrong before the first cell runs.
+
+    Raises:
+        UsageError: see `segharness.runner.prepare`; also a stored reference of another protocol.
+    """
+    prepared = prepare(plan, host, settings)
+    for group in plan.suite.groups:
+        if isinstance(group.reference, StoredReference):
+            check_stored_reference(group.reference, read_results(Path(group.reference.results)), prepared.protocol)
+    return prepared
+
+
+def finish_run(prepared: Prepared, host: PluginHost, engine: str = "hotcoco", show: Display | None = None) -> Finished:
+    """Run what is prepared and score it."""
+    outcome = execute(prepared, host, show)
+    if outcome.interrupted or not outcome.folder.manifest.is_file():
+        return Finished(outcome, None)
+    return Finished(outcome, score_run(outcome.folder, host, engine))
+
+
+def run(
+    suite: str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    variables: Mapping[str, str] | None = None,
+    models: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    references: Sequence[str] = (),
+    limit: int | None = None,
+    k: str = "",
+    m: str = "",
+    fresh: bool = False,
+    executor: str = "local",
+    workers: int | None = None,
+    devices: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    engine: str = "hotcoco",
+) -> pa.Table:
+    """Run a suite and return its results; what was run before is not run again.
+
+    Args:
+        suite: the file.
+        out: the run folder; ``runs/<name of the suite>`` when None.
+        variables: for ``${NAME}`` in the suite; the environment comes after them.
+        models, datasets, references, limit: replace the suite's, as ``--model`` and so on do.
+        k, m: select cells, as ``-k`` and ``-m`` do.
+        fresh, executor, workers, devices, plugins, engine: as the options of ``segharness run``.
+
+    Returns:
+        the results table (see docs/results.md), with the manifest in its schema's metadata. Cells that failed have null
+        values with the reason.
+
+    Raises:
+        UsageError: everything that is found before the first cell runs.
+    """
+    file = Path(suite)
+    host = _host(file, plugins)
+    overrides = Overrides(models, datasets, references, limit)
+    loaded = load_suite(file, host, variables=Variables(variables or {}, os.environ), overrides=overrides)
+    plan = make_plan(loaded.suite, host, Selection(keyword=k, tags=m))
+    settings = Settings(run_folder(loaded.suite, out), fresh, executor, workers, tuple(devices))
+    return _results(finish_run(prepare_run(plan, host, settings), host, engine))
+
+
+def evaluate(
+    model: Model,
+    suite: str | os.PathLike[str],
+    *,
+    name: str = "model",
+    out: str | os.PathLike[str] | None = None,
+    variables: Mapping[str, str] | None = None,
+    datasets: Sequence[str] = (),
+    references: Sequence[str] = (),
+    limit: int | None = None,
+    plugins: Sequence[str] = (),
+    engine: str = "hotcoco",
+) -> pa.Table:
+    """Run a suite's protocol on a model object, in this process, and return its results.
+
+    The object takes the place of the suite's models; a stored reference stays. Nothing is reused: what an object was
+    made from cannot be known.
+
+    Args:
+        model: any `Model`.
+        suite: the file.
+        name: the model's id in the results.
+        out: the run folder; a temporary one that is removed when None.
+        variables, datasets, references, limit, plugins, engine: as in `run`.
+
+    Raises:
+        UsageError: everything that is found before the first cell runs.
+    """
+    file = Path(suite)
+    host = _host(file, plugins)
+    overrides = Overrides(datasets=datasets, references=references, limit=limit)
+    loaded = load_suite(file, host, variables=Variables(variables or {}, os.environ), overrides=overrides)
+    only = _with_object(loaded.suite, name, model)
+    with tempfile.TemporaryDirectory(prefix="segharness-") as temporary:
+        folder = Path(out) if out is not None else Path(temporary)
+        settings = Settings(folder, fresh=True, executor="inline", objects={name: model})
+        return _results(finish_run(prepare_run(make_plan(only, host), host, settings), host, engine))
+
+
+def run_folder(suite: Suite, out: str | os.PathLike[str] | None) -> Path:
+    """Return where a suite's run goes."""
+    return Path(out) if out is not None else Path("runs") / suite.name
+
+
+def _with_object(suite: Suite, name: str, model: Model) -> Suite:
+    stored = [g.reference for g in suite.groups if isinstance(g.reference, StoredReference)]
+    groups = tuple(Group(g.name, (name,), g.reference if g.reference in stored else None) for g in suite.groups)
+    entry = ModelEntry(name, f"object:{type(model).__module__}.{type(model).__qualname__}")
+    return Suite(**{**vars(suite), "models": (entry,), "groups": groups if stored else groups[:1]})
+
+
+def _host(file: Path, plugins: Sequence[str]) -> PluginHost:
+    host = PluginHost.load(PluginArguments(tuple(plugins), (str(file.parent.absolute()),)))
+    host.refuse_conflicts()
+    return host
+
+
+def _results(finished: Finished) -> pa.Table:
+    if finished.outcome.interrupted:
+        raise KeyboardInterrupt
+    if finished.results is None:
+        raise UsageError(f"{finished.outcome.folder.path}: nothing was run")
+    return finished.results

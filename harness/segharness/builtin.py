@@ -1,0 +1,76 @@
+"""What the engine itself offers, through the hooks that everyone uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from segharness.hookspecs import hookimpl
+from segharness.specs import CommandSpec, ExecutorSpec, MetricSpec, ReporterSpec
+
+
+def _command(name: str, summary: str, module: str = "") -> CommandSpec:
+    place = f"segharness.cli.{module or name}"
+    return CommandSpec(name, summary, f"{place}:configure", f"{place}:execute")
+
+
+@hookimpl
+def segharness_commands() -> Iterable[CommandSpec]:
+    return [
+        _command("run", "run suites: predictions, results, table"),
+        _command("collect", "show the cells that a run would have, and the resolved suite"),
+        _command("score", "derive a run's results again from its stored predictions"),
+        _command("report", "print or write the tables of a run"),
+        _command("schema", "print the JSON Schema of suite files"),
+        CommandSpec(
+            "models", "list the models on offer", "segharness.cli.offers:configure", "segharness.cli.offers:models"
+        ),
+        CommandSpec(
+            "datasets",
+            "list the data sets on offer",
+            "segharness.cli.offers:configure",
+            "segharness.cli.offers:datasets",
+        ),
+        CommandSpec(
+            "corruptions",
+            "list the corruptions and condition sets on offer",
+            "segharness.cli.offers:configure",
+            "segharness.cli.offers:corruptions",
+        ),
+        _command("plugins", "list the plugins found, what they offer, and which were left out"),
+    ]
+
+
+COCO_METRICS = ("AP", "AP50", "AP75", "AP_S", "AP_M", "AP_L", "AR1", "AR10", "AR100", "AR_S", "AR_M", "AR_L")
+"""COCO's 12 numbers, in pycocotools' order."""
+
+
+@hookimpl
+def segharness_metrics() -> Iterable[MetricSpec]:
+    return [
+        MetricSpec(
+            "coco",
+            "segharness.score.coco:score",
+            tasks=("segm", "bbox"),
+            metrics=COCO_METRICS,
+            description="COCO's 12 numbers from mask IoU (segm) and box IoU (bbox), as pycocotools defines them",
+        )
+    ]
+
+
+@hookimpl
+def segharness_executors() -> Iterable[ExecutorSpec]:
+    return [
+        ExecutorSpec("local", "segharness.runner.local:make", "worker processes on this machine, one a device"),
+        ExecutorSpec(
+            "inline", "segharness.runner.inline:make", "in this process, one unit after another; for debugging"
+        ),
+    ]
+
+
+@hookimpl
+def segharness_reporters() -> Iterable[ReporterSpec]:
+    return [
+        ReporterSpec("csv", "segharness.report.text:csv", ".csv", "comma-separated values"),
+        ReporterSpec("markdown", "segharness.report.text:markdown", ".md", "a GitHub-flavoured Markdown table"),
+        ReporterSpec("latex", "segharness.report.text:latex", ".tex", "a LaTeX tabular with booktabs"),
+    ]

@@ -1,0 +1,122 @@
+"""``segharness models``, ``datasets`` and ``corruptions``: what suites may name. Imports no framework."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from segharness.cli import Exit
+from segharness.plugins import PluginHost
+from segharness.specs import CategorySet, ConditionSet, CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec, Option
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="show all that is known of one")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def models(args: argparse.Namespace) -> int:
+    return _offers(args, (ModelSpec,))
+
+
+def datasets(args: argparse.Namespace) -> int:
+    return _offers(args, (DatasetSpec, CategorySet))
+
+
+def corruptions(args: argparse.Namespace) -> int:
+    return _offers(args, (CorruptionSpec, MixtureSpec, ConditionSet))
+
+
+def _offers(args: argparse.Namespace, kinds: Sequence[type[Any]]) -> int:
+    host: PluginHost = args.host
+    if args.name is not None:
+        found = next((spec for kind in kinds if (spec := host.find(args.name, kind))), None) or host.get(
+            args.name, *kinds
+        )
+        if args.json:
+            print(json.dumps(_plain(found), indent=1))
+        else:
+            _one(found, host)
+        return Exit.OK
+    if args.json:
+        print(json.dumps([_plain(spec) for kind in kinds for spec in host.all(kind)], indent=1))
+        return Exit.OK
+    console = Console()
+    for kind in kinds:
+        specs = host.all(kind)
+        if not specs:
+            continue
+        table = Table(
+            title=_TITLES[kind], title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+        )
+        for heading in ("name", *_COLUMNS[kind], "plugin", "description"):
+            table.add_column(heading, no_wrap=heading == "name")
+        for spec in specs:
+            extra = (Text(_brief(getattr(spec, column))) for column in _COLUMNS[kind])
+            table.add_row(spec.name, *extra, host.owner(spec).distribution, Text(spec.description))
+        console.print(table)
+    return Exit.OK
+
+
+_TITLES = {
+    ModelSpec: "models",
+    DatasetSpec: "data sets",
+    CategorySet: "category sets (for splits)",
+    CorruptionSpec: "corruptions",
+    MixtureSpec: "mixtures",
+    ConditionSet: "condition sets",
+}
+_COLUMNS: dict[type, tuple[str, ...]] = {
+    ModelSpec: ("tags",),
+    DatasetSpec: ("tags",),
+    CategorySet: (),
+    CorruptionSpec: ("category", "severities", "version"),
+    MixtureSpec: ("severities",),
+    ConditionSet: ("severities",),
+}
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, tuple):
+        numbers = [v for v in value if isinstance(v, int)]
+        if len(numbers) > 2 and list(value) == list(range(numbers[0], numbers[-1] + 1)):
+            return f"{numbers[0]}-{numbers[-1]}"
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _one(spec: Any, host: PluginHost) -> None:
+    owner = host.owner(spec)
+    print(f"{spec.name}  (plugin {owner.name}, {owner.distribution} {owner.version})")
+    for field in dataclasses.fields(spec):
+        value = getattr(spec, field.name)
+        if field.name in ("name", "factory", "apply") or not value:
+            continue
+        if isinstance(value, dict):
+            print(f"  {field.name}:")
+            for key, item in value.items():
+                print(f"    {key}: {_option(item) if isinstance(item, Option) else item}")
+        else:
+            print(f"  {field.name}: {_stages(value) if field.name == 'stages' else _brief(value)}")
+
+
+def _option(option: Option) -> str:
+    marks = [mark for mark, on in (("required", option.required), ("a path", option.path)) if on]
+    return option.help + (f" ({', '.join(marks)})" if marks else "")
+
+
+def _stages(stages: Sequence[Sequence[str]]) -> str:
+    return "; then ".join("one of " + ", ".join(stage) for stage in stages)
+
+
+def _plain(spec: Any) -> dict[str, Any]:
+    found = {"kind": type(spec).__name__.removesuffix("Spec").lower(), **dataclasses.asdict(spec)}
+    return {key: value for key, value in found.items() if not callable(value)}

@@ -1,0 +1,53 @@
+"""``segharness report``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from segharness.cli import Exit
+from segharness.errors import UsageError
+from segharness.plugins import PluginHost
+from segharness.report import read_report
+from segharness.report.console import show
+from segharness.specs import ReporterSpec, load
+from segharness.store.atomic import write_atomic
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder or a results.arrow")
+    parser.add_argument(
+        "--format", metavar="NAME", help="csv, markdown, latex, or a plugin's; default a table on the screen"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there; its ending says the format")
+
+
+def execute(args: argparse.Namespace) -> int:
+    report = read_report(args.run)
+    if args.format is None and args.output is None:
+        show(report, Console())
+        return Exit.OK
+    spec = _reporter(args.host, args.format, args.output)
+    text: str = load(spec.render)(report)
+    if args.output is None:
+        sys.stdout.write(text)
+    else:
+        try:
+            write_atomic(args.output, text.encode())
+        except OSError as error:
+            raise UsageError(f"{args.output}: cannot be written: {error.strerror}") from error
+    return Exit.OK
+
+
+def _reporter(host: PluginHost, name: str | None, output: Path | None) -> ReporterSpec:
+    if name is not None:
+        return host.get(name, ReporterSpec)
+    assert output is not None
+    for spec in host.all(ReporterSpec):
+        if spec.suffix == output.suffix:
+            return spec
+    endings = ", ".join(f"{s.suffix} ({s.name})" for s in host.all(ReporterSpec))
+    raise UsageError(f"{output}: no format has the ending `{output.suffix}`; there are {endings}, or give --format")

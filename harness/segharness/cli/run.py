@@ -1,0 +1,106 @@
+"""``segharness run``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from segharness.api import finish_run, prepare_run
+from segharness.cli import Exit, selecting
+from segharness.cli.collect import print_cells
+from segharness.report import make_report
+from segharness.report.console import show
+from segharness.runner import RunOutcome, Settings
+from segharness.runner.progress import display
+
+if TYPE_CHECKING:
+    from segharness.cli.selecting import Chosen
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    selecting.configure(parser)
+    running = parser.add_argument_group("running")
+    running.add_argument("--collect-only", "--co", action="store_true", help="show the cells and stop")
+    running.add_argument(
+        "-x", "--exitfirst", dest="maxfail", action="store_const", const=1, help="stop at the first failed cell"
+    )
+    running.add_argument("--maxfail", type=int, default=0, metavar="N", help="stop after N failed cells")
+    running.add_argument("--fresh", action="store_true", help="make every selected file again")
+    running.add_argument("--workers", type=int, metavar="N", help="worker processes; default one a device, or a core")
+    running.add_argument(
+        "--devices", default="", metavar="LIST", help="e.g. cuda:0,cuda:1 or cpu; default what there is"
+    )
+    running.add_argument("--executor", default="local", metavar="NAME", help="local, inline, or a plugin's")
+    running.add_argument("--engine", default="hotcoco", metavar="NAME", help="of the scoring: hotcoco or pycocotools")
+    showing = parser.add_argument_group("showing")
+    showing.add_argument("--durations", type=int, default=0, metavar="N", help="show the N slowest cells")
+    showing.add_argument("-v", "--verbose", action="count", default=0, help="a line for every cell")
+    showing.add_argument("-q", "--quiet", action="count", default=0, help="only failures and the table; -qq no table")
+
+
+def execute(args: argparse.Namespace) -> int:
+    chosen = [c for c in selecting.choose(args) if c.plan.selected]
+    if args.collect_only:
+        return print_cells(chosen, args.verbose - args.quiet)
+    if not chosen:
+        print("nothing to run: no cell was selected", file=sys.stderr)
+        return Exit.NOTHING
+    devices = tuple(d for d in args.devices.split(",") if d)
+    prepared = [
+        prepare_run(
+            c.plan, c.host, Settings(c.folder.path, args.fresh, args.executor, args.workers, devices, args.maxfail)
+        )
+        for c in chosen
+    ]
+    worst = Exit.OK
+    for one, ready in zip(chosen, prepared, strict=True):
+        console, errors = Console(), Console(stderr=True)
+        with display(errors, args.verbose - args.quiet) as shown:
+            finished = finish_run(ready, one.host, args.engine, shown)
+        outcome = finished.outcome
+        if outcome.interrupted:
+            print("interrupted; the same command continues where this one stopped", file=sys.stderr)
+            return Exit.INTERRUPTED
+        if finished.results is not None and args.quiet < 2:
+            show(make_report(finished.results), console)
+        _summary(one, outcome, errors if args.quiet < 2 else None)
+        if args.durations:
+            _durations(one, console, args.durations)
+        worst = max(worst, Exit.FAILED if outcome.failed or outcome.stopped else Exit.OK)
+        if outcome.stopped:
+            break
+    return worst
+
+
+def _summary(one: Chosen, outcome: RunOutcome, console: Console | None) -> None:
+    if outcome.stopped:
+        print(f"error: {outcome.stopped}", file=sys.stderr)
+    if console is not None:
+        count = len(one.plan.selected)
+        failed = f", {len(outcome.failed)} failed" if outcome.failed else ""
+        console.print(
+            f"{count - len(outcome.failed)} of {count} cells done{failed}; {outcome.made} predictions made, "
+            f"{outcome.reused} reused; {one.folder.results}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _durations(one: Chosen, console: Console, count: int) -> None:
+    """Print the cells in which the model took longest."""
+    from segharness.store import IMAGES, read_table
+
+    seconds = {}
+    for cell in one.plan.selected:
+        place = one.folder.shard(*cell.key, 0).images.parent
+        total = 0.0
+        for file in sorted(place.glob("*.arrow")):
+            total += sum(s or 0 for s in read_table(file, IMAGES)[0].column("seconds").to_pylist())
+        seconds[cell.node_id] = total
+    console.print(f"slowest {count} cells (seconds in predict)")
+    for node_id, total in sorted(seconds.items(), key=lambda pair: -pair[1])[:count]:
+        console.print(f"{total:9.2f}  {node_id}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,34 @@
+"""``segharness score``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from segharness.cli import Exit
+from segharness.plugins import PluginArguments, PluginHost
+from segharness.report import make_report
+from segharness.report.console import show
+from segharness.score import score_run
+from segharness.store import Lock, RunFolder
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, e.g. runs/robustness")
+    parser.add_argument("--engine", default="hotcoco", metavar="NAME", help="hotcoco or pycocotools")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no table")
+
+
+def execute(args: argparse.Namespace) -> int:
+    folder = RunFolder(args.run)
+    given = folder.read_manifest()["plugin_arguments"]
+    names = (*given["include"], *args.plugin_names)
+    host = PluginHost.load(PluginArguments(names, tuple(given["folders"]), args.strict_plugins))
+    host.refuse_conflicts()
+    with Lock(folder):
+        results = score_run(folder, host, args.engine)
+    if not args.quiet:
+        show(make_report(results), Console())
+    return Exit.OK

@@ -1,0 +1,125 @@
+"""The arguments that ``run`` and ``collect`` share, and the way from them to plans."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+
+from segharness.api import run_folder
+from segharness.errors import SuiteError, UsageError, nearest
+from segharness.plugins import PluginArguments, PluginHost
+from segharness.store import RunFolder
+from segharness.store.failures import read_failures
+from segharness.suite import Overrides, Plan, Variables, load_suite, make_plan
+from segharness.suite.collect import find_suites
+from segharness.suite.select import Selection, expression
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "suites",
+        nargs="*",
+        metavar="SUITE",
+        help="files, folders, or file.yaml::model::dataset::condition; default suites/",
+    )
+    select = parser.add_argument_group("selection")
+    select.add_argument("-k", default="", metavar="EXPR", help="cells whose names match, e.g. 'yolo and not fog'")
+    select.add_argument("-m", default="", metavar="EXPR", help="cells whose tags match, e.g. 'blur or noise'")
+    select.add_argument("--lf", "--last-failed", action="store_true", help="only what failed last time")
+    replace = parser.add_argument_group("replacing parts of a suite")
+    replace.add_argument(
+        "--var", action="append", default=[], metavar="NAME=VALUE", help="a value for ${NAME} in the suite"
+    )
+    entry = "NAME[,id=ID][,KEY=VALUE...]"
+    replace.add_argument("--model", action="append", default=[], metavar=entry, help="instead of the suite's models")
+    replace.add_argument(
+        "--dataset", action="append", default=[], metavar=entry, help="instead of the suite's data sets"
+    )
+    replace.add_argument(
+        "--reference",
+        action="append",
+        default=[],
+        metavar="[GROUP=]ID|RESULTS.arrow[::MODEL]",
+        help="instead of the suite's reference",
+    )
+    replace.add_argument("--limit", type=int, metavar="N", help="only the first N images of every data set")
+    parser.add_argument("--out", metavar="DIR", help="the run folder; default runs/<suite>")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A plan, the plugins it was made with, and its run folder."""
+
+    plan: Plan
+    host: PluginHost
+    folder: RunFolder
+
+
+def choose(args: argparse.Namespace) -> list[Chosen]:
+    """Load every suite asked for; all their mistakes are found before anything runs.
+
+    Raises:
+        UsageError: of the arguments or of any suite.
+    """
+    for text, flag in ((args.k, "-k"), (args.m, "-m")):
+        if text:
+            expression(text, flag)
+    variables = Variables(_pairs(args.var), os.environ)
+    overrides = Overrides(args.model, args.dataset, args.reference, args.limit)
+    found = find_suites(args.suites)
+    problems: list[str] = []
+    chosen: list[Chosen] = []
+    names: dict[str, str] = {}
+    for suite in found:
+        host = PluginHost.load(
+            PluginArguments(args.plugin_names, (str(suite.file.parent.absolute()),), args.strict_plugins),
+            warn=None if len(found) > 1 else _warn_local,
+        )
+        host.refuse_conflicts()
+        try:
+            loaded = load_suite(suite.file, host, shown=suite.shown, variables=variables, overrides=overrides)
+        except SuiteError as error:
+            problems += error.problems
+            continue
+        for note in loaded.notes:
+            print(f"note: {note}", file=sys.stderr)
+        name = loaded.suite.name
+        if name in names:
+            problems.append(f"{suite.shown}: has the name `{name}` of {names[name]}; both would write one run folder")
+        names[name] = suite.shown
+        out = os.path.join(args.out, name) if args.out and len(found) > 1 else args.out  # noqa: PTH118
+        folder = RunFolder(run_folder(loaded.suite, out))
+        keys = frozenset(read_failures(folder.failures)) if args.lf else None
+        selection = Selection(suite.parts, args.k, args.m, keys or None)
+        plan = make_plan(loaded.suite, host, selection)
+        problems += _unmatched(suite.parts, plan, suite.shown)
+        chosen.append(Chosen(plan, host, folder))
+    unused = set(variables.given) - variables.used
+    problems += [f"--var {name}: no suite uses it{nearest(name, variables.used)}" for name in sorted(unused)]
+    if problems:
+        raise UsageError(dict.fromkeys(problems))
+    return chosen
+
+
+def _warn_local(line: str) -> None:
+    """Warn of what is beside a suite; the other plugins were warned of when the command line began."""
+    if "segharness_plugins.py" in line:
+        print(f"warning: {line}", file=sys.stderr)
+
+
+def _unmatched(parts: tuple[tuple[str, ...], ...], plan: Plan, shown: str) -> list[str]:
+    known = ["::".join(cell.key[:n]) for cell in plan.cells for n in (1, 2, 3)]
+    names = ["::".join(part) for part in parts]
+    return [f"{shown}::{name}: no such cell{nearest(name, known)}" for name in names if name not in known]
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--var {text}: write NAME=VALUE")
+        found[name] = value
+    return found

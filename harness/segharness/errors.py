@@ -1,0 +1,81 @@
+"""Everything that segharness raises on purpose.
+
+::
+
+    SegharnessError
+    ├── UsageError               the user's mistake: message only, exit code 4
+    │   ├── SuiteError           something in a suite file, with file:line:column
+    │   ├── PluginError          a plugin that is missing, broken, or in conflict
+    │   ├── DataError            a data set whose files are missing or broken
+    │   └── StoreError           a run folder or result file that cannot be used as asked
+    │       └── SchemaError      a file of another schema version
+    └── CellError                costs the cells it happened in, never the run
+        ├── ImageError           an image that cannot be read or corrupted
+        └── ContractError        a model that returned what it must not return
+
+A ``UsageError`` carries one or more problems; each is one line that says what is wrong, where, and what would be right.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SegharnessError(Exception):
+    """The root of the tree."""
+
+
+class UsageError(SegharnessError):
+    """What the user got wrong, found before the first cell ran.
+
+    Args:
+        problems: one message, or several found together; each names its place and what would be right.
+    """
+
+    def __init__(self, problems: str | Iterable[str]) -> None:
+        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class SuiteError(UsageError):
+    """A mistake in a suite file."""
+
+
+class PluginError(UsageError):
+    """A plugin that is missing, broken, or in conflict with another."""
+
+
+class DataError(UsageError):
+    """A data set whose files are missing or broken."""
+
+
+class StoreError(UsageError):
+    """A run folder or a result file that cannot be used as asked."""
+
+
+class SchemaError(StoreError):
+    """A file written by another schema version than this segharness can read."""
+
+
+class CellError(SegharnessError):
+    """A failure that costs the cells it happened in."""
+
+
+class ImageError(CellError):
+    """An image that cannot be decoded, or that a corruption failed on."""
+
+
+class ContractError(CellError):
+    """A model, corruption or data set that broke its contract."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``" (did you mean `x`?)"`` for the known name nearest to `name`, or the known names, or nothing."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f" (did you mean `{close[0]}`?)"
+    if 0 < len(names) <= 12:
+        return f" (known: {', '.join(names)})"
+    return ""

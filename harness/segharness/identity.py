@@ -1,0 +1,148 @@
+"""What a prediction file was made from: a dictionary of all inputs, and its hash.
+
+Never in it: device count, paths, batch size, time.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from segharness.data import Shard
+from segharness.plugins import PluginHost
+from segharness.records import Condition
+from segharness.specs import ModelSpec, Option
+from segharness.suite import ModelEntry, Suite
+
+VERSION = 1
+
+
+def digest(inputs: Any) -> str:
+    """Return 128 bits of BLAKE2b over the canonical JSON of `inputs`, as hex."""
+    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file, as hex."""
+    stat = path.stat()
+    return _file_digest(str(path), stat.st_mtime_ns, stat.st_size)
+
+
+@functools.lru_cache(maxsize=256)
+def _file_digest(path: str, _mtime: int, _size: int) -> str:
+    with Path(path).open("rb") as file:
+        state = hashlib.sha256()
+        while block := file.read(1 << 20):
+            state.update(block)
+        return state.hexdigest()
+
+
+def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost) -> dict[str, Any]:
+    """Return what of a model decides its predictions on a data set: spec, options, weights, local source."""
+    inputs: dict[str, Any] = {"weights": file_digest(Path(entry.weights)) if entry.weights else None}
+    known: Mapping[str, Option] = {}
+    if (local := entry.local) is not None:
+        inputs["source"] = file_digest(local[0])
+        inputs["function"] = local[1]
+    elif (spec := host.find(entry.model, ModelSpec)) is not None:
+        inputs["name"], inputs["version"], known = spec.name, spec.version, spec.options
+    else:
+        inputs["name"] = entry.model
+    inputs["options"] = _by_content(entry.options_on(dataset), known)
+    return inputs
+
+
+def _by_content(options: Mapping[str, Any], known: Mapping[str, Option]) -> dict[str, Any]:
+    """Replace the path of every option that is a file by the file's digest."""
+    found = dict(options)
+    for key, value in options.items():
+        if key in known and known[key].path and Path(str(value)).is_file():
+            found[key] = {"sha256": file_digest(Path(str(value)))}
+    return found
+
+
+def dataset_inputs(name: str, dataset_digest: str) -> dict[str, Any]:
+    return {"name": name, "digest": dataset_digest}
+
+
+def condition_inputs(condition: Condition, seed: int) -> dict[str, Any]:
+    """Return what decides the pixels; the seed does not matter where nothing is drawn."""
+    if condition.corruption is None:
+        return {"name": condition.name}
+    return {"name": condition.name, "corruption": condition.corruption, "version": condition.version, "seed": seed}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What every file of a run is made from; kept in the manifest, so that scoring needs no model.
+
+    `models` is keyed by model id and data set id, the others by the id of what they describe.
+    """
+
+    models: Mapping[str, Mapping[str, Any]]
+    datasets: Mapping[str, Any]
+    conditions: Mapping[str, Any]
+
+    @classmethod
+    def gather(
+        cls, suite: Suite, host: PluginHost, dataset_digests: Mapping[str, str], objects: Collection[str] = ()
+    ) -> Inputs:
+        """Hash what the suite names; `objects` are the ids of models that are objects, known to this run only."""
+        once = uuid.uuid4().hex
+        return cls(
+            {
+                m.id: {
+                    d.id: {"object": once} if m.id in objects else model_inputs(m, d.id, host) for d in suite.datasets
+                }
+                for m in suite.models
+            },
+            {d.id: dataset_inputs(d.dataset, dataset_digests[d.id]) for d in suite.datasets},
+            {c.name: condition_inputs(c, suite.seed) for c in suite.conditions},
+        )
+
+    def of(self, model: str, dataset: str, condition: str, shard: Shard) -> dict[str, Any]:
+        """Return all inputs of one shard's files."""
+        return {
+            "identity": VERSION,
+            "model": self.models[model][dataset],
+            "dataset": self.datasets[dataset],
+            "condition": self.conditions[condition],
+            "shard": [shard.index, shard.start, shard.stop],
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def protocol_inputs(suite: Suite, dataset_digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return what makes two results comparable: data, conditions, seed and scoring, but no model."""
+    return {
+        "identity": VERSION,
+        "datasets": {
+            d.id: {**dataset_inputs(d.dataset, dataset_digests[d.id]), "limit": d.limit} for d in suite.datasets
+        },
+        "conditions": [condition_inputs(c, suite.seed) for c in suite.conditions],
+        "scoring": suite.to_json()["scoring"],
+    }
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Return one line for every input that differs, ``model.options.threshold: 0.5 -> 0.7``."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        lines = []
+        for key in sorted({*old, *new}):
+            lines += differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+        return lines
+    return [] if old == new else [f"{path}: {_short(old)} -> {_short(new)}"]
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 24 else f"{text[:12]}..."

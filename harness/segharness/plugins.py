@@ -1,0 +1,274 @@
+"""The plugin host: finds plugins, keeps broken ones out, and knows what each offers.
+
+Discovery, as in pytest: entry points of the group ``segharness`` (unless ``SEGHARNESS_DISABLE_PLUGIN_AUTOLOAD`` is
+set), modules named by ``-p NAME``, and a ``segharness_plugins.py`` beside a suite; ``-p no:NAME`` keeps one out.
+The engine's own commands, metrics, executor and reporters come in the same way, as the plugin ``segharness``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pluggy
+
+from segharness import hookspecs, specs
+from segharness.errors import PluginError, nearest
+
+GROUP = "segharness"
+AUTOLOAD_OFF = "SEGHARNESS_DISABLE_PLUGIN_AUTOLOAD"
+BESIDE_SUITE = "segharness_plugins.py"
+
+OFFERS: dict[str, tuple[type, ...]] = {
+    "segharness_commands": (specs.CommandSpec,),
+    "segharness_models": (specs.ModelSpec,),
+    "segharness_datasets": (specs.DatasetSpec, specs.CategorySet),
+    "segharness_corruptions": (specs.CorruptionSpec, specs.MixtureSpec, specs.ConditionSet),
+    "segharness_executors": (specs.ExecutorSpec,),
+    "segharness_metrics": (specs.MetricSpec,),
+    "segharness_reporters": (specs.ReporterSpec,),
+}
+"""What each hook may return."""
+
+NAMESPACES: dict[type, str] = {
+    specs.CommandSpec: "command",
+    specs.ModelSpec: "model",
+    specs.DatasetSpec: "dataset",
+    specs.CategorySet: "category set",
+    specs.CorruptionSpec: "corruption",
+    specs.MixtureSpec: "corruption",
+    specs.ConditionSet: "corruption",
+    specs.ExecutorSpec: "executor",
+    specs.MetricSpec: "metric",
+    specs.ReporterSpec: "reporter",
+}
+"""Names must be unique within one of these; a condition set shares its names with the corruptions."""
+
+Spec = TypeVar("Spec")
+
+
+@dataclass
+class Plugin:
+    """A plugin as found, whether it works or not.
+
+    Attributes:
+        name: of the entry point, module, or file.
+        distribution, version: what was pip-installed; the file's path and "" for a local one.
+        quarantined: why it is left out, in one line; None when it works.
+        detail: the traceback behind `quarantined`.
+        offers: (kind, name) pairs of what it offers.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    quarantined: str | None = None
+    detail: str = ""
+    offers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class PluginArguments:
+    """How plugins were asked for; travels to the workers, which load the same ones."""
+
+    include: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    strict: bool = False
+
+
+class PluginHost:
+    """The plugins of this process. Make one with `load`."""
+
+    def __init__(self, arguments: PluginArguments) -> None:
+        self.arguments = arguments
+        self.plugins: list[Plugin] = []
+        self.conflicts: list[str] = []
+        self._manager = pluggy.PluginManager(GROUP)
+        self._manager.add_hookspecs(hookspecs)
+        self._offers: dict[tuple[str, str], tuple[Any, Plugin]] = {}
+        self._blocked = {name[3:] for name in arguments.include if name.startswith("no:")}
+
+    # -------------------------------------------------------------------------------------------------- finding
+
+    @classmethod
+    def load(cls, arguments: PluginArguments | None = None, *, warn: Callable[[str], None] | None = None) -> PluginHost:
+        """Find and load every plugin.
+
+        Args:
+            arguments: ``-p`` names, folders with a ``segharness_plugins.py``, strictness.
+            warn: called with one line for each quarantined plugin.
+
+        Raises:
+            PluginError: a name given with ``-p`` is not found, or a plugin is broken and `arguments.strict`.
+        """
+        host = cls(arguments or PluginArguments())
+        host._add("segharness", "segharness", _own_version(), lambda: importlib.import_module("segharness.builtin"))
+        if not os.environ.get(AUTOLOAD_OFF):
+            for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name):
+                host._add_entry_point(entry)
+        for name in host.arguments.include:
+            if not name.startswith("no:"):
+                host._add_named(name)
+        for folder in host.arguments.folders:
+            host._add_beside_suite(Path(folder) / BESIDE_SUITE)
+        host._register_offers()
+        broken = [p for p in host.plugins if p.quarantined]
+        if host.arguments.strict and broken:
+            raise PluginError([f"plugin `{p.name}` ({p.distribution}): {p.quarantined}" for p in broken])
+        for plugin in broken:
+            if warn:
+                warn(f"plugin `{plugin.name}` ({plugin.distribution}) is left out: {plugin.quarantined}")
+        return host
+
+    def _add_entry_point(self, entry: importlib.metadata.EntryPoint) -> None:
+        distribution = entry.dist.metadata["Name"] if entry.dist else entry.value
+        self._add(entry.name, distribution, entry.dist.version if entry.dist else "", entry.load)
+
+    def _add_named(self, name: str) -> None:
+        if any(p.name == name for p in self.plugins):
+            return
+        for entry in importlib.metadata.entry_points(group=GROUP, name=name):
+            self._add_entry_point(entry)
+            return
+        if importlib.util.find_spec(name.partition(".")[0]) is None:
+            known = [e.name for e in importlib.metadata.entry_points(group=GROUP)]
+            raise PluginError(f"-p {name}: no plugin or module of that name is installed{nearest(name, known)}")
+        self._add(name, name, "", lambda: importlib.import_module(name))
+
+    def _add_beside_suite(self, file: Path) -> None:
+        if file.is_file() and not any(p.name == str(file) for p in self.plugins):
+            self._add(str(file), str(file), "", lambda: import_file(file))
+
+    def _add(self, name: str, distribution: str, version: str, importer: Callable[[], Any]) -> None:
+        if name in self._blocked:
+            return
+        plugin = Plugin(name, distribution, version)
+        self.plugins.append(plugin)
+        try:
+            self._manager.register(importer(), name)
+        except Exception as error:  # noqa: BLE001  a plugin may raise anything while it is imported
+            self._quarantine(plugin, f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc())
+
+    def _quarantine(self, plugin: Plugin, reason: str, detail: str = "") -> None:
+        plugin.quarantined, plugin.detail, plugin.offers = reason, detail, ()
+        if self._manager.has_plugin(plugin.name):
+            self._manager.unregister(name=plugin.name)
+
+    # ------------------------------------------------------------------------------------------------- offering
+
+    def _register_offers(self) -> None:
+        for plugin in self.plugins:
+            if plugin.quarantined is None:
+                offered = self._ask(plugin)
+                for kind, spec in offered:
+                    self._offer(plugin, kind, spec)
+                plugin.offers = tuple((kind, spec.name) for kind, spec in offered)
+
+    def _ask(self, plugin: Plugin) -> list[tuple[str, Any]]:
+        """Call all hooks of one plugin; a failure or a malformed spec quarantines it."""
+        found: list[tuple[str, Any]] = []
+        for hook_name, allowed in OFFERS.items():
+            for implementation in getattr(self._manager.hook, hook_name).get_hookimpls():
+                if implementation.plugin_name != plugin.name:
+                    continue
+                try:
+                    returned = list(implementation.function())
+                except Exception as error:  # noqa: BLE001  a plugin may raise anything
+                    reason = f"{hook_name} raised {type(error).__name__}: {error}".splitlines()[0]
+                    self._quarantine(plugin, reason, traceback.format_exc())
+                    return []
+                for spec in returned:
+                    if not isinstance(spec, allowed):
+                        expected = " or ".join(kind.__name__ for kind in allowed)
+                        self._quarantine(plugin, f"{hook_name} returned a {type(spec).__name__}, not a {expected}")
+                        return []
+                    found.append((NAMESPACES[type(spec)], spec))
+        return found
+
+    def _offer(self, plugin: Plugin, kind: str, spec: Any) -> None:
+        taken = self._offers.setdefault((kind, spec.name), (spec, plugin))
+        if taken[1] is not plugin or taken[0] is not spec:
+            self.conflicts.append(
+                f"{kind} `{spec.name}` is offered by both {taken[1].distribution} (plugin `{taken[1].name}`) and "
+                f"{plugin.distribution} (plugin `{plugin.name}`); keep one out with `-p no:{plugin.name}`"
+            )
+
+    # --------------------------------------------------------------------------------------------------- asking
+
+    def all(self, kind: type[Spec]) -> list[Spec]:
+        """Return every spec of a kind, sorted by name."""
+        return sorted((s for s, _ in self._offers.values() if type(s) is kind), key=lambda s: s.name)  # type: ignore[attr-defined]
+
+    def find(self, name: str, *kinds: type[Spec]) -> Spec | None:
+        """Return the spec of that name and one of these kinds, or None."""
+        spec, _ = self._offers.get((NAMESPACES[kinds[0]], name), (None, None))
+        return spec if isinstance(spec, kinds) else None
+
+    def names(self, *kinds: type) -> list[str]:
+        return sorted(spec.name for spec, _ in self._offers.values() if type(spec) in kinds)
+
+    def get(self, name: str, *kinds: type[Spec]) -> Spec:
+        """Return the spec of that name.
+
+        Raises:
+            PluginError: nobody offers it; the message has the nearest name, and plugins that were left out.
+        """
+        found = self.find(name, *kinds)
+        if found is None:
+            raise PluginError(self.unknown(name, *kinds))
+        return found
+
+    def unknown(self, name: str, *kinds: type) -> str:
+        """Return the message for a name that nobody offers."""
+        message = f"no {NAMESPACES[kinds[0]]} `{name}`{nearest(name, self.names(*kinds))}"
+        broken = [f"`{p.name}` ({p.quarantined})" for p in self.plugins if p.quarantined]
+        return message + (f"; left out: {', '.join(broken)}" if broken else "")
+
+    def owner(self, spec: Any) -> Plugin:
+        """Return the plugin that offers a spec."""
+        return self._offers[NAMESPACES[type(spec)], spec.name][1]
+
+    def refuse_conflicts(self) -> None:
+        """Raise PluginError if two plugins offer one name; every command but ``segharness plugins`` calls this."""
+        if self.conflicts:
+            raise PluginError(self.conflicts)
+
+
+def import_file(file: Path) -> Any:
+    """Import a Python file that is not part of a package; its folder is importable while it loads."""
+    name = "segharness_local_" + "".join(c if c.isalnum() else "_" for c in str(file.resolve()))
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    folder = str(file.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+    return module
+
+
+def distributions_used(plugins: Iterable[Plugin]) -> Sequence[dict[str, Any]]:
+    """Return the plugins as the manifest records them."""
+    return [
+        {"name": p.name, "distribution": p.distribution, "version": p.version} for p in plugins if not p.quarantined
+    ]
+
+
+def _own_version() -> str:
+    return importlib.metadata.version("segharness")

@@ -1,0 +1,83 @@
+"""The tables of a report on a terminal: in one piece where it is wide enough, else split between column groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from segharness.report.layout import Entry, PaperTable, Report
+
+
+def show(report: Report, console: Console) -> None:
+    """Print every table of a report, with the reasons for what is missing."""
+    for table in report.tables:
+        for part, positions in enumerate(_parts(table, console)):
+            console.print(_rich(table, positions, with_title=part == 0))
+        for note in table.notes:
+            console.print(f"  - {note}", highlight=False, markup=False, soft_wrap=True)
+        console.print()
+
+
+def _parts(table: PaperTable, console: Console) -> list[list[int]]:
+    """Pack the column groups into as few tables as the console's width allows."""
+    groups = [
+        [i for i, _ in members] for _, members in groupby(enumerate(table.columns), key=lambda pair: pair[1].group)
+    ]
+    parts: list[list[int]] = []
+    for group in groups:
+        wider = [*parts[-1], *group] if parts else group
+        if parts and _width(table, wider, console) <= console.width:
+            parts[-1] = wider
+        else:
+            parts.append(group)
+    return parts or [[]]
+
+
+def _width(table: PaperTable, positions: Sequence[int], console: Console) -> int:
+    """Return how wide a table would like to be, on a console without borders."""
+    unbounded = console.options.update(width=100_000)
+    return Measurement.get(console, unbounded, _rich(table, positions, False)).maximum
+
+
+def _rich(table: PaperTable, positions: Sequence[int], with_title: bool) -> Table:
+    drawn = Table(
+        title=Text(table.title, style="bold") if with_title else None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    drawn.add_column("model", no_wrap=True, vertical="bottom")
+    before = None
+    for position in positions:
+        column = table.columns[position]
+        first_of_group = column.group if column.group != before else ""
+        before = column.group
+        heading = Text.assemble((first_of_group, "italic"), "\n", column.heading)
+        drawn.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
+    best = {position: _best(table, position) for position in positions}
+    for model, entries in table.rows:
+        shown = [_shown(entries[p], best[p] is not None and entries[p].percent == best[p]) for p in positions]
+        drawn.add_row(model, *shown)
+    return drawn
+
+
+def _best(table: PaperTable, position: int) -> float | None:
+    """Return the best number of a column with several."""
+    found = [entries[position].percent for _, entries in table.rows]
+    numbers = [number for number in found if number is not None]
+    if len(numbers) < 2:
+        return None
+    return min(numbers) if table.columns[position].lower_is_better else max(numbers)
+
+
+def _shown(entry: Entry, best: bool) -> Text:
+    if entry.percent is None:
+        return Text("-", style="dim")
+    return Text(f"{entry.percent:.1f}", style="bold" if best else "")

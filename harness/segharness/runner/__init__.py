@@ -1,0 +1,7 @@
+"""A plan -> predictions: schedule, workers, the image pipeline."""
+
+from segharness.runner.executor import Event, Executor, Options
+from segharness.runner.scheduler import Prepared, RunOutcome, Settings, execute, prepare
+from segharness.runner.units import Job, Unit
+
+__all__ = ["Event", "Executor", "Job", "Options", "Prepared", "RunOutcome", "Settings", "Unit", "execute", "prepare"]

@@ -1,0 +1,109 @@
+"""Encoded image -> uint8 RGB pixels, and pixels -> corrupted pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from segharness.errors import ImageError
+from segharness.plugins import PluginHost
+from segharness.records import Condition, Corruption, Sample
+from segharness.runner.randomness import generator
+from segharness.specs import CorruptionSpec, MixtureSpec, load
+
+if TYPE_CHECKING:
+    from segharness.records import Image
+
+
+def decode(sample: Sample) -> Image:
+    """Return the pixels of a sample: uint8 RGB (H, W, 3), contiguous.
+
+    Grayscale becomes RGB, alpha is dropped, EXIF orientation is not applied: annotations refer to the pixels as stored.
+
+    Raises:
+        ImageError: the file is missing, truncated, not an image, or not of the size that the data set declares.
+    """
+    try:
+        source = sample.source() if callable(sample.source) else sample.source
+        if isinstance(source, (bytes, Path)):
+            data = source.read_bytes() if isinstance(source, Path) else source
+            with PillowImage.open(io.BytesIO(data)) as picture:
+                pixels = np.asarray(picture.convert("RGB"))
+        else:
+            pixels = source
+    except FileNotFoundError as error:
+        raise ImageError(f"{sample}: missing: {error.filename}") from error
+    except Exception as error:  # Pillow raises many kinds for broken files, and a source may raise anything
+        raise ImageError(f"{sample}: cannot be decoded: {type(error).__name__}: {error}") from error
+    if pixels.shape != (sample.height, sample.width, 3) or pixels.dtype != np.uint8:
+        raise ImageError(
+            f"{sample}: holds {pixels.dtype} {pixels.shape}, but its data set declares height {sample.height}, "
+            f"width {sample.width}, RGB"
+        )
+    return np.ascontiguousarray(pixels)
+
+
+def pixel_digest(pixels: Image) -> int:
+    """Return 64 bits of BLAKE2b over the pixels: two runs that saw the same image have the same number."""
+    return int.from_bytes(hashlib.blake2b(pixels.data, digest_size=8).digest(), "little")
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """An image under a condition; `drawn` names what a mixture drew for it."""
+
+    pixels: Image
+    drawn: str | None = None
+
+
+class Corruptor:
+    """Applies the conditions of a run. Keyed by seed and data set; safe to call from several threads.
+
+    Args:
+        host: where corruptions are found.
+        conditions: every condition that will be asked for; their code is imported here.
+        seed: of the suite.
+    """
+
+    def __init__(self, host: PluginHost, conditions: Mapping[str, Condition], seed: int) -> None:
+        self._seed = seed
+        self._stages: dict[str, tuple[tuple[str, ...], ...]] = {}
+        self._functions: dict[str, Corruption] = {}
+        for condition in conditions.values():
+            if condition.corruption is None:
+                continue
+            spec: Any = host.get(condition.corruption, CorruptionSpec, MixtureSpec)
+            stages: tuple[tuple[str, ...], ...] = spec.stages if isinstance(spec, MixtureSpec) else ((spec.name,),)
+            self._stages[condition.name] = stages
+            for name in (name for stage in stages for name in stage):
+                self._functions.setdefault(name, load(host.get(name, CorruptionSpec).apply))
+
+    def __call__(self, pixels: Image, condition: Condition, sample: Sample, dataset: str) -> Corrupted:
+        """Return the image under a condition.
+
+        Raises:
+            ImageError: a corruption raised, or broke its contract.
+        """
+        if condition.corruption is None or condition.severity is None:
+            return Corrupted(pixels)
+        rng = generator(self._seed, dataset, sample.image_id, condition.corruption, condition.severity)
+        drawn = []
+        for stage in self._stages[condition.name]:
+            name = stage[int(rng.integers(len(stage)))] if len(stage) > 1 else stage[0]
+            drawn.append(name)
+            shape = pixels.shape
+            try:
+                pixels = self._functions[name](pixels, condition.severity, rng)
+            except Exception as error:  # a corruption is a plugin's code
+                raise ImageError(f"{sample}: corruption `{name}` raised {type(error).__name__}: {error}") from error
+            if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != shape:
+                what = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+                raise ImageError(f"{sample}: corruption `{name}` returned {what}, not uint8 {shape}")
+        return Corrupted(np.ascontiguousarray(pixels), ",".join(drawn) if condition.mixture else None)

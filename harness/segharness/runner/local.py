@@ -1,0 +1,182 @@
+"""The executor ``local``: worker processes on this machine, one a device."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from segharness.errors import UsageError
+from segharness.runner.devices import cores, find_devices
+from segharness.runner.executor import Event, Options
+from segharness.runner.units import Job, Unit
+
+_ATTEMPTS = 2
+"""How often a unit is tried when its worker dies."""
+
+_LOG_TAIL = 3
+
+
+class _Worker:
+    """A process, and the thread that reads its events."""
+
+    def __init__(
+        self, index: int, device: str, job: Job, logs: Path, inbox: queue.Queue[tuple[_Worker, Event]]
+    ) -> None:
+        self.device, self.unit, self.model = device, None, ""  # type: tuple[str, Unit | None, str]
+        logs.mkdir(parents=True, exist_ok=True)
+        self.log = logs / f"worker-{index}.log"
+        threads = str(job.threads)
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "OPENCV_FOR_THREADS_NUM": "1",
+        }
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "segharness.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is the scheduler's to handle
+            )
+        self.send({"op": "open", "job": job.to_json(), "device": device})
+        threading.Thread(target=self._read, args=(inbox,), daemon=True, name=f"worker-{index}").start()
+
+    def send(self, message: Event) -> None:
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(message) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return  # its end is reported by the thread that reads from it
+
+    def _read(self, inbox: queue.Queue[tuple[_Worker, Event]]) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            inbox.put((self, json.loads(line)))
+        inbox.put((self, {"event": "ended", "code": self.process.wait()}))
+
+    def tail(self) -> str:
+        """Return the last lines of the log, for a message."""
+        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        return " | ".join(lines[-_LOG_TAIL:])
+
+    def stop(self, grace: float) -> None:
+        """End the process: it may take `grace` seconds to let go of its model."""
+        if grace:
+            self.send({"op": "stop"})
+        try:
+            self.process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class LocalExecutor:
+    """Hands units to workers; a worker keeps its model while it has units for it, and small units come last."""
+
+    def __init__(self, options: Options) -> None:
+        found = list(options.devices) or ([] if options.workers else find_devices())
+        self.devices: Sequence[str] = found or ["cpu"] * (options.workers or cores())
+        if options.workers and options.devices:
+            self.devices = [found[i % len(found)] for i in range(options.workers)]
+        if options.objects:
+            raise UsageError("a model object cannot travel to worker processes; use the executor `inline`")
+        self._logs = options.logs
+
+    def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[Event]:
+        pending = sorted(units, key=lambda u: -u.images)
+        attempts: Counter[int] = Counter()
+        inbox: queue.Queue[tuple[_Worker, Event]] = queue.Queue()
+        workers: list[_Worker] = []
+        started = 0
+        broken = 0
+        unsettled = {unit.index: unit for unit in units}
+
+        def start(device: str) -> None:
+            nonlocal started
+            workers.append(_Worker(started, device, job, self._logs, inbox))
+            started += 1
+
+        try:
+            for device in self.devices[: len(units)]:
+                start(device)
+            while unsettled:
+                worker, event = inbox.get()
+                kind = event["event"]
+                if kind == "broken":
+                    broken += 1
+                    yield {"event": "log", "text": f"a worker could not start: {event['error']}; see {worker.log}"}
+                elif kind == "ended":
+                    workers.remove(worker)
+                    unit = worker.unit
+                    if unit is not None and unit.index in unsettled:
+                        attempts[unit.index] += 1
+                        how = f"its worker ended with {_exit(event['code'])}: {worker.tail() or 'no output'}"
+                        if attempts[unit.index] < _ATTEMPTS:
+                            yield {
+                                "event": "log",
+                                "text": f"model `{unit.model}`: {how}; trying again on a fresh worker",
+                            }
+                            pending.insert(0, unit)
+                        else:
+                            del unsettled[unit.index]
+                            yield {"event": "failed", "unit": unit.index, "error": f"model `{unit.model}`: {how}"}
+                    if pending and broken < 2 * len(self.devices):
+                        start(worker.device)
+                    elif not workers:
+                        for index in list(unsettled):
+                            yield {
+                                "event": "failed",
+                                "unit": index,
+                                "error": f"no worker could be started; see {worker.log}",
+                            }
+                        return
+                else:
+                    if kind in ("done", "failed", "ready"):
+                        if kind != "ready":
+                            unsettled.pop(event["unit"], None)
+                        worker.unit = _next(pending, worker, workers)
+                        if worker.unit is not None:
+                            worker.model = worker.unit.model
+                            worker.send({"op": "unit", "unit": worker.unit.to_json()})
+                        else:
+                            worker.send({"op": "stop"})
+                    if kind != "ready":
+                        yield event
+                    if kind == "disk_full":
+                        return
+        finally:
+            for worker in workers:
+                worker.stop(grace=0 if unsettled else 5)
+
+
+def _next(pending: list[Unit], worker: _Worker, workers: Sequence[_Worker]) -> Unit | None:
+    """Take the next unit: of the model the worker has, else of the model that fewest workers have."""
+    if not pending:
+        return None
+    busy = Counter(other.model for other in workers if other.unit is not None and other is not worker)
+    models = list(dict.fromkeys(unit.model for unit in pending))
+    model = worker.model if worker.model in models else min(models, key=lambda m: (busy[m], models.index(m)))
+    chosen = next(unit for unit in pending if unit.model == model)
+    pending.remove(chosen)
+    return chosen
+
+
+def _exit(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def make(options: Options) -> LocalExecutor:
+    return LocalExecutor(options)

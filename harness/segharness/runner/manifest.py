@@ -1,0 +1,55 @@
+"""The manifest: everything needed to say what was run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from segharness.identity import Inputs
+from segharness.plugins import PluginHost, distributions_used
+from segharness.suite import Suite
+
+_PACKAGES = ("numpy", "opencv-python-headless", "pillow", "hotcoco", "pycocotools", "pyarrow", "torch", "onnxruntime")
+
+
+def make_manifest(
+    suite: Suite, host: PluginHost, inputs: Inputs, protocol: str, devices: Sequence[str]
+) -> dict[str, Any]:
+    """Return the manifest of a run: the suite resolved, its inputs, and the software and devices that made it."""
+    return {
+        "suite": suite.to_json(),
+        "plugin_arguments": {"include": list(host.arguments.include), "folders": list(host.arguments.folders)},
+        "protocol": protocol,
+        "inputs": inputs.to_json(),
+        "plugins": distributions_used(host.plugins),
+        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "devices": sorted(set(devices)),
+        "git": _git(Path(suite.path).parent),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git(folder: Path) -> dict[str, Any] | None:
+    """Return the commit of the suite's repository and whether it has local changes; None outside of git."""
+
+    def ask(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+        except OSError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = ask("rev-parse", "HEAD")
+    return None if commit is None else {"commit": commit, "dirty": bool(ask("status", "--porcelain"))}

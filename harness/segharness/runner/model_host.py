@@ -1,0 +1,70 @@
+"""From a suite's model entry to an object that predicts, in this process or in another interpreter."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from segharness.errors import UsageError
+from segharness.identity import file_digest
+from segharness.plugins import PluginHost, import_file
+from segharness.records import Model
+from segharness.runner.foreign import ForeignModel
+from segharness.specs import ModelSpec, load
+from segharness.suite import ModelEntry
+
+
+def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -> Model:
+    """Make the model of an entry, with its options on a data set.
+
+    Raises:
+        UsageError: the weights are not those that the spec declares, or what was made is no `Model`.
+        Exception: whatever the model's own code raises.
+    """
+    options = entry.options_on(dataset)
+    if entry.python is not None and entry.local is not None:
+        return ForeignModel(entry.python, entry.local, options, entry.weights, device)
+    factory: Callable[..., Any]
+    if entry.local is not None:
+        file, function = entry.local
+        factory = getattr(import_file(file), function)
+    else:
+        spec = host.get(entry.model, ModelSpec)
+        _check_weights(spec, entry)
+        factory = load(spec.factory)
+    model = factory(**options, **engine_arguments(factory, options, device, entry.weights))
+    check_model(model, entry.id)
+    return model  # type: ignore[no-any-return]
+
+
+def engine_arguments(factory: Callable[..., Any], options: Any, device: str, weights: str | None) -> dict[str, str]:
+    """Return `device` and `weights` where the factory has parameters of those names."""
+    given = {"device": device, **({"weights": weights} if weights else {})}
+    parameters = inspect.signature(factory).parameters
+    if weights and "weights" not in parameters and not _takes_anything(parameters):
+        raise UsageError("the suite gives `weights`, but the model's factory has no parameter of that name")
+    return {key: value for key, value in given.items() if key in parameters and key not in options}
+
+
+def _takes_anything(parameters: Any) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def check_model(model: Any, name: str) -> None:
+    """Raise UsageError if an object is not a `Model`."""
+    if not callable(getattr(model, "predict", None)):
+        raise UsageError(f"model `{name}` is a {type(model).__name__} without a method `predict`")
+    categories = getattr(model, "categories", None)
+    if not isinstance(categories, Sequence) or isinstance(categories, str):
+        raise UsageError(f"model `{name}` has no `categories`: a sequence of names, one a label")
+
+
+def _check_weights(spec: ModelSpec, entry: ModelEntry) -> None:
+    if spec.weights_digest and entry.weights:
+        found = file_digest(Path(entry.weights))
+        if found != spec.weights_digest:
+            raise UsageError(
+                f"{entry.weights}: sha256 {found[:16]}..., but `{spec.name}` declares {spec.weights_digest[:16]}..."
+            )

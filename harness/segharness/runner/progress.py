@@ -1,0 +1,133 @@
+"""What a person sees while a run goes on: a bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Display(Protocol):
+    """Shows the state of a run."""
+
+    def __enter__(self) -> Display: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def begin(self, images: int, cells: int) -> None: ...
+    def advance(self, images: int) -> None: ...
+    def cell(self, node_id: str, error: str | None) -> None: ...
+    def say(self, text: str) -> None: ...
+
+
+class Silent:
+    """Shows nothing; for callers from Python."""
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+    def begin(self, images: int, cells: int) -> None: ...
+    def advance(self, images: int) -> None: ...
+    def cell(self, node_id: str, error: str | None) -> None: ...
+    def say(self, text: str) -> None: ...
+
+
+class Bar(Silent):
+    """A live bar: images, cells, images/s, time left."""
+
+    def __init__(self, console: Console, verbosity: int) -> None:
+        self._console, self._verbosity = console, verbosity
+        self._cells = self._done = self._failed = 0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("images"),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("eta"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._began = time.monotonic()
+        self._images = 0
+        self._task = self._progress.add_task("running", total=None, rate="")
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begin(self, images: int, cells: int) -> None:
+        self._cells, self._began = cells, time.monotonic()
+        self._progress.update(self._task, total=images, description=self._description())
+
+    def advance(self, images: int) -> None:
+        self._images += images
+        rate = self._images / max(1e-9, time.monotonic() - self._began)
+        self._progress.update(self._task, advance=images, rate=f"{rate:.1f}/s")
+
+    def cell(self, node_id: str, error: str | None) -> None:
+        self._done += 1
+        self._failed += error is not None
+        if error is not None:
+            self.say(f"FAILED {node_id}: {error}")
+        elif self._verbosity > 0:
+            self.say(f"PASSED {node_id}")
+        self._progress.update(self._task, description=self._description())
+
+    def say(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _description(self) -> str:
+        failed = f", {self._failed} failed" if self._failed else ""
+        return f"{self._done}/{self._cells} cells{failed}"
+
+
+class Lines(Silent):
+    """A line now and then, for logs."""
+
+    EVERY = 10.0
+
+    def __init__(self, console: Console, verbosity: int) -> None:
+        self._console, self._verbosity = console, verbosity
+        self._total = self._images = self._cells = self._done = 0
+        self._began = self._said = time.monotonic()
+
+    def begin(self, images: int, cells: int) -> None:
+        self._total, self._cells = images, cells
+        self._began = self._said = time.monotonic()
+
+    def advance(self, images: int) -> None:
+        self._images += images
+        now = time.monotonic()
+        if now - self._said >= self.EVERY and self._verbosity >= 0:
+            self._said = now
+            rate = self._images / (now - self._began)
+            left = (self._total - self._images) / rate if rate else 0
+            self.say(
+                f"{self._images}/{self._total} images, {self._done}/{self._cells} cells, "
+                f"{rate:.1f} images/s, {left:.0f} s left"
+            )
+
+    def cell(self, node_id: str, error: str | None) -> None:
+        self._done += 1
+        if error is not None:
+            self.say(f"FAILED {node_id}: {error}")
+        elif self._verbosity > 0:
+            self.say(f"PASSED {node_id}")
+
+    def say(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def display(console: Console, verbosity: int) -> Display:
+    """Return the bar on a terminal, lines elsewhere."""
+    return Bar(console, verbosity) if console.is_terminal and verbosity >= 0 else Lines(console, verbosity)

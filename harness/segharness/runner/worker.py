@@ -1,0 +1,184 @@
+"""A worker: one process with one device. Takes units as JSON lines, answers with events as JSON lines.
+
+`Workbench` does the work and is shared with the inline executor; `main` is the process around it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from segharness.data import OpenDataset, open_dataset
+from segharness.errors import SegharnessError, UsageError
+from segharness.identity import digest
+from segharness.plugins import PluginHost
+from segharness.records import Model
+from segharness.runner.border import Labels
+from segharness.runner.image import Corruptor
+from segharness.runner.model_host import check_model, load_model
+from segharness.runner.pipeline import Pipeline
+from segharness.runner.units import Job, Unit
+from segharness.store import RunFolder, write_shard
+
+Emit = Callable[[dict[str, Any]], None]
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class DiskFullError(SegharnessError):
+    """Nothing more can be written; the run stops, and what is written stays."""
+
+
+class Workbench:
+    """Runs units of a job on one device; keeps the last model and every opened data set.
+
+    Args:
+        job: what all workers share.
+        host: the plugins; the same as the scheduler's.
+        device: ``"cpu"`` or ``"cuda:0"``, handed to models that ask.
+        objects: models that are there already, by id, instead of being made from the suite's entries.
+    """
+
+    def __init__(self, job: Job, host: PluginHost, device: str, objects: Mapping[str, Model] | None = None) -> None:
+        self._job, self._host, self._device = job, host, device
+        self._objects = dict(objects or {})
+        self._folder = RunFolder(Path(job.folder))
+        self._corruptor = Corruptor(host, {c.name: c for c in job.suite.conditions}, job.suite.seed)
+        self._datasets: dict[str, OpenDataset] = {}
+        self._loaded: tuple[tuple[str, str], Model] | None = None
+
+    def run(self, unit: Unit, emit: Emit) -> None:
+        """Run a unit and write its files; emits `progress`, and one `shard` event for every file pair written.
+
+        Raises:
+            DiskFullError: a file could not be written for want of space.
+            Exception: the model could not be made, or the data could not be opened.
+        """
+        data = self._dataset(unit.dataset)
+        model = self._model(unit)
+        entry = self._job.suite.model(unit.model)
+        labels = Labels(model.categories, data.dataset.categories, unit.model)
+        pipeline = Pipeline(
+            model, unit.model, labels, self._corruptor, data.entry.dataset, self._job.threads, entry.batch_size
+        )
+        samples = data.samples[unit.shard.start : unit.shard.stop]
+        conditions = [self._job.suite.condition(name) for name in unit.conditions]
+        done = pipeline.run(samples, conditions, lambda n: emit({"event": "progress", "images": n}))
+        for name, tables in done.items():
+            inputs = self._job.inputs.of(unit.model, unit.dataset, name, unit.shard)
+            files = self._folder.shard(unit.model, unit.dataset, name, unit.shard.index)
+            try:
+                write_shard(files, tables.predictions, tables.images, inputs, digest(inputs))
+            except OSError as error:
+                if error.errno in _NO_SPACE:
+                    raise DiskFullError(
+                        f"{self._folder.path}: no space left to write {files.predictions.name}"
+                    ) from error
+                raise
+            emit(
+                {
+                    "event": "shard",
+                    "unit": unit.index,
+                    "condition": name,
+                    "errors": len(tables.errors),
+                    "first_error": tables.errors[0] if tables.errors else None,
+                }
+            )
+
+    def close(self) -> None:
+        """Let go of the model."""
+        if self._loaded is not None and callable(close := getattr(self._loaded[1], "close", None)):
+            close()
+        self._loaded = None
+
+    def _dataset(self, id: str) -> OpenDataset:
+        if id not in self._datasets:
+            opened = open_dataset(self._job.suite.dataset(id), self._host)
+            if opened.dataset.digest != self._job.inputs.datasets[id]["digest"]:
+                raise UsageError(f"data set `{id}` changed while the run was going on")
+            self._datasets[id] = opened
+        return self._datasets[id]
+
+    def _model(self, unit: Unit) -> Model:
+        if unit.model in self._objects:
+            check_model(self._objects[unit.model], unit.model)
+            return self._objects[unit.model]
+        entry = self._job.suite.model(unit.model)
+        key = (unit.model, unit.dataset if unit.dataset in entry.options_for else "")
+        if self._loaded is None or self._loaded[0] != key:
+            self.close()
+            self._loaded = (key, load_model(entry, unit.dataset, self._host, self._device))
+        return self._loaded[1]
+
+
+def describe(error: BaseException) -> str:
+    """Return an error as one line: the message alone for our own, with its kind for others'."""
+    text = str(error).strip() or repr(error)
+    return (
+        text.splitlines()[0]
+        if isinstance(error, SegharnessError)
+        else f"{type(error).__name__}: {text.splitlines()[0]}"
+    )
+
+
+def main() -> int:
+    """Serve the scheduler that started this process, until it says stop or is gone."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what a model prints goes to the log, not into the protocol
+    sys.stdout = sys.stderr
+    answering = threading.Lock()
+
+    def emit(event: dict[str, Any]) -> None:
+        with answering:
+            answers.write(json.dumps(event) + "\n")
+
+    messages = _messages()
+    opening = next(messages)
+    job = Job.from_json(opening["job"])
+    bench: Workbench | None = None
+    try:
+        host = PluginHost.load(job.plugins)
+        bench = Workbench(job, host, opening["device"])
+    except Exception as error:  # noqa: BLE001  reported to the scheduler, with the traceback in the log
+        traceback.print_exc()
+        emit({"event": "broken", "error": describe(error)})
+        return 1
+    emit({"event": "ready"})
+    for message in messages:
+        if message["op"] == "stop":
+            break
+        unit = Unit.from_json(message["unit"])
+        try:
+            bench.run(unit, emit)
+        except DiskFullError as error:
+            emit({"event": "disk_full", "unit": unit.index, "error": describe(error)})
+            break
+        except Exception as error:  # noqa: BLE001  costs the unit; the traceback is in the log
+            traceback.print_exc()
+            emit({"event": "failed", "unit": unit.index, "error": f"model `{unit.model}`: {describe(error)}"})
+        else:
+            emit({"event": "done", "unit": unit.index})
+    bench.close()
+    return 0
+
+
+def _messages() -> Iterator[dict[str, Any]]:
+    """Yield the scheduler's messages; end the process at once when the scheduler is gone."""
+    waiting: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            waiting.put(json.loads(line))
+        os._exit(3)
+
+    threading.Thread(target=read, daemon=True, name="messages").start()
+    while True:
+        yield waiting.get()

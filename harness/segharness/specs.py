@@ -1,0 +1,232 @@
+"""What plugins offer: cheap descriptions, made without importing a framework.
+
+Wherever code is named, it is either an import string ``"package.module:function"``, imported only in the process that
+needs it, or the function itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from segharness.errors import PluginError
+
+Reference: TypeAlias = str | Callable[..., Any]
+
+NAME = re.compile(r"[a-z0-9._-]+(/[a-z0-9._-]+)*")
+
+
+def slug(name: str) -> str:
+    """Return the id of a name in paths and node ids: ``torchvision/maskrcnn`` -> ``torchvision-maskrcnn``."""
+    return name.replace("/", "-")
+
+
+def load(reference: Reference) -> Callable[..., Any]:
+    """Import what ``"package.module:function"`` names; a function is returned as it is."""
+    if callable(reference):
+        return reference
+    module, _, attribute = reference.partition(":")
+    found = importlib.import_module(module)
+    for part in attribute.split("."):
+        found = getattr(found, part)
+    return found  # type: ignore[return-value]
+
+
+def _check(spec: Any, *references: Any) -> None:
+    """Raise PluginError when a spec's name or code reference has the wrong form."""
+    kind = type(spec).__name__
+    if not isinstance(spec.name, str) or not NAME.fullmatch(spec.name):
+        raise PluginError(f"{kind} name {spec.name!r} must match {NAME.pattern}")
+    for reference in references:
+        if not callable(reference) and not (isinstance(reference, str) and re.fullmatch(r"[\w.]+:[\w.]+", reference)):
+            raise PluginError(
+                f"{kind} `{spec.name}`: {reference!r} is neither a function nor 'package.module:function'"
+            )
+    if isinstance(getattr(spec, "tags", ()), str):
+        raise PluginError(f"{kind} `{spec.name}`: tags must be a tuple of strings, not a string")
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option that a model or data set takes from a suite.
+
+    A `path` is resolved against the suite's folder, must exist, and enters identities by content rather than by name.
+    """
+
+    help: str
+    required: bool = False
+    path: bool = False
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model on offer.
+
+    `factory(**options)` returns a `Model`; a parameter named `device` gets the worker's device (``"cpu"``, ``"cuda:0"``),
+    a parameter named `weights` the suite's weights file. `version` changes when the same options begin to give other
+    predictions. `weights` says whether a suite gives a weights file: ``"none"``, ``"optional"`` or ``"required"``;
+    `weights_digest` is the sha256 that it must have. `metadata` is free: backbone, normalisation ...
+    """
+
+    name: str
+    factory: Reference
+    description: str = ""
+    licence: str = ""
+    paper: str = ""
+    tags: tuple[str, ...] = ()
+    version: str = "1"
+    weights: str = "none"
+    weights_digest: str | None = None
+    options: Mapping[str, Option] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check(self, self.factory)
+        if self.weights not in ("none", "optional", "required"):
+            raise PluginError(f"ModelSpec `{self.name}`: weights is {self.weights!r}, not none, optional or required")
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A data set on offer; `factory(**options)` returns a `Dataset` or raises `DataError`."""
+
+    name: str
+    factory: Reference
+    description: str = ""
+    licence: str = ""
+    homepage: str = ""
+    tags: tuple[str, ...] = ()
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check(self, self.factory)
+
+
+@dataclass(frozen=True)
+class CategorySet:
+    """A named list of categories that suites may use as a split, such as ``voc``."""
+
+    name: str
+    categories: tuple[str, ...]
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+@dataclass(frozen=True)
+class CorruptionSpec:
+    """A corruption on offer; `apply` is the `Corruption` itself.
+
+    `version` changes whenever pixels change. `parameters` maps a severity to what it means, for display.
+    """
+
+    name: str
+    apply: Reference
+    category: str = ""
+    description: str = ""
+    severities: tuple[int, ...] = (1, 2, 3, 4, 5)
+    version: str = "1"
+    parameters: Mapping[int, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(self, self.apply)
+        if not self.severities or any(type(s) is not int or s < 1 for s in self.severities):
+            raise PluginError(f"CorruptionSpec `{self.name}`: severities must be whole numbers from 1")
+
+
+@dataclass(frozen=True)
+class MixtureSpec:
+    """A mixed corruption: each image draws one corruption from every stage and gets them in the order of the stages."""
+
+    name: str
+    stages: tuple[tuple[str, ...], ...]
+    description: str = ""
+    severities: tuple[int, ...] = (1,)
+    version: str = "1"
+    tags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if not self.stages or not all(self.stages):
+            raise PluginError(f"MixtureSpec `{self.name}`: every stage needs at least one corruption")
+
+
+@dataclass(frozen=True)
+class ConditionSet:
+    """A named list of corruptions at given severities, such as ``paper15``."""
+
+    name: str
+    corruptions: tuple[str, ...]
+    severities: tuple[int, ...]
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if not self.corruptions or not self.severities:
+            raise PluginError(f"ConditionSet `{self.name}` is empty")
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """A way to score one cell, named after its protocol (``coco``).
+
+    `score(request: segharness.score.ScoreRequest)` returns `segharness.score.Score` values. `ground_truth` is the kind
+    asked of the data set; `tasks` are those it can score (``segm``, ``bbox`` ...); `metrics` what it gives.
+    """
+
+    name: str
+    score: Reference
+    tasks: tuple[str, ...]
+    metrics: tuple[str, ...]
+    ground_truth: str = "instances"
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        _check(self, self.score)
+
+
+@dataclass(frozen=True)
+class ExecutorSpec:
+    """A way to execute units; `factory(options: segharness.runner.Options)` returns a `segharness.runner.Executor`."""
+
+    name: str
+    factory: Reference
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        _check(self, self.factory)
+
+
+@dataclass(frozen=True)
+class ReporterSpec:
+    """A way to show results; `render(report: segharness.report.Report)` returns the text of one document."""
+
+    name: str
+    render: Reference
+    suffix: str
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        _check(self, self.render)
+
+
+@dataclass(frozen=True)
+class CommandSpec:
+    """A subcommand of ``segharness``.
+
+    `configure(parser: argparse.ArgumentParser)` adds the arguments; `execute(args: argparse.Namespace)` returns the exit
+    code. Both are imported only when the command is called.
+    """
+
+    name: str
+    help: str
+    configure: Reference
+    execute: Reference
+
+    def __post_init__(self) -> None:
+        _check(self, self.configure, self.execute)

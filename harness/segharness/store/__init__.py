@@ -1,0 +1,24 @@
+"""Everything on disk: schemas, atomic writers, readers, the run folder."""
+
+from segharness.store.folder import Lock, RunFolder
+from segharness.store.results import manifest_of, read_results, write_results
+from segharness.store.schemas import IMAGES, PREDICTIONS, RESULTS, SCHEMA_VERSION
+from segharness.store.shards import ShardFiles, ShardState, read_table, shard_state, table, write_shard
+
+__all__ = [
+    "IMAGES",
+    "PREDICTIONS",
+    "RESULTS",
+    "SCHEMA_VERSION",
+    "Lock",
+    "RunFolder",
+    "ShardFiles",
+    "ShardState",
+    "manifest_of",
+    "read_results",
+    "read_table",
+    "shard_state",
+    "table",
+    "write_results",
+    "write_shard",
+]

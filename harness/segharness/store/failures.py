@@ -1,0 +1,29 @@
+"""failures.json: which cells failed in the last run, for ``--lf``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from segharness.errors import StoreError
+from segharness.store.atomic import write_atomic
+
+Key = tuple[str, str, str]
+
+
+def write_failures(path: Path, failed: Mapping[Key, str]) -> None:
+    """Write model, data set, condition and first error of every failed cell."""
+    rows = [{"cell": list(key), "error": error} for key, error in failed.items()]
+    write_atomic(path, (json.dumps(rows, indent=1) + "\n").encode())
+
+
+def read_failures(path: Path) -> dict[Key, str]:
+    """Return what `write_failures` wrote; nothing when there was no run yet."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return {(row["cell"][0], row["cell"][1], row["cell"][2]): row["error"] for row in rows}
+    except FileNotFoundError:
+        return {}
+    except (json.JSONDecodeError, KeyError, IndexError, TypeError) as error:
+        raise StoreError(f"{path}: damaged: {error}") from error

@@ -1,0 +1,49 @@
+"""results.arrow: every number of a run in one long table, the manifest in its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from segharness.errors import StoreError
+from segharness.store.atomic import write_atomic
+from segharness.store.schemas import RESULTS, metadata_of, with_metadata
+from segharness.store.shards import ipc_bytes
+
+
+def write_results(path: Path, content: pa.Table, manifest: Mapping[str, Any]) -> pa.Table:
+    """Write a table of `RESULTS` with the manifest in its schema; return it as written."""
+    stamped = content.replace_schema_metadata(with_metadata(RESULTS, {"manifest": manifest}).metadata)
+    write_atomic(path, ipc_bytes(stamped))
+    return stamped
+
+
+def read_results(path: Path) -> pa.Table:
+    """Return a results table as `write_results` returned it.
+
+    Raises:
+        StoreError: the file is missing, damaged, or not a results file.
+        SchemaError: a newer segharness wrote it.
+    """
+    try:
+        with pa.OSFile(str(path)) as source:
+            content = pa.ipc.open_file(source).read_all()
+    except FileNotFoundError:
+        raise StoreError(f"no file {path}") from None
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{path}: not an Arrow file, or damaged: {str(error).splitlines()[0]}") from error
+    manifest_of(content, path)
+    if content.schema.names != RESULTS.names:
+        raise StoreError(f"{path}: not a results file: it has the columns {content.schema.names}")
+    return content
+
+
+def manifest_of(content: pa.Table, path: Path | str = "results") -> dict[str, Any]:
+    """Return the manifest that a results table carries."""
+    found = metadata_of(content.schema, str(path)).get("manifest")
+    if not isinstance(found, dict):
+        raise StoreError(f"{path}: not a results file: it carries no manifest")
+    return found

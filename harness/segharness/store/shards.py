@@ -1,0 +1,130 @@
+"""The two files of one model, data set, condition and shard: predictions, and images.
+
+The images file is written last; a shard is there when both are, with the identity that is asked for, intact and
+without errors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from segharness.errors import StoreError
+from segharness.store.atomic import write_atomic
+from segharness.store.schemas import IMAGES, PREDICTIONS, metadata_of, with_metadata
+
+
+@dataclass(frozen=True)
+class ShardFiles:
+    """Where a shard's two files lie."""
+
+    predictions: Path
+    images: Path
+
+
+def table(schema: pa.Schema, rows: Mapping[str, Any]) -> pa.Table:
+    """Return the columns of `rows` as a table of `schema`."""
+    return pa.table({field.name: pa.array(rows[field.name], field.type) for field in schema}, schema=schema)
+
+
+def write_shard(
+    files: ShardFiles, predictions: pa.Table, images: pa.Table, inputs: Mapping[str, Any], identity: str
+) -> None:
+    """Write both files of a shard.
+
+    Args:
+        files: where.
+        predictions, images: tables of `PREDICTIONS` and `IMAGES`.
+        inputs: what the shard was made from; `identity` is their hash.
+    """
+    _write(files.predictions, predictions, {"identity": identity, "inputs": inputs})
+    _write(files.images, images, {"identity": identity, "inputs": inputs})
+
+
+def _write(path: Path, content: pa.Table, metadata: Mapping[str, Any]) -> None:
+    stamped = with_metadata(content.schema, {**metadata, "checksum": checksum(content), "rows": content.num_rows})
+    write_atomic(path, ipc_bytes(content.replace_schema_metadata(stamped.metadata)))
+
+
+def ipc_bytes(content: pa.Table) -> memoryview:
+    """Return a table as an Arrow IPC file, zstd-compressed, in one batch."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, content.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(content.combine_chunks())
+    return memoryview(sink.getvalue())
+
+
+def checksum(content: pa.Table) -> str:
+    """Return a hash of a table's values, whatever its chunks, padding and compression."""
+    state = hashlib.blake2b(digest_size=16)
+    for name in content.schema.names:
+        column = content.column(name).combine_chunks()
+        state.update(column.is_null().to_numpy(zero_copy_only=False).tobytes())
+        if pa.types.is_fixed_size_list(column.type):
+            column = column.flatten()
+        if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
+            values = [v if isinstance(v, bytes) else v.encode() for v in column.drop_null().to_pylist()]
+            state.update(str([len(value) for value in values]).encode())
+            state.update(b"".join(values))
+        else:
+            state.update(column.fill_null(0).to_numpy(zero_copy_only=False).tobytes())
+    return state.hexdigest()
+
+
+def read_table(path: Path, schema: pa.Schema) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the rows and metadata of one file.
+
+    Raises:
+        StoreError: the file is damaged (its checksum is wrong, or it cannot be read), or is not of `schema`.
+    """
+    try:
+        with pa.OSFile(str(path)) as source:
+            content = pa.ipc.open_file(source).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+    metadata = metadata_of(content.schema, str(path))
+    content = content.replace_schema_metadata(None)
+    if content.schema != schema:
+        raise StoreError(f"{path}: has the columns {content.schema.names}, not {schema.names}")
+    if metadata.get("checksum") != checksum(content):
+        raise StoreError(f"{path}: damaged: its checksum does not match its content")
+    return content, metadata
+
+
+@dataclass(frozen=True)
+class ShardState:
+    """What is on disk for a shard.
+
+    Attributes:
+        state: ``absent``, ``done``, ``failed`` (written, but with errors), ``damaged``, ``stale`` (made from other inputs).
+        detail: what is damaged, or the first error.
+        inputs: what a stale shard was made from.
+    """
+
+    state: str
+    detail: str = ""
+    inputs: Mapping[str, Any] | None = None
+
+
+def shard_state(files: ShardFiles, identity: str) -> ShardState:
+    """Look at both files of a shard, and verify them."""
+    if not files.images.is_file() or not files.predictions.is_file():
+        return ShardState("absent")
+    try:
+        _, metadata = read_table(files.predictions, PREDICTIONS)
+        images, of_images = read_table(files.images, IMAGES)
+    except StoreError as error:
+        return ShardState("damaged", str(error))
+    if metadata["identity"] != of_images["identity"]:
+        return ShardState("absent")  # a crash between the two files, after another identity
+    if metadata["identity"] != identity:
+        return ShardState("stale", inputs=metadata["inputs"])
+    errors = images.column("error").drop_null()
+    if len(errors):
+        return ShardState("failed", errors[0].as_py())
+    return ShardState("done")

@@ -1,0 +1,325 @@
+"""A checked tree of nodes -> a `Suite`: names are looked up, conditions expanded, paths made absolute."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from segharness.errors import nearest
+from segharness.plugins import PluginHost
+from segharness.records import Condition
+from segharness.specs import CategorySet, DatasetSpec, MetricSpec, ModelSpec, Option, slug
+from segharness.suite.conditions import expand_conditions
+from segharness.suite.local import check_local_model, local_reference
+from segharness.suite.source import Node
+from segharness.suite.suite import (
+    ConditionGroup,
+    DatasetEntry,
+    Group,
+    ModelEntry,
+    Scoring,
+    Split,
+    StoredReference,
+    Suite,
+)
+
+
+def build(root: Node, shown: str, file: Path, host: PluginHost, problems: list[str]) -> Suite:
+    """Return the suite that a checked tree describes; unknown names and missing files are appended to `problems`.
+
+    Args:
+        root: a tree that `segharness.suite.check.check` found no mistake in.
+        shown: the suite's path as the user wrote it; the first part of node ids.
+        file: the suite's file.
+        host: the plugins whose names the suite may use.
+        problems: messages, each with its place.
+    """
+    return _Builder(root, host, problems).suite(shown, file)
+
+
+class _Builder:
+    def __init__(self, root: Node, host: PluginHost, problems: list[str]) -> None:
+        self.root, self.host, self.problems = root, host, problems
+        self.models: list[ModelEntry] = []
+        self.datasets: list[DatasetEntry] = []
+
+    def suite(self, shown: str, file: Path) -> Suite:
+        self._requires()
+        for node in self._list("datasets"):
+            self._dataset(node)
+        groups = self._groups()
+        conditions, condition_groups = self._conditions()
+        name = self._text("name") or re.sub(r"[^a-z0-9._-]", "-", file.stem.lower())
+        return Suite(
+            path=shown,
+            name=name,
+            description=self._text("description"),
+            seed=self._number("seed") or 0,
+            models=tuple(self.models),
+            groups=tuple(groups),
+            datasets=tuple(self.datasets),
+            conditions=conditions,
+            condition_groups=condition_groups,
+            scoring=self._scoring(),
+        )
+
+    # ------------------------------------------------------------------------------------------------ small things
+
+    def _complain(self, node: Node, message: str) -> None:
+        self.problems.append(f"{node.mark}: {message}")
+
+    def _list(self, key: str) -> list[Node]:
+        node = self.root.get(key)
+        if node is not None and not node.items():
+            self._complain(node, f"`{key}` is empty")
+        return node.items() if node else []
+
+    def _text(self, key: str) -> str:
+        node = self.root.get(key)
+        return node.text if node else ""
+
+    def _number(self, key: str, node: Node | None = None) -> int | None:
+        found = (node or self.root).get(key)
+        return int(found.plain()) if found else None
+
+    def _requires(self) -> None:
+        for node in self._list("requires") if self.root.get("requires") else []:
+            try:
+                wanted = Requirement(node.text)
+            except InvalidRequirement as error:
+                self._complain(node, f"`{node.text}` is not a PEP 508 requirement: {str(error).splitlines()[0]}")
+                continue
+            if wanted.marker and not wanted.marker.evaluate():
+                continue
+            try:
+                installed = importlib.metadata.version(wanted.name)
+            except importlib.metadata.PackageNotFoundError:
+                self._complain(node, f"{wanted.name} is not installed: pip install '{node.text}'")
+                continue
+            if not wanted.specifier.contains(installed, prereleases=True):
+                self._complain(
+                    node, f"{wanted.name} {installed} is installed, not {wanted.specifier}: pip install '{node.text}'"
+                )
+
+    # ------------------------------------------------------------------------------------------- models and groups
+
+    def _groups(self) -> list[Group]:
+        groups_node = self.root.get("groups")
+        if groups_node is not None:
+            for key in ("models", "reference"):
+                if (extra := self.root.get(key)) is not None:
+                    self._complain(extra, f"`{key}` stands beside `groups`; put it into one of the groups")
+            return [self._group(node, node.get("name")) for node in self._list("groups")]
+        if self.root.get("models") is None:
+            self._complain(self.root, "no models: give `models`, `groups`, or --model NAME")
+            return []
+        return [self._group(self.root, None)]
+
+    def _group(self, node: Node, name: Node | None) -> Group:
+        models = node.get("models")
+        if models is not None and not models.items():
+            self._complain(models, "`models` is empty")
+        ids: list[str] = []
+        for item in models.items() if models else []:
+            entry = self._model(item)
+            if entry is None:
+                continue
+            taken = next((m for m in self.models if m.id == entry.id), None)
+            if taken is None:
+                self.models.append(entry)
+            elif taken != entry or entry.id in ids:
+                self._complain(item, f"two models have the id `{entry.id}`; give one another `id:`")
+                continue
+            ids.append(entry.id)
+        return Group(name.text if name else "models", tuple(ids), self._reference(node.get("reference"), ids))
+
+    def _reference(self, node: Node | None, ids: list[str]) -> str | StoredReference | None:
+        if node is None:
+            return None
+        if isinstance(node.value, dict):
+            results = node.get("results")
+            assert results is not None
+            path = self._path(results)
+            if not path.is_file():
+                self._complain(results, f"no file {path}")
+            model = node.get("model")
+            return StoredReference(str(path), model.text if model else None)
+        if node.text not in ids:
+            self._complain(node, f"the reference `{node.text}` is not among the models{nearest(node.text, ids)}")
+        return node.text
+
+    def _model(self, node: Node) -> ModelEntry | None:
+        name_node = node.get("model") if isinstance(node.value, dict) else node
+        assert name_node is not None
+        options = self._plain_options(node.get("options"))
+        options_for = {
+            dataset: self._plain_options(value) for dataset, value in (_mapping(node.get("options_for"))).items()
+        }
+        for dataset, value in _mapping(node.get("options_for")).items():
+            known = [d.id for d in self.datasets]
+            if dataset not in known and known:
+                self.problems.append(
+                    f"{value.key_mark}: no data set `{dataset}` in this suite{nearest(dataset, known)}"
+                )
+        id_node = node.get("id")
+        local = local_reference(name_node.text)
+        model, derived = name_node.text, slug(name_node.text)
+        if local is not None:
+            file = self._path(name_node, local[0])
+            model, derived = f"{file}:{local[1]}", ""
+            every = {key: value for nodes in self._all_options(node) for key, value in nodes.items()}
+            if (message := check_local_model(file, local[1], set(every))) is not None:
+                self._complain(name_node, message)
+            if id_node is None:
+                self._complain(name_node, f"`{name_node.text}` needs an `id:` for node ids and tables")
+        elif (spec := self.host.find(name_node.text, ModelSpec)) is None:
+            self._complain(name_node, self.host.unknown(name_node.text, ModelSpec))
+            return None
+        else:
+            self._check_options(node, f"model `{spec.name}`", spec.options, self._all_options(node))
+            self._check_weights(node, spec)
+            for values in (options, *options_for.values()):
+                self._resolve_paths(node, spec.options, values)
+        python = self._file(node.get("python"))
+        if python is not None and local is None:
+            self._complain(
+                node.get("python") or node,
+                "`python:` needs a model of the form `./file.py:function`, which runs in there",
+            )
+        return ModelEntry(
+            id=id_node.text if id_node else derived,
+            model=model,
+            options=options,
+            options_for=options_for,
+            weights=self._file(node.get("weights")),
+            python=python,
+            batch_size=self._number("batch_size", node) or 1,
+            tags=tuple(tag.text for tag in _items(node.get("tags"))),
+        )
+
+    def _check_weights(self, node: Node, spec: ModelSpec) -> None:
+        given = node.get("weights")
+        if given is None and spec.weights == "required":
+            self._complain(node, f"model `{spec.name}` needs `weights:`, a file")
+        if given is not None and spec.weights == "none":
+            self._complain(given, f"model `{spec.name}` takes no `weights`")
+
+    @staticmethod
+    def _all_options(node: Node) -> list[Mapping[str, Node]]:
+        return [_mapping(node.get("options")), *(_mapping(v) for v in _mapping(node.get("options_for")).values())]
+
+    # ---------------------------------------------------------------------------------------------------- data sets
+
+    def _dataset(self, node: Node) -> None:
+        name_node = node.get("dataset") if isinstance(node.value, dict) else node
+        assert name_node is not None
+        spec = self.host.find(name_node.text, DatasetSpec)
+        if spec is None:
+            self._complain(name_node, self.host.unknown(name_node.text, DatasetSpec))
+            return
+        options = self._plain_options(node.get("options"))
+        self._check_options(node, f"data set `{spec.name}`", spec.options, [_mapping(node.get("options"))])
+        self._resolve_paths(node, spec.options, options)
+        id_node = node.get("id")
+        id = id_node.text if id_node else slug(spec.name)
+        if any(d.id == id for d in self.datasets):
+            self._complain(id_node or name_node, f"two data sets have the id `{id}`; give one another `id:`")
+            return
+        limit = self._number("limit", node) or self._number("limit")
+        tags = (*spec.tags, *(tag.text for tag in _items(node.get("tags"))))
+        self.datasets.append(DatasetEntry(id, spec.name, options, limit, tags))
+
+    # ------------------------------------------------------------------------------------------------------ options
+
+    @staticmethod
+    def _plain_options(node: Node | None) -> dict[str, Any]:
+        return dict(node.plain()) if node else {}
+
+    def _check_options(
+        self,
+        node: Node,
+        owner: str,
+        known: Mapping[str, Option],
+        given: list[Mapping[str, Node]],
+    ) -> None:
+        for mapping in given:
+            for key, value in mapping.items():
+                if key not in known:
+                    self.problems.append(f"{value.key_mark}: {owner} has no option `{key}`{nearest(key, known)}")
+                elif known[key].path and not self._path(value).exists():
+                    self._complain(value, f"no file or folder {self._path(value)} (option `{key}` of {owner})")
+        present = set().union(*given)
+        for key, option in known.items():
+            if option.required and key not in present:
+                self._complain(node, f"{owner} needs the option `{key}`: {option.help}")
+
+    def _resolve_paths(self, node: Node, known: Mapping[str, Option], options: dict[str, Any]) -> None:
+        for mapping in self._all_options(node):
+            for key, value in mapping.items():
+                if key in options and key in known and known[key].path:
+                    options[key] = str(self._path(value))
+
+    def _path(self, node: Node, text: str | None = None) -> Path:
+        base = Path() if node.from_user or node.mark.line == 0 else Path(node.mark.file).parent
+        return (base / Path(text or node.text).expanduser()).absolute()
+
+    def _file(self, node: Node | None) -> str | None:
+        if node is None:
+            return None
+        path = self._path(node)
+        if not path.is_file():
+            self._complain(node, f"no file {path}")
+        return str(path)
+
+    # ------------------------------------------------------------------------------------- conditions and scoring
+
+    def _conditions(self) -> tuple[tuple[Condition, ...], tuple[ConditionGroup, ...]]:
+        node = self.root.get("conditions")
+        if node is None:
+            return (), ()
+        return expand_conditions(node, self.host, self.problems)
+
+    def _scoring(self) -> Scoring:
+        node = self.root.get("scoring")
+        if node is None:
+            return Scoring()
+        metrics = tuple(n.text for n in _items(node.get("metrics"))) or Scoring.metrics
+        specs = []
+        for item in _items(node.get("metrics")):
+            if (spec := self.host.find(item.text, MetricSpec)) is None:
+                owners = [m.name for m in self.host.all(MetricSpec) if item.text in m.metrics]
+                hint = f"; `{item.text}` is one of the numbers of `{owners[0]}`" if owners else ""
+                self._complain(item, self.host.unknown(item.text, MetricSpec) + hint)
+            else:
+                specs.append(spec)
+        known = {task for spec in specs or self.host.all(MetricSpec) for task in spec.tasks}
+        for item in _items(node.get("tasks")):
+            if item.text not in known:
+                self._complain(item, f"no task `{item.text}`{nearest(item.text, known)}")
+        tasks = tuple(n.text for n in _items(node.get("tasks"))) or Scoring.tasks
+        splits = tuple(self._split(name, value) for name, value in _mapping(node.get("splits")).items())
+        return Scoring(tasks, metrics, splits)
+
+    def _split(self, name: str, node: Node) -> Split:
+        inner = node.get("not")
+        source = inner or node
+        if isinstance(source.value, list):
+            return Split(name, tuple(item.text for item in source.items()), inner is not None)
+        found = self.host.find(source.text, CategorySet)
+        if found is None:
+            self._complain(source, self.host.unknown(source.text, CategorySet))
+            return Split(name, ())
+        return Split(name, found.categories, inner is not None)
+
+
+def _mapping(node: Node | None) -> Mapping[str, Node]:
+    return node.value if node is not None and isinstance(node.value, dict) else {}
+
+
+def _items(node: Node | None) -> list[Node]:
+    return node.items() if node else []

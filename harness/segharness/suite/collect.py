@@ -1,0 +1,59 @@
+"""Command-line arguments -> suite files: paths, directories, node ids; no argument means ``suites/``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segharness.errors import UsageError, nearest
+
+_IS_SUITE = re.compile(r"^segharness\s*:", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A suite file to load, as the user wrote it, and the node-id parts asked for in it."""
+
+    file: Path
+    shown: str
+    parts: tuple[tuple[str, ...], ...]
+
+
+def find_suites(arguments: Sequence[str]) -> list[Found]:
+    """Return the suite files that the arguments name, each once, in order.
+
+    Raises:
+        UsageError: a path does not exist, or is a file without a `segharness:` key.
+    """
+    found: dict[str, list[tuple[str, ...]]] = {}
+    problems: list[str] = []
+    for argument in arguments or ["suites"]:
+        path, *parts = argument.split("::")
+        place = Path(path)
+        if place.is_dir():
+            for file in sorted(p for p in place.rglob("*.y*ml") if _is_suite(p)):
+                found.setdefault(str(file), [])
+        elif not place.is_file():
+            beside = [str(p) for p in place.parent.glob("*.y*ml")] if place.parent.is_dir() else []
+            what = (
+                "no folder suites/ here; name a suite" if not arguments else f"no suite {path}{nearest(path, beside)}"
+            )
+            problems.append(what)
+        elif not _is_suite(place):
+            problems.append(f"{path}: not a suite: it has no top-level key `segharness:`")
+        else:
+            found.setdefault(path, [])
+            if parts:
+                found[path].append(tuple(parts))
+    if problems:
+        raise UsageError(problems)
+    return [Found(Path(path), path, tuple(parts)) for path, parts in found.items()]
+
+
+def _is_suite(file: Path) -> bool:
+    try:
+        return bool(_IS_SUITE.search(file.read_text(encoding="utf-8", errors="replace")))
+    except OSError:
+        return False

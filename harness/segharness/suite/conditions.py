@@ -1,0 +1,118 @@
+"""The ``conditions:`` of a suite -> conditions in order, and the groups that averages run over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segharness.errors import nearest
+from segharness.plugins import PluginHost
+from segharness.records import CLEAN, Condition
+from segharness.specs import ConditionSet, CorruptionSpec, MixtureSpec, slug
+from segharness.suite.source import Node
+from segharness.suite.suite import ConditionGroup
+
+_KINDS = (CorruptionSpec, MixtureSpec, ConditionSet)
+LISTED = "listed"
+"""The name of the group of the corruptions that a suite lists one by one."""
+
+
+def expand_conditions(
+    node: Node, host: PluginHost, problems: list[str]
+) -> tuple[tuple[Condition, ...], tuple[ConditionGroup, ...]]:
+    """Return all conditions of a suite, each once, in the order written, and the named groups among them."""
+    expansion = _Expansion(host, problems)
+    for item in node.items() if isinstance(node.value, list) else [node]:
+        expansion.add(item)
+    if not expansion.conditions and not problems:
+        problems.append(f"{node.mark}: `conditions` is empty")
+    groups = tuple(
+        ConditionGroup(name, tuple(dict.fromkeys(found))) for name, found in expansion.groups.items() if found
+    )
+    return tuple(expansion.conditions.values()), groups
+
+
+class _Expansion:
+    def __init__(self, host: PluginHost, problems: list[str]) -> None:
+        self.host, self.problems = host, problems
+        self.conditions: dict[str, Condition] = {}
+        self.groups: dict[str, list[str]] = {}
+
+    def add(self, item: Node) -> None:
+        if isinstance(item.value, dict):
+            self._mapping(item)
+        elif item.text == CLEAN.name:
+            self.conditions.setdefault(CLEAN.name, CLEAN)
+        else:
+            self._name(item, item.text, None, None)
+
+    def _mapping(self, item: Node) -> None:
+        severities_node, corruptions, one_set, name = (
+            item.get(key) for key in ("severities", "corruptions", "set", "name")
+        )
+        severities = [int(n.plain()) for n in severities_node.items()] if severities_node else None
+        if severities == []:
+            self.problems.append(f"{item.mark}: `severities` is empty")
+        if (corruptions is None) == (one_set is None):
+            self.problems.append(f"{item.mark}: give either `set` (a named set) or `corruptions` (a list)")
+        elif one_set is not None:
+            self._name(one_set, one_set.text, severities, name.text if name else None)
+        elif corruptions is not None:
+            for node in corruptions.items():
+                self._name(node, node.text, severities, name.text if name else None)
+
+    def _name(self, node: Node, text: str, severities: Sequence[int] | None, group: str | None) -> None:
+        spec = self.host.find(text, *_KINDS)
+        if spec is None:
+            stem, dash, level = text.rpartition("-")
+            spec = self.host.find(stem, CorruptionSpec, MixtureSpec) if dash and level.isdigit() else None
+            if spec is None:
+                names = [*self.host.names(*_KINDS), CLEAN.name]
+                unknown = self.host.unknown(text, *_KINDS)
+                self.problems.append(f"{node.mark}: {unknown.split('(')[0].rstrip()}{nearest(text, names)}")
+                return
+            severities = [int(level)]
+        if isinstance(spec, ConditionSet):
+            for name in spec.corruptions:
+                member = self.host.find(name, CorruptionSpec)
+                if member is None:
+                    self.problems.append(
+                        f"{node.mark}: set `{spec.name}` needs corruption `{name}`, which no plugin offers"
+                    )
+                else:
+                    self._corruption(node, member, severities or spec.severities, group or spec.name)
+        elif isinstance(spec, CorruptionSpec):
+            self._corruption(node, spec, severities or spec.severities, group or LISTED)
+        elif isinstance(spec, MixtureSpec):
+            self._mixture(node, spec, severities or spec.severities)
+
+    def _corruption(self, node: Node, spec: CorruptionSpec, severities: Sequence[int], group: str) -> None:
+        for severity in severities:
+            if severity not in spec.severities:
+                self.problems.append(
+                    f"{node.mark}: `{spec.name}` has no severity {severity}; it has {', '.join(map(str, spec.severities))}"
+                )
+                continue
+            name = f"{slug(spec.name)}-{severity}"
+            tags = tuple(dict.fromkeys((*spec.tags, *([spec.category] if spec.category else []), slug(spec.name))))
+            self.conditions.setdefault(
+                name, Condition(name, spec.name, severity, spec.category or None, False, spec.version, tags)
+            )
+            self.groups.setdefault(group, []).append(name)
+
+    def _mixture(self, node: Node, spec: MixtureSpec, severities: Sequence[int]) -> None:
+        versions = [spec.version]
+        for name in dict.fromkeys(name for stage in spec.stages for name in stage):
+            member = self.host.find(name, CorruptionSpec)
+            if member is None:
+                self.problems.append(f"{node.mark}: mixture `{spec.name}` needs `{name}`, which no plugin offers")
+                continue
+            versions.append(f"{name}={member.version}")
+            for severity in severities:
+                if severity not in member.severities:
+                    self.problems.append(f"{node.mark}: `{name}` of mixture `{spec.name}` has no severity {severity}")
+        for severity in severities:
+            name = f"{slug(spec.name)}-{severity}"
+            self.conditions.setdefault(
+                name,
+                Condition(name, spec.name, severity, None, True, ";".join(versions), (*spec.tags, slug(spec.name))),
+            )

@@ -1,0 +1,90 @@
+"""``extends``: one suite built on others.
+
+Merge rules: mappings merge key by key, the extending file wins; anything else (lists, scalars) is replaced whole;
+a key set to ``null`` is removed. With several bases, later ones win over earlier ones. ``models`` with ``reference`` and
+``groups`` are two ways of saying one thing: a file that gives the one drops the other of its bases. Relative paths stay
+relative to the file that wrote them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from segharness.errors import nearest
+from segharness.suite.source import Node, Variables, parse
+
+_GIVEN_TOGETHER = ({"groups"}, {"models", "reference"})
+
+
+def load_merged(file: Path, shown: str, variables: Variables, problems: list[str]) -> Node | None:
+    """Read a suite file and all it extends into one tree.
+
+    Args:
+        file: the suite.
+        shown: how messages name it.
+        variables: for ``${NAME}``.
+        problems: every mistake found is appended.
+    """
+    return _load(file, shown, variables, problems, ())
+
+
+def _load(file: Path, shown: str, variables: Variables, problems: list[str], above: tuple[Path, ...]) -> Node | None:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        problems.append(f"{shown}: cannot be read: {error.strerror}")
+        return None
+    except UnicodeDecodeError as error:
+        problems.append(f"{shown}: not UTF-8 text (byte {error.start})")
+        return None
+    found: list[str] = []
+    node = parse(text, shown, variables, found)
+    problems.extend(found)
+    if node is None or not isinstance(node.value, dict):
+        if node is not None:
+            problems.append(f"{node.mark}: a suite is a mapping that begins with `segharness: 1`")
+        return None
+    merged: Node | None = None
+    for base in _bases(node, problems):
+        path = file.parent / base.text
+        if path.resolve() in (*above, file.resolve()):
+            chain = " -> ".join(p.name for p in (*above, file.resolve(), path.resolve()))
+            problems.append(f"{base.mark}: `extends` runs in a circle: {chain}")
+            continue
+        if not path.is_file():
+            beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+            problems.append(f"{base.mark}: no suite `{base.text}` beside this one{nearest(path.name, beside)}")
+            continue
+        parent_shown = str(Path(shown).parent / base.text)
+        parent = _load(path, parent_shown, variables, problems, (*above, file.resolve()))
+        if parent is not None:
+            merged = parent if merged is None else merge(merged, parent)
+    return node if merged is None else merge(merged, node)
+
+
+def _bases(node: Node, problems: list[str]) -> list[Node]:
+    extends = node.get("extends")
+    if extends is None:
+        return []
+    bases = extends.value if isinstance(extends.value, list) else [extends]
+    for base in bases:
+        if not isinstance(base.value, str):
+            problems.append(f"{base.mark}: `extends` names a suite file, or a list of them")
+    return [base for base in bases if isinstance(base.value, str)]
+
+
+def merge(base: Node, child: Node) -> Node:
+    """Return `child` laid over `base`, by the rules at the top of this module."""
+    if not isinstance(base.value, dict) or not isinstance(child.value, dict):
+        return child
+    kept = dict(base.value)
+    for one, other in (_GIVEN_TOGETHER, _GIVEN_TOGETHER[::-1]):
+        if one & child.value.keys() and one & {"groups", "models"} & child.value.keys():
+            for key in other:
+                kept.pop(key, None)
+    for key, node in child.value.items():
+        if node.value is None and key in kept:
+            del kept[key]
+        else:
+            kept[key] = merge(kept[key], node) if key in kept else node
+    return Node(kept, child.mark, child.key_mark)

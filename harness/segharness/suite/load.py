@@ -1,0 +1,157 @@
+"""The one way from a suite file (and what the command line replaces in it) to a `Suite`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from segharness.errors import SuiteError
+from segharness.plugins import PluginHost
+from segharness.suite.build import build
+from segharness.suite.check import check
+from segharness.suite.extends import load_merged
+from segharness.suite.schema import SUITE
+from segharness.suite.source import Mark, Node, Variables
+from segharness.suite.suite import Suite
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What replaces parts of a suite: ``--model``, ``--dataset``, ``--reference``, ``--limit``.
+
+    A model or data set is ``NAME[,id=ID][,KEY=VALUE...]``. A reference is a model's id or ``results.arrow[::MODEL]``,
+    with ``GROUP=`` in front where the suite has groups.
+    """
+
+    models: Sequence[str] = ()
+    datasets: Sequence[str] = ()
+    references: Sequence[str] = ()
+    limit: int | None = None
+
+
+@dataclass
+class LoadedSuite:
+    """A suite with what loading it had to say."""
+
+    suite: Suite
+    file: Path
+    notes: list[str] = field(default_factory=list)
+
+
+def load_suite(
+    file: Path,
+    host: PluginHost,
+    *,
+    shown: str | None = None,
+    variables: Variables | None = None,
+    overrides: Overrides | None = None,
+) -> LoadedSuite:
+    """Read, check and resolve a suite file.
+
+    Raises:
+        SuiteError: with all the mistakes found, one line each.
+    """
+    shown = shown or str(file)
+    problems: list[str] = []
+    variables = variables or Variables({}, os.environ)
+    root = load_merged(file, shown, variables, problems)
+    notes: list[str] = []
+    if root is not None and overrides is not None:
+        root = _override(root, overrides, notes, problems)
+    if root is not None:
+        check(root, SUITE, problems)
+    if root is None or problems:
+        raise SuiteError(problems)
+    suite = build(root, shown, file, host, problems)
+    if problems:
+        raise SuiteError(dict.fromkeys(problems))
+    return LoadedSuite(suite, file, notes)
+
+
+def _override(root: Node, overrides: Overrides, notes: list[str], problems: list[str]) -> Node:
+    assert isinstance(root.value, dict)
+    value = dict(root.value)
+    if overrides.models:
+        old = value.pop("reference", None)
+        value.pop("groups", None)
+        nodes = [_entry("--model", "model", text, problems) for text in overrides.models]
+        value["models"] = Node(nodes, Mark("--model", 0, 0))
+        kept = old is not None and (isinstance(old.value, dict) or old.text in [_id_of(n, "model") for n in nodes])
+        if old is not None and kept:
+            value["reference"] = old
+        elif not overrides.references:
+            notes.append("no reference among the models given: CD and rCD are null; give --reference ID")
+    if overrides.datasets:
+        nodes = [_entry("--dataset", "dataset", text, problems) for text in overrides.datasets]
+        value["datasets"] = Node(nodes, Mark("--dataset", 0, 0))
+    if overrides.limit is not None:
+        value["limit"] = _scalar(str(overrides.limit), Mark("--limit", 0, 0))
+    for text in overrides.references:
+        _reference(value, text, problems)
+    return Node(value, root.mark)
+
+
+def _reference(value: dict[str, Node], text: str, problems: list[str]) -> None:
+    mark = Mark("--reference", 0, 0)
+    group_name, equals, rest = text.partition("=")
+    if not equals:
+        group_name, rest = "", text
+    results, _, model = rest.partition("::")
+    node = _scalar(rest, mark)
+    if results.endswith(".arrow"):
+        node = Node({"results": _scalar(results, mark), **({"model": _scalar(model, mark)} if model else {})}, mark)
+    groups = value.get("groups")
+    if groups is None:
+        value["reference"] = node
+        return
+    found = [
+        Node({**item.value, "reference": node}, item.mark)
+        if isinstance(item.value, dict) and _names(item, group_name)
+        else item
+        for item in groups.items()
+    ]
+    if found == groups.items():
+        problems.append(f"--reference {text}: the suite has groups; write GROUP={rest} with one of its names")
+    value["groups"] = Node(found, groups.mark, groups.key_mark)
+
+
+def _names(group: Node, name: str) -> bool:
+    found = group.get("name")
+    return found is not None and found.text == name
+
+
+def _entry(flag: str, kind: str, text: str, problems: list[str]) -> Node:
+    """Turn ``NAME,id=x,key=value`` into the node that a suite would have."""
+    mark = Mark(flag, 0, 0)
+    name, *settings = text.split(",")
+    top: dict[str, Node] = {kind: _scalar(name, mark)}
+    options: dict[str, Node] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            problems.append(f"{flag} {text}: `{setting}` is not KEY=VALUE")
+            continue
+        place = top if key in ("id", "weights", "python", "batch_size", "limit") else options
+        place[key] = _scalar(value, mark)
+    if options:
+        top["options"] = Node(options, mark)
+    return Node(top, mark) if len(top) > 1 else top[kind]
+
+
+def _id_of(node: Node, kind: str) -> str:
+    found = node.get("id")
+    if found is not None:
+        return found.text
+    name = node.get(kind) or node
+    return name.text.replace("/", "-")
+
+
+def _scalar(text: str, mark: Mark) -> Node:
+    value = yaml.safe_load(text) if text else ""
+    return Node(
+        value if isinstance(value, (bool, int, float)) else text, mark, mark, text, expanded=True, from_user=True
+    )

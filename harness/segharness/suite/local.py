@@ -1,0 +1,38 @@
+"""Models that live in a file beside the suite: ``./my_model.py:build``."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from segharness.errors import nearest
+
+_LOCAL = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
+_FROM_ENGINE = {"device", "weights"}
+
+
+def local_reference(name: str) -> tuple[str, str] | None:
+    """Split ``./file.py:function``; None when `name` is not of that form."""
+    match = _LOCAL.fullmatch(name)
+    return (match.group(1), match.group(2)) if match else None
+
+
+def check_local_model(file: Path, function: str, options: set[str]) -> str | None:
+    """Return what is wrong with a local model, or None. The file is parsed, not run: it may import a framework."""
+    if not file.is_file():
+        return f"no file {file}"
+    try:
+        tree = ast.parse(file.read_bytes(), str(file))
+    except SyntaxError as error:
+        return f"{file}:{error.lineno}: not Python: {error.msg}"
+    functions = {n.name: n for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))}
+    if function not in functions:
+        names = [name for name in functions if not name.startswith("_")]
+        return f"{file} defines no `{function}`{nearest(function, names)}"
+    found = functions[function]
+    if isinstance(found, ast.FunctionDef) and found.args.kwarg is None:
+        known = {a.arg for a in (*found.args.posonlyargs, *found.args.args, *found.args.kwonlyargs)}
+        for option in sorted(options - known):
+            return f"`{function}` in {file} has no parameter `{option}`{nearest(option, known - _FROM_ENGINE)}"
+    return None

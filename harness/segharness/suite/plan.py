@@ -1,0 +1,34 @@
+"""`Suite` -> cells, in the order in which they are shown, and which of them were selected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segharness.plugins import PluginHost
+from segharness.records import Cell
+from segharness.specs import ModelSpec
+from segharness.suite.select import Selection
+from segharness.suite.suite import Suite
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cells of a suite, and the selected ones among them."""
+
+    suite: Suite
+    cells: tuple[Cell, ...]
+    selected: tuple[Cell, ...]
+
+
+def make_plan(suite: Suite, host: PluginHost, selection: Selection | None = None) -> Plan:
+    """Return the cells of a suite: models, then data sets, then conditions, each in the suite's order."""
+    cells: list[Cell] = []
+    for model in suite.models:
+        spec = host.find(model.model, ModelSpec)
+        for dataset in suite.datasets:
+            for condition in suite.conditions:
+                tags = {*model.tags, *(spec.tags if spec else ()), *dataset.tags, *condition.tags}
+                cells.append(Cell(suite.path, model.id, dataset.id, condition, frozenset(tags)))
+    selected: Sequence[Cell] = cells if selection is None else [cell for cell in cells if selection.admits(cell)]
+    return Plan(suite, tuple(cells), tuple(selected))

@@ -1,0 +1,195 @@
+"""The grammar of suite files, as a JSON Schema.
+
+One source for three uses: `segharness.suite.check` checks suites by it, ``segharness schema`` prints it for editors, and
+it documents every key. Only the keywords that `check` knows may be used here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+VERSION = 1
+
+_ID = {"type": "string", "pattern": "^[a-z0-9._-]+$", "description": "a short name: small letters, digits, . _ -"}
+_STRINGS = {"type": "array", "items": {"type": "string"}}
+_SEVERITIES = {"type": "array", "items": {"type": "integer", "minimum": 1}, "description": "whole numbers, 1 to 5"}
+_OPTIONS = {
+    "type": "object",
+    "additionalProperties": True,
+    "description": "what the plugin takes; see `segharness models`",
+}
+
+_MODEL = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["model"],
+    "properties": {
+        "id": {**_ID, "description": "the name in node ids and tables; derived from the model's name when absent"},
+        "model": {"type": "string", "description": "`family/name` of a plugin, or `./file.py:function`"},
+        "options": _OPTIONS,
+        "options_for": {
+            "type": "object",
+            "additionalProperties": _OPTIONS,
+            "description": "options for one data set only, by the data set's id; they win over `options`",
+        },
+        "weights": {"type": "string", "description": "a weights file, relative to the suite"},
+        "python": {
+            "type": "string",
+            "description": "the interpreter of another environment to run `./file.py:function` in",
+        },
+        "batch_size": {"type": "integer", "minimum": 1, "description": "images a call of predict; 1 is canonical"},
+        "tags": {**_STRINGS, "description": "further tags for `-m`"},
+    },
+}
+_MODELS = {
+    "type": "array",
+    "items": {"anyOf": [{"type": "string"}, _MODEL]},
+    "description": "names, or mappings with options",
+}
+_REFERENCE = {
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["results"],
+            "properties": {
+                "results": {
+                    "type": "string",
+                    "description": "a results.arrow of an earlier run, relative to the suite",
+                },
+                "model": {"type": "string", "description": "which of its models; needed when it has several"},
+            },
+        },
+    ],
+    "description": "the model that CD and rCD divide by: a model's id, or stored results",
+}
+
+SUITE: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "segharness suite",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["segharness", "datasets", "conditions"],
+    "properties": {
+        "segharness": {"const": VERSION, "description": "the version of this file format"},
+        "name": {**_ID, "description": "names the run folder; the file's name when absent"},
+        "description": {"type": "string", "description": "a sentence or two for readers"},
+        "extends": {
+            "anyOf": [{"type": "string"}, _STRINGS],
+            "description": "suite files to build on; mappings merge, lists and scalars are replaced, null removes",
+        },
+        "requires": {
+            **_STRINGS,
+            "description": "distributions that must be installed (PEP 508), e.g. segharness-coco>=0.1",
+        },
+        "seed": {"type": "integer", "minimum": 0, "description": "of all random corruptions; 0 when absent"},
+        "models": _MODELS,
+        "reference": _REFERENCE,
+        "groups": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["name", "models"],
+                "properties": {"name": _ID, "reference": _REFERENCE, "models": _MODELS},
+            },
+            "description": "several groups of models, each with its own reference; instead of `models`",
+        },
+        "datasets": {
+            "type": "array",
+            "items": {
+                "anyOf": [
+                    {"type": "string"},
+                    {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "required": ["dataset"],
+                        "properties": {
+                            "id": {**_ID, "description": "the name in node ids and tables"},
+                            "dataset": {"type": "string", "description": "`family/name` of a plugin"},
+                            "options": _OPTIONS,
+                            "limit": {"type": "integer", "minimum": 1, "description": "only the first images"},
+                            "tags": {**_STRINGS, "description": "further tags for `-m`"},
+                        },
+                    },
+                ]
+            },
+            "description": "names, or mappings with options",
+        },
+        "conditions": {
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "array",
+                    "items": {
+                        "anyOf": [
+                            {"type": "string"},
+                            {
+                                "type": "object",
+                                "additionalProperties": False,
+                                "properties": {
+                                    "set": {"type": "string", "description": "a named set, e.g. paper15"},
+                                    "name": {**_ID, "description": "names a list of your own in tables"},
+                                    "corruptions": {**_STRINGS, "description": "corruptions, instead of `set`"},
+                                    "severities": _SEVERITIES,
+                                },
+                            },
+                        ]
+                    },
+                },
+            ],
+            "description": "`clean`, a set (paper15), a corruption (fog: all severities; fog-3: one), a mixture (mixed)",
+        },
+        "scoring": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "tasks": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "segm (mask AP) and bbox (box AP); both when absent",
+                },
+                "metrics": {**_STRINGS, "description": "scoring protocols by name; coco when absent"},
+                "splits": {
+                    "type": "object",
+                    "additionalProperties": {
+                        "anyOf": [
+                            {"type": "string"},
+                            _STRINGS,
+                            {
+                                "type": "object",
+                                "additionalProperties": False,
+                                "required": ["not"],
+                                "properties": {"not": {"anyOf": [{"type": "string"}, _STRINGS]}},
+                            },
+                        ]
+                    },
+                    "description": "name: a category set (voc), a list of category names, or {not: ...}",
+                },
+            },
+        },
+        "limit": {"type": "integer", "minimum": 1, "description": "only the first images of every data set"},
+    },
+}
+
+
+def for_editors() -> dict[str, Any]:
+    """Return the schema with ``${NAME}`` admitted wherever a number stands, as `check` admits it."""
+    variable = {"type": "string", "pattern": r"\$\{"}
+
+    def admit(part: Any) -> Any:
+        if isinstance(part, list):
+            return [admit(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        part = {key: admit(value) for key, value in part.items()}
+        if part.get("type") == "integer":
+            described = {k: part.pop(k) for k in ("description",) if k in part}
+            return {"anyOf": [part, variable], **described}
+        if "pattern" in part and part.get("type") == "string":
+            part["pattern"] = f"{part['pattern']}|\\$\\{{"
+        return part
+
+    admitted: dict[str, Any] = admit(SUITE)
+    return admitted

@@ -1,0 +1,188 @@
+"""YAML text -> a tree of nodes that know their place in the file.
+
+Every mistake of a file is collected, not only the first. YAML tags, duplicate keys and merge keys are refused; strings
+may hold ``${NAME}`` and ``${NAME:-default}``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import yaml
+
+from segharness.errors import nearest
+
+Value: TypeAlias = "str | int | float | bool | list[Node] | dict[str, Node] | None"
+
+_VARIABLE = re.compile(r"\$(\$(?=\{)|\{([^{}]*)\})")
+_INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+_MOST_NODES = 100_000
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a file, counted from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value of a suite file, and where it stands.
+
+    Attributes:
+        value: a scalar, a list of nodes, or a mapping from keys to nodes.
+        mark: where the value begins.
+        key_mark: where its key stands, if it is the value of a mapping.
+        text: of a scalar, as written, variables expanded.
+        expanded: whether a variable was expanded in it, so that it may be read as text or as number.
+        from_user: whether it begins with a variable's given value; a relative path is then the user's, not the file's.
+    """
+
+    value: Value
+    mark: Mark
+    key_mark: Mark | None = None
+    text: str = ""
+    expanded: bool = False
+    from_user: bool = False
+
+    def get(self, key: str) -> Node | None:
+        return self.value.get(key) if isinstance(self.value, dict) else None
+
+    def items(self) -> list[Node]:
+        return self.value if isinstance(self.value, list) else []
+
+    def plain(self) -> Any:
+        """Return the value without its places."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+
+@dataclass
+class Variables:
+    """What ``${NAME}`` may mean: ``--var`` first, then the environment. Remembers which names were asked for."""
+
+    given: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+
+    def expand(self, text: str, mark: Mark, problems: list[str]) -> str:
+        def replace(match: re.Match[str]) -> str:
+            if match.group(1) == "$":
+                return ""
+            inside = _INSIDE.fullmatch(match.group(2))
+            if not inside:
+                problems.append(f"{mark}: `{match.group(0)}` is not a variable; write ${{NAME}} or ${{NAME:-default}}")
+                return ""
+            name, default = inside.groups()
+            self.used.add(name)
+            for source in (self.given, self.environment):
+                if name in source:
+                    return source[name]
+            if default is None:
+                hint = nearest(name, self.given) if self.given else ""
+                problems.append(f"{mark}: variable `{name}` has no value{hint}; give `--var {name}=VALUE`")
+                return ""
+            return default
+
+        return _VARIABLE.sub(replace, text.replace("$${", "$\0{")).replace("$\0{", "${")
+
+    def begins_given(self, text: str) -> bool:
+        """Return whether `text` begins with a variable that was given a value, rather than its default."""
+        match = _VARIABLE.match(text)
+        inside = _INSIDE.fullmatch(match.group(2) or "") if match else None
+        return inside is not None and (inside.group(1) in self.given or inside.group(1) in self.environment)
+
+
+def parse(text: str, file: str, variables: Variables, problems: list[str]) -> Node | None:
+    """Return the tree of a YAML text, or None when it cannot be read at all; mistakes are appended to `problems`."""
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            tag = getattr(event, "tag", None)
+            if tag is not None:
+                problems.append(f"{_mark(file, event.start_mark)}: YAML tags such as `{tag}` are not allowed in suites")
+        if problems:
+            return None
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        place = _mark(file, error.problem_mark) if error.problem_mark else file
+        context = f" ({error.context})" if error.context else ""
+        problems.append(f"{place}: not YAML: {error.problem}{context}")
+        return None
+    except yaml.YAMLError as error:
+        problems.append(f"{file}: not YAML: {str(error).splitlines()[0]}")
+        return None
+    if root is None:
+        problems.append(f"{file}:1:1: the file is empty; a suite begins with `segharness: 1`")
+        return None
+    return _Reader(file, loader, variables, problems).read(root, ())
+
+
+class _Reader:
+    """Turns PyYAML's nodes into ours."""
+
+    def __init__(self, file: str, loader: yaml.SafeLoader, variables: Variables, problems: list[str]) -> None:
+        self.file, self.loader, self.variables, self.problems = file, loader, variables, problems
+        self.count = 0
+
+    def read(self, node: yaml.Node, above: tuple[int, ...], key_mark: Mark | None = None) -> Node:
+        mark = _mark(self.file, node.start_mark)
+        self.count += 1
+        if id(node) in above or self.count > _MOST_NODES:
+            if self.count <= _MOST_NODES + 1:
+                self.problems.append(f"{mark}: an alias that holds itself, or aliases without end")
+            return Node(None, mark, key_mark)
+        above = (*above, id(node))
+        if isinstance(node, yaml.MappingNode):
+            return Node(self._mapping(node, above), mark, key_mark)
+        if isinstance(node, yaml.SequenceNode):
+            return Node([self.read(item, above) for item in node.value], mark, key_mark)
+        assert isinstance(node, yaml.ScalarNode)
+        return self._scalar(node, mark, key_mark)
+
+    def _mapping(self, node: yaml.MappingNode, above: tuple[int, ...]) -> dict[str, Node]:
+        found: dict[str, Node] = {}
+        for key_node, value_node in node.value:
+            mark = _mark(self.file, key_node.start_mark)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problems.append(f"{mark}: a key must be a plain word")
+                continue
+            key = str(key_node.value)
+            value = self.read(value_node, above, mark)
+            if key in found:
+                self.problems.append(f"{mark}: duplicate key `{key}`; first given at {found[key].key_mark}")
+            else:
+                found[key] = value
+        return found
+
+    def _scalar(self, node: yaml.ScalarNode, mark: Mark, key_mark: Mark | None) -> Node:
+        text, tag = str(node.value), node.tag
+        expanded = self.variables.expand(text, mark, self.problems) if "$" in text else text
+        changed = expanded != text
+        if changed and node.style is None:
+            tag = self.loader.resolve(  # type: ignore[no-untyped-call]
+                yaml.ScalarNode, expanded, (True, False)
+            )
+        if tag.rpartition(":")[2] not in ("str", "int", "float", "bool", "null"):
+            tag = "tag:yaml.org,2002:str"
+        try:
+            value = self.loader.construct_object(yaml.ScalarNode(tag, expanded, node.start_mark, node.end_mark))
+        except ValueError:
+            value = expanded
+        return Node(value, mark, key_mark, expanded, changed, changed and self.variables.begins_given(text))
+
+
+def _mark(file: str, mark: Any) -> Mark:
+    return Mark(file, mark.line + 1, mark.column + 1)

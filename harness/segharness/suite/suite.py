@@ -1,0 +1,148 @@
+"""What a suite says, typed: the values that planning, running, scoring and reporting read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segharness.records import Condition
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model of a suite.
+
+    Attributes:
+        id: in node ids, paths and tables.
+        model: the plugin's name, or the absolute ``file.py:function``.
+        options: for every data set; `options_for` maps a data set's id to options that win over them.
+        weights, python: absolute paths.
+    """
+
+    id: str
+    model: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    options_for: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    weights: str | None = None
+    python: str | None = None
+    batch_size: int = 1
+    tags: tuple[str, ...] = ()
+
+    @property
+    def local(self) -> tuple[Path, str] | None:
+        """The file and function of a model that no plugin offers."""
+        file, _, function = self.model.rpartition(":")
+        return (Path(file), function) if file.endswith(".py") else None
+
+    def options_on(self, dataset: str) -> dict[str, Any]:
+        return {**self.options, **self.options_for.get(dataset, {})}
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """A data set of a suite; `limit` is the number of images to take from its beginning."""
+
+    id: str
+    dataset: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StoredReference:
+    """A reference that was run before: a results.arrow and one of its models."""
+
+    results: str
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Models that are compared with one reference: the id of one of them, stored results, or nothing."""
+
+    name: str
+    models: tuple[str, ...]
+    reference: str | StoredReference | None = None
+
+
+@dataclass(frozen=True)
+class ConditionGroup:
+    """The conditions that an average, CD and rCD run over, and their name in tables."""
+
+    name: str
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A subset of the categories: those named, or all but those named."""
+
+    name: str
+    categories: tuple[str, ...]
+    complement: bool = False
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How predictions become numbers."""
+
+    tasks: tuple[str, ...] = ("segm", "bbox")
+    metrics: tuple[str, ...] = ("coco",)
+    splits: tuple[Split, ...] = ()
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite with every name resolved, every variable expanded, every path absolute."""
+
+    path: str
+    name: str
+    models: tuple[ModelEntry, ...]
+    groups: tuple[Group, ...]
+    datasets: tuple[DatasetEntry, ...]
+    conditions: tuple[Condition, ...]
+    condition_groups: tuple[ConditionGroup, ...]
+    scoring: Scoring = Scoring()
+    seed: int = 0
+    description: str = ""
+
+    def model(self, id: str) -> ModelEntry:
+        return next(m for m in self.models if m.id == id)
+
+    def dataset(self, id: str) -> DatasetEntry:
+        return next(d for d in self.datasets if d.id == id)
+
+    def condition(self, name: str) -> Condition:
+        return next(c for c in self.conditions if c.name == name)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Suite:
+        def reference(value: Any) -> str | StoredReference | None:
+            return StoredReference(**value) if isinstance(value, dict) else value
+
+        def tuples(value: Mapping[str, Any]) -> dict[str, Any]:
+            return {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+
+        return cls(
+            path=data["path"],
+            name=data["name"],
+            models=tuple(ModelEntry(**tuples(m)) for m in data["models"]),
+            groups=tuple(Group(g["name"], tuple(g["models"]), reference(g["reference"])) for g in data["groups"]),
+            datasets=tuple(DatasetEntry(**tuples(d)) for d in data["datasets"]),
+            conditions=tuple(Condition(**tuples(c)) for c in data["conditions"]),
+            condition_groups=tuple(ConditionGroup(**tuples(c)) for c in data["condition_groups"]),
+            scoring=Scoring(
+                tuple(data["scoring"]["tasks"]),
+                tuple(data["scoring"]["metrics"]),
+                tuple(Split(**tuples(s)) for s in data["scoring"]["splits"]),
+            ),
+            seed=data["seed"],
+            description=data["description"],
+        )

@@ -1,0 +1,134 @@
+"""An annotation file, read and checked: every mistake is named, with the annotation and the image it is in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from segharness import DataError
+
+_MOST = 20
+"""How many problems of one file a message lists."""
+
+_NEEDED = {
+    "images": ("id", "file_name", "height", "width"),
+    "annotations": ("id", "image_id", "category_id", "bbox", "area", "segmentation"),
+    "categories": ("id", "name"),
+}
+
+
+class Annotations:
+    """The checked content of an annotation file.
+
+    Attributes:
+        content: images, annotations and categories, as the file has them.
+        sha256: of the file.
+
+    Raises:
+        DataError: the file cannot be read, is not JSON, lacks a key, repeats an id, or holds a broken annotation.
+    """
+
+    def __init__(self, file: Path) -> None:
+        try:
+            raw = file.read_bytes()
+        except OSError as error:
+            raise DataError(f"{file}: cannot be read: {error.strerror}") from error
+        self.sha256 = hashlib.sha256(raw).hexdigest()
+        try:
+            content = json.loads(raw)
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise DataError(f"{file}: not JSON: {error}") from error
+        problems = list(structure(content)) or list(broken(content))
+        if problems:
+            shown = [f"{file}: {problem}" for problem in problems[:_MOST]]
+            rest = [f"{file}: and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else []
+            raise DataError(shown + rest)
+        self.content: dict[str, list[dict[str, Any]]] = {key: content[key] for key in _NEEDED}
+
+
+def structure(content: Any) -> Iterator[str]:
+    """Yield what keeps a file from being COCO annotations at all."""
+    if not isinstance(content, dict):
+        yield f"holds a JSON {type(content).__name__}, not an object with images, annotations and categories"
+        return
+    for key, needed in _NEEDED.items():
+        if not isinstance(content.get(key), list):
+            yield f"the key `{key}` is missing, or is not a list"
+            continue
+        for position, item in enumerate(content[key]):
+            lacking = [name for name in needed if not isinstance(item, dict) or name not in item]
+            if lacking:
+                who = f"id {item['id']}" if isinstance(item, dict) and "id" in item else f"number {position}"
+                yield f"{key}, {who}: lacks `{'`, `'.join(lacking)}`"
+
+
+def broken(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    """Yield every repeated id, dangling reference and malformed annotation."""
+    for key in _NEEDED:
+        seen: set[Any] = set()
+        for item in content[key]:
+            if not isinstance(item["id"], int) or isinstance(item["id"], bool):
+                yield f"{key}: the id {item['id']!r} is not a whole number"
+            elif item["id"] in seen:
+                yield f"{key}: the id {item['id']} is given twice"
+            else:
+                seen.add(item["id"])
+    names = [category["name"] for category in content["categories"]]
+    for name in {name for name in names if names.count(name) > 1}:
+        yield f"categories: the name `{name}` is given twice"
+    images = {image["id"]: image for image in content["images"]}
+    categories = {category["id"] for category in content["categories"]}
+    for image in content["images"]:
+        if not all(isinstance(image[side], int) and image[side] > 0 for side in ("height", "width")):
+            yield f"image {image['id']} ({image['file_name']}): height {image['height']}, width {image['width']}"
+    for annotation in content["annotations"]:
+        for problem in _broken_annotation(annotation, images, categories):
+            image = images.get(annotation["image_id"], {}).get("file_name", f"image {annotation['image_id']}")
+            yield f"annotation {annotation['id']} ({image}): {problem}"
+
+
+def _broken_annotation(annotation: Mapping[str, Any], images: Mapping[int, Any], categories: set[int]) -> Iterator[str]:
+    if annotation["image_id"] not in images:
+        yield "its image is not in the file"
+    if annotation["category_id"] not in categories:
+        yield f"its category {annotation['category_id']} is not in the file"
+    box = annotation["bbox"]
+    if not isinstance(box, list) or len(box) != 4 or not all(_number(v) for v in box):
+        yield f"bbox {box!r:.60} is not four finite numbers"
+    elif box[2] < 0 or box[3] < 0:
+        yield f"bbox {box} has a negative side"
+    if not _number(annotation["area"]) or annotation["area"] < 0:
+        yield f"area {annotation['area']!r} is not a number from 0"
+    if annotation.get("iscrowd", 0) not in (0, 1):
+        yield f"iscrowd {annotation['iscrowd']!r} is neither 0 nor 1"
+    yield from _broken_shape(annotation["segmentation"], images.get(annotation["image_id"]))
+
+
+def _broken_shape(shape: Any, image: Mapping[str, Any] | None) -> Iterator[str]:
+    if isinstance(shape, list):
+        if not shape:
+            yield "segmentation is empty"
+        for polygon in shape:
+            if (
+                not isinstance(polygon, list)
+                or len(polygon) < 6
+                or len(polygon) % 2
+                or not all(_number(v) for v in polygon)
+            ):
+                yield f"polygon {polygon!r:.60} is not x y x y x y ... of at least three points"
+    elif isinstance(shape, dict) and "counts" in shape and "size" in shape:
+        if image is not None and list(shape["size"]) != [image["height"], image["width"]]:
+            yield f"its mask has size {shape['size']}, its image {[image['height'], image['width']]}"
+        counts = shape["counts"]
+        if isinstance(counts, list) and image is not None and sum(counts) != image["height"] * image["width"]:
+            yield f"its RLE counts sum to {sum(counts)}, its image has {image['height'] * image['width']} pixels"
+    else:
+        yield "segmentation is neither polygons nor an RLE with `size` and `counts`"
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,74 @@
+"""``coco/instances``: images in a folder, instances in an annotation file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from segharness import Category, DataError, Sample
+
+from segharness_coco.annotations import Annotations
+from segharness_coco.names import ALIASES
+
+_MOST = 10
+
+
+class CocoInstances:
+    """A COCO-format instance data set; images in the order of their ids.
+
+    The digest covers the annotation file and the name and size of every image file.
+
+    Args:
+        annotations: the JSON file.
+        images: the folder that `file_name` is relative to.
+
+    Raises:
+        DataError: the annotation file is broken, or images are missing; the message names them.
+    """
+
+    def __init__(self, annotations: str, images: str) -> None:
+        folder = Path(images)
+        if not folder.is_dir():
+            raise DataError(f"{folder}: not a folder")
+        found = Annotations(Path(annotations))
+        self._content = found.content
+        for annotation in self._content["annotations"]:
+            annotation.setdefault("iscrowd", 0)
+        self.categories: Sequence[Category] = [
+            Category(c["id"], c["name"], ALIASES.get(c["name"], ())) for c in self._content["categories"]
+        ]
+        self._samples = [
+            Sample(image["id"], folder / image["file_name"], image["height"], image["width"], image["file_name"])
+            for image in sorted(self._content["images"], key=lambda image: image["id"])
+        ]
+        self.digest = _digest(found.sha256, self._samples, folder)
+
+    def samples(self) -> Sequence[Sample]:
+        return self._samples
+
+    def ground_truth(self, kind: str) -> Mapping[str, Any]:
+        """Return the annotation file's content for ``"instances"``.
+
+        Raises:
+            KeyError: another kind.
+        """
+        return {"instances": self._content}[kind]
+
+
+def _digest(annotations: str, samples: Sequence[Sample], folder: Path) -> str:
+    state = hashlib.sha256(annotations.encode())
+    missing = []
+    for sample in samples:
+        assert isinstance(sample.source, Path)
+        try:
+            size = sample.source.stat().st_size
+        except OSError:
+            missing.append(sample.name)
+            continue
+        state.update(f"{sample.name}:{size}\n".encode())
+    if missing:
+        shown = ", ".join(missing[:_MOST]) + (f" and {len(missing) - _MOST} more" if len(missing) > _MOST else "")
+        raise DataError(f"{folder}: {len(missing)} of {len(samples)} images are missing: {shown}")
+    return state.hexdigest()

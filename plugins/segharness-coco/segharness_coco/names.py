@@ -1,0 +1,32 @@
+"""COCO's categories by name: the VOC split, and names that other taxonomies use for the same things."""
+
+from __future__ import annotations
+
+VOC = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "boat", "bird", "cat", "dog", "horse", "sheep",
+    "cow", "bottle", "chair", "couch", "potted plant", "dining table", "tv",
+)  # fmt: skip
+"""The 20 of PASCAL VOC, under COCO's names (ids 1 2 3 4 5 6 7 9 16 17 18 19 20 21 44 62 63 64 67 72)."""
+
+NON_VOC = (
+    "truck", "traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "elephant", "bear", "zebra",
+    "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite",
+    "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "wine glass", "cup", "fork", "knife",
+    "spoon", "bowl", "banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake",
+    "bed", "toilet", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink",
+    "refrigerator", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
+)  # fmt: skip
+"""The other 60 of COCO."""
+
+ALIASES = {
+    "airplane": ("aeroplane",),
+    "motorcycle": ("motorbike",),
+    "couch": ("sofa",),
+    "potted plant": ("pottedplant",),
+    "dining table": ("diningtable",),
+    "tv": ("tvmonitor", "tv monitor"),
+    "hair drier": ("hair dryer",),
+    "donut": ("doughnut",),
+    "person": ("pedestrian",),
+    "cell phone": ("mobile phone",),
+}

@@ -1,0 +1,85 @@
+"""Two segmenters without weights: what the toy problem looks like to classical methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from segharness import Instances
+
+_LEAST_AREA = 12
+_SHARE = 0.6
+"""Of Otsu's threshold: the blurred outline of a cell is part of it."""
+
+Image = npt.NDArray[np.uint8]
+
+
+class Threshold:
+    """Otsu's threshold on brightness, then connected components; touching cells become one."""
+
+    categories: Sequence[str] = ("cell",)
+
+    def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
+        return [_instances(cv2.connectedComponents(_bright(image))[1]) for image in images]
+
+
+class Watershed:
+    """A threshold on colour, divided by a watershed from the peaks of the distance to the cells' red boundaries."""
+
+    categories: Sequence[str] = ("cell",)
+
+    def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
+        return [_instances(self._labels(image)) for image in images]
+
+    @staticmethod
+    def _labels(image: Image) -> npt.NDArray[np.int32]:
+        foreground = _coloured(image)
+        smooth = cv2.GaussianBlur(image, (3, 3), 0).astype(np.int16)
+        body = ((smooth[..., 2] > smooth[..., 0]) & (foreground > 0)).astype(np.uint8)
+        distance = cv2.distanceTransform(body, cv2.DIST_L2, 5)
+        markers = cv2.connectedComponents((distance > 1.2).astype(np.uint8))[1]
+        seeds = np.where(foreground == 0, 1, np.where(markers > 0, markers + 1, 0)).astype(np.int32)
+        # floods climb steps last: markers fill their body first, then the red rim, and leave the foreground never
+        relief = np.where(foreground == 0, 255, np.where(body == 0, 64, 0)).astype(np.uint8)
+        divided = cv2.watershed(np.repeat(relief[..., None], 3, axis=2), seeds)
+        return np.where((divided > 1) & (foreground > 0), divided - 1, 0).astype(np.int32)
+
+
+def _bright(image: Image) -> npt.NDArray[np.uint8]:
+    """Return 1 where the brightest channel is over Otsu's threshold."""
+    value = cv2.GaussianBlur(image, (3, 3), 0).max(axis=2)
+    return cv2.threshold(value, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1].astype(np.uint8)
+
+
+def _coloured(image: Image) -> npt.NDArray[np.uint8]:
+    """Return 1 where red or blue stands out over green by more than a share of Otsu's threshold."""
+    smooth = cv2.GaussianBlur(image, (3, 3), 0).astype(np.int16)
+    colour = np.clip(np.maximum(smooth[..., 0], smooth[..., 2]) - smooth[..., 1], 0, 255).astype(np.uint8)
+    level, _ = cv2.threshold(colour, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    return (colour > _SHARE * level).astype(np.uint8)
+
+
+def _instances(labels: npt.NDArray[np.int32]) -> Instances:
+    """Return every labelled region; its score is how well it fills its smallest turned rectangle, as one cell would."""
+    masks, boxes, scores = [], [], []
+    for label in range(1, int(labels.max()) + 1):
+        mask = labels == label
+        area = int(mask.sum())
+        if area < _LEAST_AREA:
+            continue
+        rows, columns = np.nonzero(mask)
+        boxes.append([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        points = np.stack([columns, rows], axis=1).astype(np.float32)
+        width, height = cv2.minAreaRect(points)[1]
+        scores.append(min(1.0, area / ((width + 1) * (height + 1))))
+        masks.append(mask)
+    count = len(masks)
+    return Instances(
+        np.array(boxes, dtype=np.float32).reshape(count, 4),
+        np.array(scores, dtype=np.float32),
+        np.zeros(count, dtype=np.int64),
+        np.array(masks, dtype=bool).reshape(count, *labels.shape),
+    )

@@ -1,0 +1,177 @@
+"""Network outputs -> instances: scores, suppression, boxes and masks at the image's own resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from segharness import Instances
+
+from segharness_yolo.network import Floats, Outputs
+
+_PAD = 114 / 255
+_MOST_CANDIDATES = 30_000
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """An image fitted into the network's input, keeping its shape, with gray bars.
+
+    Attributes:
+        scale: input pixels an image pixel.
+        left, top: width of the bars in input pixels.
+        height, width: of the image.
+    """
+
+    scale: float
+    left: int
+    top: int
+    height: int
+    width: int
+
+
+def letterbox(image: npt.NDArray[np.uint8], height: int, width: int) -> tuple[Floats, Letterbox]:
+    """Return the input for a network of (height, width), float32 in [0, 1], and how the image lies in it."""
+    scale = min(height / image.shape[0], width / image.shape[1])
+    new_height, new_width = round(image.shape[0] * scale), round(image.shape[1] * scale)
+    top, left = round((height - new_height) / 2 - 0.1), round((width - new_width) / 2 - 0.1)
+    resized = image
+    if (new_height, new_width) != image.shape[:2]:
+        resized = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
+    canvas = np.full((height, width, 3), np.float32(_PAD), dtype=np.float32)
+    canvas[top : top + new_height, left : left + new_width] = resized.astype(np.float32) / np.float32(255)
+    return canvas, Letterbox(scale, left, top, image.shape[0], image.shape[1])
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What is kept: class scores over `confidence`; of overlapping boxes of a class (IoU over `iou`) the best; at most
+    `most` an image. `crop` is that of `paste`.
+    """
+
+    confidence: float
+    iou: float
+    most: int
+    crop: str = "prototype"
+
+
+def decode(outputs: Outputs, box: Letterbox, size: tuple[int, int], classes: int, keep: Thresholds) -> Instances:
+    """Return the instances of one image.
+
+    Args:
+        outputs: of the network.
+        box: how the image lay in the input.
+        size: (height, width) of the input.
+        classes: how many class scores a row has.
+        keep: thresholds.
+    """
+    anchors, labels, scores = _candidates(outputs.rows, classes, keep)
+    corners = _corners(outputs.rows[anchors, :4])
+    chosen = suppress(corners, scores, labels, keep)
+    anchors, labels, scores, corners = anchors[chosen], labels[chosen], scores[chosen], corners[chosen]
+    offset = np.array([box.left, box.top] * 2, dtype=np.float32)
+    limits = np.array([box.width, box.height] * 2, dtype=np.float32)
+    boxes = np.clip((corners - offset) / np.float32(box.scale), 0, limits)
+    masks = paste(outputs.prototypes, outputs.rows[anchors, 4 + classes :], boxes, box, size, keep.crop)
+    return Instances(boxes, scores, labels, masks)
+
+
+def _candidates(
+    rows: Floats, classes: int, keep: Thresholds
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
+    """Return anchor, label and score of every class score over the threshold, best first; an anchor may have several."""
+    scores = rows[:, 4 : 4 + classes]
+    anchors, labels = np.nonzero(scores > keep.confidence)
+    found = scores[anchors, labels]
+    order = np.argsort(-found, kind="stable")[:_MOST_CANDIDATES]
+    return anchors[order], labels[order], found[order]
+
+
+def _corners(centres: Floats) -> Floats:
+    half = centres[:, 2:] / 2
+    return np.concatenate([centres[:, :2] - half, centres[:, :2] + half], axis=1)
+
+
+def suppress(corners: Floats, scores: Floats, labels: npt.NDArray[np.int64], keep: Thresholds) -> npt.NDArray[np.int64]:
+    """Return which boxes survive: greedily the best of each class, at most `keep.most`, best first.
+
+    Args:
+        corners: float32 (N, 4), x1 y1 x2 y2.
+        scores: float32 (N,), in descending order.
+        labels: (N,); boxes of different labels do not compete.
+    """
+    reach = float(np.abs(corners).max()) * 2 + 1 if len(corners) else 1.0
+    apart = corners.astype(np.float64) + labels[:, None] * reach
+    x1, y1, x2, y2 = apart.T
+    areas = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
+    order = np.arange(len(scores))
+    kept: list[int] = []
+    while len(order) and len(kept) < keep.most:
+        best, order = order[0], order[1:]
+        kept.append(int(best))
+        w = np.minimum(x2[best], x2[order]) - np.maximum(x1[best], x1[order])
+        h = np.minimum(y2[best], y2[order]) - np.maximum(y1[best], y1[order])
+        shared = np.maximum(w, 0) * np.maximum(h, 0)
+        order = order[shared <= keep.iou * (areas[best] + areas[order] - shared)]
+    return np.array(kept, dtype=np.int64)
+
+
+def paste(
+    prototypes: Floats, coefficients: Floats, boxes: Floats, box: Letterbox, size: tuple[int, int], crop: str
+) -> npt.NDArray[np.bool_]:
+    """Return the masks: bool (N, H, W) at the image's own resolution.
+
+    A mask's logits are its coefficients over the prototypes, interpolated bilinearly at the centre of every image pixel
+    (edges repeated) and cut at 0. Only pixels around the box are computed, as two small matrix products.
+
+    Args:
+        prototypes: float32 (K, h, w).
+        coefficients: float32 (N, K).
+        boxes: float32 (N, 4) in image pixels.
+        box: how the image lay in the input of `size`.
+        crop: ``"prototype"`` zeroes the logits outside of the box before they are interpolated, so that a mask may reach
+            over its box by up to one and a half prototype pixels; ``"box"`` interpolates first and ends a mask at its box.
+    """
+    masks = np.zeros((len(boxes), box.height, box.width), dtype=bool)
+    if not len(boxes):
+        return masks
+    count, low_height, low_width = prototypes.shape
+    logits = (coefficients @ prototypes.reshape(count, -1)).reshape(-1, low_height, low_width)
+    down = _weights(box.height, box.scale, box.top, low_height / size[0], low_height)
+    across = _weights(box.width, box.scale, box.left, low_width / size[1], low_width)
+    margin = 0.0
+    if crop == "prototype":
+        shrink = np.array([low_width / size[1], low_height / size[0]] * 2, dtype=np.float32)
+        low = (boxes * np.float32(box.scale) + np.array([box.left, box.top] * 2, dtype=np.float32)) * shrink
+        x, y = np.arange(low_width), np.arange(low_height)
+        inside_x = (x >= low[:, 0:1]) & (x < low[:, 2:3])
+        inside_y = (y >= low[:, 1:2]) & (y < low[:, 3:4])
+        logits = logits * (inside_y[:, :, None] & inside_x[:, None, :])
+        margin = 1.5 / (float(shrink.min()) * box.scale)
+    edges = np.concatenate([np.floor(boxes[:, :2] - margin), np.ceil(boxes[:, 2:] + margin)], axis=1).astype(np.int64)
+    edges = np.clip(edges, 0, [box.width, box.height] * 2)
+    for mask, logit, (x1, y1, x2, y2) in zip(masks, logits, edges.tolist(), strict=True):
+        if x2 > x1 and y2 > y1:
+            rows, columns = _span(down, y1, y2), _span(across, x1, x2)
+            mask[y1:y2, x1:x2] = down[y1:y2, rows] @ logit[rows, columns] @ across[x1:x2, columns].T > 0
+    return masks
+
+
+def _span(weights: Floats, first: int, last: int) -> slice:
+    """Return the prototype pixels that image pixels first..last - 1 draw on."""
+    used = np.flatnonzero(weights[[first, last - 1]].any(axis=0))
+    return slice(int(used[0]), int(used[-1]) + 1)
+
+
+def _weights(length: int, scale: float, bar: int, shrink: float, low: int) -> Floats:
+    """Return the interpolation weights (length, low) of one axis."""
+    position = np.clip(((np.arange(length) + 0.5) * scale + bar) * shrink - 0.5, 0, low - 1)
+    left = np.minimum(position.astype(np.int64), low - 2)
+    share = position - left
+    weights = np.zeros((length, low), dtype=np.float32)
+    rows = np.arange(length)
+    weights[rows, left] = 1 - share
+    weights[rows, left + 1] += share
+    return weights

@@ -1,0 +1,28 @@
+"""What this distribution offers to segharness."""
+
+from __future__ import annotations
+
+from segharness import ModelSpec, Option, hookimpl
+
+
+@hookimpl
+def segharness_models() -> list[ModelSpec]:
+    return [
+        ModelSpec(
+            "yolo/seg",
+            "segharness_yolo.model:YoloSeg",
+            "a YOLOv8-seg or YOLO11-seg export (.tflite or .onnx), with decoding of our own",
+            licence="Apache-2.0 (this code; weights have licences of their own)",
+            tags=("yolo", "one-stage"),
+            weights="required",
+            options={
+                "confidence": Option("class scores up to this are dropped; 0.001"),
+                "iou": Option("of overlapping boxes of a class, those with a greater IoU are suppressed; 0.7"),
+                "most": Option("at most so many instances an image; 100"),
+                "crop": Option(
+                    "masks end `prototype`: with the logits around the box, as exporters decode; or `box`: at the box"
+                ),
+                "categories": Option("class names, where the file has none and they are not COCO's 80"),
+            },
+        )
+    ]
