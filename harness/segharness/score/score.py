@@ -18,13 +18,11 @@ from segharness.score.degradation import AGAINST_REFERENCE, Curve, Value, agains
 from segharness.score.request import OVERALL, GroundTruth, Score, ScoreRequest
 from segharness.specs import MetricSpec, load
 from segharness.store import (
-    IMAGES,
-    PREDICTIONS,
     RESULTS,
     RunFolder,
     manifest_of,
     read_results,
-    read_table,
+    read_shard,
     table,
     write_results,
 )
@@ -87,20 +85,19 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
     absent = 0
     for shard in shards:
         files = folder.shard(model, opened.entry.id, condition, shard.index)
-        if not files.images.is_file() or not files.predictions.is_file():
+        try:
+            stored = read_shard(files)
+        except FileNotFoundError:
             absent += 1
             continue
-        try:
-            images, _ = read_table(files.images, IMAGES)
-            predictions, metadata = read_table(files.predictions, PREDICTIONS)
         except StoreError as error:
             return CellPredictions(None, str(error))
-        if metadata["identity"] != digest(inputs.of(model, opened.entry.id, condition, shard)):
+        if stored.identity != digest(inputs.of(model, opened.entry.id, condition, shard)):
             return CellPredictions(None, "made from other inputs than this run's")
-        errors = images.column("error").drop_null()
+        errors = stored.images.column("error").drop_null()
         if len(errors):
-            return CellPredictions(None, f"{len(errors)} of {len(images)} images failed: {errors[0].as_py()}")
-        found.append(predictions)
+            return CellPredictions(None, f"{len(errors)} of {len(stored.images)} images failed: {errors[0].as_py()}")
+        found.append(stored.predictions)
     if absent:
         missing = "not run" if absent == len(shards) else f"{absent} of {len(shards)} shards are missing"
         return CellPredictions(None, missing)

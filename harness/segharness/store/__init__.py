@@ -3,7 +3,7 @@
 from segharness.store.folder import Lock, RunFolder
 from segharness.store.results import manifest_of, read_results, write_results
 from segharness.store.schemas import IMAGES, PREDICTIONS, RESULTS, SCHEMA_VERSION
-from segharness.store.shards import ShardFiles, ShardState, read_table, shard_state, table, write_shard
+from segharness.store.shards import ShardFiles, ShardState, read_shard, read_table, shard_state, table, write_shard
 
 __all__ = [
     "IMAGES",
@@ -16,6 +16,7 @@ __all__ = [
     "ShardState",
     "manifest_of",
     "read_results",
+    "read_shard",
     "read_table",
     "shard_state",
     "table",

@@ -42,13 +42,19 @@ def write_shard(
         predictions, images: tables of `PREDICTIONS` and `IMAGES`.
         inputs: what the shard was made from; `identity` is their hash.
     """
-    _write(files.predictions, predictions, {"identity": identity, "inputs": inputs})
-    _write(files.images, images, {"identity": identity, "inputs": inputs})
+    made_from = {"identity": identity, "inputs": inputs}
+    first = _stamped(predictions, made_from)
+    write_atomic(files.predictions, first)
+    write_atomic(files.images, _stamped(images, {**made_from, "predictions": _digest(first)}))
 
 
-def _write(path: Path, content: pa.Table, metadata: Mapping[str, Any]) -> None:
-    stamped = with_metadata(content.schema, {**metadata, "checksum": checksum(content), "rows": content.num_rows})
-    write_atomic(path, ipc_bytes(content.replace_schema_metadata(stamped.metadata)))
+def _stamped(content: pa.Table, metadata: Mapping[str, Any]) -> memoryview:
+    schema = with_metadata(content.schema, {**metadata, "checksum": checksum(content)})
+    return ipc_bytes(content.replace_schema_metadata(schema.metadata))
+
+
+def _digest(data: bytes | memoryview) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def ipc_bytes(content: pa.Table) -> memoryview:
@@ -97,6 +103,32 @@ def read_table(path: Path, schema: pa.Schema) -> tuple[pa.Table, dict[str, Any]]
 
 
 @dataclass(frozen=True)
+class Shard:
+    """The verified content of both files of a shard, and what they were made from."""
+
+    predictions: pa.Table
+    images: pa.Table
+    identity: str
+    inputs: Mapping[str, Any]
+
+
+def read_shard(files: ShardFiles) -> Shard:
+    """Read and verify both files: every byte of the predictions, every value of the images, and that they are a pair.
+
+    Raises:
+        StoreError: one of them is damaged, or they are not a pair.
+        FileNotFoundError: one of them is missing.
+    """
+    if not files.images.is_file() or not files.predictions.is_file():
+        raise FileNotFoundError(str(files.images))
+    images, metadata = read_table(files.images, IMAGES)
+    if _digest(files.predictions.read_bytes()) != metadata["predictions"]:
+        raise StoreError(f"{files.predictions}: damaged: its bytes are not those that were written with {files.images}")
+    predictions, _ = read_table(files.predictions, PREDICTIONS)
+    return Shard(predictions, images, metadata["identity"], metadata["inputs"])
+
+
+@dataclass(frozen=True)
 class ShardState:
     """What is on disk for a shard.
 
@@ -113,18 +145,15 @@ class ShardState:
 
 def shard_state(files: ShardFiles, identity: str) -> ShardState:
     """Look at both files of a shard, and verify them."""
-    if not files.images.is_file() or not files.predictions.is_file():
-        return ShardState("absent")
     try:
-        _, metadata = read_table(files.predictions, PREDICTIONS)
-        images, of_images = read_table(files.images, IMAGES)
+        shard = read_shard(files)
+    except FileNotFoundError:
+        return ShardState("absent")
     except StoreError as error:
         return ShardState("damaged", str(error))
-    if metadata["identity"] != of_images["identity"]:
-        return ShardState("absent")  # a crash between the two files, after another identity
-    if metadata["identity"] != identity:
-        return ShardState("stale", inputs=metadata["inputs"])
-    errors = images.column("error").drop_null()
+    if shard.identity != identity:
+        return ShardState("stale", inputs=shard.inputs)
+    errors = shard.images.column("error").drop_null()
     if len(errors):
         return ShardState("failed", errors[0].as_py())
     return ShardState("done")

@@ -1,0 +1,11 @@
+"""What plugin authors test their plugin with; segharness's own tests use the same.
+
+``check_model``, ``check_dataset`` and ``check_corruption`` hold an object to its contract. With
+``pytest_plugins = ["segharness.testing.fixture"]`` in a conftest, the fixture ``harness`` runs the command line in a
+temporary folder.
+"""
+
+from segharness.testing.command_line import CommandLine, Finished
+from segharness.testing.contracts import check_corruption, check_dataset, check_model
+
+__all__ = ["CommandLine", "Finished", "check_corruption", "check_dataset", "check_model"]

@@ -1,0 +1,68 @@
+"""Runs ``segharness`` as a user would: a process of its own, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from segharness.store import read_results
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command line returned and printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+class CommandLine:
+    """A folder to write suites and models into, and the command line to run there.
+
+    Args:
+        folder: where commands run.
+        python: the interpreter whose segharness is run.
+    """
+
+    def __init__(self, folder: Path, python: str = sys.executable) -> None:
+        self.folder, self._python = folder, python
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file (dedented) into the folder and return its path."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+        return path
+
+    def arguments(self, *arguments: str) -> list[str]:
+        """Return the command line as a list, to start it yourself."""
+        return [self._python, "-m", "segharness", *arguments]
+
+    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment that commands run in: wide, without colours."""
+        return {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **(extra or {})}
+
+    def __call__(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 300) -> Finished:
+        """Run ``segharness ARGUMENTS`` to its end."""
+        done = subprocess.run(
+            self.arguments(*arguments),
+            cwd=self.folder,
+            env=self.environment(env),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    def results(self, run: str) -> pa.Table:
+        """Return the results of ``runs/<run>``."""
+        return read_results(self.folder / "runs" / run / "results.arrow")

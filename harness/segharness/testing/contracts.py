@@ -1,0 +1,82 @@
+"""Holds models, data sets and corruptions to their contracts; AssertionError names the rule that is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segharness.records import Category, Corruption, Dataset, Model
+from segharness.runner.border import Labels, admit
+from segharness.runner.image import decode
+from segharness.runner.model_host import check_model as _check_shape
+
+if TYPE_CHECKING:
+    from segharness.records import Image
+
+
+def check_model(model: Model, images: Sequence[Image]) -> None:
+    """Run a model on uint8 RGB images and check everything that the harness would check of its answer.
+
+    Raises:
+        AssertionError: `predict` modified its input, or returned another number of results than images.
+        ContractError: an `Instances` breaks a rule.
+        UsageError: the object is no model.
+    """
+    _check_shape(model, type(model).__name__)
+    before = [image.copy() for image in images]
+    found = model.predict(list(images))
+    assert len(found) == len(images), f"predict returned {len(found)} results for {len(images)} images"
+    for image, copy in zip(images, before, strict=True):
+        assert np.array_equal(image, copy), "predict modified its input"
+    labels = Labels(
+        model.categories, [Category(i, name) for i, name in enumerate(model.categories, 1)], type(model).__name__
+    )
+    for instances, image in zip(found, images, strict=True):
+        admit(instances, image.shape[:2], labels)
+
+
+def check_dataset(dataset: Dataset, images: int = 3) -> None:
+    """Check a data set's categories, digest, order and ground truth, and decode its first images.
+
+    Raises:
+        AssertionError: a rule is broken.
+        ImageError: an image cannot be decoded, or is not of the size declared.
+    """
+    ids = [category.id for category in dataset.categories]
+    assert ids and len(set(ids)) == len(ids), "categories must have distinct ids"
+    assert isinstance(dataset.digest, str) and dataset.digest, "digest must be a text"
+    samples = dataset.samples()
+    assert samples, "there are no samples"
+    known = [sample.image_id for sample in samples]
+    assert len(set(known)) == len(known), "image ids must be distinct"
+    assert known == [sample.image_id for sample in dataset.samples()], "samples must come in the same order every time"
+    truth = dataset.ground_truth("instances")
+    assert {image["id"] for image in truth["images"]} == set(known), (
+        "ground truth and samples must have the same images"
+    )
+    for annotation in truth["annotations"]:
+        assert annotation["category_id"] in ids, f"annotation {annotation['id']} has an unknown category"
+        assert annotation["image_id"] in known, f"annotation {annotation['id']} has an unknown image"
+    for sample in samples[:images]:
+        decode(sample)
+
+
+def check_corruption(corruption: Corruption, severities: Sequence[int] = (1, 2, 3, 4, 5)) -> None:
+    """Check shape, dtype, repeatability and an untouched input, on images of several sizes.
+
+    Raises:
+        AssertionError: a rule is broken.
+    """
+    for shape in ((32, 32, 3), (33, 47, 3), (64, 40, 3)):
+        image = np.random.Generator(np.random.Philox(key=1)).integers(0, 256, shape, dtype=np.uint8)
+        before = image.copy()
+        for severity in severities:
+            first, second = (
+                corruption(image, severity, np.random.Generator(np.random.Philox(key=severity))) for _ in range(2)
+            )
+            assert isinstance(first, np.ndarray) and first.dtype == np.uint8, f"severity {severity}: not uint8"
+            assert first.shape == shape, f"severity {severity}: shape {first.shape}, not {shape}"
+            assert np.array_equal(first, second), f"severity {severity}: the same generator gave other pixels"
+            assert np.array_equal(image, before), f"severity {severity}: the input was modified"
