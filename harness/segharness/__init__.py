@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     )
     from segharness.hookspecs import hookimpl
     from segharness.records import Category, Condition, Corruption, Dataset, Instances, Model, Sample
+    from segharness.report.layout import Report
+    from segharness.score.request import GroundTruth, Score, ScoreRequest
     from segharness.specs import (
         CategorySet,
         CommandSpec,
@@ -68,6 +70,8 @@ _HOME = {
         "Option",
         "ReporterSpec",
     ),
+    "report.layout": ("Report",),
+    "score.request": ("GroundTruth", "Score", "ScoreRequest"),
     "store.results": ("read_results",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -86,6 +90,7 @@ __all__ = [
     "Dataset",
     "DatasetSpec",
     "ExecutorSpec",
+    "GroundTruth",
     "ImageError",
     "Instances",
     "MetricSpec",
@@ -94,9 +99,12 @@ __all__ = [
     "ModelSpec",
     "Option",
     "PluginError",
+    "Report",
     "ReporterSpec",
     "Sample",
     "SchemaError",
+    "Score",
+    "ScoreRequest",
     "SegharnessError",
     "StoreError",
     "SuiteError",

@@ -14,7 +14,7 @@ from segharness.plugins import PluginArguments, PluginHost
 from segharness.records import Model
 from segharness.runner import Prepared, RunOutcome, Settings, execute, prepare
 from segharness.runner.progress import Display
-from segharness.score import check_stored_reference, score_run
+from segharness.score import check_engine, check_stored_reference, score_run
 from segharness.store import read_results
 from segharness.suite import ModelEntry, Overrides, Plan, StoredReference, Suite, Variables, load_suite, make_plan
 from segharness.suite.select import Selection
@@ -32,12 +32,13 @@ class Finished:
     results: pa.Table | None
 
 
-def prepare_run(plan: Plan, host: PluginHost, settings: Settings) -> Prepared:
-    """Find everything that can be wrong before the first cell runs.
+def prepare_run(plan: Plan, host: PluginHost, settings: Settings, engine: str | None) -> Prepared:
+    """Find everything that can be wrong before the first cell runs; `engine` is that of the scoring, if one was named.
 
     Raises:
         UsageError: see `segharness.runner.prepare`; also a stored reference of another protocol.
     """
+    check_engine(plan.suite, host, engine)
     prepared = prepare(plan, host, settings)
     for group in plan.suite.groups:
         if isinstance(group.reference, StoredReference):
@@ -45,7 +46,7 @@ def prepare_run(plan: Plan, host: PluginHost, settings: Settings) -> Prepared:
     return prepared
 
 
-def finish_run(prepared: Prepared, host: PluginHost, engine: str = "hotcoco", show: Display | None = None) -> Finished:
+def finish_run(prepared: Prepared, host: PluginHost, engine: str | None, show: Display | None = None) -> Finished:
     """Run what is prepared and score it."""
     outcome = execute(prepared, host, show)
     if outcome.interrupted or not outcome.folder.manifest.is_file():
@@ -69,7 +70,7 @@ def run(
     workers: int | None = None,
     devices: Sequence[str] = (),
     plugins: Sequence[str] = (),
-    engine: str = "hotcoco",
+    engine: str | None = None,
 ) -> pa.Table:
     """Run a suite and return its results; what was run before is not run again.
 
@@ -94,7 +95,7 @@ def run(
     loaded = load_suite(file, host, variables=Variables(variables or {}, os.environ), overrides=overrides)
     plan = make_plan(loaded.suite, host, Selection(keyword=k, tags=m))
     settings = Settings(run_folder(loaded.suite, out), fresh, executor, workers, tuple(devices))
-    return _results(finish_run(prepare_run(plan, host, settings), host, engine))
+    return _results(finish_run(prepare_run(plan, host, settings, engine), host, engine))
 
 
 def evaluate(
@@ -108,7 +109,7 @@ def evaluate(
     references: Sequence[str] = (),
     limit: int | None = None,
     plugins: Sequence[str] = (),
-    engine: str = "hotcoco",
+    engine: str | None = None,
 ) -> pa.Table:
     """Run a suite's protocol on a model object, in this process, and return its results.
 
@@ -133,7 +134,7 @@ def evaluate(
     with tempfile.TemporaryDirectory(prefix="segharness-") as temporary:
         folder = Path(out) if out is not None else Path(temporary)
         settings = Settings(folder, fresh=True, executor="inline", objects={name: model})
-        return _results(finish_run(prepare_run(make_plan(only, host), host, settings), host, engine))
+        return _results(finish_run(prepare_run(make_plan(only, host), host, settings, engine), host, engine))
 
 
 def run_folder(suite: Suite, out: str | os.PathLike[str] | None) -> Path:

@@ -52,6 +52,7 @@ def segharness_metrics() -> Iterable[MetricSpec]:
             "segharness.score.coco:score",
             tasks=("segm", "bbox"),
             metrics=COCO_METRICS,
+            engines=("hotcoco", "pycocotools"),
             description="COCO's 12 numbers from mask IoU (segm) and box IoU (bbox), as pycocotools defines them",
         )
     ]

@@ -175,8 +175,9 @@ class ConditionSet:
 class MetricSpec:
     """A way to score one cell, named after its protocol (``coco``).
 
-    `score(request: segharness.score.ScoreRequest)` returns `segharness.score.Score` values. `ground_truth` is the kind
-    asked of the data set; `tasks` are those it can score (``segm``, ``bbox`` ...); `metrics` what it gives.
+    `score(request: segharness.ScoreRequest)` returns `segharness.Score` values. `ground_truth` is the kind
+    asked of the data set; `tasks` are those it can score (``segm``, ``bbox`` ...); `metrics` what it gives; `engines` the
+    implementations there are, the default first.
     """
 
     name: str
@@ -184,6 +185,7 @@ class MetricSpec:
     tasks: tuple[str, ...]
     metrics: tuple[str, ...]
     ground_truth: str = "instances"
+    engines: tuple[str, ...] = ()
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -204,7 +206,7 @@ class ExecutorSpec:
 
 @dataclass(frozen=True)
 class ReporterSpec:
-    """A way to show results; `render(report: segharness.report.Report)` returns the text of one document."""
+    """A way to show results; `render(report: segharness.Report)` returns the text of one document."""
 
     name: str
     render: Reference

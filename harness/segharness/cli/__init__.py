@@ -29,6 +29,13 @@ class Exit(IntEnum):
     NOTHING = 5
 
 
+def positive(text: str) -> int:
+    """Parse a whole number from 1; for argparse."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1")
+    return int(text)
+
+
 class Parser(argparse.ArgumentParser):
     """Argument errors are usage errors: exit code 4."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from segharness.api import finish_run, prepare_run
-from segharness.cli import Exit, selecting
+from segharness.cli import Exit, positive, selecting
 from segharness.cli.collect import print_cells
 from segharness.report import make_report
 from segharness.report.console import show
@@ -27,16 +27,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     running.add_argument(
         "-x", "--exitfirst", dest="maxfail", action="store_const", const=1, help="stop at the first failed cell"
     )
-    running.add_argument("--maxfail", type=int, default=0, metavar="N", help="stop after N failed cells")
+    running.add_argument("--maxfail", type=positive, default=0, metavar="N", help="stop after N failed cells")
     running.add_argument("--fresh", action="store_true", help="make every selected file again")
-    running.add_argument("--workers", type=int, metavar="N", help="worker processes; default one a device, or a core")
+    running.add_argument(
+        "--workers", type=positive, metavar="N", help="worker processes; default one a device, or a core"
+    )
     running.add_argument(
         "--devices", default="", metavar="LIST", help="e.g. cuda:0,cuda:1 or cpu; default what there is"
     )
     running.add_argument("--executor", default="local", metavar="NAME", help="local, inline, or a plugin's")
-    running.add_argument("--engine", default="hotcoco", metavar="NAME", help="of the scoring: hotcoco or pycocotools")
+    running.add_argument("--engine", metavar="NAME", help="of the scoring: hotcoco (default) or pycocotools")
     showing = parser.add_argument_group("showing")
-    showing.add_argument("--durations", type=int, default=0, metavar="N", help="show the N slowest cells")
+    showing.add_argument("--durations", type=positive, default=0, metavar="N", help="show the N slowest cells")
     showing.add_argument("-v", "--verbose", action="count", default=0, help="a line for every cell")
     showing.add_argument("-q", "--quiet", action="count", default=0, help="only failures and the table; -qq no table")
 
@@ -51,7 +53,10 @@ def execute(args: argparse.Namespace) -> int:
     devices = tuple(d for d in args.devices.split(",") if d)
     prepared = [
         prepare_run(
-            c.plan, c.host, Settings(c.folder.path, args.fresh, args.executor, args.workers, devices, args.maxfail)
+            c.plan,
+            c.host,
+            Settings(c.folder.path, args.fresh, args.executor, args.workers, devices, args.maxfail),
+            args.engine,
         )
         for c in chosen
     ]

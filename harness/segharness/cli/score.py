@@ -17,7 +17,7 @@ from segharness.store import Lock, RunFolder
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, e.g. runs/robustness")
-    parser.add_argument("--engine", default="hotcoco", metavar="NAME", help="hotcoco or pycocotools")
+    parser.add_argument("--engine", metavar="NAME", help="hotcoco (default) or pycocotools")
     parser.add_argument("-q", "--quiet", action="store_true", help="no table")
 
 

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from segharness.api import run_folder
+from segharness.cli import positive
 from segharness.errors import SuiteError, UsageError, nearest
 from segharness.plugins import PluginArguments, PluginHost
 from segharness.store import RunFolder
@@ -44,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="[GROUP=]ID|RESULTS.arrow[::MODEL]",
         help="instead of the suite's reference",
     )
-    replace.add_argument("--limit", type=int, metavar="N", help="only the first N images of every data set")
+    replace.add_argument("--limit", type=positive, metavar="N", help="only the first N images of every data set")
     parser.add_argument("--out", metavar="DIR", help="the run folder; default runs/<suite>")
 
 

@@ -25,17 +25,17 @@ def show(report: Report, console: Console) -> None:
 
 
 def _parts(table: PaperTable, console: Console) -> list[list[int]]:
-    """Pack the column groups into as few tables as the console's width allows."""
-    groups = [
-        [i for i, _ in members] for _, members in groupby(enumerate(table.columns), key=lambda pair: pair[1].group)
-    ]
+    """Pack the column groups into as few tables as the console's width allows; a group that is too wide is divided."""
     parts: list[list[int]] = []
-    for group in groups:
-        wider = [*parts[-1], *group] if parts else group
-        if parts and _width(table, wider, console) <= console.width:
-            parts[-1] = wider
-        else:
-            parts.append(group)
+    for _, members in groupby(enumerate(table.columns), key=lambda pair: pair[1].group):
+        group = [position for position, _ in members]
+        fits = _width(table, group, console) <= console.width
+        for piece in [group] if fits else [[position] for position in group]:
+            wider = [*parts[-1], *piece] if parts else piece
+            if parts and _width(table, wider, console) <= console.width:
+                parts[-1] = wider
+            else:
+                parts.append(piece)
     return parts or [[]]
 
 

@@ -34,8 +34,7 @@ def decode(sample: Sample) -> Image:
         source = sample.source() if callable(sample.source) else sample.source
         if isinstance(source, (bytes, Path)):
             data = source.read_bytes() if isinstance(source, Path) else source
-            with PillowImage.open(io.BytesIO(data)) as picture:
-                pixels = np.asarray(picture.convert("RGB"))
+            pixels = _pixels(data)
         else:
             pixels = source
     except FileNotFoundError as error:
@@ -48,6 +47,17 @@ def decode(sample: Sample) -> Image:
             f"width {sample.width}, RGB"
         )
     return np.ascontiguousarray(pixels)
+
+
+def _pixels(data: bytes) -> Image:
+    with PillowImage.open(io.BytesIO(data)) as picture:
+        kind = picture.format
+        if kind == "PNG":
+            picture.verify()  # checksums: Pillow decodes some damaged files without a word
+    if kind == "JPEG" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        raise ValueError("the JPEG has no end")
+    with PillowImage.open(io.BytesIO(data)) as picture:
+        return np.asarray(picture.convert("RGB"))
 
 
 def pixel_digest(pixels: Image) -> int:

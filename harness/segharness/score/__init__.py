@@ -1,13 +1,14 @@
 """Predictions -> numbers: scoring protocols, degradation, results."""
 
 from segharness.score.request import OVERALL, GroundTruth, Score, ScoreRequest
-from segharness.score.score import check_stored_reference, models_of, score_run
+from segharness.score.score import check_engine, check_stored_reference, models_of, score_run
 
 __all__ = [
     "OVERALL",
     "GroundTruth",
     "Score",
     "ScoreRequest",
+    "check_engine",
     "check_stored_reference",
     "models_of",
     "score_run",

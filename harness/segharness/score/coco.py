@@ -43,14 +43,13 @@ def score(request: ScoreRequest) -> list[Score]:
     For ``segm`` the area of a detection is its mask's, as in result files without boxes.
 
     Raises:
-        UsageError: no such engine, or a split names a category that the data set does not have.
+        UsageError: a split names a category that the data set does not have.
     """
-    if request.engine not in ENGINES:
-        raise UsageError(f"no engine `{request.engine}`{nearest(request.engine, ENGINES)}")
+    engine = request.engine or next(iter(ENGINES))
     if request.task == "segm" and request.predictions.column("mask").null_count:
         return [Score(name, None, "the model gives no masks") for name in COCO_METRICS]
     content = request.ground_truth.content
-    accumulated = accumulate(request.ground_truth, request.predictions, request.task, request.engine)
+    accumulated = accumulate(request.ground_truth, request.predictions, request.task, engine)
     categories = sorted(content["categories"], key=lambda c: c["id"])
     columns = {c["name"]: position for position, c in enumerate(categories)}
     counts = _instances(content, categories)

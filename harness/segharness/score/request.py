@@ -36,14 +36,14 @@ class ScoreRequest:
         predictions: a table of `segharness.store.PREDICTIONS`, all shards of the cell in order.
         task: ``segm``, ``bbox`` ...
         splits: subsets of the categories to score besides all.
-        engine: the implementation asked for, e.g. ``hotcoco`` or ``pycocotools``.
+        engine: one of the engines that the metric's spec lists; None where it lists none.
     """
 
     ground_truth: GroundTruth
     predictions: pa.Table
     task: str
     splits: Sequence[Split] = ()
-    engine: str = "hotcoco"
+    engine: str | None = None
 
 
 @dataclass(frozen=True)

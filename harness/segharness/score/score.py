@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from segharness.data import OpenDataset, open_dataset
-from segharness.errors import StoreError, UsageError
+from segharness.errors import StoreError, UsageError, nearest
 from segharness.identity import Inputs, digest
 from segharness.plugins import PluginHost
 from segharness.records import CLEAN, Condition
@@ -34,13 +34,20 @@ Series = tuple[str, str, str, str, str]
 """What a curve is of: model, data set, protocol, task and split."""
 
 
-def score_run(folder: RunFolder, host: PluginHost, engine: str = "hotcoco") -> pa.Table:
+def check_engine(suite: Suite, host: PluginHost, engine: str | None) -> None:
+    """Raise UsageError if none of a suite's protocols has an engine of that name."""
+    known = [name for metric in suite.scoring.metrics for name in host.get(metric, MetricSpec).engines]
+    if engine is not None and engine not in known:
+        raise UsageError(f"no engine `{engine}`{nearest(engine, known)}")
+
+
+def score_run(folder: RunFolder, host: PluginHost, engine: str | None = None) -> pa.Table:
     """Score a run again from what is stored, and write its results.arrow.
 
     Args:
         folder: of the run; its manifest says what to score.
         host: the plugins, for data sets and metrics.
-        engine: which implementation of a protocol to use.
+        engine: which implementation to use, of the protocols that have it; None for the default.
 
     Returns:
         the results table, with the manifest in its schema's metadata.
@@ -51,6 +58,7 @@ def score_run(folder: RunFolder, host: PluginHost, engine: str = "hotcoco") -> p
     """
     manifest = folder.read_manifest()
     suite = Suite.from_json(manifest["suite"])
+    check_engine(suite, host, engine)
     inputs = Inputs(**manifest["inputs"])
     failures = read_failures(folder.failures)
     rows: list[Row] = []
@@ -72,10 +80,11 @@ def score_run(folder: RunFolder, host: PluginHost, engine: str = "hotcoco") -> p
 
 @dataclass(frozen=True)
 class CellPredictions:
-    """The stored predictions of one cell, or why they cannot be scored."""
+    """The stored predictions of one cell, or why they cannot be scored; `absent` says that shards are missing."""
 
     predictions: pa.Table | None
     reason: str | None = None
+    absent: bool = False
 
 
 def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str, condition: str) -> CellPredictions:
@@ -100,7 +109,7 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
         found.append(stored.predictions)
     if absent:
         missing = "not run" if absent == len(shards) else f"{absent} of {len(shards)} shards are missing"
-        return CellPredictions(None, missing)
+        return CellPredictions(None, missing, absent=True)
     return CellPredictions(pa.concat_tables(found))
 
 
@@ -108,16 +117,16 @@ class _DatasetScorer:
     """Scores the cells of one data set; prepares its ground truth once."""
 
     def __init__(
-        self, suite: Suite, folder: RunFolder, inputs: Inputs, opened: OpenDataset, host: PluginHost, engine: str
+        self, suite: Suite, folder: RunFolder, inputs: Inputs, opened: OpenDataset, host: PluginHost, engine: str | None
     ) -> None:
         self._suite, self._folder, self._inputs, self._opened, self._engine = suite, folder, inputs, opened, engine
         self._metrics = [host.get(name, MetricSpec) for name in suite.scoring.metrics]
         self._truths: dict[str, GroundTruth] = {}
 
     def cell(self, model: str, condition: Condition, failure: str | None) -> Iterator[Row]:
-        """Yield the rows of one cell; an incomplete one has its rows too, with the reason: `failure` if it is known."""
+        """Yield the rows of one cell; an incomplete one has its rows too, with the reason."""
         cell = read_cell(self._folder, self._inputs, self._opened, model, condition.name)
-        if cell.predictions is None and failure is not None:
+        if cell.absent and failure is not None:
             cell = CellPredictions(None, failure)
         for spec in self._metrics:
             for task in self._suite.scoring.tasks:
@@ -146,7 +155,8 @@ class _DatasetScorer:
         if cell.predictions is None:
             names = (OVERALL, *(split.name for split in splits))
             return [Score(metric, None, cell.reason, name) for name in names for metric in spec.metrics]
-        request = ScoreRequest(self._truth(spec.ground_truth), cell.predictions, task, splits, self._engine)
+        engine = self._engine if self._engine in spec.engines else next(iter(spec.engines), None)
+        request = ScoreRequest(self._truth(spec.ground_truth), cell.predictions, task, splits, engine)
         found: Sequence[Score] = load(spec.score)(request)
         return found
 
@@ -183,7 +193,7 @@ def _degradation(suite: Suite, rows: Sequence[Row], manifest: Mapping[str, Any])
     """Yield AP_avg, mPC, rPC of every model, and CD, rCD, rCD_pooled within every group."""
     aps = _aps(rows)
     stored = [_stored_aps(group, manifest) for group in suite.groups]
-    kinds = dict.fromkeys((row["protocol"], row["task"], row["split"]) for row in rows)
+    kinds = dict.fromkeys((row["protocol"], row["task"], row["split"]) for row in rows if row["metric"] == "AP")
     for conditions in suite.condition_groups:
         members = [suite.condition(name) for name in conditions.conditions]
         for dataset in suite.datasets:

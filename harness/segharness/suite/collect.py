@@ -28,6 +28,7 @@ def find_suites(arguments: Sequence[str]) -> list[Found]:
         UsageError: a path does not exist, or is a file without a `segharness:` key.
     """
     found: dict[str, list[tuple[str, ...]]] = {}
+    whole: set[str] = set()
     problems: list[str] = []
     for argument in arguments or ["suites"]:
         path, *parts = argument.split("::")
@@ -35,6 +36,7 @@ def find_suites(arguments: Sequence[str]) -> list[Found]:
         if place.is_dir():
             for file in sorted(p for p in place.rglob("*.y*ml") if _is_suite(p)):
                 found.setdefault(str(file), [])
+                whole.add(str(file))
         elif not place.is_file():
             beside = [str(p) for p in place.parent.glob("*.y*ml")] if place.parent.is_dir() else []
             what = (
@@ -47,9 +49,11 @@ def find_suites(arguments: Sequence[str]) -> list[Found]:
             found.setdefault(path, [])
             if parts:
                 found[path].append(tuple(parts))
+            else:
+                whole.add(path)
     if problems:
         raise UsageError(problems)
-    return [Found(Path(path), path, tuple(parts)) for path, parts in found.items()]
+    return [Found(Path(path), path, () if path in whole else tuple(parts)) for path, parts in found.items()]
 
 
 def _is_suite(file: Path) -> bool:

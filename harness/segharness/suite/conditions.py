@@ -67,6 +67,7 @@ class _Expansion:
             spec = self.host.find(stem, CorruptionSpec, MixtureSpec) if dash and level.isdigit() else None
             if spec is None:
                 names = [*self.host.names(*_KINDS), CLEAN.name]
+                names += [f"{name}-{level}" for name in names] if level.isdigit() else []
                 unknown = self.host.unknown(text, *_KINDS)
                 self.problems.append(f"{node.mark}: {unknown.split('(')[0].rstrip()}{nearest(text, names)}")
                 return

@@ -171,7 +171,7 @@ class _Reader:
         text, tag = str(node.value), node.tag
         expanded = self.variables.expand(text, mark, self.problems) if "$" in text else text
         changed = expanded != text
-        if changed and node.style is None:
+        if changed and (node.style is None or _VARIABLE.fullmatch(text)):  # quotes are due inside `{ }`
             tag = self.loader.resolve(  # type: ignore[no-untyped-call]
                 yaml.ScalarNode, expanded, (True, False)
             )

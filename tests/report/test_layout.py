@@ -1,0 +1,117 @@
+"""Results -> the paper's table, and the table as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pyarrow as pa
+import pytest
+from rich.console import Console
+from segharness.report import make_report
+from segharness.report import text as documents
+from segharness.report.console import show
+from segharness.store import RESULTS, write_results
+from segharness.suite import StoredReference
+
+CONDITIONS = [
+    {"name": "clean", "corruption": None, "severity": None, "category": None, "mixture": False, "version": "", "tags": []},
+    {"name": "motion_blur-3", "corruption": "motion_blur", "severity": 3, "category": "blur", "mixture": False,
+     "version": "1", "tags": []},
+    {"name": "fog-3", "corruption": "fog", "severity": 3, "category": "weather", "mixture": False,
+     "version": "1", "tags": []},
+    {"name": "fog-5", "corruption": "fog", "severity": 5, "category": "weather", "mixture": False,
+     "version": "1", "tags": []},
+    {"name": "mixed-1", "corruption": "mixed", "severity": 1, "category": None, "mixture": True, "version": "1", "tags": []},
+]  # fmt: skip
+
+
+def results(tmp_path, reference="a", missing=None):
+    rows = []
+
+    def add(model, condition, metric, value, reference=None, reason=None):
+        rows.append(
+            {"model": model, "reference": reference, "dataset": "d", "condition": condition, "protocol": "coco",
+             "task": "segm", "split": "all", "metric": metric, "value": value, "reason": reason}
+        )  # fmt: skip
+
+    for model, base in (("a", 0.4), ("b_1", 0.5)):
+        for i, condition in enumerate(CONDITIONS):
+            gone = missing == (model, condition["name"])
+            add(model, condition["name"], "AP", None if gone else base - i / 20, reason="a, b_1" if gone else None)
+        add(model, "set", "AP_avg", base - 0.1)
+        name = reference if isinstance(reference, str) else "old"
+        for metric in ("CD", "rCD", "rCD_pooled"):
+            add(model, "set", metric, base * 2, name)
+    content = pa.table({f.name: pa.array([r.get(f.name) for r in rows], f.type) for f in RESULTS}, schema=RESULTS)
+    suite = {
+        "path": "s.yaml", "name": "s", "description": "", "seed": 0,
+        "models": [{"id": "a", "model": "x/a"}, {"id": "b_1", "model": "x/b"}],
+        "groups": [{"name": "models", "models": ["a", "b_1"], "reference": reference}],
+        "datasets": [{"id": "d", "dataset": "x/d"}],
+        "conditions": CONDITIONS,
+        "condition_groups": [{"name": "set", "conditions": ["motion_blur-3", "fog-3", "fog-5"]}],
+        "scoring": {"tasks": ["segm"], "metrics": ["coco"], "splits": []},
+    }  # fmt: skip
+    return write_results(tmp_path / "results.arrow", content, {"suite": suite})
+
+
+def test_columns_are_the_papers(tmp_path):
+    [table] = make_report(results(tmp_path)).tables
+    assert [(c.group, c.heading) for c in table.columns] == [
+        ("", "clean"), ("", "MC"), ("", "avg"), ("", "CD"), ("", "rCD"), ("", "pooled"),
+        ("blur", "motion"), ("weather", "fog"),
+    ]  # fmt: skip
+    assert table.title == "mask AP (coco) on d; reference a"
+
+
+def test_severities_of_a_corruption_are_averaged_in_its_column(tmp_path):
+    [table] = make_report(results(tmp_path)).tables
+    assert [round(e.percent, 6) for e in table.rows[0][1]] == [40.0, 20.0, 30.0, 80.0, 80.0, 80.0, 35.0, 27.5]
+
+
+def test_what_is_missing_is_a_note_with_its_reason(tmp_path):
+    [table] = make_report(results(tmp_path, missing=("b_1", "fog-5"))).tables
+    assert table.rows[1][1][-1].percent is None
+    assert table.notes == ("b_1: fog: a, b_1",)
+
+
+def test_a_stored_reference_is_found_under_its_name(tmp_path):
+    stored = {"results": "/x/results.arrow", "model": None}
+    [table] = make_report(results(tmp_path, reference=stored)).tables
+    assert "reference old" in table.title
+    assert table.rows[0][1][3].percent == pytest.approx(80.0)
+    assert StoredReference(**stored).model is None
+
+
+@pytest.mark.parametrize("width", [200, 60, 30])
+def test_every_number_is_shown_at_any_width_without_being_cut(tmp_path, width):
+    console = Console(width=width, record=True, file=io.StringIO())
+    show(make_report(results(tmp_path)), console)
+    shown = console.export_text()
+    for number in ("40.0", "20.0", "30.0", "80.0", "35.0", "27.5", "50.0"):
+        assert number in shown
+    assert "…" not in shown
+    assert all(len(line.rstrip()) <= width for line in shown.splitlines() if "reference" not in line)
+
+
+def test_csv_is_read_back(tmp_path):
+    rows = list(csv.DictReader(io.StringIO(documents.csv(make_report(results(tmp_path, missing=("a", "clean")))))))
+    assert [r["model"] for r in rows] == ["a", "b_1"]
+    assert rows[0]["clean"] == "" and float(rows[1]["clean"]) == 50.0
+    assert float(rows[1]["weather: fog"]) == pytest.approx(37.5)
+
+
+def test_markdown_is_a_table(tmp_path):
+    lines = documents.markdown(make_report(results(tmp_path))).splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1
+    assert "| b_1 | 50.0 |" in lines[5]
+
+
+def test_latex_is_escaped_and_has_as_many_cells_as_columns(tmp_path):
+    text = documents.latex(make_report(results(tmp_path)))
+    assert r"b\_1 &" in text
+    rows = [line for line in text.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
+    assert {line.count("&") for line in rows} == {8}
+    assert r"\multicolumn{6}{c}{} & \multicolumn{1}{c}{blur} & \multicolumn{1}{c}{weather}" in text

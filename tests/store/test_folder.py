@@ -1,0 +1,89 @@
+"""The run folder: manifest, lock, results and failures."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+from segharness.errors import SchemaError, StoreError
+from segharness.store import RESULTS, Lock, RunFolder, manifest_of, read_results, write_results
+from segharness.store.atomic import write_atomic
+from segharness.store.failures import read_failures, write_failures
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path / "run")
+
+
+def test_the_manifest_is_read_as_it_was_written(folder):
+    folder.write_manifest({"a": 1})
+    assert folder.read_manifest() == {"a": 1, "schema_version": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        (None, StoreError, "has no manifest.json"),
+        ("{", StoreError, "damaged"),
+        ("[]", StoreError, "not a JSON object"),
+        ("{}", StoreError, "has no schema_version"),
+        ('{"schema_version": 99}', SchemaError, "pip install -U"),
+    ],
+)
+def test_what_is_no_manifest_is_said(folder, text, error, message):
+    folder.path.mkdir()
+    if text is not None:
+        folder.manifest.write_text(text)
+    with pytest.raises(error, match=message):
+        folder.read_manifest()
+
+
+def test_a_folder_has_one_holder(folder):
+    with Lock(folder), pytest.raises(StoreError, match="another run"), Lock(folder):
+        pass
+    with Lock(folder):
+        pass
+
+
+def test_results_carry_their_manifest(tmp_path):
+    blank = pa.table({f.name: pa.array([], f.type) for f in RESULTS}, schema=RESULTS)
+    path = tmp_path / "results.arrow"
+    written = write_results(path, blank, {"protocol": "p"})
+    assert read_results(path).equals(written)
+    assert manifest_of(read_results(path)) == {"protocol": "p"}
+
+
+@pytest.mark.parametrize("data", [b"", b"no arrow", b"ARROW1\0\0" + b"x" * 50])
+def test_what_is_no_results_file_is_said(tmp_path, data):
+    path = tmp_path / "results.arrow"
+    with pytest.raises(StoreError, match="no file"):
+        read_results(path)
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match="not an Arrow file"):
+        read_results(path)
+
+
+def test_failures_are_read_as_they_were_written(tmp_path):
+    path = tmp_path / "failures.json"
+    assert read_failures(path) == {}
+    write_failures(path, {("m", "d", "c"): "why"})
+    assert read_failures(path) == {("m", "d", "c"): "why"}
+    path.write_text(json.dumps([{}]))
+    with pytest.raises(StoreError, match="damaged"):
+        read_failures(path)
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "f"
+    write_atomic(path, b"old")
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]

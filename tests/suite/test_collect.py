@@ -1,0 +1,43 @@
+"""Paths, folders and node ids -> suite files."""
+
+from __future__ import annotations
+
+import pytest
+from segharness.errors import UsageError
+from segharness.suite.collect import find_suites
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    (tmp_path / "suites/deep").mkdir(parents=True)
+    (tmp_path / "suites/a.yaml").write_text("segharness: 1\n")
+    (tmp_path / "suites/deep/b.yml").write_text("# comment\nsegharness: 1\n")
+    (tmp_path / "suites/other.yaml").write_text("name: not a suite\n")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_folders_are_searched_for_files_with_the_key():
+    assert [f.shown for f in find_suites(["suites"])] == ["suites/a.yaml", "suites/deep/b.yml"]
+
+
+def test_no_argument_means_suites():
+    assert find_suites([]) == find_suites(["suites"])
+
+
+def test_node_ids_are_gathered_by_file():
+    [found] = find_suites(["suites/a.yaml::m", "suites/a.yaml::n::d::c"])
+    assert found.parts == (("m",), ("n", "d", "c"))
+
+
+def test_a_whole_file_wins_over_its_parts():
+    [found] = find_suites(["suites/a.yaml::m", "suites/a.yaml"])
+    assert found.parts == ()
+
+
+def test_what_is_not_there_is_met_with_what_is():
+    with pytest.raises(UsageError) as caught:
+        find_suites(["suites/aa.yaml", "suites/other.yaml"])
+    assert caught.value.problems == (
+        "no suite suites/aa.yaml (did you mean `suites/a.yaml`?)",
+        "suites/other.yaml: not a suite: it has no top-level key `segharness:`",
+    )

@@ -1,0 +1,84 @@
+"""`extends`: mappings merge, lists and scalars are replaced, null removes; circles and missing files are named."""
+
+from __future__ import annotations
+
+BASE = """
+segharness: 1
+name: base
+seed: 3
+models:
+  - {id: a, model: toycells/threshold}
+  - {id: b, model: toycells/watershed}
+reference: a
+datasets: [toycells/quick]
+conditions: [clean, fog-3]
+scoring: {tasks: [segm], splits: {cells: [cell]}}
+"""
+
+
+def test_mappings_merge_and_lists_are_replaced(suites):
+    suites.write(BASE, "base.yaml")
+    suite = suites.load("segharness: 1\nextends: base.yaml\nconditions: [clean]\nscoring: {tasks: [bbox]}\n")
+    assert suite.seed == 3
+    assert [c.name for c in suite.conditions] == ["clean"]
+    assert suite.scoring.tasks == ("bbox",)
+    assert [split.name for split in suite.scoring.splits] == ["cells"]
+    assert suite.name == "base"
+
+
+def test_null_removes_a_key(suites):
+    suites.write(BASE, "base.yaml")
+    suite = suites.load("segharness: 1\nextends: base.yaml\nname: null\nreference: null\n")
+    assert suite.name == "s"
+    assert suite.groups[0].reference is None
+
+
+def test_later_bases_win(suites):
+    suites.write(BASE, "base.yaml")
+    suites.write("segharness: 1\nseed: 9\n", "seed.yaml")
+    assert suites.load("segharness: 1\nextends: [base.yaml, seed.yaml]\n").seed == 9
+    assert suites.load("segharness: 1\nextends: [seed.yaml, base.yaml]\n").seed == 3
+
+
+def test_groups_drop_the_models_of_a_base_and_the_other_way_round(suites):
+    suites.write(BASE, "base.yaml")
+    grouped = """
+    segharness: 1
+    extends: base.yaml
+    groups:
+      - {name: one, reference: b, models: [{id: b, model: toycells/watershed}]}
+      - {name: two, models: [{id: b, model: toycells/watershed}, toycells/threshold]}
+    """
+    suite = suites.load(grouped)
+    assert [(g.name, g.models, g.reference) for g in suite.groups] == [
+        ("one", ("b",), "b"),
+        ("two", ("b", "toycells-threshold"), None),
+    ]
+    assert [m.id for m in suite.models] == ["b", "toycells-threshold"]
+    suites.write(grouped, "grouped.yaml")
+    back = suites.load("segharness: 1\nextends: grouped.yaml\nmodels: [toycells/threshold]\n")
+    assert [g.models for g in back.groups] == [("toycells-threshold",)]
+
+
+def test_a_mistake_in_a_base_is_shown_in_the_base(suites):
+    suites.write(BASE.replace("seed: 3", "seed: x"), "base.yaml")
+    assert suites.problems("segharness: 1\nextends: base.yaml\n") == [
+        "base.yaml:3:7: `seed` must be a whole number, not `x`"
+    ]
+
+
+def test_circles_and_missing_bases_are_named(suites):
+    suites.write("segharness: 1\nextends: s.yaml\n", "b.yaml")
+    [problem] = [p for p in suites.problems("segharness: 1\nextends: b.yaml\n") if "circle" in p]
+    assert problem == "b.yaml:2:10: `extends` runs in a circle: s.yaml -> b.yaml -> s.yaml"
+    suites.write(BASE, "base.yaml")
+    [problem] = suites.problems(BASE + "extends: bse.yaml\n")
+    assert problem == "s.yaml:11:10: no suite `bse.yaml` beside this one (did you mean `base.yaml`?)"
+
+
+def test_paths_stay_relative_to_the_file_that_wrote_them(suites, tmp_path):
+    (tmp_path / "below").mkdir()
+    suites.write("def build():\n    return 1\n", "below/m.py")
+    suites.write(BASE.replace("model: toycells/threshold", "model: './m.py:build'"), "below/base.yaml")
+    suite = suites.load("segharness: 1\nextends: below/base.yaml\n")
+    assert suite.model("a").local == (tmp_path / "below/m.py", "build")

@@ -1,0 +1,65 @@
+"""From Python: `segharness.run` and `segharness.evaluate`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+import segharness
+
+
+class Blank:
+    """A model that never finds anything."""
+
+    categories = ("square", "disc")
+
+    def predict(self, images, prompts=None):
+        nothing = np.zeros((0, 4), np.float32)
+        return [segharness.Instances(nothing, nothing[:, 0], np.zeros(0, int), []) for _ in images]
+
+
+def ap(results, model, condition="clean"):
+    rows = results.to_pylist()
+    return [
+        r["value"] for r in rows
+        if (r["model"], r["condition"], r["metric"], r["task"], r["category"]) == (model, condition, "AP", "segm", None)
+    ]  # fmt: skip
+
+
+def test_run_returns_the_results(small, monkeypatch):
+    monkeypatch.chdir(small.folder)
+    results = segharness.run("small.yaml", workers=1)
+    assert results.equals(segharness.read_results(small.folder / "runs/small/results.arrow"))
+    assert ap(results, "good") == [1.0]
+    again = segharness.run("small.yaml", k="clean", out="elsewhere")
+    assert pc.sum(pc.is_valid(again.filter(pc.field("metric") == "CD")["value"])).as_py() == 0
+
+
+def test_evaluate_takes_a_model_object(small, monkeypatch):
+    monkeypatch.chdir(small.folder)
+    results = segharness.evaluate(Blank(), "small.yaml", name="blank", limit=2)
+    assert ap(results, "blank") == [0.0]
+    assert set(results["model"].to_pylist()) == {"blank"}
+    assert not (small.folder / "runs").exists()
+
+
+def test_evaluate_compares_with_stored_results(small, monkeypatch):
+    monkeypatch.chdir(small.folder)
+    segharness.run("small.yaml")
+    results = segharness.evaluate(Blank(), "small.yaml", references=["runs/small/results.arrow::good"], out="own")
+    [cd] = [r for r in results.to_pylist() if (r["metric"], r["task"]) == ("CD", "segm")]
+    assert cd["reference"] == "good" and cd["value"] >= 1
+
+
+def test_evaluate_refuses_what_is_no_model(small, monkeypatch):
+    monkeypatch.chdir(small.folder)
+    results = segharness.evaluate(object(), "small.yaml", limit=1)
+    assert set(results.filter(pc.field("metric") == "AP")["value"].to_pylist()) == {None}
+
+
+def test_usage_errors_are_raised(small, monkeypatch):
+    monkeypatch.chdir(small.folder)
+    with pytest.raises(segharness.SuiteError, match="no model `a/b`"):
+        segharness.run("small.yaml", models=["a/b"])
+    with pytest.raises(segharness.UsageError):
+        segharness.run("nowhere.yaml")

@@ -1,0 +1,136 @@
+"""The plugin host: what is found, what is left out and why, and names that two plugins offer."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import pytest
+import segharness
+from segharness.errors import PluginError
+from segharness.plugins import PluginArguments, PluginHost
+from segharness.specs import CorruptionSpec, ModelSpec
+
+FIRST_PARTY = {"segharness", "coco", "corruptions", "toycells", "yolo"}
+
+
+def plugin(monkeypatch, name, **hooks):
+    """Make an importable module with hooks."""
+    module = types.ModuleType(name)
+    for hook, returned in hooks.items():
+
+        def implementation(returned=returned):
+            if isinstance(returned, Exception):
+                raise returned
+            return returned
+
+        implementation.__name__ = hook
+        setattr(module, hook, segharness.hookimpl(_without_arguments(implementation)))
+    monkeypatch.setitem(sys.modules, name, module)
+    module.__spec__ = types.SimpleNamespace()
+    return name
+
+
+def _without_arguments(function):
+    def call():
+        return function()
+
+    return call
+
+
+def load(*include, **how):
+    return PluginHost.load(PluginArguments(tuple(include), **how))
+
+
+def test_entry_points_are_found():
+    assert {p.name for p in load().plugins} >= FIRST_PARTY
+
+
+def test_autoload_can_be_switched_off(monkeypatch):
+    monkeypatch.setenv("SEGHARNESS_DISABLE_PLUGIN_AUTOLOAD", "1")
+    assert [p.name for p in load().plugins] == ["segharness"]
+    assert [p.name for p in load("toycells").plugins] == ["segharness", "toycells"]
+
+
+def test_a_plugin_can_be_kept_out():
+    host = load("no:toycells")
+    assert "toycells" not in {p.name for p in host.plugins}
+    assert host.find("toycells/threshold", ModelSpec) is None
+
+
+def test_an_unknown_plugin_is_met_with_the_nearest():
+    with pytest.raises(PluginError, match=r"-p toycels: .*did you mean `toycells`"):
+        load("toycels")
+
+
+def test_a_module_named_with_p_is_a_plugin(monkeypatch):
+    name = plugin(monkeypatch, "extra_plugin", segharness_models=[ModelSpec("extra/one", "a.b:c")])
+    assert load(name).get("extra/one", ModelSpec).factory == "a.b:c"
+
+
+def test_a_plugin_beside_a_suite_is_found(tmp_path):
+    (tmp_path / "segharness_plugins.py").write_text(
+        "from segharness import ModelSpec, hookimpl\n\n"
+        "@hookimpl\ndef segharness_models():\n    return [ModelSpec('beside/one', 'a.b:c')]\n"
+    )
+    assert load(folders=(str(tmp_path),)).find("beside/one", ModelSpec)
+
+
+def test_a_plugin_that_fails_to_import_is_left_out_loudly(tmp_path):
+    (tmp_path / "segharness_plugins.py").write_text("import nothing_of_this_name\n")
+    said = []
+    host = PluginHost.load(PluginArguments(folders=(str(tmp_path),)), warn=said.append)
+    [broken] = [p for p in host.plugins if p.quarantined]
+    assert "No module named 'nothing_of_this_name'" in broken.quarantined
+    assert "Traceback" in broken.detail
+    assert len(said) == 1 and "is left out" in said[0]
+    assert {p.name for p in host.plugins if not p.quarantined} >= FIRST_PARTY
+    with pytest.raises(PluginError, match="left out"):
+        host.get("beside/one", ModelSpec)
+    with pytest.raises(PluginError, match="nothing_of_this_name"):
+        load(folders=(str(tmp_path),), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("hooks", "why"),
+    [
+        ({"segharness_models": ValueError("no")}, "segharness_models raised ValueError: no"),
+        ({"segharness_models": ["mask_rcnn"]}, "segharness_models returned a str, not a ModelSpec"),
+        ({"segharness_corruptions": [ModelSpec("a/b", "a:b")]}, "returned a ModelSpec, not a CorruptionSpec or"),
+        ({"segharness_models": None}, "'NoneType' object is not iterable"),
+    ],
+)
+def test_a_plugin_whose_hooks_misbehave_is_left_out(monkeypatch, hooks, why):
+    host = load(plugin(monkeypatch, "bad_plugin", **hooks))
+    [broken] = [p for p in host.plugins if p.quarantined]
+    assert broken.name == "bad_plugin" and why in broken.quarantined
+
+
+def test_two_plugins_with_one_name_are_both_named(monkeypatch):
+    name = plugin(monkeypatch, "twin_plugin", segharness_models=[ModelSpec("toycells/threshold", "a.b:c")])
+    host = load(name)
+    with pytest.raises(PluginError) as caught:
+        host.refuse_conflicts()
+    assert "`toycells/threshold` is offered by both segharness-toycells" in str(caught.value)
+    assert "twin_plugin" in str(caught.value) and "-p no:twin_plugin" in str(caught.value)
+    load(name, "no:toycells").refuse_conflicts()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ModelSpec("Bad Name", "a.b:c"),
+        lambda: ModelSpec("a/b", "no colon"),
+        lambda: ModelSpec("a/b", 3),
+        lambda: ModelSpec("a/b", "a.b:c", tags="x"),
+        lambda: ModelSpec("a/b", "a.b:c", weights="maybe"),
+        lambda: CorruptionSpec("x", "a.b:c", severities=()),
+        lambda: CorruptionSpec("x", "a.b:c", severities=(0,)),
+        lambda: segharness.MixtureSpec("x", ()),
+        lambda: segharness.MixtureSpec("x", ((),)),
+        lambda: segharness.ConditionSet("x", (), (1,)),
+    ],
+)
+def test_malformed_specs_are_refused_where_they_are_made(make):
+    with pytest.raises(PluginError):
+        make()
