@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest_plugins = ["segharness.testing.fixture"]
-
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 COLOURS = {"square": (220, 40, 40), "disc": (40, 200, 60)}

@@ -73,5 +73,6 @@ def segharness_reporters() -> Iterable[ReporterSpec]:
     return [
         ReporterSpec("csv", "segharness.report.text:csv", ".csv", "comma-separated values"),
         ReporterSpec("markdown", "segharness.report.text:markdown", ".md", "a GitHub-flavoured Markdown table"),
+        ReporterSpec("svg", "segharness.report.picture:svg", ".svg", "a picture of the tables"),
         ReporterSpec("latex", "segharness.report.text:latex", ".tex", "a LaTeX tabular with booktabs"),
     ]

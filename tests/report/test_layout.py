@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pytest
 from rich.console import Console
-from segharness.report import make_report
+from segharness.report import make_report, picture
 from segharness.report import text as documents
 from segharness.report.console import show
 from segharness.store import RESULTS, write_results
@@ -93,6 +94,13 @@ def test_every_number_is_shown_at_any_width_without_being_cut(tmp_path, width):
         assert number in shown
     assert "…" not in shown
     assert all(len(line.rstrip()) <= width for line in shown.splitlines() if "reference" not in line)
+
+
+def test_the_picture_is_svg_that_fetches_nothing(tmp_path):
+    text = picture.svg(make_report(results(tmp_path)))
+    assert ElementTree.fromstring(text).tag.endswith("svg")
+    assert "http" not in text.replace("http://www.w3.org", "").replace("https://www.textualize.io", "")
+    assert "27.5" in text and "@font-face" not in text
 
 
 def test_csv_is_read_back(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pyarrow as pa
 import pytest
@@ -73,6 +74,15 @@ def test_failures_are_read_as_they_were_written(tmp_path):
     path.write_text(json.dumps([{}]))
     with pytest.raises(StoreError, match="damaged"):
         read_failures(path)
+
+
+def test_files_have_the_mode_that_the_umask_says(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_atomic(tmp_path / "f", b"x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "f").stat().st_mode & 0o777 == 0o640
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):

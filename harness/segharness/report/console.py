@@ -39,6 +39,11 @@ def _parts(table: PaperTable, console: Console) -> list[list[int]]:
     return parts or [[]]
 
 
+def table_of(table: PaperTable) -> Table:
+    """Return a whole table in one piece, without its title."""
+    return _rich(table, range(len(table.columns)), False)
+
+
 def _width(table: PaperTable, positions: Sequence[int], console: Console) -> int:
     """Return how wide a table would like to be, on a console without borders."""
     unbounded = console.options.update(width=100_000)

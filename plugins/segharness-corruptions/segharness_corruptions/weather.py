@@ -13,7 +13,8 @@ from PIL import Image as PillowImage
 from segharness_corruptions.catalogue import parameters
 from segharness_corruptions.pixels import Floats, Image, gaussian, motion, to_image, unit, zoom_centre
 
-_FROST_PICTURES = 5
+_FROST_PICTURES = ("1", "2", "2", "4", "5")
+"""The benchmark draws from five files; the second and the third differ in their alpha channel alone, which is not used."""
 _WATER = np.array([175, 238, 238], dtype=np.float32) / np.float32(255)
 _MUD = np.array([63, 42, 20], dtype=np.float32) / np.float32(255)
 
@@ -36,14 +37,14 @@ def snow(image: Image, severity: int, rng: np.random.Generator) -> Image:
 @functools.cache
 def frost_picture(index: int) -> Image:
     """Return one of the pictures of frost that the benchmark draws from; see NOTICE for their origin."""
-    with (files("segharness_corruptions") / "frost" / f"{index + 1}.webp").open("rb") as file:
+    with (files("segharness_corruptions") / "frost" / f"{_FROST_PICTURES[index]}.webp").open("rb") as file:
         return np.array(PillowImage.open(file).convert("RGB"))
 
 
 def frost(image: Image, severity: int, rng: np.random.Generator) -> Image:
     """A crop of one of five pictures, enlarged so that it covers the image and a tenth more."""
     own, icy = parameters("frost", severity)  # type: ignore[misc]
-    picture = frost_picture(int(rng.integers(_FROST_PICTURES)))
+    picture = frost_picture(int(rng.integers(len(_FROST_PICTURES))))
     height, width = image.shape[:2]
     scale = 1.1 * max(1.0, height / picture.shape[0], width / picture.shape[1])
     size = (int(np.ceil(picture.shape[1] * scale)), int(np.ceil(picture.shape[0] * scale)))

@@ -1,0 +1,24 @@
+"""The tables of a report as a picture (SVG), as a wide terminal would show them."""
+
+from __future__ import annotations
+
+import io
+import re
+
+from rich.console import Console
+from rich.measure import Measurement
+
+from segharness.report.console import show, table_of
+from segharness.report.layout import Report
+
+_FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+_MARGIN = 2
+
+
+def svg(report: Report) -> str:
+    """Return one SVG of all tables, each in one piece, in any monospaced font."""
+    unbounded = Console(width=100_000, file=io.StringIO())
+    widths = [Measurement.get(unbounded, unbounded.options, table_of(table)).maximum for table in report.tables]
+    console = Console(width=max([60, *widths]) + _MARGIN, record=True, file=io.StringIO(), force_terminal=True)
+    show(report, console)
+    return _FONTS.sub("", console.export_svg(title="segharness report")).replace("Fira Code", "ui-monospace")

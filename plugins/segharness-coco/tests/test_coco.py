@@ -1,0 +1,158 @@
+"""COCO-format data sets: read as they are, every mistake named."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from segharness import DataError
+from segharness.testing import check_dataset
+from segharness_coco.annotations import broken, structure
+from segharness_coco.dataset import CocoInstances
+from segharness_coco.names import NON_VOC, VOC
+
+
+def content():
+    return {
+        "images": [
+            {"id": 9, "file_name": "b.png", "height": 20, "width": 30},
+            {"id": 2, "file_name": "a.png", "height": 20, "width": 30},
+        ],
+        "annotations": [
+            {"id": 1, "image_id": 9, "category_id": 5, "bbox": [1, 1, 4, 4], "area": 16.0,
+             "segmentation": [[1, 1, 5, 1, 5, 5, 1, 5]]},
+            {"id": 2, "image_id": 2, "category_id": 5, "bbox": [0, 0, 30, 20], "area": 600, "iscrowd": 1,
+             "segmentation": {"size": [20, 30], "counts": [0, 600]}},
+        ],
+        "categories": [{"id": 5, "name": "tv"}],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.full((20, 30, 3), 50, np.uint8)).save(tmp_path / "images" / name)
+    return tmp_path
+
+
+def make(folder, changed=None):
+    path = folder / "annotations.json"
+    path.write_text(json.dumps(changed or content()))
+    return CocoInstances(str(path), str(folder / "images"))
+
+
+def test_contract(folder):
+    check_dataset(make(folder))
+
+
+def test_images_come_in_the_order_of_their_ids(folder):
+    assert [s.image_id for s in make(folder).samples()] == [2, 9]
+
+
+def test_aliases_are_declared(folder):
+    [category] = make(folder).categories
+    assert "tvmonitor" in category.aliases
+
+
+def test_crowds_are_kept_and_iscrowd_defaults_to_0(folder):
+    assert [a["iscrowd"] for a in make(folder).ground_truth("instances")["annotations"]] == [0, 1]
+    with pytest.raises(KeyError):
+        make(folder).ground_truth("panoptic")
+
+
+def test_the_digest_covers_annotations_and_images_but_not_where_they_lie(folder, tmp_path_factory):
+    first = make(folder).digest
+    moved = tmp_path_factory.mktemp("moved") / "copy"
+    folder.rename(moved)
+    assert CocoInstances(str(moved / "annotations.json"), str(moved / "images")).digest == first
+    changed = content()
+    changed["annotations"][0]["area"] = 17
+    assert make(moved, changed).digest != first
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)).save(moved / "images/a.png")
+    assert make(moved).digest != first
+
+
+def test_missing_images_are_named(folder):
+    (folder / "images/b.png").unlink()
+    with pytest.raises(DataError, match="1 of 2 images are missing: b.png"):
+        make(folder)
+
+
+def test_a_missing_folder_or_file_is_named(folder, tmp_path):
+    with pytest.raises(DataError, match="not a folder"):
+        CocoInstances(str(folder / "annotations.json"), str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="cannot be read"):
+        CocoInstances(str(tmp_path / "nowhere.json"), str(folder / "images"))
+
+
+def test_many_problems_are_cut_short(folder):
+    changed = content()
+    changed["annotations"] = [{**changed["annotations"][0], "id": i, "area": -1} for i in range(1, 50)]
+    with pytest.raises(DataError) as caught:
+        make(folder, changed)
+    assert len(caught.value.problems) == 21 and caught.value.problems[-1].endswith("and 29 more problems")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["images"][0].update(height=0), "image 9 (b.png): height 0"),
+        (lambda c: c["images"][0].update(id="9"), "images: the id '9' is not a whole number"),
+        (lambda c: c["categories"].append({"id": 6, "name": "tv"}), "categories: the name `tv` is given twice"),
+        (lambda c: c["categories"].append({"id": 5, "name": "x"}), "categories: the id 5 is given twice"),
+        (lambda c: c["annotations"][0].update(bbox=[1, 2, 3]), "is not four finite numbers"),
+        (lambda c: c["annotations"][0].update(bbox=[1, 2, 3, float("nan")]), "is not four finite numbers"),
+        (lambda c: c["annotations"][0].update(area="big"), "area 'big'"),
+        (lambda c: c["annotations"][0].update(iscrowd=2), "iscrowd 2"),
+        (lambda c: c["annotations"][0].update(segmentation=[]), "segmentation is empty"),
+        (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3, 4, 5, 6, 7]]), "is not x y x y"),
+        (lambda c: c["annotations"][0].update(segmentation=None), "neither polygons nor an RLE"),
+        (lambda c: c["annotations"][1]["segmentation"].update(size=[30, 20]), "its mask has size [30, 20]"),
+        (lambda c: c["annotations"][1]["segmentation"].update(counts=[5]), "its RLE counts sum to 5"),
+    ],
+)
+def test_every_broken_annotation_is_named(change, message):
+    changed = content()
+    assert not list(structure(changed)) and not list(broken(changed))
+    change(changed)
+    problems = list(broken(changed))
+    assert any(message in problem for problem in problems), problems
+
+
+def test_the_named_splits_are_cocos(shared_categories):
+    assert len(VOC) == 20 and len(NON_VOC) == 60
+    assert set(VOC) | set(NON_VOC) == {c["name"] for c in shared_categories}
+    ids = {c["name"]: c["id"] for c in shared_categories}
+    assert [ids[name] for name in VOC] == [1, 2, 3, 4, 5, 6, 7, 9, 16, 17, 18, 19, 20, 21, 44, 62, 63, 64, 67, 72]
+
+
+@pytest.fixture
+def shared_categories():
+    from pathlib import Path
+
+    path = Path(__file__).resolve().parents[4] / "shared/data/coco-tiny/annotations/instances_val2017.json"
+    if not path.is_file():
+        pytest.skip("needs coco-tiny in ../shared")
+    return json.loads(path.read_text())["categories"]
+
+
+def test_coco_check_names_what_is_wrong_image_by_image(harness, folder):
+    make(folder)
+    harness.write("annotations.json", (folder / "annotations.json").read_text())
+    done = harness("coco-check", "annotations.json", str(folder / "images"))
+    assert (done.code, done.out) == (0, "")
+    changed = content()
+    changed["annotations"][0]["bbox"] = [1, 1, 40, 4]
+    changed["images"][0]["width"] = 31
+    changed["images"].append({"id": 10, "file_name": "c.png", "height": 20, "width": 30})
+    (folder / "images/a.png").write_bytes((folder / "images/a.png").read_bytes()[:50])
+    harness.write("annotations.json", json.dumps(changed))
+    done = harness("coco-check", "annotations.json", str(folder / "images"))
+    assert done.code == 1
+    for message in ("leaves its 31x20 image", "b.png: is 30x20, the annotations say 31x20", "c.png: missing",
+                    "a.png: cannot be decoded"):  # fmt: skip
+        assert message in done.out
+    assert "not JSON" in harness("coco-check", str(folder / "images/b.png"), ".").out
