@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pyarrow.ipc
 from segharness.store import RESULTS
@@ -68,6 +69,23 @@ def test_results_do_not_depend_on_the_number_of_workers_or_the_executor(small):
     assert small.results("small").equals(first)
     small("run", "small.yaml", "--fresh", "--executor", "inline")
     assert small.results("small").equals(first)
+
+
+def test_a_model_under_an_interpreter_of_its_own_gives_the_same_results(small):
+    small("run", "small.yaml")
+    first = small.results("small")
+    text = (small.folder / "small.yaml").read_text().replace('build"', f'build", python: {sys.executable}')
+    small.write("small.yaml", text)
+    done = small("run", "small.yaml", "--out", "runs/foreign")
+    assert done.code == 0, done.err
+    assert small.results("foreign").equals(first)
+
+
+def test_a_python_that_is_not_there_is_found_before_the_first_cell(small):
+    text = (small.folder / "small.yaml").read_text().replace('build"', 'build", python: ./nowhere')
+    small.write("small.yaml", text)
+    done = small("run", "small.yaml")
+    assert done.code == 4 and "nowhere" in done.err
 
 
 def test_what_a_mixture_drew_is_recorded(small):

@@ -112,15 +112,18 @@ def remaining(
         for shard in datasets[dataset].shards:
             missing = []
             for condition in conditions:
+                if fresh:
+                    missing.append(condition)
+                    continue
                 made_from = inputs.of(model, dataset, condition, shard)
                 files = folder.shard(model, dataset, condition, shard.index)
                 found = shard_state(files, digest(made_from))
-                if found.state == "stale" and not fresh:
+                if found.state == "stale":
                     changed = "; ".join(differences(found.inputs, made_from))
                     stale.setdefault(changed, str(files.predictions))
                 if found.state == "damaged":
                     damaged.append(found.detail)
-                if found.state == "done" and not fresh:
+                if found.state == "done":
                     reused += shard.stop - shard.start
                 else:
                     missing.append(condition)
