@@ -20,6 +20,9 @@ from pathlib import Path
 
 SUITE = Path(__file__).resolve().parents[1] / "suites/coco_yolo.yaml"
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+"""Both are told that one core is one thread; on all cores the loop has its libraries' own threads."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -39,7 +42,9 @@ def main() -> None:
             sys.executable, "-m", "segharness", "run", str(SUITE), "--out", f"{folder}/run", "-qq",
             "--var", f"coco={args.coco}", "--var", f"models={args.models}", "--limit", str(args.limit),
         ]  # fmt: skip
-        print(f"{args.limit} images, 2 networks, 17 conditions; medians of {args.repeats} runs in turn, whole processes")
+        print(
+            f"{args.limit} images, 2 networks, 17 conditions; medians of {args.repeats} runs in turn, whole processes"
+        )
         for label, allowed, workers in (("1 core, 1 worker", cores[:1], 1), (f"{len(cores)} cores", cores, len(cores))):
             seconds: dict[str, list[float]] = {"loop": [], "harness": []}
             for _ in range(args.repeats):
@@ -48,14 +53,23 @@ def main() -> None:
                 seconds["harness"].append(timed([*harness, "--workers", str(workers)], allowed))
             ratio = statistics.median(h / p for h, p in zip(seconds["harness"], seconds["loop"], strict=True))
             medians = {name: statistics.median(found) for name, found in seconds.items()}
-            print(f"{label:18s} loop {medians['loop']:7.1f} s   harness {medians['harness']:7.1f} s   ratio {ratio:.3f}")
+            print(
+                f"{label:18s} loop {medians['loop']:7.1f} s   harness {medians['harness']:7.1f} s   ratio {ratio:.3f}"
+            )
     return None
 
 
 def timed(command: list[str], cores: list[int]) -> float:
     """Run a command on some cores and return its seconds."""
     began = time.perf_counter()
-    subprocess.run(command, check=True, preexec_fn=lambda: os.sched_setaffinity(0, cores))
+    environment = {**os.environ, **(dict.fromkeys(THREADS, "1") if len(cores) == 1 else {})}
+    subprocess.run(
+        command,
+        check=True,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+    )
     return time.perf_counter() - began
 
 

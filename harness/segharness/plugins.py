@@ -13,7 +13,7 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -263,10 +263,17 @@ def import_file(file: Path) -> Any:
     return module
 
 
-def distributions_used(plugins: Iterable[Plugin]) -> Sequence[dict[str, Any]]:
-    """Return the plugins as the manifest records them."""
+def distributions_used(plugins: Iterable[Plugin], used: Collection[str]) -> Sequence[dict[str, Any]]:
+    """Return the plugins as the manifest records them; `used` are the names of specs that a run needs."""
     return [
-        {"name": p.name, "distribution": p.distribution, "version": p.version} for p in plugins if not p.quarantined
+        {
+            "name": p.name,
+            "distribution": p.distribution,
+            "version": p.version,
+            "used": any(name in used for _, name in p.offers),
+        }
+        for p in plugins
+        if not p.quarantined
     ]
 
 

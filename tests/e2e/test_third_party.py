@@ -176,7 +176,7 @@ def test_it_is_found_listed_run_scored_and_shown(acme):
     assert set(counts) == {"clean", "acme-invert-1", "acme-invert-2"} and counts["clean"] > 0
     assert [r["value"] for r in rows if r["condition"] == "negatives" and r["metric"] == "AP_avg"] == [0.0]
     manifest = json.loads((acme.folder / "runs/small/manifest.json").read_text())
-    assert {"name": "acme", "distribution": "acme-segmenter", "version": "2.3"} in manifest["plugins"]
+    assert {"name": "acme", "distribution": "acme-segmenter", "version": "2.3", "used": True} in manifest["plugins"]
     assert "mask AP" in acme("report", "runs/small", "-o", "t.json").out + (acme.folder / "t.json").read_text()
 
 

@@ -25,13 +25,19 @@ def make_manifest(
         "plugin_arguments": {"include": list(host.arguments.include), "folders": list(host.arguments.folders)},
         "protocol": protocol,
         "inputs": inputs.to_json(),
-        "plugins": distributions_used(host.plugins),
+        "plugins": distributions_used(host.plugins, _names(suite)),
         "packages": {name: version for name in _PACKAGES if (version := _version(name))},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "devices": sorted(set(devices)),
         "git": _git(Path(suite.path).parent),
     }
+
+
+def _names(suite: Suite) -> set[str]:
+    """Return the names of what a suite takes from plugins."""
+    corruptions = {condition.corruption for condition in suite.conditions if condition.corruption}
+    return {m.model for m in suite.models} | {d.dataset for d in suite.datasets} | corruptions | set(suite.scoring.metrics)
 
 
 def _version(name: str) -> str | None:

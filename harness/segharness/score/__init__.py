@@ -1,7 +1,8 @@
 """Predictions -> numbers: scoring protocols, degradation, results."""
 
+from segharness.score.curves import check_stored_reference, models_of
 from segharness.score.request import OVERALL, GroundTruth, Score, ScoreRequest
-from segharness.score.score import check_engine, check_stored_reference, models_of, score_run
+from segharness.score.score import check_engine, score_run
 
 __all__ = [
     "OVERALL",
