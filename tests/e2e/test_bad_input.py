@@ -120,7 +120,7 @@ def test_x_stops_at_the_first_failure_and_lf_runs_what_failed(small):
     small.write("small.yaml", (small.folder / "small.yaml").read_text().replace("margin: 70", "mode: raise"))
     done = small("run", "small.yaml", "-x")
     assert done.code == 1 and "stopped after 1 failed cells" in done.err
-    small("run", "small.yaml")
+    small("run", "small.yaml", "--fresh")
     listed = small("run", "small.yaml", "--lf", "--collect-only")
     assert listed.out.splitlines() == [
         "small.yaml::other::shapes::gaussian_noise-5",
