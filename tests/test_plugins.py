@@ -20,7 +20,7 @@ def plugin(monkeypatch, name, **hooks):
     for hook, returned in hooks.items():
 
         def implementation(returned=returned):
-            if isinstance(returned, Exception):
+            if isinstance(returned, BaseException):
                 raise returned
             return returned
 
@@ -95,6 +95,7 @@ def test_a_plugin_that_fails_to_import_is_left_out_loudly(tmp_path):
     ("hooks", "why"),
     [
         ({"segharness_models": ValueError("no")}, "segharness_models raised ValueError: no"),
+        ({"segharness_models": SystemExit(3)}, "segharness_models raised SystemExit: 3"),
         ({"segharness_models": ["mask_rcnn"]}, "segharness_models returned a str, not a ModelSpec"),
         ({"segharness_corruptions": [ModelSpec("a/b", "a:b")]}, "returned a ModelSpec, not a CorruptionSpec or"),
         ({"segharness_models": None}, "'NoneType' object is not iterable"),

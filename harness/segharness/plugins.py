@@ -154,7 +154,7 @@ class PluginHost:
         self.plugins.append(plugin)
         try:
             self._manager.register(importer(), name)
-        except Exception as error:  # noqa: BLE001  a plugin may raise anything while it is imported
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything while it is imported
             self._quarantine(plugin, f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc())
 
     def _quarantine(self, plugin: Plugin, reason: str, detail: str = "") -> None:
@@ -181,7 +181,7 @@ class PluginHost:
                     continue
                 try:
                     returned = list(implementation.function())
-                except Exception as error:  # noqa: BLE001  a plugin may raise anything
+                except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything
                     reason = f"{hook_name} raised {type(error).__name__}: {error}".splitlines()[0]
                     self._quarantine(plugin, reason, traceback.format_exc())
                     return []

@@ -91,9 +91,12 @@ FOG = Condition("fog-3", "fog", 3, "weather")
 MIXED = Condition("mixed-1", "mixed", 1, None, True)
 
 
-def test_clean_is_the_image_itself():
-    found = corruptor(CLEAN)(PIXELS, CLEAN, Sample(1, b"", 40, 50), "d")
-    assert found.pixels is PIXELS and found.drawn is None
+def test_clean_is_the_image_and_the_models_to_write_into():
+    pixels = decode(Sample(1, png(PIXELS), 40, 50))
+    found = corruptor(CLEAN)(pixels, CLEAN, Sample(1, b"", 40, 50), "d")
+    assert np.array_equal(found.pixels, PIXELS) and found.drawn is None
+    found.pixels[:] = 0
+    assert np.array_equal(pixels, PIXELS)
 
 
 def test_pixels_depend_on_seed_data_set_and_image_only():
@@ -103,6 +106,15 @@ def test_pixels_depend_on_seed_data_set_and_image_only():
     assert pixel_digest(first) != pixel_digest(corruptor(FOG, seed=1)(PIXELS, FOG, sample, "d").pixels)
     assert pixel_digest(first) != pixel_digest(corruptor(FOG)(PIXELS, FOG, sample, "e").pixels)
     assert pixel_digest(first) != pixel_digest(corruptor(FOG)(PIXELS, FOG, Sample(2, b"", 40, 50), "d").pixels)
+
+
+def test_a_corruption_that_returns_its_input_or_a_view_gives_a_copy():
+    pixels = decode(Sample(1, png(PIXELS), 40, 50))
+    made = corruptor(FOG)
+    for function in (lambda image, severity, rng: image, lambda image, severity, rng: image[::-1]):
+        made._functions["fog"] = function
+        found = made(pixels, FOG, Sample(1, b"", 40, 50), "d").pixels
+        assert not np.may_share_memory(found, pixels) and found.flags.c_contiguous and found.flags.writeable
 
 
 def test_a_mixture_draws_one_of_each_stage_and_says_which():
@@ -119,6 +131,10 @@ def test_a_mixture_draws_one_of_each_stage_and_says_which():
         (lambda image, severity, rng: image[:-1], r"returned uint8 \(39, 50, 3\), not uint8 \(40, 50, 3\)"),
         (lambda image, severity, rng: image / 255, "returned float64"),
         (lambda image, severity, rng: None, "returned NoneType"),
+        (
+            lambda image, severity, rng: image.__setitem__(0, 0),
+            "raised ValueError: assignment destination is read-only",
+        ),
     ],
 )
 def test_a_corruption_that_misbehaves_is_named(function, message):
@@ -126,4 +142,4 @@ def test_a_corruption_that_misbehaves_is_named(function, message):
     made = corruptor(bad)
     made._functions["fog"] = function
     with pytest.raises(ImageError, match=message.replace("`bad`", "`fog`")):
-        made(PIXELS, bad, Sample(3, b"", 40, 50, "x.png"), "d")
+        made(decode(Sample(3, png(PIXELS), 40, 50)), bad, Sample(3, b"", 40, 50, "x.png"), "d")

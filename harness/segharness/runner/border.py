@@ -54,8 +54,8 @@ class Labels:
         self.ids = np.array([by_name.get(_plain(name), -1) for name in names], dtype=np.int64)
         self.known = self.ids >= 0
         for c in categories:
-            if c.id < 0:
-                raise ContractError(f"category `{c.name}` has the negative id {c.id}")
+            if not 0 <= c.id < 2**31:
+                raise ContractError(f"category `{c.name}` has the id {c.id}, which is not in 0..{2**31 - 1}")
         if not self.known.any():
             raise ContractError(
                 f"model `{model}`: none of its categories ({', '.join(names[:5])} ...) is one of the data set's "

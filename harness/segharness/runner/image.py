@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def decode(sample: Sample) -> Image:
-    """Return the pixels of a sample: uint8 RGB (H, W, 3), contiguous.
+    """Return the pixels of a sample: uint8 RGB (H, W, 3), contiguous, read-only.
 
     Grayscale becomes RGB, alpha is dropped, EXIF orientation is not applied: annotations refer to the pixels as stored.
 
@@ -46,7 +46,9 @@ def decode(sample: Sample) -> Image:
             f"{sample}: holds {pixels.dtype} {pixels.shape}, but its data set declares height {sample.height}, "
             f"width {sample.width}, RGB"
         )
-    return np.ascontiguousarray(pixels)
+    pixels = np.ascontiguousarray(pixels)
+    pixels.setflags(write=False)  # every condition reads these: a corruption that writes into them fails
+    return pixels
 
 
 def _pixels(data: bytes) -> Image:
@@ -101,8 +103,9 @@ class Corruptor:
         Raises:
             ImageError: a corruption raised, or broke its contract.
         """
+        source = pixels
         if condition.corruption is None or condition.severity is None:
-            return Corrupted(pixels)
+            return Corrupted(pixels.copy())
         rng = generator(self._seed, dataset, sample.image_id, condition.corruption, condition.severity)
         drawn = []
         for stage in self._stages[condition.name]:
@@ -116,4 +119,6 @@ class Corruptor:
             if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != shape:
                 what = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
                 raise ImageError(f"{sample}: corruption `{name}` returned {what}, not uint8 {shape}")
-        return Corrupted(np.ascontiguousarray(pixels), ",".join(drawn) if condition.mixture else None)
+        if np.may_share_memory(pixels, source) or not pixels.flags.c_contiguous:
+            pixels = pixels.copy()
+        return Corrupted(pixels, ",".join(drawn) if condition.mixture else None)

@@ -37,7 +37,9 @@ def make_manifest(
 def _names(suite: Suite) -> set[str]:
     """Return the names of what a suite takes from plugins."""
     corruptions = {condition.corruption for condition in suite.conditions if condition.corruption}
-    return {m.model for m in suite.models} | {d.dataset for d in suite.datasets} | corruptions | set(suite.scoring.metrics)
+    return (
+        {m.model for m in suite.models} | {d.dataset for d in suite.datasets} | corruptions | set(suite.scoring.metrics)
+    )
 
 
 def _version(name: str) -> str | None:

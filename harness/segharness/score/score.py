@@ -161,6 +161,8 @@ class _DatasetScorer:
 def ground_truth(opened: OpenDataset, kind: str) -> GroundTruth:
     """Return a data set's ground truth, restricted to the images that the suite takes.
 
+    An annotation with the id 0, which pycocotools takes for unmatched, gets a free one.
+
     Raises:
         UsageError: the data set has no ground truth of that kind.
     """
@@ -169,10 +171,13 @@ def ground_truth(opened: OpenDataset, kind: str) -> GroundTruth:
     except KeyError:
         raise UsageError(f"data set `{opened.entry.id}` has no ground truth of the kind `{kind}`") from None
     ids = {sample.image_id for sample in opened.samples}
+    free = max((a["id"] for a in content["annotations"]), default=0) + 1
     return GroundTruth(
         {
             **content,
             "images": [image for image in content["images"] if image["id"] in ids],
-            "annotations": [a for a in content["annotations"] if a["image_id"] in ids],
+            "annotations": [
+                {**a, "id": free} if a["id"] == 0 else a for a in content["annotations"] if a["image_id"] in ids
+            ],
         }
     )

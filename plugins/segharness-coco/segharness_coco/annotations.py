@@ -73,6 +73,8 @@ def broken(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
         for item in content[key]:
             if not isinstance(item["id"], int) or isinstance(item["id"], bool):
                 yield f"{key}: the id {item['id']!r} is not a whole number"
+            elif not (0 if key == "categories" else -(2**63)) <= item["id"] < (2**31 if key == "categories" else 2**63):
+                yield f"{key}: the id {item['id']} is out of range"
             elif item["id"] in seen:
                 yield f"{key}: the id {item['id']} is given twice"
             else:

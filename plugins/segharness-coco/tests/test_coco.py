@@ -101,6 +101,9 @@ def test_many_problems_are_cut_short(folder):
     [
         (lambda c: c["images"][0].update(height=0), "image 9 (b.png): height 0"),
         (lambda c: c["images"][0].update(id="9"), "images: the id '9' is not a whole number"),
+        (lambda c: c["images"][0].update(id=2**63), "images: the id 9223372036854775808 is out of range"),
+        (lambda c: c["categories"][0].update(id=2**31), "categories: the id 2147483648 is out of range"),
+        (lambda c: c["categories"][0].update(id=-1), "categories: the id -1 is out of range"),
         (lambda c: c["categories"].append({"id": 6, "name": "tv"}), "categories: the name `tv` is given twice"),
         (lambda c: c["categories"].append({"id": 5, "name": "x"}), "categories: the id 5 is given twice"),
         (lambda c: c["annotations"][0].update(bbox=[1, 2, 3]), "is not four finite numbers"),

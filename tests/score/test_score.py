@@ -1,0 +1,59 @@
+"""A data set's ground truth as it is scored."""
+
+from __future__ import annotations
+
+import pytest
+
+from segharness.data import OpenDataset
+from segharness.errors import UsageError
+from segharness.records import Category, Sample
+from segharness.score import ScoreRequest
+from segharness.score.coco import ENGINES, score
+from segharness.score.score import ground_truth
+from segharness.suite import DatasetEntry
+from tests.score.test_coco import as_predictions, overall, simple
+
+
+class Given:
+    """A data set of hand-made content."""
+
+    categories = (Category(1, "cat"), Category(4, "dog"))
+    digest = "d"
+
+    def __init__(self, content):
+        self.content = content
+
+    def samples(self):
+        return [Sample(image["id"], b"", image["height"], image["width"]) for image in self.content["images"]]
+
+    def ground_truth(self, kind):
+        return {"instances": self.content}[kind]
+
+
+def opened(content, limit=None):
+    dataset = Given(content)
+    return OpenDataset(DatasetEntry("d", "given", {}, limit), dataset, dataset.samples()[:limit])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_annotation_with_the_id_0_counts_as_every_other(engine):
+    content, results = simple()
+    expected = overall(score(ScoreRequest(ground_truth(opened(content), "instances"), as_predictions(results), "segm")))
+    for annotation in content["annotations"]:
+        annotation["id"] -= 1
+    truth = ground_truth(opened(content), "instances")
+    assert sorted(a["id"] for a in truth.content["annotations"]) == [1, 2, 3]
+    assert overall(score(ScoreRequest(truth, as_predictions(results), "segm", (), engine))) == expected
+    assert [a["id"] for a in content["annotations"]] == [0, 1, 2]
+
+
+def test_only_the_images_of_the_run_are_scored():
+    content, _ = simple()
+    truth = ground_truth(opened(content, 1), "instances")
+    assert [image["id"] for image in truth.content["images"]] == [1]
+    assert {a["image_id"] for a in truth.content["annotations"]} == {1}
+
+
+def test_ground_truth_of_another_kind_is_said():
+    with pytest.raises(UsageError, match="data set `d` has no ground truth of the kind `panoptic`"):
+        ground_truth(opened(simple()[0]), "panoptic")
