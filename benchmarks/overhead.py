@@ -89,7 +89,7 @@ def loop(args: argparse.Namespace) -> None:
     corruptor = Corruptor(host, {c.name: c for c in suite.conditions}, suite.seed)
     for entry in suite.models:
         model = load_model(entry, opened.entry.id, host, "cpu")
-        labels = Labels(model.categories, opened.dataset.categories, entry.id)
+        labels = Labels(model.categories, opened.dataset.categories)
         for sample in opened.samples:
             image = decode(sample)
             for condition in suite.conditions:

@@ -107,7 +107,7 @@ class Solver:
         return [self._one(image) for image in images]
 
     def _one(self, image):
-        bad = self.mode if self.calls == 2 else ""
+        bad = self.mode if self.calls == 8 else ""  # the second image under the second condition
         if bad == "raise":
             raise RuntimeError("the model fell over")
         if bad == "exit":

@@ -14,7 +14,7 @@ from segharness.plugins import PluginArguments, PluginHost
 from segharness.records import Model
 from segharness.runner import Prepared, RunOutcome, Settings, execute, prepare
 from segharness.runner.progress import Display
-from segharness.score import check_engine, check_stored_reference, score_run
+from segharness.score import check_engine, check_split, check_stored_reference, score_run
 from segharness.store import read_results
 from segharness.suite import ModelEntry, Overrides, Plan, StoredReference, Suite, Variables, load_suite, make_plan
 from segharness.suite.select import Selection
@@ -40,6 +40,10 @@ def prepare_run(plan: Plan, host: PluginHost, settings: Settings, engine: str | 
     """
     check_engine(plan.suite, host, engine)
     prepared = prepare(plan, host, settings)
+    for id, opened in prepared.datasets.items():
+        names = [category.name for category in opened.dataset.categories]
+        for split in plan.suite.scoring.splits:
+            check_split(split, names, id)
     for group in plan.suite.groups:
         if isinstance(group.reference, StoredReference):
             check_stored_reference(group.reference, read_results(Path(group.reference.results)), prepared.protocol)

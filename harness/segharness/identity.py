@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from segharness.data import Shard
-from segharness.plugins import PluginHost
+from segharness.plugins import BESIDE_SUITE, PluginHost
 from segharness.records import Condition
-from segharness.specs import ModelSpec, Option
+from segharness.specs import CorruptionSpec, MixtureSpec, ModelSpec, Option
 from segharness.suite import ModelEntry, Suite
+from segharness.suite.local import sources
 
 VERSION = 1
 
@@ -44,15 +45,22 @@ def _file_digest(path: str, _mtime: int, _size: int) -> str:
         return state.hexdigest()
 
 
+def source_digest(file: Path) -> str:
+    """Return a digest of a Python file and of all that it imports from its own folder and below."""
+    folder = file.resolve().parent
+    return digest([[str(path.relative_to(folder)), file_digest(path)] for path in sources(file)])
+
+
 def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost) -> dict[str, Any]:
     """Return what of a model decides its predictions on a data set: spec, options, weights, local source."""
     inputs: dict[str, Any] = {"weights": file_digest(Path(entry.weights)) if entry.weights else None}
     known: Mapping[str, Option] = {}
     if (local := entry.local) is not None:
-        inputs["source"] = file_digest(local[0])
+        inputs["source"] = source_digest(local[0])
         inputs["function"] = local[1]
     elif (spec := host.find(entry.model, ModelSpec)) is not None:
         inputs["name"], inputs["version"], known = spec.name, spec.version, spec.options
+        inputs |= _source_of(spec, host)
     else:
         inputs["name"] = entry.model
     inputs["options"] = _by_content(entry.options_on(dataset), known)
@@ -72,11 +80,18 @@ def dataset_inputs(name: str, dataset_digest: str) -> dict[str, Any]:
     return {"name": name, "digest": dataset_digest}
 
 
-def condition_inputs(condition: Condition, seed: int) -> dict[str, Any]:
-    """Return what decides the pixels; the seed does not matter where nothing is drawn."""
+def condition_inputs(condition: Condition, seed: int, host: PluginHost) -> dict[str, Any]:
+    """Return what decides the pixels; of a corruption that a plugin beside the suite offers, its source too."""
     if condition.corruption is None:
         return {"name": condition.name}
-    return {"name": condition.name, "corruption": condition.corruption, "version": condition.version, "seed": seed}
+    inputs = {"name": condition.name, "corruption": condition.corruption, "version": condition.version, "seed": seed}
+    return inputs | _source_of(host.get(condition.corruption, CorruptionSpec, MixtureSpec), host)
+
+
+def _source_of(spec: Any, host: PluginHost) -> dict[str, str]:
+    """Return the digest of the local plugin that offers a spec; nothing for one that is installed and has a version."""
+    owner = Path(host.owner(spec).name)
+    return {"source": source_digest(owner)} if owner.name == BESIDE_SUITE else {}
 
 
 @dataclass(frozen=True)
@@ -104,7 +119,7 @@ class Inputs:
                 for m in suite.models
             },
             {d.id: dataset_inputs(d.dataset, dataset_digests[d.id]) for d in suite.datasets},
-            {c.name: condition_inputs(c, suite.seed) for c in suite.conditions},
+            {c.name: condition_inputs(c, suite.seed, host) for c in suite.conditions},
         )
 
     def of(self, model: str, dataset: str, condition: str, shard: Shard) -> dict[str, Any]:
@@ -117,18 +132,27 @@ class Inputs:
             "shard": [shard.index, shard.start, shard.stop],
         }
 
+    def keeping(self, before: Inputs, selected: Collection[tuple[str, str]]) -> Inputs:
+        """Return these inputs, with `before`'s for every model on a data set that is not `selected`."""
+        models = {
+            model: {
+                dataset: inputs if (model, dataset) in selected else before.models.get(model, {}).get(dataset, inputs)
+                for dataset, inputs in on.items()
+            }
+            for model, on in self.models.items()
+        }
+        return Inputs(models, self.datasets, self.conditions)
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def protocol_inputs(suite: Suite, dataset_digests: Mapping[str, str]) -> dict[str, Any]:
+def protocol_inputs(suite: Suite, inputs: Inputs) -> dict[str, Any]:
     """Return what makes two results comparable: data, conditions, seed and scoring, but no model."""
     return {
         "identity": VERSION,
-        "datasets": {
-            d.id: {**dataset_inputs(d.dataset, dataset_digests[d.id]), "limit": d.limit} for d in suite.datasets
-        },
-        "conditions": [condition_inputs(c, suite.seed) for c in suite.conditions],
+        "datasets": {d.id: {**inputs.datasets[d.id], "limit": d.limit} for d in suite.datasets},
+        "conditions": [inputs.conditions[c.name] for c in suite.conditions],
         "scoring": suite.to_json()["scoring"],
     }
 

@@ -145,7 +145,7 @@ class PluginHost:
 
     def _add_beside_suite(self, file: Path) -> None:
         if file.is_file() and not any(p.name == str(file) for p in self.plugins):
-            self._add(str(file), str(file), "", lambda: import_file(file))
+            self._add(str(file), str(file), "", lambda: import_file(file, BESIDE_SUITE.removesuffix(".py")))
 
     def _add(self, name: str, distribution: str, version: str, importer: Callable[[], Any]) -> None:
         if name in self._blocked:
@@ -242,9 +242,12 @@ class PluginHost:
             raise PluginError(self.conflicts)
 
 
-def import_file(file: Path) -> Any:
-    """Import a Python file that is not part of a package; its folder is importable while it loads."""
-    name = "segharness_local_" + "".join(c if c.isalnum() else "_" for c in str(file.resolve()))
+def import_file(file: Path, name: str = "") -> Any:
+    """Import a Python file that is not part of a package, as `name` or one made from its path.
+
+    Its folder comes first among those that modules are sought in while it loads, and last afterwards.
+    """
+    name = name or "segharness_local_" + "".join(c if c.isalnum() else "_" for c in str(file.resolve()))
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is not a Python file")
@@ -258,8 +261,9 @@ def import_file(file: Path) -> Any:
         del sys.modules[name]
         raise
     finally:
-        if folder in sys.path:
-            sys.path.remove(folder)
+        sys.path.remove(folder)
+        if folder not in sys.path:
+            sys.path.append(folder)
     return module
 
 

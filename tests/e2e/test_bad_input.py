@@ -73,10 +73,10 @@ def test_a_truncated_image_costs_its_cells_and_is_named(small):
 def test_a_model_that_misbehaves_once_costs_that_cell(small, mode, message):
     text = (small.folder / "small.yaml").read_text().replace("margin: 70", f"mode: {mode}")
     small.write("small.yaml", text)
-    done = small("run", "small.yaml")
+    done = small("run", "small.yaml", "--workers", "2")
     assert done.code == 1
     assert done.err.count("FAILED") == 1 and "FAILED small.yaml::other::shapes::gaussian_noise-5: " in done.err
-    assert "model `other`, 0001.png: " in done.err and message in done.err and "Traceback" not in done.err
+    assert "model `other`, 0002.png: " in done.err and message in done.err and "Traceback" not in done.err
     found = values(small)
     assert message in found["other", "gaussian_noise-5"]["reason"]
     assert found["other", "clean"]["value"] == 1.0 and found["good", "gaussian_noise-5"]["value"] is not None
@@ -89,8 +89,11 @@ def test_a_model_that_misbehaves_once_costs_that_cell(small, mode, message):
 def test_a_model_that_cannot_be_built_costs_its_cells(small):
     small.write("small.yaml", (small.folder / "small.yaml").read_text().replace("margin: 70", "mode: build"))
     done = small("run", "small.yaml")
-    assert done.code == 1 and done.err.count("FAILED") == 4
-    assert "model `other`: RuntimeError: cannot be built" in done.err and "Traceback" not in done.err
+    assert done.code == 1 and done.err.count("FAILED") == 1
+    assert (
+        "FAILED small.yaml::other::shapes::clean and 3 more: model `other`: RuntimeError: cannot be built" in done.err
+        and "Traceback" not in done.err
+    )
     assert values(small)["good", "clean"]["value"] == 1.0
     assert "cannot be built" in values(small)["other", "clean"]["reason"]
 
@@ -118,9 +121,11 @@ def test_a_network_file_that_is_no_network_costs_its_cells(small):
 
 def test_x_stops_at_the_first_failure_and_lf_runs_what_failed(small):
     small.write("small.yaml", (small.folder / "small.yaml").read_text().replace("margin: 70", "mode: raise"))
-    done = small("run", "small.yaml", "-x")
+    done = small("run", "small.yaml", "-x", "--workers", "2")
     assert done.code == 1 and "stopped after 1 failed cells" in done.err
-    small("run", "small.yaml", "--fresh")
+    [summary] = [line for line in done.err.splitlines() if " of 8 cells done" in line]
+    assert "1 failed" in summary
+    small("run", "small.yaml", "--fresh", "--workers", "2")
     listed = small("run", "small.yaml", "--lf", "--collect-only")
     assert listed.out.splitlines() == [
         "small.yaml::other::shapes::gaussian_noise-5",
@@ -147,3 +152,43 @@ def test_a_reference_that_failed_is_the_reason(small):
     rows = small.results("small").to_pylist()
     [cd] = [r for r in rows if (r["model"], r["metric"], r["task"]) == ("other", "CD", "segm")]
     assert cd["value"] is None and cd["reason"].startswith("reference: ") and "cannot be built" in cd["reason"]
+
+
+def test_a_split_with_an_unknown_category_is_found_before_the_first_cell(small):
+    text = (small.folder / "small.yaml").read_text() + "scoring: {splits: {round: [disk]}}\n"
+    small.write("small.yaml", text)
+    done = small("run", "small.yaml")
+    assert done.code == 4 and "data set `shapes` has no category `disk` (did you mean `disc`?)" in done.err
+    assert not (small.folder / "runs").exists()
+
+
+def test_what_a_model_imports_from_beside_it_is_part_of_it(small):
+    small.write("solver_parts/__init__.py", "")
+    small.write("solver_parts/deep.py", "MARGIN = 47\n")
+    small.write("solver_parts/middle.py", "from . import deep\n")
+    small.write("solver.py", "from solver_parts import middle\n" + (small.folder / "solver.py").read_text())
+    assert small("run", "small.yaml").code == 0
+    small.write("solver_parts/deep.py", "MARGIN = 48\n")
+    done = small("run", "small.yaml")
+    assert done.code == 4 and "model.source" in done.err
+
+
+def test_a_plugin_beside_a_suite_runs_from_anywhere_and_its_source_counts(small):
+    plugin = """
+    from segharness import CorruptionSpec, hookimpl
+
+    def dusk(image, severity, rng):
+        return image // (1 + severity)
+
+    @hookimpl
+    def segharness_corruptions():
+        return [CorruptionSpec("dusk", "segharness_plugins:dusk")]
+    """
+    small.write("deep/segharness_plugins.py", plugin)
+    text = (small.folder / "small.yaml").read_text().replace("fog-3", "dusk-1")
+    small.write("deep/small.yaml", text.replace("./solver", "../solver").replace("coco/", "../coco/"))
+    done = small("run", "deep/small.yaml")
+    assert done.code == 0, done.err
+    small.write("deep/segharness_plugins.py", plugin.replace("image // (1 + severity)", "image // (2 + severity)"))
+    done = small("run", "deep/small.yaml")
+    assert done.code == 4 and "condition.source" in done.err

@@ -126,8 +126,8 @@ def test_a_model_that_ends_its_process_is_tried_twice_and_then_costs_its_own_cel
     assert "exit code 7" in done.err
     values = {(r["model"], r["condition"]): r for r in small.results("small").to_pylist() if r["metric"] == "AP50"}
     assert values["good", "clean"]["value"] == 1.0
-    assert values["other", "clean"]["value"] is None
-    assert "exit code 7" in values["other", "clean"]["reason"]
+    assert values["other", "mixed-1"]["value"] is None
+    assert "exit code 7" in values["other", "mixed-1"]["reason"]
 
 
 def test_ctrl_c_ends_with_code_2_and_the_next_run_continues(small):

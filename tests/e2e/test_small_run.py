@@ -69,6 +69,50 @@ def test_results_do_not_depend_on_the_number_of_workers_or_the_executor(small):
     assert small.results("small").equals(first)
 
 
+def test_an_interrupted_fresh_run_is_continued_without_fresh(small):
+    """What --fresh is about to replace is gone at once, so that nothing old is in the way of continuing."""
+    small("run", "small.yaml")
+    small.write("solver.py", (small.folder / "solver.py").read_text() + "\n# changed\n")
+    small.write("small.yaml", (small.folder / "small.yaml").read_text().replace("margin: 70", "mode: raise"))
+    assert small("run", "small.yaml", "--fresh", "-x", "--workers", "1").code == 1
+    done = small("run", "small.yaml", "--workers", "1")
+    assert "made from other inputs" not in done.err and "reused" in done.err
+
+
+def test_a_selection_leaves_the_other_models_numbers_alone(small):
+    small.write("second.py", (small.folder / "solver.py").read_text())
+    text = (
+        (small.folder / "small.yaml")
+        .read_text()
+        .replace('id: other, model: "./solver.py', 'id: other, model: "./second.py')
+    )
+    small.write("small.yaml", text)
+    small("run", "small.yaml")
+    before = rows(small, model="other", metric="AP50")
+    small.write("second.py", (small.folder / "second.py").read_text() + "\n# changed\n")
+    assert small("run", "small.yaml", "-k", "good").code == 0
+    assert rows(small, model="other", metric="AP50") == before
+    assert "model.source" in small("run", "small.yaml").err
+    partly = small("run", "small.yaml", "-k", "other and clean")
+    assert partly.code == 4 and "model.source" in partly.err
+
+
+def test_conditions_are_shared_out_where_there_are_more_workers_than_units(small):
+    small("run", "small.yaml", "--workers", "1")
+    first = small.results("small")
+    done = small("run", "small.yaml", "--fresh", "--workers", "4")
+    assert "48 predictions made" in done.err
+    assert len(list((small.folder / "runs/small/logs").glob("worker-*.log"))) == 4
+    assert small.results("small").equals(first)
+
+
+def test_the_traceback_of_a_model_is_in_the_log(small):
+    small.write("small.yaml", (small.folder / "small.yaml").read_text().replace("margin: 70", "mode: raise"))
+    assert "Traceback" not in small("run", "small.yaml").err
+    logs = "".join(p.read_text() for p in (small.folder / "runs/small/logs").iterdir())
+    assert "Traceback" in logs and 'raise RuntimeError("the model fell over")' in logs
+
+
 def test_a_model_under_an_interpreter_of_its_own_gives_the_same_results(small):
     small("run", "small.yaml")
     first = small.results("small")

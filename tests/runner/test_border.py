@@ -12,7 +12,7 @@ from segharness.records import Category, Instances
 from segharness.runner.border import Labels, admit
 
 SHAPE = (8, 10)
-LABELS = Labels(["cat", "dog", "ghost"], [Category(5, "dog"), Category(2, "cat", ("kitty",))], "m")
+LABELS = Labels(["cat", "dog", "ghost"], [Category(5, "dog"), Category(2, "cat", ("kitty",))])
 
 
 def instances(n=2, **changes):
@@ -31,7 +31,7 @@ def test_labels_become_category_ids_by_name():
 
 @pytest.mark.parametrize("name", ["KITTY", "kitty", " Cat "])
 def test_names_match_by_alias_and_in_any_case(name):
-    assert Labels([name], [Category(2, "cat", ("kitty",))], "m").ids.tolist() == [2]
+    assert Labels([name], [Category(2, "cat", ("kitty",))]).ids.tolist() == [2]
 
 
 def test_what_the_data_set_does_not_annotate_is_dropped_and_counted():
@@ -42,7 +42,7 @@ def test_what_the_data_set_does_not_annotate_is_dropped_and_counted():
 
 def test_a_model_with_no_category_of_the_data_set_is_refused():
     with pytest.raises(ContractError, match=r"none of its categories \(bird"):
-        Labels(["bird"], [Category(1, "cat")], "m")
+        Labels(["bird"], [Category(1, "cat")])
 
 
 def test_boxes_become_xywh_and_are_clipped_and_counted():
@@ -74,6 +74,7 @@ def test_no_instances_are_fine_in_every_form():
         ({"masks": np.zeros((1, *SHAPE), bool)}, "masks have shape"),
         ({"masks": np.zeros((2, *SHAPE))}, "masks must be bool, not float64"),
         ({"masks": [{"size": [8, 10], "counts": b"x"}]}, "1 masks for 2 scores"),
+        ({"masks": [np.zeros(SHAPE, bool), np.zeros((8, 9), bool)]}, r"masks have the shapes .*the image \(8, 10\)"),
         ({"masks": [{"size": [8, 9], "counts": b"52O4"}] * 2}, r"mask 0 has size \(8, 9\), the image \(8, 10\)"),
         ({"masks": [{"counts": b""}] * 2}, "mask 0 is neither"),
         ({"masks": [{"size": [8, 10], "counts": [80]}] * 2}, "must be compressed"),
@@ -100,4 +101,6 @@ def test_masks_and_their_rles_are_stored_alike(bits):
     encoded = [rle.encode(np.asfortranarray(m.astype(np.uint8))) for m in array]
     from_masks = admit(instances(len(array), masks=array), SHAPE, LABELS)
     from_rles = admit(instances(len(array), masks=encoded), SHAPE, LABELS)
+    from_list = admit(instances(len(array), masks=list(array)), SHAPE, LABELS)
+    assert list(from_list.masks) == list(from_masks.masks)
     assert list(from_masks.masks) == list(from_rles.masks) == [m["counts"] for m in encoded]

@@ -50,12 +50,18 @@ def samples(count, sizes=((32, 40),)):
 
 def pipeline(model, threads=2, batch_size=1, conditions=(CLEAN, NOISE)):
     corruptor = Corruptor(PluginHost.load(), {c.name: c for c in conditions}, 0)
-    labels = Labels(model.categories, [Category(1, "thing")], "echo")
+    labels = Labels(model.categories, [Category(1, "thing")])
     return Pipeline(model, "echo", labels, corruptor, "d", threads, batch_size)
 
 
+def run(pipeline, samples, conditions, progress=lambda n: None):
+    done = {}
+    pipeline.run(samples, conditions, done.__setitem__, progress)
+    return done
+
+
 def test_every_image_has_its_row_in_order():
-    done = pipeline(Echo()).run(samples(9), [CLEAN, NOISE])
+    done = run(pipeline(Echo()), samples(9), [CLEAN, NOISE])
     for tables in done.values():
         assert tables.images.column("image_id").to_pylist() == list(range(1, 10))
         assert tables.predictions.column("image_id").to_pylist() == list(range(1, 10))
@@ -67,8 +73,8 @@ def test_every_image_has_its_row_in_order():
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_results_do_not_depend_on_threads_or_batches(threads, batch_size):
-    expected = pipeline(Echo(), 1, 1).run(samples(7), [CLEAN, NOISE])
-    done = pipeline(Echo(), threads, batch_size).run(samples(7), [CLEAN, NOISE])
+    expected = run(pipeline(Echo(), 1, 1), samples(7), [CLEAN, NOISE])
+    done = run(pipeline(Echo(), threads, batch_size), samples(7), [CLEAN, NOISE])
     for name in expected:
         assert done[name].predictions.equals(expected[name].predictions)
         assert done[name].images.drop("seconds").equals(expected[name].images.drop("seconds"))
@@ -76,19 +82,19 @@ def test_results_do_not_depend_on_threads_or_batches(threads, batch_size):
 
 def test_a_batch_holds_one_size_only():
     model = Echo()
-    pipeline(model, 2, 4, (CLEAN,)).run(samples(8, ((32, 40), (32, 40), (48, 40))), [CLEAN])
+    run(pipeline(model, 2, 4, (CLEAN,)), samples(8, ((32, 40), (32, 40), (48, 40))), [CLEAN])
     assert all(len(set(batch)) == 1 for batch in model.batches)
     assert sum(len(batch) for batch in model.batches) == 8
 
 
 def test_the_model_is_called_from_one_thread():
     model = Echo()
-    pipeline(model, 4).run(samples(6), [CLEAN, NOISE])
+    run(pipeline(model, 4), samples(6), [CLEAN, NOISE])
     assert model.threads == {threading.get_ident()}
 
 
 def test_a_model_that_fails_costs_the_image_it_failed_on():
-    done = pipeline(Echo(fail=[3]), conditions=(CLEAN,)).run(samples(5), [CLEAN])["clean"]
+    done = run(pipeline(Echo(fail=[3]), conditions=(CLEAN,)), samples(5), [CLEAN])["clean"]
     assert done.errors == ["model `echo`, 3.png: predict raised ValueError: fell over"]
     assert done.predictions.column("image_id").to_pylist() == [1, 2, 4, 5]
     assert done.images.column("error").to_pylist()[2] == done.errors[0]
@@ -97,7 +103,7 @@ def test_a_model_that_fails_costs_the_image_it_failed_on():
 def test_an_image_that_cannot_be_read_costs_itself_under_every_condition():
     broken = samples(4)
     broken[1] = Sample(2, b"no image", 32, 40, "2.png")
-    done = pipeline(Echo()).run(broken, [CLEAN, NOISE])
+    done = run(pipeline(Echo()), broken, [CLEAN, NOISE])
     for tables in done.values():
         assert len(tables.errors) == 1 and tables.errors[0].startswith("2.png: cannot be decoded")
         assert tables.predictions.column("image_id").to_pylist() == [1, 3, 4]
@@ -106,13 +112,13 @@ def test_an_image_that_cannot_be_read_costs_itself_under_every_condition():
 def test_too_few_results_cost_the_batch():
     model = Echo()
     model.predict = lambda images, prompts=None: []
-    done = pipeline(model, conditions=(CLEAN,)).run(samples(2), [CLEAN])["clean"]
+    done = run(pipeline(model, conditions=(CLEAN,)), samples(2), [CLEAN])["clean"]
     assert "predict returned 0 results for 1 images" in done.errors[0]
 
 
 def test_progress_counts_every_prediction():
     made = []
-    pipeline(Echo()).run(samples(5), [CLEAN, NOISE], made.append)
+    run(pipeline(Echo()), samples(5), [CLEAN, NOISE], made.append)
     assert sum(made) == 10
 
 
@@ -135,5 +141,35 @@ def test_work_in_flight_is_bounded():
         return np.zeros((32, 40, 3), np.uint8)
 
     many = [Sample(i, lambda i=i: load(i), 32, 40) for i in range(60)]
-    pipeline(Slow(), 2, 1, (CLEAN,)).run(many, [CLEAN])
+    run(pipeline(Slow(), 2, 1, (CLEAN,)), many, [CLEAN])
     assert most <= 2 * 2 + 1 + 3
+
+
+def test_a_condition_is_finished_as_soon_as_its_last_image_is_done():
+    model, finished = Echo(), []
+    pipeline(model).run(samples(4), [CLEAN, NOISE], lambda name, tables: finished.append((name, len(model.batches))))
+    assert [name for name, _ in finished] == ["clean", "gaussian_noise-3"]
+    assert 4 <= finished[0][1] < 8
+
+
+def test_an_image_is_decoded_once_for_all_conditions():
+    loaded = []
+    many = [Sample(i, lambda i=i: loaded.append(i) or np.zeros((32, 40, 3), np.uint8), 32, 40) for i in range(5)]
+    run(pipeline(Echo(), 3), many, [CLEAN, NOISE])
+    assert sorted(loaded) == list(range(5))
+
+
+def test_beyond_its_memory_an_image_is_decoded_again(monkeypatch):
+    monkeypatch.setattr("segharness.runner.pipeline.DECODED_BYTES", 2 * 3 * 32 * 40)
+    loaded = []
+    many = [Sample(i, lambda i=i: loaded.append(i) or np.zeros((32, 40, 3), np.uint8), 32, 40) for i in range(5)]
+    run(pipeline(Echo()), many, [CLEAN, NOISE])
+    assert sorted(loaded) == [0, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_what_finishing_raises_ends_the_run():
+    def full(name, tables):
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        pipeline(Echo()).run(samples(9), [CLEAN, NOISE], full)

@@ -15,7 +15,6 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from segharness.builtin import COCO_METRICS
-from segharness.errors import UsageError
 from segharness.score import GroundTruth, ScoreRequest
 from segharness.score.coco import score
 from segharness.store import PREDICTIONS, table
@@ -223,9 +222,3 @@ def test_the_area_of_a_detection_is_its_masks():
     for engine in ENGINES:
         numbers = overall(score(ScoreRequest(GroundTruth(truth), as_predictions(results), "segm", (), engine)))
         assert [-1 if n is None else n for n in numbers] == reference_stats(truth, plain, "segm")
-
-
-def test_unknown_categories_are_met_with_the_nearest():
-    truth, results = simple()
-    with pytest.raises(UsageError, match=r"split `s`: the data set has no category `catt` .did you mean `cat`"):
-        score(ScoreRequest(GroundTruth(truth), as_predictions(results), "segm", (Split("s", ("catt",)),)))

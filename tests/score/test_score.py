@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from segharness.data import OpenDataset
 from segharness.errors import UsageError
 from segharness.records import Category, Sample
@@ -11,6 +10,7 @@ from segharness.score import ScoreRequest
 from segharness.score.coco import ENGINES, score
 from segharness.score.score import ground_truth
 from segharness.suite import DatasetEntry
+
 from tests.score.test_coco import as_predictions, overall, simple
 
 

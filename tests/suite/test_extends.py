@@ -23,7 +23,7 @@ def test_mappings_merge_and_lists_are_replaced(suites):
     assert [c.name for c in suite.conditions] == ["clean"]
     assert suite.scoring.tasks == ("bbox",)
     assert [split.name for split in suite.scoring.splits] == ["cells"]
-    assert suite.name == "base"
+    assert suite.name == "s", "the name is not taken over: two suites would write one folder"
 
 
 def test_null_removes_a_key(suites):

@@ -55,7 +55,8 @@ def test_references_of_groups_are_named(suites):
 
 def test_limit_is_for_every_data_set_that_has_none(suites):
     text = GOOD.replace("[toycells/quick]", "[toycells/quick, {dataset: toycells/test, limit: 3}]")
-    assert [d.limit for d in suites.load(text, limit=5).datasets] == [5, 3]
+    assert [d.limit for d in suites.load(text + "limit: 5\n").datasets] == [5, 3]
+    assert [d.limit for d in suites.load(text, limit=2).datasets] == [2, 2]
 
 
 def test_local_models_are_parsed_but_not_run(suites, tmp_path):

@@ -67,7 +67,8 @@ def execute(args: argparse.Namespace) -> int:
             finished = finish_run(ready, one.host, args.engine, shown)
         outcome = finished.outcome
         if outcome.interrupted:
-            print("interrupted; the same command continues where this one stopped", file=sys.stderr)
+            again = "the same command without --fresh" if args.fresh else "the same command"
+            print(f"interrupted; {again} continues where this one stopped", file=sys.stderr)
             return Exit.INTERRUPTED
         if finished.results is not None and args.quiet < 2:
             show(make_report(finished.results), console)
@@ -86,8 +87,10 @@ def _summary(one: Chosen, outcome: RunOutcome, console: Console | None) -> None:
     if console is not None:
         count = len(one.plan.selected)
         failed = f", {len(outcome.failed)} failed" if outcome.failed else ""
+        rest = count - len(outcome.done) - len(outcome.failed)
+        failed += f", {rest} not run" if rest else ""
         console.print(
-            f"{count - len(outcome.failed)} of {count} cells done{failed}; {outcome.made} predictions made, "
+            f"{len(outcome.done)} of {count} cells done{failed}; {outcome.made} predictions made, "
             f"{outcome.reused} reused; {one.folder.results}",
             highlight=False,
             markup=False,

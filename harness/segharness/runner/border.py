@@ -42,12 +42,10 @@ class Labels:
         ContractError: the model's `categories` are not names, or none of them is a category of the data set.
     """
 
-    def __init__(self, model_categories: Sequence[str], categories: Sequence[Category], model: str) -> None:
+    def __init__(self, model_categories: Sequence[str], categories: Sequence[Category]) -> None:
         names = list(model_categories)
         if not names or not all(isinstance(name, str) for name in names):
-            raise ContractError(
-                f"model `{model}`: `categories` must be a sequence of names, not {model_categories!r:.80}"
-            )
+            raise ContractError(f"`categories` must be a sequence of names, not {model_categories!r:.80}")
         by_name = {_plain(alias): c.id for c in categories for alias in c.aliases}
         by_name |= {_plain(c.name): c.id for c in categories}
         self.size = len(names)
@@ -58,7 +56,7 @@ class Labels:
                 raise ContractError(f"category `{c.name}` has the id {c.id}, which is not in 0..{2**31 - 1}")
         if not self.known.any():
             raise ContractError(
-                f"model `{model}`: none of its categories ({', '.join(names[:5])} ...) is one of the data set's "
+                f"none of its categories ({', '.join(names[:5])} ...) is one of the data set's "
                 f"({', '.join(c.name for c in list(categories)[:5])} ...)"
             )
 
@@ -136,6 +134,11 @@ def _encode(masks: Any, shape: tuple[int, int], count: int, keep: npt.NDArray[np
         if count and array.dtype != np.bool_:
             raise ContractError(f"masks must be bool, not {array.dtype}")
         return [rle.encode(np.asfortranarray(mask).view(np.uint8))["counts"] for mask in array[keep[: len(array)]]]
+    if len(masks) and all(isinstance(mask, np.ndarray) for mask in masks):
+        shapes = {mask.shape for mask in masks}
+        if shapes != {shape}:
+            raise ContractError(f"masks have the shapes {sorted(shapes)}, the image {shape}")
+        return _encode(np.stack(masks), shape, count, keep)
     if len(masks) != count:
         raise ContractError(f"{len(masks)} masks for {count} scores")
     return [_checked_counts(mask, shape, position) for position, mask in enumerate(masks) if keep[position]]

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from segharness.errors import UsageError
@@ -29,7 +30,9 @@ class _Worker:
     def __init__(
         self, index: int, device: str, job: Job, logs: Path, inbox: queue.Queue[tuple[_Worker, Event]]
     ) -> None:
-        self.device, self.unit, self.model = device, None, ""  # type: tuple[str, Unit | None, str]
+        self.device, self.model = device, ""
+        self.unit: Unit | None = None
+        self.written: set[str] = set()
         logs.mkdir(parents=True, exist_ok=True)
         self.log = logs / f"worker-{index}.log"
         threads = str(job.threads)
@@ -66,6 +69,13 @@ class _Worker:
         for line in self.process.stdout:
             inbox.put((self, json.loads(line)))
         inbox.put((self, {"event": "ended", "code": self.process.wait()}))
+
+    def left(self) -> Unit | None:
+        """Return what the worker has not written of its unit."""
+        if self.unit is None:
+            return None
+        missing = tuple(name for name in self.unit.conditions if name not in self.written)
+        return replace(self.unit, conditions=missing) if missing else None
 
     def tail(self) -> str:
         """Return the last lines of the log, for a message."""
@@ -120,7 +130,7 @@ class LocalExecutor:
                     yield {"event": "log", "text": f"a worker could not start: {event['error']}; see {worker.log}"}
                 elif kind == "ended":
                     workers.remove(worker)
-                    unit = worker.unit
+                    unit = worker.left()
                     if unit is not None and unit.index in unsettled:
                         attempts[unit.index] += 1
                         how = f"its worker ended with {_exit(event['code'])}: {worker.tail() or 'no output'}"
@@ -148,11 +158,14 @@ class LocalExecutor:
                         if kind != "ready":
                             unsettled.pop(event["unit"], None)
                         worker.unit = _next(pending, worker, workers)
+                        worker.written.clear()
                         if worker.unit is not None:
                             worker.model = worker.unit.model
                             worker.send({"op": "unit", "unit": worker.unit.to_json()})
                         else:
                             worker.send({"op": "stop"})
+                    if kind == "shard":
+                        worker.written.add(event["condition"])
                     if kind != "ready":
                         yield event
                     if kind == "disk_full":

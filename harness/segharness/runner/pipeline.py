@@ -1,11 +1,14 @@
 """One unit through decode -> corrupt -> predict -> check and encode -> write, overlapping.
 
-A pool of threads decodes and corrupts ahead of the model and encodes behind it; the calling thread only predicts. Work
-in flight is bounded on both sides, so memory is too. A failure costs the image it happened in.
+A pool of threads decodes and corrupts ahead of the model, another thread encodes and writes behind it; the calling thread
+only predicts. Conditions follow one another, so a file is written as soon as it is complete. Work in flight is bounded on
+both sides, so memory is too. A failure costs the image it happened in.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +26,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from segharness.records import Image
+
+
+DECODED_BYTES = 512 * 1024 * 1024
+"""How much memory a shard's decoded images may take: 64 images of 2048x1024 take 403 MB."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -53,6 +62,30 @@ class _Prepared:
     corrupted: Corrupted | None
     pixels: int | None
     error: str | None
+
+
+class _Decoded:
+    """The pixels of a shard's first images, kept from one condition to the next; later ones are decoded each time."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._locks: dict[int, threading.Lock] = {}
+        self._kept: dict[int, Image] = {}
+        room = DECODED_BYTES
+        for sample in samples:
+            room -= 3 * sample.height * sample.width
+            if room < 0:
+                break
+            self._locks[sample.image_id] = threading.Lock()
+
+    def get(self, sample: Sample) -> Image:
+        """Return the pixels of a sample; raises ImageError as `decode` does."""
+        lock = self._locks.get(sample.image_id)
+        if lock is None:
+            return decode(sample)
+        with lock:
+            if sample.image_id not in self._kept:
+                self._kept[sample.image_id] = decode(sample)
+            return self._kept[sample.image_id]
 
 
 class Pipeline:
@@ -86,40 +119,52 @@ class Pipeline:
         self,
         samples: Sequence[Sample],
         conditions: Sequence[Condition],
+        finish: Callable[[str, ShardTables], None],
         progress: Callable[[int], None] = lambda n: None,
-    ) -> dict[str, ShardTables]:
-        """Predict every sample under every condition.
+    ) -> None:
+        """Predict every sample under every condition, one condition after another.
 
         Args:
             samples: the images of a shard.
-            conditions: each image is decoded once for all of them.
+            conditions: images are decoded once for all of them, as far as `DECODED_BYTES` of memory hold them.
+            finish: called with a condition's name and tables as soon as its last image is done, from another thread.
             progress: called with the number of predictions just made.
 
-        Returns:
-            the tables to store, by the condition's name.
+        Raises:
+            Exception: whatever `finish` raises.
         """
+        rest = {condition.name: len(samples) for condition in conditions}
         outcomes: dict[str, list[Outcome]] = {condition.name: [] for condition in conditions}
         with ThreadPoolExecutor(self._threads, "prepare") as pool, ThreadPoolExecutor(1, "encode") as encoder:
             behind: deque[Future[None]] = deque()
-            for batch in self._batches(self._ahead(pool, samples, conditions)):
-                found, seconds, error = self._predict([p for p in batch if p.error is None])
-                position = 0
-                for prepared in batch:
-                    outcome = Outcome(prepared.sample, pixels=prepared.pixels, error=prepared.error)
-                    outcomes[prepared.condition.name].append(outcome)
-                    if prepared.corrupted is None:
-                        continue
-                    outcome.drawn, outcome.seconds, outcome.error = prepared.corrupted.drawn, seconds, error
-                    if error is None:
-                        shape = prepared.corrupted.pixels.shape[:2]
-                        behind.append(encoder.submit(self._admit, outcome, found[position], shape))
-                        position += 1
-                while len(behind) > 2 * self._batch_size:
-                    behind.popleft().result()
-                progress(len(batch))
-            for future in behind:
-                future.result()
-        return {name: _tables(done) for name, done in outcomes.items()}
+            try:
+                for batch in self._batches(self._ahead(pool, samples, conditions)):
+                    found, seconds, error = self._predict([p for p in batch if p.error is None])
+                    position = 0
+                    for prepared in batch:
+                        name = prepared.condition.name
+                        outcome = Outcome(prepared.sample, pixels=prepared.pixels, error=prepared.error)
+                        outcomes[name].append(outcome)
+                        rest[name] -= 1
+                        if prepared.corrupted is not None:
+                            outcome.drawn, outcome.seconds, outcome.error = prepared.corrupted.drawn, seconds, error
+                        if prepared.corrupted is not None and error is None:
+                            shape = prepared.corrupted.pixels.shape[:2]
+                            behind.append(encoder.submit(self._admit, outcome, found[position], shape))
+                            position += 1
+                        if not rest[name]:  # the encoder works in order: all images of the condition come before this
+                            behind.append(
+                                encoder.submit(lambda n, done: finish(n, _tables(done)), name, outcomes.pop(name))
+                            )
+                    while len(behind) > 2 * self._batch_size:
+                        behind.popleft().result()
+                    progress(len(batch))
+                for future in behind:
+                    future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                encoder.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _ahead(
         self, pool: ThreadPoolExecutor, samples: Sequence[Sample], conditions: Sequence[Condition]
@@ -127,18 +172,18 @@ class Pipeline:
         """Yield prepared images in order, while the pool works on the next ones."""
         depth = 2 * self._threads + self._batch_size
         waiting: deque[Future[_Prepared]] = deque()
-        for sample in samples:
-            decoded = pool.submit(decode, sample)
-            for condition in conditions:
+        decoded = _Decoded(samples if len(conditions) > 1 else ())
+        for condition in conditions:
+            for sample in samples:
                 waiting.append(pool.submit(self._prepare, decoded, sample, condition))
                 if len(waiting) > depth:
                     yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
-    def _prepare(self, decoded: Future[Image], sample: Sample, condition: Condition) -> _Prepared:
+    def _prepare(self, decoded: _Decoded, sample: Sample, condition: Condition) -> _Prepared:
         try:
-            corrupted = self._corruptor(decoded.result(), condition, sample, self._dataset)
+            corrupted = self._corruptor(decoded.get(sample), condition, sample, self._dataset)
         except CellError as error:
             return _Prepared(sample, condition, None, None, str(error))
         return _Prepared(sample, condition, corrupted, pixel_digest(corrupted.pixels), None)
@@ -166,7 +211,8 @@ class Pipeline:
                 raise CellError(f"predict returned {len(found)} results for {len(images)} images")
         except MemoryError:
             raise
-        except Exception as error:  # noqa: BLE001  the model is anyone's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001  the model is anyone's code
+            _log.error("model %s, %s", self._name, batch[0].sample, exc_info=True)
             what = str(error) if isinstance(error, CellError) else f"predict raised {type(error).__name__}: {error}"
             return (), None, f"model `{self._name}`, {batch[0].sample}: {what}"
         return found, seconds, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -20,6 +21,7 @@ class Display(Protocol):
     def begin(self, images: int, cells: int) -> None: ...
     def advance(self, images: int) -> None: ...
     def cell(self, node_id: str, error: str | None) -> None: ...
+    def gave_up(self, node_ids: Sequence[str], error: str) -> None: ...
     def say(self, text: str) -> None: ...
 
 
@@ -33,6 +35,7 @@ class Silent:
     def begin(self, images: int, cells: int) -> None: ...
     def advance(self, images: int) -> None: ...
     def cell(self, node_id: str, error: str | None) -> None: ...
+    def gave_up(self, node_ids: Sequence[str], error: str) -> None: ...
     def say(self, text: str) -> None: ...
 
 
@@ -83,6 +86,12 @@ class Bar(Silent):
             self.say(f"PASSED {node_id}")
         self._progress.update(self._task, description=self._description())
 
+    def gave_up(self, node_ids: Sequence[str], error: str) -> None:
+        self._done += len(node_ids)
+        self._failed += len(node_ids)
+        self.say(_failed(node_ids, error))
+        self._progress.update(self._task, description=self._description())
+
     def say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
@@ -124,8 +133,18 @@ class Lines(Silent):
         elif self._verbosity > 0:
             self.say(f"PASSED {node_id}")
 
+    def gave_up(self, node_ids: Sequence[str], error: str) -> None:
+        self._done += len(node_ids)
+        self.say(_failed(node_ids, error))
+
     def say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _failed(node_ids: Sequence[str], error: str) -> str:
+    """Return one line for all cells that one error cost."""
+    more = f" and {len(node_ids) - 1} more" if len(node_ids) > 1 else ""
+    return f"FAILED {node_ids[0]}{more}: {error}" if node_ids else error
 
 
 def display(console: Console, verbosity: int) -> Display:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from segharness.data import OpenDataset, Shard
 from segharness.errors import StoreError
 from segharness.identity import Inputs, differences, digest
 from segharness.plugins import PluginArguments
-from segharness.records import Cell
 from segharness.store import RunFolder, shard_state
-from segharness.suite import Suite
+from segharness.suite import Plan, Suite
 
 
 @dataclass(frozen=True)
@@ -88,39 +87,31 @@ class Remaining:
     damaged: tuple[str, ...]
 
 
-def remaining(
-    suite: Suite,
-    cells: Iterable[Cell],
-    datasets: Mapping[str, OpenDataset],
-    inputs: Inputs,
-    folder: RunFolder,
-    fresh: bool,
-) -> Remaining:
+def remaining(plan: Plan, datasets: Mapping[str, OpenDataset], inputs: Inputs, folder: RunFolder) -> Remaining:
     """Return the units that the selected cells still need.
 
     Raises:
-        StoreError: files of another identity are in the way, and not `fresh`; the message says what changed.
+        StoreError: files of the suite's cells, selected or not, were made from other inputs; the message says which.
     """
-    wanted: dict[tuple[str, str], list[str]] = {}
-    for cell in cells:
-        wanted.setdefault((cell.model, cell.dataset), []).append(cell.condition.name)
+    selected = {cell.key for cell in plan.selected}
+    by_shards: dict[tuple[str, str], list[str]] = {}
+    for cell in plan.cells:
+        by_shards.setdefault((cell.model, cell.dataset), []).append(cell.condition.name)
     units: list[Unit] = []
     damaged: list[str] = []
     stale: dict[str, str] = {}
     reused = 0
-    for (model, dataset), conditions in wanted.items():
+    for (model, dataset), conditions in by_shards.items():
         for shard in datasets[dataset].shards:
             missing = []
             for condition in conditions:
-                if fresh:
-                    missing.append(condition)
-                    continue
                 made_from = inputs.of(model, dataset, condition, shard)
                 files = folder.shard(model, dataset, condition, shard.index)
                 found = shard_state(files, digest(made_from))
                 if found.state == "stale":
-                    changed = "; ".join(differences(found.inputs, made_from))
-                    stale.setdefault(changed, str(files.predictions))
+                    stale.setdefault(_changed(found.inputs or {}, made_from), str(files.predictions))
+                if (model, dataset, condition) not in selected:
+                    continue
                 if found.state == "damaged":
                     damaged.append(found.detail)
                 if found.state == "done":
@@ -136,3 +127,28 @@ def remaining(
             for changed, file in stale.items()
         )
     return Remaining(tuple(units), reused, tuple(damaged))
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return what differs between two shards' inputs, in words."""
+    old, new = before.get("shard"), now["shard"]
+    lines = [line for line in differences(before, now) if not line.startswith("shard")]
+    if old != new and old:
+        lines.append(f"limit or shard size: images {old[1]}-{old[2]} -> {new[1]}-{new[2]}")
+    return "; ".join(lines)
+
+
+def spread(units: Sequence[Unit], workers: int) -> tuple[Unit, ...]:
+    """Divide units by their conditions until there is one for every worker, as far as they have several conditions."""
+    found = list(units)
+    while found and len(found) < workers:
+        largest = max(found, key=lambda unit: (len(unit.conditions) > 1, unit.images))
+        half = len(largest.conditions) // 2
+        if not half:
+            break
+        at = found.index(largest)
+        found[at : at + 1] = [
+            replace(largest, conditions=largest.conditions[:half]),
+            replace(largest, conditions=largest.conditions[half:]),
+        ]
+    return tuple(replace(unit, index=index) for index, unit in enumerate(found))

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import queue
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from segharness.records import Model
 from segharness.runner.border import Labels
 from segharness.runner.image import Corruptor
 from segharness.runner.model_host import check_model, load_model
-from segharness.runner.pipeline import Pipeline
+from segharness.runner.pipeline import Pipeline, ShardTables
 from segharness.runner.units import Job, Unit
 from segharness.store import RunFolder, write_shard
 
@@ -65,14 +65,14 @@ class Workbench:
         data = self._dataset(unit.dataset)
         model = self._model(unit)
         entry = self._job.suite.model(unit.model)
-        labels = Labels(model.categories, data.dataset.categories, unit.model)
+        labels = Labels(model.categories, data.dataset.categories)
         pipeline = Pipeline(
             model, unit.model, labels, self._corruptor, data.entry.dataset, self._job.threads, entry.batch_size
         )
         samples = data.samples[unit.shard.start : unit.shard.stop]
         conditions = [self._job.suite.condition(name) for name in unit.conditions]
-        done = pipeline.run(samples, conditions, lambda n: emit({"event": "progress", "images": n}))
-        for name, tables in done.items():
+
+        def finish(name: str, tables: ShardTables) -> None:
             inputs = self._job.inputs.of(unit.model, unit.dataset, name, unit.shard)
             files = self._folder.shard(unit.model, unit.dataset, name, unit.shard.index)
             try:
@@ -83,15 +83,18 @@ class Workbench:
                         f"{self._folder.path}: no space left to write {files.predictions.name}"
                     ) from error
                 raise
+            first = tables.errors[0] if tables.errors else None
             emit(
                 {
                     "event": "shard",
                     "unit": unit.index,
                     "condition": name,
                     "errors": len(tables.errors),
-                    "first_error": tables.errors[0] if tables.errors else None,
+                    "first_error": first,
                 }
             )
+
+        pipeline.run(samples, conditions, finish, lambda n: emit({"event": "progress", "images": n}))
 
     def close(self) -> None:
         """Let go of the model."""
@@ -134,6 +137,7 @@ def main() -> int:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what a model prints goes to the log, not into the protocol
     sys.stdout = sys.stderr
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s")
     answering = threading.Lock()
 
     def emit(event: dict[str, Any]) -> None:
@@ -147,8 +151,8 @@ def main() -> int:
     try:
         host = PluginHost.load(job.plugins)
         bench = Workbench(job, host, opening["device"])
-    except Exception as error:  # noqa: BLE001  reported to the scheduler, with the traceback in the log
-        traceback.print_exc()
+    except Exception as error:
+        logging.exception("this worker could not start")
         emit({"event": "broken", "error": describe(error)})
         return 1
     emit({"event": "ready"})
@@ -161,8 +165,8 @@ def main() -> int:
         except DiskFullError as error:
             emit({"event": "disk_full", "unit": unit.index, "error": describe(error)})
             break
-        except Exception as error:  # noqa: BLE001  costs the unit; the traceback is in the log
-            traceback.print_exc()
+        except (Exception, SystemExit) as error:
+            logging.exception("unit %s", unit)
             emit({"event": "failed", "unit": unit.index, "error": f"model `{unit.model}`: {describe(error)}"})
         else:
             emit({"event": "done", "unit": unit.index})

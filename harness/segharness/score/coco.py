@@ -21,7 +21,6 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from segharness.builtin import COCO_METRICS
-from segharness.errors import UsageError, nearest
 from segharness.score.request import OVERALL, GroundTruth, Score, ScoreRequest
 from segharness.suite import Split
 
@@ -41,9 +40,6 @@ def score(request: ScoreRequest) -> list[Score]:
     """Return the 12 numbers overall and for every split, and AP and AP50 of every category.
 
     For ``segm`` the area of a detection is its mask's, as in result files without boxes.
-
-    Raises:
-        UsageError: a split names a category that the data set does not have.
     """
     engine = request.engine or next(iter(ENGINES))
     if request.task == "segm" and request.predictions.column("mask").null_count:
@@ -73,16 +69,7 @@ def score(request: ScoreRequest) -> list[Score]:
 
 
 def split_columns(split: Split, columns: Mapping[str, int]) -> npt.NDArray[np.int64]:
-    """Return the positions of a split's categories.
-
-    Raises:
-        UsageError: the split names a category that is not there.
-    """
-    unknown = [name for name in split.categories if name not in columns]
-    if unknown:
-        raise UsageError(
-            f"split `{split.name}`: the data set has no category `{unknown[0]}`{nearest(unknown[0], columns)}"
-        )
+    """Return the positions of a split's categories, all of which are there."""
     named = {columns[name] for name in split.categories}
     return np.array([c for c in columns.values() if (c in named) != split.complement], dtype=np.int64)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from segharness.errors import UsageError, nearest
 from segharness.suite import Split
 
 if TYPE_CHECKING:
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
 
 OVERALL = "all"
 """The split that holds every category."""
+
+
+def check_split(split: Split, categories: Collection[str], dataset: str) -> None:
+    """Raise UsageError if a split names a category that the data set does not have."""
+    for name in split.categories:
+        if name not in categories:
+            raise UsageError(
+                f"split `{split.name}`: data set `{dataset}` has no category `{name}`{nearest(name, categories)}"
+            )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -46,6 +47,11 @@ class RunFolder:
         name = f"{shard:05d}.arrow"
         parts = Path(model) / dataset / condition / name
         return ShardFiles(self.path / "predictions" / parts, self.path / "images" / parts)
+
+    def forget(self, model: str, dataset: str, condition: str) -> None:
+        """Delete every shard of a cell."""
+        for kind in ("predictions", "images"):
+            shutil.rmtree(self.path / kind / model / dataset / condition, ignore_errors=True)
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         text = json.dumps({"schema_version": SCHEMA_VERSION, **manifest}, indent=1, sort_keys=True)

@@ -1,9 +1,9 @@
 """``extends``: one suite built on others.
 
 Merge rules: mappings merge key by key, the extending file wins; anything else (lists, scalars) is replaced whole;
-a key set to ``null`` is removed. With several bases, later ones win over earlier ones. ``models`` with ``reference`` and
-``groups`` are two ways of saying one thing: a file that gives the one drops the other of its bases. Relative paths stay
-relative to the file that wrote them.
+a key set to ``null`` is removed; ``name`` is never taken over. With several bases, later ones win over earlier ones.
+``models`` with ``reference`` and ``groups`` are two ways of saying one thing: a file that gives the one drops the other of
+its bases. Relative paths stay relative to the file that wrote them.
 """
 
 from __future__ import annotations
@@ -73,18 +73,20 @@ def _bases(node: Node, problems: list[str]) -> list[Node]:
     return [base for base in bases if isinstance(base.value, str)]
 
 
-def merge(base: Node, child: Node) -> Node:
+def merge(base: Node, child: Node, top: bool = True) -> Node:
     """Return `child` laid over `base`, by the rules at the top of this module."""
     if not isinstance(base.value, dict) or not isinstance(child.value, dict):
         return child
     kept = dict(base.value)
+    if top:
+        kept.pop("name", None)  # two suites of one name would write one run folder
     for one, other in (_GIVEN_TOGETHER, _GIVEN_TOGETHER[::-1]):
         if one & child.value.keys() and one & {"groups", "models"} & child.value.keys():
             for key in other:
                 kept.pop(key, None)
     for key, node in child.value.items():
-        if node.value is None and key in kept:
-            del kept[key]
+        if node.value is None:
+            kept.pop(key, None)
         else:
-            kept[key] = merge(kept[key], node) if key in kept else node
+            kept[key] = merge(kept[key], node, top=False) if key in kept else node
     return Node(kept, child.mark, child.key_mark)

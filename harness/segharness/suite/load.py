@@ -90,9 +90,17 @@ def _override(root: Node, overrides: Overrides, notes: list[str], problems: list
         value["datasets"] = Node(nodes, Mark("--dataset", 0, 0))
     if overrides.limit is not None:
         value["limit"] = _scalar(str(overrides.limit), Mark("--limit", 0, 0))
+        if (datasets := value.get("datasets")) is not None:
+            value["datasets"] = Node([_without_limit(n) for n in datasets.items()], datasets.mark, datasets.key_mark)
     for text in overrides.references:
         _reference(value, text, problems)
     return Node(value, root.mark)
+
+
+def _without_limit(node: Node) -> Node:
+    if not isinstance(node.value, dict):
+        return node
+    return Node({key: item for key, item in node.value.items() if key != "limit"}, node.mark, node.key_mark)
 
 
 def _reference(value: dict[str, Node], text: str, problems: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from segharness.errors import nearest
@@ -16,6 +17,39 @@ def local_reference(name: str) -> tuple[str, str] | None:
     """Split ``./file.py:function``; None when `name` is not of that form."""
     match = _LOCAL.fullmatch(name)
     return (match.group(1), match.group(2)) if match else None
+
+
+def sources(file: Path) -> list[Path]:
+    """Return a Python file and every file that it imports, directly or not, from its own folder and below."""
+    folder = file.resolve().parent
+    found: dict[Path, None] = {}
+    waiting = [file.resolve()]
+    while waiting:
+        path = waiting.pop()
+        if path in found or not path.is_file():
+            continue
+        found[path] = None
+        try:
+            tree = ast.parse(path.read_bytes(), str(path))
+        except SyntaxError:
+            continue
+        for node in ast.walk(tree):
+            for module in _imported(node, path, folder):
+                waiting += [module.with_suffix(".py"), module / "__init__.py"]
+    return sorted(found)
+
+
+def _imported(node: ast.AST, path: Path, folder: Path) -> Iterator[Path]:
+    """Yield where the modules that an import statement may name would lie."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            parts = alias.name.split(".")
+            yield from (folder.joinpath(*parts[:n]) for n in range(1, len(parts) + 1))
+    elif isinstance(node, ast.ImportFrom):
+        start = folder if not node.level else path.parents[node.level - 1]
+        parts = node.module.split(".") if node.module else []
+        yield from (start.joinpath(*parts[:n]) for n in range(1, len(parts) + 1))
+        yield from (start.joinpath(*parts, alias.name) for alias in node.names)
 
 
 def check_local_model(file: Path, function: str, options: set[str]) -> str | None:

@@ -30,9 +30,7 @@ def check_model(model: Model, images: Sequence[Image]) -> None:
     assert len(found) == len(images), f"predict returned {len(found)} results for {len(images)} images"
     for image, copy in zip(images, before, strict=True):
         assert np.array_equal(image, copy), "predict modified its input"
-    labels = Labels(
-        model.categories, [Category(i, name) for i, name in enumerate(model.categories, 1)], type(model).__name__
-    )
+    labels = Labels(model.categories, [Category(i, name) for i, name in enumerate(model.categories, 1)])
     for instances, image in zip(found, images, strict=True):
         admit(instances, image.shape[:2], labels)
 

@@ -1,0 +1,99 @@
+"""What became of every cell, kept from an executor's events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from segharness.runner.executor import Event
+from segharness.runner.progress import Display
+from segharness.runner.units import Unit
+from segharness.store import RunFolder
+from segharness.suite import Plan
+
+Key = tuple[str, str, str]
+
+
+@dataclass
+class RunOutcome:
+    """What became of a run.
+
+    Attributes:
+        folder: where everything is.
+        done: the cells that are complete and without errors.
+        failed: the first error of every cell that failed.
+        reused: predictions that were there already; `made` is how many were made now.
+        interrupted: Ctrl-C came.
+        stopped: why the run stopped before its end, if it did.
+    """
+
+    folder: RunFolder
+    done: set[Key] = field(default_factory=set)
+    failed: dict[Key, str] = field(default_factory=dict)
+    reused: int = 0
+    made: int = 0
+    interrupted: bool = False
+    stopped: str | None = None
+
+
+class Ledger:
+    """Which cells still wait for which units; tells the display and the outcome when a cell is settled.
+
+    An event may come twice (a unit that was tried again writes some of its files a second time); it counts once.
+    """
+
+    def __init__(self, plan: Plan, units: Sequence[Unit], outcome: RunOutcome, show: Display) -> None:
+        self.outcome, self._show = outcome, show
+        self._units = {unit.index: unit for unit in units}
+        self._cells = {cell.key: cell for cell in plan.selected}
+        self._waiting: dict[Key, set[int]] = {key: set() for key in self._cells}
+        for unit in units:
+            for condition in unit.conditions:
+                self._waiting[unit.model, unit.dataset, condition].add(unit.index)
+        if units:
+            show.begin(sum(unit.images for unit in units), len(self._cells))
+        for key, waiting in self._waiting.items():
+            if not waiting:
+                self._close(key)
+
+    def follow(self, event: Event) -> None:
+        """Take one event of an executor."""
+        kind = event["event"]
+        if kind == "progress":
+            self.outcome.made += event["images"]
+            self._show.advance(event["images"])
+        elif kind == "shard":
+            unit = self._units[event["unit"]]
+            self._settle((unit.model, unit.dataset, event["condition"]), unit, event["first_error"])
+        elif kind == "failed":
+            self._give_up(self._units[event["unit"]], event["error"])
+        elif kind == "disk_full":
+            self.outcome.stopped = event["error"]
+            self._give_up(self._units[event["unit"]], event["error"])
+        elif kind == "log":
+            self._show.say(event["text"])
+
+    def _settle(self, key: Key, unit: Unit, error: str | None) -> None:
+        if unit.index not in self._waiting[key]:
+            return
+        self._waiting[key].remove(unit.index)
+        if error is not None:
+            self.outcome.failed.setdefault(key, error)
+        if not self._waiting[key]:
+            self._close(key)
+
+    def _close(self, key: Key) -> None:
+        error = self.outcome.failed.get(key)
+        if error is None:
+            self.outcome.done.add(key)
+        self._show.cell(self._cells[key].node_id, error)
+
+    def _give_up(self, unit: Unit, error: str) -> None:
+        """Fail what a unit did not write; one line for all of it."""
+        left = [(unit.model, unit.dataset, condition) for condition in unit.conditions]
+        left = [key for key in left if unit.index in self._waiting[key]]
+        for key in left:
+            self._waiting[key].remove(unit.index)
+            self.outcome.failed.setdefault(key, error)
+        closed = [key for key in left if not self._waiting[key]]
+        self._show.gave_up([self._cells[key].node_id for key in closed], error)
