@@ -117,6 +117,31 @@ def test_two_plugins_with_one_name_are_both_named(monkeypatch):
     load(name, "no:toycells").refuse_conflicts()
 
 
+def test_a_misspelt_hook_is_met_with_the_nearest(monkeypatch):
+    host = load(plugin(monkeypatch, "bad_plugin", segharness_modles=[]))
+    [broken] = [p for p in host.plugins if p.quarantined]
+    assert "there is no hook `segharness_modles` (did you mean `segharness_models`?)" in broken.quarantined
+
+
+def test_one_entry_point_name_of_two_distributions_does_no_harm():
+    host = PluginHost(PluginArguments())
+    host._add("twin", "one", "1", lambda: types.SimpleNamespace(__name__="one"))
+    host._add("twin", "two", "1", lambda: types.SimpleNamespace(__name__="two"))
+    assert [(p.name, p.quarantined) for p in host.plugins] == [("twin", None), ("two:twin", None)]
+
+
+def test_modules_of_a_folder_are_forgotten(tmp_path):
+    from segharness.plugins import forget_folder, import_file
+
+    for name, value in (("one", 1), ("two", 2)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "settings_of_test.py").write_text(f"VALUE = {value}\n")
+        (tmp_path / name / "model.py").write_text("from settings_of_test import VALUE\n")
+        assert value == import_file(tmp_path / name / "model.py").VALUE
+        forget_folder(tmp_path / name)
+        assert str(tmp_path / name) not in sys.path
+
+
 @pytest.mark.parametrize(
     "make",
     [

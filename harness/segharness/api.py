@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segharness.errors import UsageError
+from segharness.errors import StoreError, UsageError
 from segharness.plugins import PluginArguments, PluginHost
 from segharness.records import Model
 from segharness.runner import Prepared, RunOutcome, Settings, execute, prepare
 from segharness.runner.progress import Display
 from segharness.score import check_engine, check_split, check_stored_reference, score_run
-from segharness.store import read_results
+from segharness.store import Lock, RunFolder, read_results
 from segharness.suite import ModelEntry, Overrides, Plan, StoredReference, Suite, Variables, load_suite, make_plan
+from segharness.suite.schema import ID
 from segharness.suite.select import Selection
 from segharness.suite.suite import Group
 
@@ -51,11 +54,21 @@ def prepare_run(plan: Plan, host: PluginHost, settings: Settings, engine: str | 
 
 
 def finish_run(prepared: Prepared, host: PluginHost, engine: str | None, show: Display | None = None) -> Finished:
-    """Run what is prepared and score it."""
-    outcome = execute(prepared, host, show)
-    if outcome.interrupted or not outcome.folder.manifest.is_file():
-        return Finished(outcome, None)
-    return Finished(outcome, score_run(outcome.folder, host, engine))
+    """Run what is prepared and score it, alone in its folder.
+
+    Raises:
+        UsageError: files of another identity, or another run, are in the folder.
+    """
+    folder = RunFolder(prepared.settings.out)
+    with Lock(folder):
+        outcome = execute(prepared, host, show)
+        if outcome.interrupted:
+            return Finished(outcome, None)
+        try:
+            return Finished(outcome, score_run(folder, host, engine))
+        except OSError as error:
+            outcome.stopped = outcome.stopped or f"{folder.results}: cannot be written: {error.strerror}"
+            return Finished(outcome, None)
 
 
 def run(
@@ -130,6 +143,8 @@ def evaluate(
     Raises:
         UsageError: everything that is found before the first cell runs.
     """
+    if not re.fullmatch(ID, name):
+        raise UsageError(f"name {name!r} must match {ID}")
     file = Path(suite)
     host = _host(file, plugins)
     overrides = Overrides(datasets=datasets, references=references, limit=limit)
@@ -163,5 +178,8 @@ def _results(finished: Finished) -> pa.Table:
     if finished.outcome.interrupted:
         raise KeyboardInterrupt
     if finished.results is None:
-        raise UsageError(f"{finished.outcome.folder.path}: nothing was run")
+        raise StoreError(finished.outcome.stopped or f"{finished.outcome.folder.path}: nothing was run")
+    if failed := finished.outcome.failed:
+        first = next(iter(failed.values()))
+        warnings.warn(f"{len(failed)} cells failed, their numbers are null; the first: {first}", stacklevel=3)
     return finished.results

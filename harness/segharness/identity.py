@@ -68,11 +68,15 @@ def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost) -> dict[str,
 
 
 def _by_content(options: Mapping[str, Any], known: Mapping[str, Option]) -> dict[str, Any]:
-    """Replace the path of every option that is a file by the file's digest."""
+    """Replace the path of every option that is a file or folder by a digest of its content."""
     found = dict(options)
     for key, value in options.items():
-        if key in known and known[key].path and Path(str(value)).is_file():
-            found[key] = {"sha256": file_digest(Path(str(value)))}
+        path = Path(str(value))
+        if key in known and known[key].path and path.is_file():
+            found[key] = {"sha256": file_digest(path)}
+        elif key in known and known[key].path and path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.is_file())
+            found[key] = {"files": digest([[str(p.relative_to(path)), file_digest(p)] for p in inside])}
     return found
 
 
@@ -152,7 +156,7 @@ def protocol_inputs(suite: Suite, inputs: Inputs) -> dict[str, Any]:
     return {
         "identity": VERSION,
         "datasets": {d.id: {**inputs.datasets[d.id], "limit": d.limit} for d in suite.datasets},
-        "conditions": [inputs.conditions[c.name] for c in suite.conditions],
+        "conditions": [inputs.conditions[name] for name in sorted(c.name for c in suite.conditions)],
         "scoring": suite.to_json()["scoring"],
     }
 

@@ -150,10 +150,16 @@ class PluginHost:
     def _add(self, name: str, distribution: str, version: str, importer: Callable[[], Any]) -> None:
         if name in self._blocked:
             return
+        if any(p.name == name for p in self.plugins):  # two distributions may give their entry points one name
+            name = f"{distribution}:{name}"
         plugin = Plugin(name, distribution, version)
         self.plugins.append(plugin)
         try:
-            self._manager.register(importer(), name)
+            module = importer()
+            for hook in dir(module):
+                if hook not in OFFERS and self._manager.parse_hookimpl_opts(module, hook) is not None:
+                    raise PluginError(f"there is no hook `{hook}`{nearest(hook, OFFERS)}")
+            self._manager.register(module, name)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything while it is imported
             self._quarantine(plugin, f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc())
 
@@ -265,6 +271,21 @@ def import_file(file: Path, name: str = "") -> Any:
         if folder not in sys.path:
             sys.path.append(folder)
     return module
+
+
+def forget_folder(folder: Path) -> None:
+    """Forget the modules that were imported from a folder, so that another folder's of the same names can be imported."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        installed = file and {"site-packages", "dist-packages"} & set(Path(file).parts)
+        if (
+            file
+            and not installed
+            and not name.startswith("segharness")
+            and folder.resolve() in Path(file).resolve().parents
+        ):
+            del sys.modules[name]
+    sys.path[:] = [entry for entry in sys.path if entry != str(folder.resolve())]
 
 
 def distributions_used(plugins: Iterable[Plugin], used: Collection[str]) -> Sequence[dict[str, Any]]:

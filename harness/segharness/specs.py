@@ -135,8 +135,8 @@ class CorruptionSpec:
 
     def __post_init__(self) -> None:
         _check(self, self.apply)
-        if not self.severities or any(type(s) is not int or s < 1 for s in self.severities):
-            raise PluginError(f"CorruptionSpec `{self.name}`: severities must be whole numbers from 1")
+        if not self.severities or any(type(s) is not int or not 1 <= s <= 100 for s in self.severities):
+            raise PluginError(f"CorruptionSpec `{self.name}`: severities must be whole numbers from 1 to 100")
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,17 @@ def test_grayscale_and_alpha_become_rgb():
     assert np.array_equal(decode(Sample(1, png(alpha), 40, 50)), PIXELS)
 
 
+def test_16_bits_are_scaled_to_8():
+    gray = np.arange(2000, dtype=np.uint16).reshape(40, 50) * 32
+    pixels = decode(Sample(1, png(gray), 40, 50))
+    assert np.abs(pixels[..., 0].astype(float) - gray / 257).max() <= 0.5
+
+
+def test_what_follows_a_jpeg_does_no_harm():
+    data = png(PIXELS, format="JPEG", quality=90) + b"\xff\xda and a film"
+    assert decode(Sample(1, data, 40, 50)).shape == (40, 50, 3)
+
+
 def test_exif_orientation_is_not_applied():
     exif = Image.Exif()
     exif[0x0112] = 6

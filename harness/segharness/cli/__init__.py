@@ -76,13 +76,13 @@ def _main(arguments: list[str]) -> int:
         prog="segharness", description="Which instance segmentation model still works when the world gets ugly?"
     )
     parser.add_argument("--version", action="version", version=f"segharness {_version()}")
-    _common(parser)
+    _common(parser, False)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     chosen = next((word for word in _positionals(arguments)), None)
     for name in commands:
         sub = subparsers.add_parser(name, help=commands[name].help, description=commands[name].help)
         if name == chosen:
-            _common(sub)
+            _common(sub, argparse.SUPPRESS)
             load(commands[name].configure)(sub)
             sub.set_defaults(execute=commands[name].execute)
     if chosen is not None and chosen not in commands:
@@ -97,12 +97,14 @@ def _main(arguments: list[str]) -> int:
     return int(load(args.execute)(args))
 
 
-def _common(parser: argparse.ArgumentParser) -> None:
+def _common(parser: argparse.ArgumentParser, default: object) -> None:
     group = parser.add_argument_group("plugins")
     group.add_argument(
         "-p", dest="_p", action="append", default=[], metavar="NAME", help="load a plugin; no:NAME keeps one out"
     )
-    group.add_argument("--strict-plugins", action="store_true", help="a plugin that cannot be loaded is an error")
+    group.add_argument(
+        "--strict-plugins", action="store_true", default=default, help="a plugin that cannot be loaded is an error"
+    )
 
 
 def _plugin_names(arguments: Sequence[str]) -> tuple[str, ...]:

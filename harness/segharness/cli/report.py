@@ -19,9 +19,7 @@ from segharness.store.atomic import write_atomic
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder or a results.arrow")
-    parser.add_argument(
-        "--format", metavar="NAME", help="csv, markdown, latex, or a plugin's; default a table on the screen"
-    )
+    parser.add_argument("--format", metavar="NAME", help="csv, markdown, latex, svg, or a plugin's; default the screen")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there; its ending says the format")
 
 

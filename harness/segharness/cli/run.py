@@ -25,7 +25,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     running = parser.add_argument_group("running")
     running.add_argument("--collect-only", "--co", action="store_true", help="show the cells and stop")
     running.add_argument(
-        "-x", "--exitfirst", dest="maxfail", action="store_const", const=1, help="stop at the first failed cell"
+        "-x",
+        "--exitfirst",
+        dest="maxfail",
+        action="store_const",
+        const=1,
+        default=0,
+        help="stop at the first failed cell",
     )
     running.add_argument("--maxfail", type=positive, default=0, metavar="N", help="stop after N failed cells")
     running.add_argument("--fresh", action="store_true", help="make every selected file again")
@@ -75,7 +81,8 @@ def execute(args: argparse.Namespace) -> int:
         _summary(one, outcome, errors if args.quiet < 2 else None)
         if args.durations:
             _durations(one, console, args.durations)
-        worst = max(worst, Exit.FAILED if outcome.failed or outcome.stopped else Exit.OK)
+        whole = len(outcome.done) == len(one.plan.selected) and not outcome.stopped
+        worst = max(worst, Exit.OK if whole else Exit.FAILED)
         if outcome.stopped:
             break
     return worst

@@ -76,7 +76,7 @@ def choose(args: argparse.Namespace) -> list[Chosen]:
     for suite in found:
         host = PluginHost.load(
             PluginArguments(args.plugin_names, (str(suite.file.parent.absolute()),), args.strict_plugins),
-            warn=None if len(found) > 1 else _warn_local,
+            warn=_warn_local,
         )
         host.refuse_conflicts()
         try:

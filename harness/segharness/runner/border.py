@@ -82,7 +82,11 @@ def admit(found: Any, shape: tuple[int, int], labels: Labels) -> Detections:
     boxes, scores = _floats(found.boxes, "boxes"), _floats(found.scores, "scores")
     index = _integers(found.labels)
     count = len(scores)
-    if scores.shape != (count,) or index.shape != (count,) or boxes.shape not in ((count, 4), (0,)[: not count]):
+    if (
+        scores.shape != (count,)
+        or index.shape != (count,)
+        or boxes.shape not in ([(count, 4)] if count else [(0, 4), (0,)])
+    ):
         raise ContractError(f"boxes {boxes.shape}, scores {scores.shape}, labels {index.shape} disagree in length")
     boxes = boxes.reshape(count, 4)
     _finite(scores, "score")
@@ -92,7 +96,8 @@ def admit(found: Any, shape: tuple[int, int], labels: Labels) -> Detections:
     if (unknown := np.flatnonzero((index < 0) | (index >= labels.size))).size:
         raise ContractError(f"label {index[unknown[0]]} of instance {unknown[0]} is not in 0..{labels.size - 1}")
     keep = labels.known[index] if count else np.zeros(0, dtype=bool)
-    masks = None if found.masks is None else _encode(found.masks, shape, count, keep)
+    given = getattr(found, "masks", None)
+    masks = None if given is None else _encode(given, shape, count, keep)
     height, width = shape
     limits = np.array([width, height, width, height], dtype=np.float32)
     inside = np.clip(boxes, 0, limits)

@@ -18,7 +18,7 @@ Event: TypeAlias = dict[str, Any]
 - ``{"event": "done", "unit": i}``: all files of a unit were written;
 - ``{"event": "failed", "unit": i, "error": text}``: a unit was given up;
 - ``{"event": "log", "text": text}``: something a person should read;
-- ``{"event": "disk_full", "error": text}``: nothing more can be written; the executor ends.
+- ``{"event": "disk_full", "unit": i, "error": text}``: nothing more can be written; the executor ends.
 """
 
 

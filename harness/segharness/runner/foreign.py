@@ -63,7 +63,11 @@ class ForeignModel:
             )
         except OSError as error:
             raise CellError(f"python: {self._python}: {error.strerror}") from error
-        self.categories = self._ask(self._build)["categories"]
+        try:
+            self.categories = self._ask(self._build)["categories"]
+        except CellError:
+            self._end()
+            raise
 
     def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
         child = self._child
@@ -102,16 +106,21 @@ class ForeignModel:
 
     def close(self) -> None:
         """End the child process."""
-        if self._child is not None:
-            assert self._child.stdin is not None
-            self._child.stdin.close()
-            try:
-                self._child.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                self._child.kill()
-            self._child = None
+        self._end()
         self._pixels.close()
         self._instances.close()
+
+    def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            assert child.stdin is not None and child.stdout is not None
+            child.stdin.close()
+            try:
+                child.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+            child.stdout.close()
 
 
 def _instances(memory: Any, entry: Mapping[str, Any]) -> Instances:

@@ -24,9 +24,12 @@ def build(message):
     factory = getattr(module, message["function"])
     parameters = inspect.signature(factory).parameters
     options = dict(message["options"])
+    anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for key in ("device", "weights"):
-        if message[key] is not None and key in parameters and key not in options:
+        if message[key] is not None and (key in parameters or anything) and key not in options:
             options[key] = message[key]
+    if message["weights"] is not None and "weights" not in options:
+        raise TypeError("the suite gives `weights`, but the model's factory has no parameter of that name")
     return factory(**options)
 
 
@@ -73,6 +76,8 @@ def write_instances(handle, found):
 
 
 def main():
+    if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):  # noqa: PTH120
+        del sys.path[0]  # our own folder: its modules must not be found under the model's names
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     sys.stdout = sys.stderr

@@ -41,6 +41,8 @@ def decode(sample: Sample) -> Image:
         raise ImageError(f"{sample}: missing: {error.filename}") from error
     except Exception as error:  # Pillow raises many kinds for broken files, and a source may raise anything
         raise ImageError(f"{sample}: cannot be decoded: {type(error).__name__}: {error}") from error
+    if not isinstance(pixels, np.ndarray):
+        raise ImageError(f"{sample}: its source gave a {type(pixels).__name__}, not bytes or uint8 RGB (H, W, 3)")
     if pixels.shape != (sample.height, sample.width, 3) or pixels.dtype != np.uint8:
         raise ImageError(
             f"{sample}: holds {pixels.dtype} {pixels.shape}, but its data set declares height {sample.height}, "
@@ -56,10 +58,21 @@ def _pixels(data: bytes) -> Image:
         kind = picture.format
         if kind == "PNG":
             picture.verify()  # checksums: Pillow decodes some damaged files without a word
-    if kind == "JPEG" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+    if kind == "JPEG" and data.find(b"\xff\xd9", _scan(data)) < 0:
         raise ValueError("the JPEG has no end")
     with PillowImage.open(io.BytesIO(data)) as picture:
+        if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them at 255
+            gray = (np.asarray(picture).astype(np.int64) + 128) // 257
+            return np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)
         return np.asarray(picture.convert("RGB"))
+
+
+def _scan(data: bytes) -> int:
+    """Return where a JPEG's first scan begins: the segments before it, thumbnails among them, say how long they are."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return at
 
 
 def pixel_digest(pixels: Image) -> int:
@@ -80,7 +93,7 @@ class Corruptor:
 
     Args:
         host: where corruptions are found.
-        conditions: every condition that will be asked for; their code is imported here.
+        conditions: every condition that will be asked for.
         seed: of the suite.
     """
 
@@ -89,13 +102,16 @@ class Corruptor:
         self._stages: dict[str, tuple[tuple[str, ...], ...]] = {}
         self._functions: dict[str, Corruption] = {}
         for condition in conditions.values():
-            if condition.corruption is None:
-                continue
-            spec: Any = host.get(condition.corruption, CorruptionSpec, MixtureSpec)
-            stages: tuple[tuple[str, ...], ...] = spec.stages if isinstance(spec, MixtureSpec) else ((spec.name,),)
-            self._stages[condition.name] = stages
-            for name in (name for stage in stages for name in stage):
-                self._functions.setdefault(name, load(host.get(name, CorruptionSpec).apply))
+            if condition.corruption is not None:
+                spec: Any = host.get(condition.corruption, CorruptionSpec, MixtureSpec)
+                self._stages[condition.name] = spec.stages if isinstance(spec, MixtureSpec) else ((spec.name,),)
+        self._host = host
+
+    def _function(self, name: str) -> Corruption:
+        """Return a corruption's code, imported when it is first asked for."""
+        if name not in self._functions:
+            self._functions[name] = load(self._host.get(name, CorruptionSpec).apply)
+        return self._functions[name]
 
     def __call__(self, pixels: Image, condition: Condition, sample: Sample, dataset: str) -> Corrupted:
         """Return the image under a condition.
@@ -113,7 +129,7 @@ class Corruptor:
             drawn.append(name)
             shape = pixels.shape
             try:
-                pixels = self._functions[name](pixels, condition.severity, rng)
+                pixels = self._function(name)(pixels, condition.severity, rng)
             except Exception as error:  # a corruption is a plugin's code
                 raise ImageError(f"{sample}: corruption `{name}` raised {type(error).__name__}: {error}") from error
             if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != shape:

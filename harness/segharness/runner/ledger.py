@@ -69,7 +69,8 @@ class Ledger:
             self._give_up(self._units[event["unit"]], event["error"])
         elif kind == "disk_full":
             self.outcome.stopped = event["error"]
-            self._give_up(self._units[event["unit"]], event["error"])
+            if "unit" in event:
+                self._give_up(self._units[event["unit"]], event["error"])
         elif kind == "log":
             self._show.say(event["text"])
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -33,6 +35,7 @@ class _Worker:
         self.device, self.model = device, ""
         self.unit: Unit | None = None
         self.written: set[str] = set()
+        self.ready = False
         logs.mkdir(parents=True, exist_ok=True)
         self.log = logs / f"worker-{index}.log"
         threads = str(job.threads)
@@ -54,7 +57,9 @@ class _Worker:
                 start_new_session=True,  # Ctrl-C is the scheduler's to handle
             )
         self.send({"op": "open", "job": job.to_json(), "device": device})
-        threading.Thread(target=self._read, args=(inbox,), daemon=True, name=f"worker-{index}").start()
+        self._reader = threading.Thread(target=self._read, args=(inbox,), daemon=True, name=f"worker-{index}")
+        self._reader.start()
+        threading.Thread(target=self._wait, args=(inbox,), daemon=True, name=f"worker-{index}-end").start()
 
     def send(self, message: Event) -> None:
         assert self.process.stdin is not None
@@ -67,8 +72,17 @@ class _Worker:
     def _read(self, inbox: queue.Queue[tuple[_Worker, Event]]) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            inbox.put((self, json.loads(line)))
-        inbox.put((self, {"event": "ended", "code": self.process.wait()}))
+            try:
+                event = json.loads(line)
+            except ValueError:
+                return  # the last, half-written line of a process that was killed
+            inbox.put((self, event))
+
+    def _wait(self, inbox: queue.Queue[tuple[_Worker, Event]]) -> None:
+        """Report the end of the process, after what it said; a child of its own may hold the pipe open for longer."""
+        code = self.process.wait()
+        self._reader.join(timeout=2)
+        inbox.put((self, {"event": "ended", "code": code}))
 
     def left(self) -> Unit | None:
         """Return what the worker has not written of its unit."""
@@ -89,18 +103,22 @@ class _Worker:
         try:
             self.process.wait(grace)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self._kill()
             self.process.wait()
+        self._kill()
+
+    def _kill(self) -> None:
+        """Kill the process and what it started: it leads a session of its own."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class LocalExecutor:
     """Hands units to workers; a worker keeps its model while it has units for it, and small units come last."""
 
     def __init__(self, options: Options) -> None:
-        found = list(options.devices) or ([] if options.workers else find_devices())
-        self.devices: Sequence[str] = found or ["cpu"] * (options.workers or cores())
-        if options.workers and options.devices:
-            self.devices = [found[i % len(found)] for i in range(options.workers)]
+        found = list(options.devices) or find_devices() or ["cpu"] * cores()
+        self.devices: Sequence[str] = [found[i % len(found)] for i in range(options.workers or len(found))]
         if options.objects:
             raise UsageError("a model object cannot travel to worker processes; use the executor `inline`")
         self._logs = options.logs
@@ -126,10 +144,10 @@ class LocalExecutor:
                 worker, event = inbox.get()
                 kind = event["event"]
                 if kind == "broken":
-                    broken += 1
                     yield {"event": "log", "text": f"a worker could not start: {event['error']}; see {worker.log}"}
                 elif kind == "ended":
                     workers.remove(worker)
+                    broken += not worker.ready
                     unit = worker.left()
                     if unit is not None and unit.index in unsettled:
                         attempts[unit.index] += 1
@@ -154,6 +172,7 @@ class LocalExecutor:
                             }
                         return
                 else:
+                    worker.ready = True
                     if kind in ("done", "failed", "ready"):
                         if kind != "ready":
                             unsettled.pop(event["unit"], None)

@@ -13,7 +13,17 @@ from segharness.identity import Inputs
 from segharness.plugins import PluginHost, distributions_used
 from segharness.suite import Suite
 
-_PACKAGES = ("numpy", "opencv-python-headless", "pillow", "hotcoco", "pycocotools", "pyarrow", "torch", "onnxruntime")
+_PACKAGES = (
+    "numpy",
+    "opencv-python-headless",
+    "pillow",
+    "hotcoco",
+    "pycocotools",
+    "pyarrow",
+    "torch",
+    "onnxruntime",
+    "ai-edge-litert",
+)
 
 
 def make_manifest(

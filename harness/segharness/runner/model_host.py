@@ -45,7 +45,8 @@ def engine_arguments(factory: Callable[..., Any], options: Any, device: str, wei
     parameters = inspect.signature(factory).parameters
     if weights and "weights" not in parameters and not _takes_anything(parameters):
         raise UsageError("the suite gives `weights`, but the model's factory has no parameter of that name")
-    return {key: value for key, value in given.items() if key in parameters and key not in options}
+    anything = _takes_anything(parameters)
+    return {key: value for key, value in given.items() if (key in parameters or anything) and key not in options}
 
 
 def _takes_anything(parameters: Any) -> bool:

@@ -214,14 +214,21 @@ class Pipeline:
         except (Exception, SystemExit) as error:  # noqa: BLE001  the model is anyone's code
             _log.error("model %s, %s", self._name, batch[0].sample, exc_info=True)
             what = str(error) if isinstance(error, CellError) else f"predict raised {type(error).__name__}: {error}"
-            return (), None, f"model `{self._name}`, {batch[0].sample}: {what}"
+            return (), None, _brief(f"model `{self._name}`, {batch[0].sample}: {what}")
         return found, seconds, None
 
     def _admit(self, outcome: Outcome, found: Any, shape: tuple[int, int]) -> None:
         try:
             outcome.detections = admit(found, shape, self._labels)
-        except CellError as error:
-            outcome.error = f"model `{self._name}`, {outcome.sample}: {error}"
+        except Exception as error:  # noqa: BLE001  what a model returns may raise anything when it is looked at
+            what = str(error) if isinstance(error, CellError) else f"{type(error).__name__}: {error}"
+            outcome.error = _brief(f"model `{self._name}`, {outcome.sample}: {what}")
+
+
+def _brief(text: str) -> str:
+    """Return the first line of a message, at most 500 characters; the whole of it is in the log."""
+    line = text.strip().splitlines()[0]
+    return line if len(line) <= 500 else line[:497] + "..."
 
 
 def _shape(prepared: _Prepared) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from segharness.runner.manifest import make_manifest
 from segharness.runner.progress import Display, Silent
 from segharness.runner.units import Job, Unit, remaining, spread
 from segharness.specs import ExecutorSpec, load
-from segharness.store import Lock, RunFolder
+from segharness.store import RunFolder
 from segharness.store.failures import read_failures, write_failures
 from segharness.suite import Plan
 
@@ -73,36 +73,36 @@ def prepare(plan: Plan, host: PluginHost, settings: Settings) -> Prepared:
 
 
 def execute(prepared: Prepared, host: PluginHost, show: Display | None = None) -> RunOutcome:
-    """Make every prediction that the selected cells still need.
+    """Make every prediction that the selected cells still need. The caller holds the folder's `Lock`.
 
     Raises:
-        UsageError: files of another identity, or another run, are in the folder.
+        UsageError: files of another identity are in the folder.
     """
     show = show or Silent()
     plan, settings = prepared.plan, prepared.settings
     folder = RunFolder(settings.out)
-    with Lock(folder):
-        inputs = _with_unselected(prepared, folder)
-        if settings.fresh:
-            for cell in plan.selected:
-                folder.forget(*cell.key)
-        left = remaining(plan, prepared.datasets, inputs, folder)
-        options = Options(settings.workers, settings.devices, folder.logs, settings.objects)
-        executor: Executor = load(host.get(settings.executor, ExecutorSpec).factory)(options)
-        units = spread(left.units, len(executor.devices))
-        threads = max(1, cores() // max(1, min(len(executor.devices), len(units) or 1)))
-        folder.write_manifest(make_manifest(plan.suite, host, inputs, prepared.protocol, executor.devices))
-        outcome = RunOutcome(folder, reused=left.reused)
-        ledger = Ledger(plan, units, outcome, show)
-        for line in left.damaged:
-            show.say(f"made again: {line}")
-        try:
-            if units:
-                job = Job(plan.suite, str(folder.path.absolute()), host.arguments, inputs, threads)
-                _drive(executor, job, units, ledger, settings.maxfail)
-        except KeyboardInterrupt:
-            outcome.interrupted = True
-        _remember(plan, folder, outcome)
+    inputs = _with_unselected(prepared, folder)
+    folder.sweep()
+    left = remaining(plan, prepared.datasets, inputs, folder, settings.fresh)
+    options = Options(settings.workers, settings.devices, folder.logs, settings.objects)
+    executor: Executor = load(host.get(settings.executor, ExecutorSpec).factory)(options)
+    units = spread(left.units, len(executor.devices))
+    threads = max(1, cores() // max(1, min(len(executor.devices), len(units) or 1)))
+    if settings.fresh:  # so that continuing after an interruption meets nothing old
+        for cell in plan.selected:
+            folder.forget(*cell.key)
+    folder.write_manifest(make_manifest(plan.suite, host, inputs, prepared.protocol, executor.devices))
+    outcome = RunOutcome(folder, reused=left.reused)
+    ledger = Ledger(plan, units, outcome, show)
+    for line in left.damaged:
+        show.say(f"made again: {line}")
+    try:
+        if units:
+            job = Job(plan.suite, str(folder.path.absolute()), host.arguments, inputs, threads)
+            _drive(executor, job, units, ledger, settings.maxfail)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    _remember(plan, folder, outcome)
     return outcome
 
 
@@ -133,7 +133,8 @@ def _drive(executor: Executor, job: Job, units: Sequence[Unit], ledger: Ledger, 
 
 def _remember(plan: Plan, folder: RunFolder, outcome: RunOutcome) -> None:
     """Keep what failed, for ``--lf`` and as the reason in results; cells that were not tried keep what they had."""
-    tried = {cell.key for cell in plan.selected} if not outcome.interrupted else {*outcome.done, *outcome.failed}
+    whole = not (outcome.interrupted or outcome.stopped)
+    tried = {cell.key for cell in plan.selected} if whole else {*outcome.done, *outcome.failed}
     kept = {key: error for key, error in read_failures(folder.failures).items() if key not in tried}
     try:
         write_failures(folder.failures, {**kept, **outcome.failed})

@@ -87,8 +87,10 @@ class Remaining:
     damaged: tuple[str, ...]
 
 
-def remaining(plan: Plan, datasets: Mapping[str, OpenDataset], inputs: Inputs, folder: RunFolder) -> Remaining:
-    """Return the units that the selected cells still need.
+def remaining(
+    plan: Plan, datasets: Mapping[str, OpenDataset], inputs: Inputs, folder: RunFolder, fresh: bool
+) -> Remaining:
+    """Return the units that the selected cells still need; with `fresh`, all of them, and nothing is in the way.
 
     Raises:
         StoreError: files of the suite's cells, selected or not, were made from other inputs; the message says which.
@@ -105,6 +107,9 @@ def remaining(plan: Plan, datasets: Mapping[str, OpenDataset], inputs: Inputs, f
         for shard in datasets[dataset].shards:
             missing = []
             for condition in conditions:
+                if fresh:
+                    missing += [condition] if (model, dataset, condition) in selected else []
+                    continue
                 made_from = inputs.of(model, dataset, condition, shard)
                 files = folder.shard(model, dataset, condition, shard.index)
                 found = shard_state(files, digest(made_from))

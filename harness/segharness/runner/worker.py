@@ -19,7 +19,7 @@ from typing import Any
 from segharness.data import OpenDataset, open_dataset
 from segharness.errors import SegharnessError, UsageError
 from segharness.identity import digest
-from segharness.plugins import PluginHost
+from segharness.plugins import PluginHost, forget_folder
 from segharness.records import Model
 from segharness.runner.border import Labels
 from segharness.runner.image import Corruptor
@@ -100,6 +100,8 @@ class Workbench:
         """Let go of the model."""
         if self._loaded is not None and callable(close := getattr(self._loaded[1], "close", None)):
             close()
+        if self._loaded is not None and (local := self._job.suite.model(self._loaded[0][0]).local) is not None:
+            forget_folder(local[0].parent)
         self._loaded = None
 
     def _dataset(self, id: str) -> OpenDataset:

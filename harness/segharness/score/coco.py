@@ -43,7 +43,8 @@ def score(request: ScoreRequest) -> list[Score]:
     """
     engine = request.engine or next(iter(ENGINES))
     if request.task == "segm" and request.predictions.column("mask").null_count:
-        return [Score(name, None, "the model gives no masks") for name in COCO_METRICS]
+        names = (OVERALL, *(split.name for split in request.splits))
+        return [Score(metric, None, "the model gives no masks", name) for name in names for metric in COCO_METRICS]
     content = request.ground_truth.content
     accumulated = accumulate(request.ground_truth, request.predictions, request.task, engine)
     categories = sorted(content["categories"], key=lambda c: c["id"])
@@ -133,7 +134,8 @@ def _with_hotcoco(ground_truth: GroundTruth, predictions: pa.Table, task: str) -
     truth = ground_truth.prepared.get("hotcoco")
     if truth is None:
         truth = ground_truth.prepared["hotcoco"] = hotcoco.COCO(dict(content))
-    if task == "segm":
+    ids = predictions.column("image_id").to_numpy()
+    if task == "segm" or (len(ids) and np.abs(ids).max() >= 2**53):  # an array of doubles cannot hold such ids
         detections = truth.load_res(results(ground_truth, predictions, task))
     else:
         columns = [

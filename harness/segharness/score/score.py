@@ -64,7 +64,7 @@ def score_run(folder: RunFolder, host: PluginHost, engine: str | None = None) ->
                 rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
     rows += list(degradation_rows(suite, rows, manifest))
     content = table(RESULTS, {name: [row.get(name) for row in rows] for name in RESULTS.names})
-    return write_results(folder.results, content, {**manifest, "engine": engine})
+    return write_results(folder.results, content, {**manifest, "engine": engine or "default"})
 
 
 # ------------------------------------------------------------------------------------------------------------- cells
@@ -148,8 +148,12 @@ class _DatasetScorer:
             names = (OVERALL, *(split.name for split in splits))
             return [Score(metric, None, cell.reason, name) for name in names for metric in spec.metrics]
         engine = self._engine if self._engine in spec.engines else next(iter(spec.engines), None)
-        request = ScoreRequest(self._truth(spec.ground_truth), cell.predictions, task, splits, engine)
-        found: Sequence[Score] = load(spec.score)(request)
+        try:
+            request = ScoreRequest(self._truth(spec.ground_truth), cell.predictions, task, splits, engine)
+            found: Sequence[Score] = list(load(spec.score)(request))
+        except Exception as error:  # noqa: BLE001  a metric is a plugin's code; it costs its own numbers
+            what = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
+            return [Score(name, None, f"metric `{spec.name}`: {what}") for name in spec.metrics]
         return found
 
     def _truth(self, kind: str) -> GroundTruth:
@@ -171,13 +175,13 @@ def ground_truth(opened: OpenDataset, kind: str) -> GroundTruth:
     except KeyError:
         raise UsageError(f"data set `{opened.entry.id}` has no ground truth of the kind `{kind}`") from None
     ids = {sample.image_id for sample in opened.samples}
-    free = max((a["id"] for a in content["annotations"]), default=0) + 1
+    free = max((a.get("id", 0) for a in content["annotations"]), default=0) + 1
     return GroundTruth(
         {
             **content,
             "images": [image for image in content["images"] if image["id"] in ids],
             "annotations": [
-                {**a, "id": free} if a["id"] == 0 else a for a in content["annotations"] if a["image_id"] in ids
+                {**a, "id": free} if a.get("id") == 0 else a for a in content["annotations"] if a["image_id"] in ids
             ],
         }
     )

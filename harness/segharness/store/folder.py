@@ -53,9 +53,22 @@ class RunFolder:
         for kind in ("predictions", "images"):
             shutil.rmtree(self.path / kind / model / dataset / condition, ignore_errors=True)
 
+    def sweep(self) -> None:
+        """Delete what killed runs left half written; only for who holds the lock."""
+        for path in self.path.rglob("*.part"):
+            path.unlink(missing_ok=True)
+
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Write the manifest.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
         text = json.dumps({"schema_version": SCHEMA_VERSION, **manifest}, indent=1, sort_keys=True)
-        write_atomic(self.manifest, (text + "\n").encode())
+        try:
+            write_atomic(self.manifest, (text + "\n").encode())
+        except OSError as error:
+            raise StoreError(f"{self.manifest}: cannot be written: {error.strerror}") from error
 
     def read_manifest(self) -> dict[str, Any]:
         """Return the manifest.

@@ -76,14 +76,19 @@ def metadata_of(schema: pa.Schema, file: str) -> dict[str, Any]:
     raw = (schema.metadata or {}).get(_KEY)
     if raw is None:
         raise StoreError(f"{file}: not written by segharness")
-    found: dict[str, Any] = json.loads(raw)
+    try:
+        found = json.loads(raw)
+    except ValueError as error:
+        raise StoreError(f"{file}: damaged: its metadata is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise StoreError(f"{file}: damaged: its metadata is no JSON object")
     return check_version(found, file)
 
 
 def check_version(found: dict[str, Any], file: str) -> dict[str, Any]:
     """Return `found` as the current version has it: older ones migrated, newer ones refused."""
     version = found.get("schema_version")
-    if not isinstance(version, int):
+    if not isinstance(version, int) or version < 1:
         raise StoreError(f"{file}: has no schema_version")
     if version > SCHEMA_VERSION:
         raise SchemaError(

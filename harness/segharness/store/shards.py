@@ -91,13 +91,18 @@ def read_table(path: Path, schema: pa.Schema) -> tuple[pa.Table, dict[str, Any]]
     try:
         with pa.OSFile(str(path)) as source:
             content = pa.ipc.open_file(source).read_all()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
     metadata = metadata_of(content.schema, str(path))
     content = content.replace_schema_metadata(None)
     if content.schema != schema:
         raise StoreError(f"{path}: has the columns {content.schema.names}, not {schema.names}")
-    if metadata.get("checksum") != checksum(content):
+    try:
+        content.validate(full=True)
+        intact = metadata.get("checksum") == checksum(content)
+    except (pa.ArrowException, ValueError) as error:
+        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+    if not intact:
         raise StoreError(f"{path}: damaged: its checksum does not match its content")
     return content, metadata
 
@@ -122,10 +127,10 @@ def read_shard(files: ShardFiles) -> Shard:
     if not files.images.is_file() or not files.predictions.is_file():
         raise FileNotFoundError(str(files.images))
     images, metadata = read_table(files.images, IMAGES)
-    if _digest(files.predictions.read_bytes()) != metadata["predictions"]:
+    if _digest(files.predictions.read_bytes()) != metadata.get("predictions"):
         raise StoreError(f"{files.predictions}: damaged: its bytes are not those that were written with {files.images}")
     predictions, _ = read_table(files.predictions, PREDICTIONS)
-    return Shard(predictions, images, metadata["identity"], metadata["inputs"])
+    return Shard(predictions, images, str(metadata.get("identity")), metadata.get("inputs") or {})
 
 
 @dataclass(frozen=True)

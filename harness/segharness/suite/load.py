@@ -15,7 +15,7 @@ from segharness.suite.build import build
 from segharness.suite.check import check
 from segharness.suite.extends import load_merged
 from segharness.suite.schema import SUITE
-from segharness.suite.source import Mark, Node, Variables
+from segharness.suite.source import EXPONENT, Mark, Node, Variables
 from segharness.suite.suite import Suite
 
 
@@ -159,7 +159,11 @@ def _id_of(node: Node, kind: str) -> str:
 
 
 def _scalar(text: str, mark: Mark) -> Node:
-    value = yaml.safe_load(text) if text else ""
+    try:
+        value = yaml.safe_load(text) if text else ""
+    except yaml.YAMLError:
+        value = text
+    value = float(text) if EXPONENT.fullmatch(text) else value
     return Node(
         value if isinstance(value, (bool, int, float)) else text, mark, mark, text, expanded=True, from_user=True
     )

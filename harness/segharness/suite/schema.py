@@ -10,7 +10,8 @@ from typing import Any
 
 VERSION = 1
 
-_ID = {"type": "string", "pattern": "^[a-z0-9._-]+$", "description": "a short name: small letters, digits, . _ -"}
+ID = "^[a-z0-9][a-z0-9._-]*$"
+_ID = {"type": "string", "pattern": ID, "description": "a short name: small letters, digits, . _ -"}
 _STRINGS = {"type": "array", "items": {"type": "string"}}
 _SEVERITIES = {"type": "array", "items": {"type": "integer", "minimum": 1}, "description": "whole numbers, 1 to 5"}
 _OPTIONS = {

@@ -20,6 +20,8 @@ Value: TypeAlias = "str | int | float | bool | list[Node] | dict[str, Node] | No
 _VARIABLE = re.compile(r"\$(\$(?=\{)|\{([^{}]*)\})")
 _INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 _MOST_NODES = 100_000
+EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
+"""``1e-3``: a number everywhere but in YAML 1.1, which asks for a dot and a sign."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,8 @@ class _Reader:
             value = self.loader.construct_object(yaml.ScalarNode(tag, expanded, node.start_mark, node.end_mark))
         except ValueError:
             value = expanded
+        if isinstance(value, str) and node.style is None and EXPONENT.fullmatch(value):
+            value = float(value)
         return Node(value, mark, key_mark, expanded, changed, changed and self.variables.begins_given(text))
 
 

@@ -42,7 +42,7 @@ class Annotations:
             content = json.loads(raw)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"{file}: not JSON: {error}") from error
-        problems = list(structure(content)) or list(broken(content))
+        problems = [*structure(content), *broken(complete(content))]
         if problems:
             shown = [f"{file}: {problem}" for problem in problems[:_MOST]]
             rest = [f"{file}: and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else []
@@ -66,6 +66,24 @@ def structure(content: Any) -> Iterator[str]:
                 yield f"{key}, {who}: lacks `{'`, `'.join(lacking)}`"
 
 
+def complete(content: Any) -> dict[str, list[dict[str, Any]]]:
+    """Return the items of a file that lack nothing, so that the rest can be checked too."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for key, needed in _NEEDED.items():
+        items = content.get(key) if isinstance(content, dict) else None
+        found[key] = (
+            [item for item in items if isinstance(item, dict) and all(name in item for name in needed)]
+            if isinstance(items, list)
+            else []
+        )
+    return found
+
+
+def are_numbers(values: Any, count: int) -> bool:
+    """Return whether a value is a list of so many finite numbers."""
+    return isinstance(values, list) and len(values) == count and all(_number(value) for value in values)
+
+
 def broken(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
     """Yield every repeated id, dangling reference and malformed annotation."""
     for key in _NEEDED:
@@ -82,7 +100,7 @@ def broken(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
     names = [category["name"] for category in content["categories"]]
     for name in {name for name in names if names.count(name) > 1}:
         yield f"categories: the name `{name}` is given twice"
-    images = {image["id"]: image for image in content["images"]}
+    images = {image["id"]: image for image in content["images"] if isinstance(image["id"], int)}
     categories = {category["id"] for category in content["categories"]}
     for image in content["images"]:
         if not all(isinstance(image[side], int) and image[side] > 0 for side in ("height", "width")):
@@ -97,9 +115,9 @@ def _broken_annotation(annotation: Mapping[str, Any], images: Mapping[int, Any],
     if annotation["image_id"] not in images:
         yield "its image is not in the file"
     if annotation["category_id"] not in categories:
-        yield f"its category {annotation['category_id']} is not in the file"
+        yield f"its category {annotation['category_id']!r} is not in the file"
     box = annotation["bbox"]
-    if not isinstance(box, list) or len(box) != 4 or not all(_number(v) for v in box):
+    if not are_numbers(box, 4):
         yield f"bbox {box!r:.60} is not four finite numbers"
     elif box[2] < 0 or box[3] < 0:
         yield f"bbox {box} has a negative side"

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from segharness_coco.annotations import broken, structure
+from segharness_coco.annotations import are_numbers, broken, complete, structure
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,11 +22,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print one line a problem; exit code 0 when there is none, 1 otherwise."""
-    problems = list(_problems(args.annotations, args.images))
-    for problem in problems:
+    count = 0
+    for count, problem in enumerate(_problems(args.annotations, args.images), 1):
         print(problem)
-    print("no problems" if not problems else f"{len(problems)} problems", file=sys.stderr)
-    return int(bool(problems))
+    print(f"{count or 'no'} problem{'' if count == 1 else 's'}", file=sys.stderr)
+    return int(bool(count))
 
 
 def _problems(annotations: Path, images: Path) -> Iterator[str]:
@@ -38,10 +38,8 @@ def _problems(annotations: Path, images: Path) -> Iterator[str]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         yield f"{annotations}: not JSON: {error}"
         return
-    found = list(structure(content))
-    if found:
-        yield from (f"{annotations}: {problem}" for problem in found)
-        return
+    yield from (f"{annotations}: {problem}" for problem in structure(content))
+    content = complete(content)
     yield from (f"{annotations}: {problem}" for problem in broken(content))
     yield from _outside(annotations, content)
     console = Console(stderr=True)
@@ -53,10 +51,11 @@ def _outside(annotations: Path, content: dict[str, Any]) -> Iterator[str]:
     """Yield boxes that reach over the border of their image by more than a pixel."""
     sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
     for annotation in content["annotations"]:
-        x, y, w, h = annotation["bbox"] if len(annotation["bbox"]) == 4 else (0, 0, 0, 0)
-        width, height = sizes.get(annotation["image_id"], (1e9, 1e9))
+        box, size = annotation["bbox"], sizes.get(annotation["image_id"])
+        if not are_numbers(box, 4) or size is None or not are_numbers(list(size), 2):
+            continue
+        (x, y, w, h), (width, height) = box, size
         if x < -1 or y < -1 or x + w > width + 1 or y + h > height + 1:
-            box = annotation["bbox"]
             yield f"{annotations}: annotation {annotation['id']}: bbox {box} leaves its {width}x{height} image"
 
 

@@ -158,4 +158,17 @@ def test_coco_check_names_what_is_wrong_image_by_image(harness, folder):
     for message in ("leaves its 31x20 image", "b.png: is 30x20, the annotations say 31x20", "c.png: missing",
                     "a.png: cannot be decoded"):  # fmt: skip
         assert message in done.out
+    changed["annotations"][0]["bbox"] = None
+    del changed["annotations"][1]["area"]
+    changed["categories"][0]["id"] = "5"
+    harness.write("annotations.json", json.dumps(changed))
+    done = harness("coco-check", "annotations.json", str(folder / "images"))
+    for message in (
+        "bbox None is not four finite numbers",
+        "annotations, id 2: lacks `area`",
+        "the id '5'",
+        "c.png: missing",
+    ):
+        assert message in done.out
+    assert "Traceback" not in done.err
     assert "not JSON" in harness("coco-check", str(folder / "images/b.png"), ".").out
