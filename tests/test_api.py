@@ -53,7 +53,20 @@ def test_evaluate_compares_with_stored_results(small, monkeypatch):
 
 def test_evaluate_refuses_what_is_no_model(small, monkeypatch):
     monkeypatch.chdir(small.folder)
-    results = segharness.evaluate(object(), "small.yaml", limit=1)
+    with pytest.raises(segharness.UsageError, match="has no method `predict`"):
+        segharness.evaluate(object(), "small.yaml", limit=1)
+    with pytest.raises(segharness.UsageError, match=r"name '\.\./x' must match"):
+        segharness.evaluate(Blank(), "small.yaml", name="../x")
+
+
+def test_failed_cells_are_warned_of(small, monkeypatch):
+    class Broken(Blank):
+        def predict(self, images, prompts=None):
+            raise ValueError("no luck")
+
+    monkeypatch.chdir(small.folder)
+    with pytest.warns(UserWarning, match="4 cells failed, their numbers are null; the first: .*no luck"):
+        results = segharness.evaluate(Broken(), "small.yaml", limit=1)
     assert set(results.filter(pc.field("metric") == "AP")["value"].to_pylist()) == {None}
 
 

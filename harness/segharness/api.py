@@ -15,6 +15,7 @@ from segharness.errors import StoreError, UsageError
 from segharness.plugins import PluginArguments, PluginHost
 from segharness.records import Model
 from segharness.runner import Prepared, RunOutcome, Settings, execute, prepare
+from segharness.runner.model_host import check_model
 from segharness.runner.progress import Display
 from segharness.score import check_engine, check_split, check_stored_reference, score_run
 from segharness.store import Lock, RunFolder, read_results
@@ -145,6 +146,7 @@ def evaluate(
     """
     if not re.fullmatch(ID, name):
         raise UsageError(f"name {name!r} must match {ID}")
+    check_model(model)
     file = Path(suite)
     host = _host(file, plugins)
     overrides = Overrides(datasets=datasets, references=references, limit=limit)

@@ -105,7 +105,7 @@ def test_all_mistakes_of_a_file_come_at_once(suites):
     segharness: 1
     sead: 1
     models: {}
-    datasets: [3, {id: A, dataset: x}]
+    datasets: [3, {id: A, dataset: toycells/quick}]
     conditions: 7
     limit: many
     """
@@ -113,6 +113,47 @@ def test_all_mistakes_of_a_file_come_at_once(suites):
     assert [p.split(": ")[0] for p in problems] == [
         "s.yaml:2:1", "s.yaml:3:9", "s.yaml:4:12", "s.yaml:4:20", "s.yaml:5:13", "s.yaml:6:8",
     ]  # fmt: skip
+
+
+def test_mistakes_of_every_kind_come_at_once(suites):
+    text = """
+    segharness: 1
+    sead: 1
+    seed: !!int 3
+    models: [toycells/threshold, {id: w, model: toycells/watershed, options: {x: "${NOBODY}"}}]
+    models: []
+    reference: nobody
+    datasets: [toycells/quik]
+    conditions: [clean, fgo-3, {set: paper15, severities: [9]}]
+    limit: many
+    """
+    problems = suites.problems(text)
+    for part in (
+        "unknown key `sead`",
+        "YAML tags",
+        "variable `NOBODY` has no value",
+        "duplicate key `models`",
+        "no dataset `toycells/quik`",
+        "no corruption `fgo-3`",
+        "has no severity 9",
+        "`limit` must be",
+    ):
+        assert any(part in problem for problem in problems), part
+    assert not any("missing" in p or "empty" in p or "among" in p for p in problems), (
+        "what follows from a mistake is none"
+    )
+
+
+def test_a_misspelt_base_is_the_only_mistake(suites):
+    assert suites.problems("segharness: 1\nextends: nowhere.yaml\n") == [
+        "s.yaml:2:10: no suite `nowhere.yaml` beside this one"
+    ]
+
+
+def test_what_is_replaced_needs_no_variables(suites):
+    text = GOOD.replace("[toycells/threshold]", "[{model: yolo/seg, id: y, weights: '${NOBODY}'}]")
+    assert suites.load(text, models=["toycells/watershed"]).models[0].id == "toycells-watershed"
+    assert "variable `NOBODY` has no value" in suites.problems(text)[0]
 
 
 def test_all_unknown_names_come_at_once(suites):

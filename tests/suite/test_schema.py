@@ -21,7 +21,7 @@ def test_both_schemas_are_json_schemas():
     jsonschema.Draft202012Validator.check_schema(for_editors())
 
 
-@pytest.mark.parametrize("name", ["robustness.yaml"])
+@pytest.mark.parametrize("name", ["robustness.yaml", "coco_yolo.yaml"])
 def test_our_suites_are_valid_for_editors(name):
     content = yaml.safe_load((REPOSITORY / "suites" / name).read_text())
     jsonschema.validate(content, for_editors())
@@ -30,6 +30,12 @@ def test_our_suites_are_valid_for_editors(name):
 def test_editors_admit_variables_where_numbers_stand():
     content = {"segharness": 1, "datasets": ["a/b"], "conditions": ["clean"], "limit": "${N}", "seed": "${S:-1}"}
     jsonschema.validate(content, for_editors())
+
+
+def test_editors_admit_null_and_want_datasets_only_where_nothing_is_extended():
+    jsonschema.validate({"segharness": 1, "extends": "a.yaml", "scoring": None}, for_editors())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"segharness": 1, "conditions": ["clean"]}, for_editors())
 
 
 def test_every_key_is_described():

@@ -103,7 +103,7 @@ def _common(parser: argparse.ArgumentParser, default: object) -> None:
         "-p", dest="_p", action="append", default=[], metavar="NAME", help="load a plugin; no:NAME keeps one out"
     )
     group.add_argument(
-        "--strict-plugins", action="store_true", default=default, help="a plugin that cannot be loaded is an error"
+        "--strict-plugins", action="store_true", default=default, help="plugins that cannot be loaded are errors"
     )
 
 

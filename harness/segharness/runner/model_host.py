@@ -35,7 +35,7 @@ def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -
         _check_weights(spec, entry)
         factory = load(spec.factory)
     model = factory(**options, **engine_arguments(factory, options, device, entry.weights))
-    check_model(model, entry.id)
+    check_model(model)
     return model  # type: ignore[no-any-return]
 
 
@@ -53,13 +53,13 @@ def _takes_anything(parameters: Any) -> bool:
     return any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-def check_model(model: Any, name: str) -> None:
+def check_model(model: Any) -> None:
     """Raise UsageError if an object is not a `Model`."""
     if not callable(getattr(model, "predict", None)):
-        raise UsageError(f"model `{name}` is a {type(model).__name__} without a method `predict`")
+        raise UsageError(f"a {type(model).__name__} has no method `predict`, which a model needs")
     categories = getattr(model, "categories", None)
     if not isinstance(categories, Sequence) or isinstance(categories, str):
-        raise UsageError(f"model `{name}` has no `categories`: a sequence of names, one a label")
+        raise UsageError(f"a {type(model).__name__} has no `categories`: a sequence of names, one a label")
 
 
 def _check_weights(spec: ModelSpec, entry: ModelEntry) -> None:

@@ -114,7 +114,7 @@ class Workbench:
 
     def _model(self, unit: Unit) -> Model:
         if unit.model in self._objects:
-            check_model(self._objects[unit.model], unit.model)
+            check_model(self._objects[unit.model])
             return self._objects[unit.model]
         entry = self._job.suite.model(unit.model)
         key = (unit.model, unit.dataset if unit.dataset in entry.options_for else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +29,24 @@ from segharness.suite.suite import (
 )
 
 
-def build(root: Node, shown: str, file: Path, host: PluginHost, problems: list[str]) -> Suite:
+def build(root: Node, shown: str, file: Path, host: PluginHost, problems: list[str], written: Collection[str]) -> Suite:
     """Return the suite that a checked tree describes; unknown names and missing files are appended to `problems`.
 
     Args:
-        root: a tree that `segharness.suite.check.check` found no mistake in.
+        root: what `segharness.suite.check.check` left of a tree.
         shown: the suite's path as the user wrote it; the first part of node ids.
         file: the suite's file.
         host: the plugins whose names the suite may use.
-        problems: messages, each with its place.
+        problems: messages, each with its place; where there are some already, what follows from them is not said again.
+        written: the keys at the top of the suite, also those whose values were dropped.
     """
-    return _Builder(root, host, problems).suite(shown, file)
+    return _Builder(root, host, problems, written).suite(shown, file)
 
 
 class _Builder:
-    def __init__(self, root: Node, host: PluginHost, problems: list[str]) -> None:
-        self.root, self.host, self.problems = root, host, problems
+    def __init__(self, root: Node, host: PluginHost, problems: list[str], written: Collection[str]) -> None:
+        self.root, self.host, self.problems, self.written = root, host, problems, written
+        self.whole = not problems
         self.models: list[ModelEntry] = []
         self.datasets: list[DatasetEntry] = []
 
@@ -75,7 +77,7 @@ class _Builder:
 
     def _list(self, key: str) -> list[Node]:
         node = self.root.get(key)
-        if node is not None and not node.items():
+        if node is not None and not node.items() and self.whole:
             self._complain(node, f"`{key}` is empty")
         return node.items() if node else []
 
@@ -116,13 +118,14 @@ class _Builder:
                     self._complain(extra, f"`{key}` stands beside `groups`; put it into one of the groups")
             return [self._group(node, node.get("name")) for node in self._list("groups")]
         if self.root.get("models") is None:
-            self._complain(self.root, "no models: give `models`, `groups`, or --model NAME")
+            if not {"models", "groups"} & set(self.written) and self.whole:
+                self._complain(self.root, "no models: give `models`, `groups`, or --model NAME")
             return []
         return [self._group(self.root, None)]
 
     def _group(self, node: Node, name: Node | None) -> Group:
         models = node.get("models")
-        if models is not None and not models.items():
+        if models is not None and not models.items() and self.whole:
             self._complain(models, "`models` is empty")
         ids: list[str] = []
         for item in models.items() if models else []:
@@ -136,9 +139,9 @@ class _Builder:
                 self._complain(item, f"two models have the id `{entry.id}`; give one another `id:`")
                 continue
             ids.append(entry.id)
-        return Group(name.text if name else "models", tuple(ids), self._reference(node.get("reference"), ids))
+        return Group(name.text if name else "models", tuple(ids), self._reference(node.get("reference"), ids, models))
 
-    def _reference(self, node: Node | None, ids: list[str]) -> str | StoredReference | None:
+    def _reference(self, node: Node | None, ids: list[str], models: Node | None) -> str | StoredReference | None:
         if node is None:
             return None
         if isinstance(node.value, dict):
@@ -149,7 +152,7 @@ class _Builder:
                 self._complain(results, f"no file {path}")
             model = node.get("model")
             return StoredReference(str(path), model.text if model else None)
-        if node.text not in ids:
+        if node.text not in ids and self.whole and len(ids) == len(_items(models)):
             self._complain(node, f"the reference `{node.text}` is not among the models{nearest(node.text, ids)}")
         return node.text
 
@@ -162,7 +165,7 @@ class _Builder:
         }
         for dataset, value in _mapping(node.get("options_for")).items():
             known = [d.id for d in self.datasets]
-            if dataset not in known and known:
+            if dataset not in known and known and self.whole:
                 self.problems.append(
                     f"{value.key_mark}: no data set `{dataset}` in this suite{nearest(dataset, known)}"
                 )
@@ -204,7 +207,7 @@ class _Builder:
 
     def _check_weights(self, node: Node, spec: ModelSpec) -> None:
         given = node.get("weights")
-        if given is None and spec.weights == "required":
+        if given is None and spec.weights == "required" and self.whole:
             self._complain(node, f"model `{spec.name}` needs `weights:`, a file")
         if given is not None and spec.weights == "none":
             self._complain(given, f"model `{spec.name}` takes no `weights`")
@@ -255,7 +258,7 @@ class _Builder:
                     self._complain(value, f"no file or folder {self._path(value)} (option `{key}` of {owner})")
         present = set().union(*given)
         for key, option in known.items():
-            if option.required and key not in present:
+            if option.required and key not in present and self.whole:
                 self._complain(node, f"{owner} needs the option `{key}`: {option.help}")
 
     def _resolve_paths(self, node: Node, known: Mapping[str, Option], options: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ def _load(file: Path, shown: str, variables: Variables, problems: list[str], abo
             problems.append(f"{base.mark}: `extends` runs in a circle: {chain}")
             continue
         if not path.is_file():
-            beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+            beside = [p.name for p in path.parent.glob("*.y*ml") if p != file] if path.parent.is_dir() else []
             problems.append(f"{base.mark}: no suite `{base.text}` beside this one{nearest(path.name, beside)}")
             continue
         parent_shown = str(Path(shown).parent / base.text)
@@ -68,9 +68,8 @@ def _bases(node: Node, problems: list[str]) -> list[Node]:
         return []
     bases = extends.value if isinstance(extends.value, list) else [extends]
     for base in bases:
-        if not isinstance(base.value, str):
-            problems.append(f"{base.mark}: `extends` names a suite file, or a list of them")
-    return [base for base in bases if isinstance(base.value, str)]
+        problems += base.problems
+    return [base for base in bases if isinstance(base.value, str) and not base.problems]
 
 
 def merge(base: Node, child: Node, top: bool = True) -> Node:

@@ -62,11 +62,15 @@ def load_suite(
     notes: list[str] = []
     if root is not None and overrides is not None:
         root = _override(root, overrides, notes, problems)
-    if root is not None:
-        check(root, SUITE, problems)
-    if root is None or problems:
+    if root is None:
         raise SuiteError(problems)
-    suite = build(root, shown, file, host, problems)
+    unread = bool(problems)  # a base that could not be read may have had what seems to be missing
+    checked = check(root, SUITE, problems)
+    if unread:
+        problems[:] = [problem for problem in problems if " is missing: " not in problem]
+    if checked is None:
+        raise SuiteError(dict.fromkeys(problems))
+    suite = build(checked, shown, file, host, problems, root.value if isinstance(root.value, dict) else {})
     if problems:
         raise SuiteError(dict.fromkeys(problems))
     return LoadedSuite(suite, file, notes)

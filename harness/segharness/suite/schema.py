@@ -176,7 +176,7 @@ SUITE: dict[str, Any] = {
 
 
 def for_editors() -> dict[str, Any]:
-    """Return the schema with ``${NAME}`` admitted wherever a number stands, as `check` admits it."""
+    """Return the schema of single files: ``${NAME}`` may be a number, ``null`` removes, a base may have the rest."""
     variable = {"type": "string", "pattern": r"\$\{"}
 
     def admit(part: Any) -> Any:
@@ -193,4 +193,9 @@ def for_editors() -> dict[str, Any]:
         return part
 
     admitted: dict[str, Any] = admit(SUITE)
+    keys = admitted["properties"]
+    for key in keys.keys() - {"segharness"}:
+        keys[key] = {"anyOf": [keys[key], {"type": "null"}], "description": keys[key].get("description", "")}
+    del admitted["required"]
+    admitted["anyOf"] = [{"required": ["segharness", "extends"]}, {"required": SUITE["required"]}]
     return admitted

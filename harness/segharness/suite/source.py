@@ -46,6 +46,7 @@ class Node:
         key_mark: where its key stands, if it is the value of a mapping.
         text: of a scalar, as written, variables expanded.
         expanded: whether a variable was expanded in it, so that it may be read as text or as number.
+        problems: what is wrong with its variables or its tag; said only if the node is used.
         from_user: whether it begins with a variable's given value; a relative path is then the user's, not the file's.
     """
 
@@ -55,6 +56,7 @@ class Node:
     text: str = ""
     expanded: bool = False
     from_user: bool = False
+    problems: tuple[str, ...] = ()
 
     def get(self, key: str) -> Node | None:
         return self.value.get(key) if isinstance(self.value, dict) else None
@@ -109,13 +111,13 @@ class Variables:
 
 def parse(text: str, file: str, variables: Variables, problems: list[str]) -> Node | None:
     """Return the tree of a YAML text, or None when it cannot be read at all; mistakes are appended to `problems`."""
+    tagged: dict[Mark, str] = {}
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             tag = getattr(event, "tag", None)
             if tag is not None:
-                problems.append(f"{_mark(file, event.start_mark)}: YAML tags such as `{tag}` are not allowed in suites")
-        if problems:
-            return None
+                mark = _mark(file, event.start_mark)
+                tagged[mark] = f"{mark}: YAML tags such as `{tag}` are not allowed in suites"
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
@@ -129,14 +131,22 @@ def parse(text: str, file: str, variables: Variables, problems: list[str]) -> No
     if root is None:
         problems.append(f"{file}:1:1: the file is empty; a suite begins with `segharness: 1`")
         return None
-    return _Reader(file, loader, variables, problems).read(root, ())
+    return _Reader(file, loader, variables, problems, tagged).read(root, ())
 
 
 class _Reader:
     """Turns PyYAML's nodes into ours."""
 
-    def __init__(self, file: str, loader: yaml.SafeLoader, variables: Variables, problems: list[str]) -> None:
+    def __init__(
+        self,
+        file: str,
+        loader: yaml.SafeLoader,
+        variables: Variables,
+        problems: list[str],
+        tagged: Mapping[Mark, str],
+    ) -> None:
         self.file, self.loader, self.variables, self.problems = file, loader, variables, problems
+        self.tagged = tagged
         self.count = 0
 
     def read(self, node: yaml.Node, above: tuple[int, ...], key_mark: Mark | None = None) -> Node:
@@ -146,6 +156,8 @@ class _Reader:
             if self.count <= _MOST_NODES + 1:
                 self.problems.append(f"{mark}: an alias that holds itself, or aliases without end")
             return Node(None, mark, key_mark)
+        if mark in self.tagged:
+            return Node(None, mark, key_mark, problems=(self.tagged[mark],))
         above = (*above, id(node))
         if isinstance(node, yaml.MappingNode):
             return Node(self._mapping(node, above), mark, key_mark)
@@ -171,7 +183,8 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode, mark: Mark, key_mark: Mark | None) -> Node:
         text, tag = str(node.value), node.tag
-        expanded = self.variables.expand(text, mark, self.problems) if "$" in text else text
+        problems: list[str] = []
+        expanded = self.variables.expand(text, mark, problems) if "$" in text else text
         changed = expanded != text
         if changed and (node.style is None or _VARIABLE.fullmatch(text)):  # quotes are due inside `{ }`
             tag = self.loader.resolve(  # type: ignore[no-untyped-call]
@@ -185,7 +198,8 @@ class _Reader:
             value = expanded
         if isinstance(value, str) and node.style is None and EXPONENT.fullmatch(value):
             value = float(value)
-        return Node(value, mark, key_mark, expanded, changed, changed and self.variables.begins_given(text))
+        given = changed and self.variables.begins_given(text)
+        return Node(value, mark, key_mark, expanded, changed, given, tuple(problems))
 
 
 def _mark(file: str, mark: Any) -> Mark:

@@ -24,7 +24,7 @@ def check_model(model: Model, images: Sequence[Image]) -> None:
         ContractError: an `Instances` breaks a rule.
         UsageError: the object is no model.
     """
-    _check_shape(model, type(model).__name__)
+    _check_shape(model)
     before = [image.copy() for image in images]
     found = model.predict(list(images))
     assert len(found) == len(images), f"predict returned {len(found)} results for {len(images)} images"

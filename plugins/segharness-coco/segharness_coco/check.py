@@ -23,7 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Print one line a problem; exit code 0 when there is none, 1 otherwise."""
     count = 0
-    for count, problem in enumerate(_problems(args.annotations, args.images), 1):
+    for problem in _problems(args.annotations, args.images):
+        count += 1
         print(problem)
     print(f"{count or 'no'} problem{'' if count == 1 else 's'}", file=sys.stderr)
     return int(bool(count))
