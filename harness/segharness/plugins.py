@@ -52,6 +52,8 @@ NAMESPACES: dict[type, str] = {
 }
 """Names must be unique within one of these; a condition set shares its names with the corruptions."""
 
+_KIND = {specs.MixtureSpec: "mixture", specs.ConditionSet: "condition set"}
+
 Spec = TypeVar("Spec")
 
 
@@ -176,7 +178,7 @@ class PluginHost:
                 offered = self._ask(plugin)
                 for kind, spec in offered:
                     self._offer(plugin, kind, spec)
-                plugin.offers = tuple((kind, spec.name) for kind, spec in offered)
+                plugin.offers = tuple((_KIND.get(type(spec), kind), spec.name) for kind, spec in offered)
 
     def _ask(self, plugin: Plugin) -> list[tuple[str, Any]]:
         """Call all hooks of one plugin; a failure or a malformed spec quarantines it."""

@@ -30,4 +30,4 @@ def test_another_data_set_and_model_take_its_place(small):
         "--model", "solver.py:build,id=a", "--model", "solver.py:build,id=b,margin=70", "--reference", "a",
     )  # fmt: skip
     assert done.code == 0, done.err
-    assert "mask AP (coco) on shapes; reference a" in done.out
+    assert "mask AP (coco) on shapes, percent; reference a" in done.out

@@ -16,7 +16,7 @@ def rows(harness, **wanted):
 def test_a_run_prints_the_table_and_writes_every_file(small):
     done = small("run", "small.yaml")
     assert done.code == 0, done.err
-    assert "mask AP (coco) on shapes; reference good" in done.out
+    assert "mask AP (coco) on shapes, percent; reference good" in done.out
     assert "8 of 8 cells done; 48 predictions made, 0 reused" in done.err
     folder = small.folder / "runs" / "small"
     manifest = json.loads((folder / "manifest.json").read_text())

@@ -63,7 +63,7 @@ def test_columns_are_the_papers(tmp_path):
         ("", "clean"), ("", "MC"), ("", "avg"), ("", "CD"), ("", "rCD"), ("", "pooled"),
         ("blur", "motion"), ("weather", "fog"),
     ]  # fmt: skip
-    assert table.title == "mask AP (coco) on d; reference a"
+    assert table.title == "mask AP (coco) on d, percent; reference a"
 
 
 def test_severities_of_a_corruption_are_averaged_in_its_column(tmp_path):
@@ -74,7 +74,7 @@ def test_severities_of_a_corruption_are_averaged_in_its_column(tmp_path):
 def test_what_is_missing_is_a_note_with_its_reason(tmp_path):
     [table] = make_report(results(tmp_path, missing=("b_1", "fog-5"))).tables
     assert table.rows[1][1][-1].percent is None
-    assert table.notes == ("b_1: fog: a, b_1",)
+    assert table.notes == ("b_1: fog weather: a, b_1",)
 
 
 def test_a_stored_reference_is_found_under_its_name(tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +51,7 @@ def _offers(args: argparse.Namespace, kinds: Sequence[type[Any]]) -> int:
     if args.json:
         print(json.dumps([_plain(spec) for kind in kinds for spec in host.all(kind)], indent=1))
         return Exit.OK
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=int(os.environ.get("COLUMNS", 200)))
     for kind in kinds:
         specs = host.all(kind)
         if not specs:

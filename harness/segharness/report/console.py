@@ -17,8 +17,9 @@ from segharness.report.layout import Entry, PaperTable, Report
 def show(report: Report, console: Console) -> None:
     """Print every table of a report, with the reasons for what is missing."""
     for table in report.tables:
-        for part, positions in enumerate(_parts(table, console)):
-            console.print(_rich(table, positions, with_title=part == 0))
+        console.print(Text(table.title, style="bold"), soft_wrap=True)
+        for positions in _parts(table, console):
+            console.print(_rich(table, positions))
         for note in table.notes:
             console.print(f"  - {note}", highlight=False, markup=False, soft_wrap=True)
         console.print()
@@ -41,19 +42,17 @@ def _parts(table: PaperTable, console: Console) -> list[list[int]]:
 
 def table_of(table: PaperTable) -> Table:
     """Return a whole table in one piece, without its title."""
-    return _rich(table, range(len(table.columns)), False)
+    return _rich(table, range(len(table.columns)))
 
 
 def _width(table: PaperTable, positions: Sequence[int], console: Console) -> int:
     """Return how wide a table would like to be, on a console without borders."""
     unbounded = console.options.update(width=100_000)
-    return Measurement.get(console, unbounded, _rich(table, positions, False)).maximum
+    return Measurement.get(console, unbounded, _rich(table, positions)).maximum
 
 
-def _rich(table: PaperTable, positions: Sequence[int], with_title: bool) -> Table:
+def _rich(table: PaperTable, positions: Sequence[int]) -> Table:
     drawn = Table(
-        title=Text(table.title, style="bold") if with_title else None,
-        title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,

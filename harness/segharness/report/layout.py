@@ -80,7 +80,7 @@ def read_report(path: Path) -> Report:
     Raises:
         StoreError: there is no such file, or segharness did not write it.
     """
-    return make_report(read_results(path / "results.arrow" if path.is_dir() else path))
+    return make_report(read_results(path))
 
 
 class _Numbers:
@@ -90,9 +90,10 @@ class _Numbers:
         self._found: dict[tuple[Any, ...], Entry] = {}
         self.kinds: dict[tuple[str, str, str, str], None] = {}
         for row in results.to_pylist():
+            if row["metric"] == "AP" and row["category"] is None:
+                self.kinds.setdefault((row["dataset"], row["protocol"], row["task"], row["split"]))
             if row["category"] is None:
                 kind = (row["dataset"], row["protocol"], row["task"], row["split"])
-                self.kinds.setdefault(kind)
                 key = (row["model"], *kind, row["condition"], row["metric"], row["reference"])
                 value = row["value"]
                 self._found[key] = Entry(None if value is None else 100 * value, row["reason"])
@@ -143,7 +144,7 @@ def _table(
             entries += [numbers.get(model, kind, conditions.name, name, reference) for name in _AGAINST.values()]
         entries += [_mean([numbers.get(model, kind, c, "AP") for c in by_corruption[pair]]) for pair in ordered]
         rows.append((model, tuple(entries)))
-    title = f"{_TASKS.get(task, task)} AP ({protocol}) on {dataset}"
+    title = f"{_TASKS.get(task, task)} AP ({protocol}) on {dataset}, percent"
     title += f", {split} categories" if split != OVERALL else ""
     title += f", {group.name}" if len(suite.groups) > 1 else ""
     title += f", {conditions.name}" if len(suite.condition_groups) > 1 else ""
@@ -183,5 +184,6 @@ def _notes(columns: Sequence[Column], rows: Sequence[tuple[str, tuple[Entry, ...
     for model, entries in rows:
         for column, entry in zip(columns, entries, strict=True):
             if entry.percent is None:
-                found.setdefault((model, entry.reason or "no reason given"), []).append(column.heading)
+                name = f"{column.heading} {column.group}".strip()
+                found.setdefault((model, entry.reason or "no reason given"), []).append(name)
     return tuple(f"{model}: {', '.join(headings)}: {reason}" for (model, reason), headings in found.items())

@@ -19,6 +19,12 @@ def svg(report: Report) -> str:
     """Return one SVG of all tables, each in one piece, in any monospaced font."""
     unbounded = Console(width=100_000, file=io.StringIO())
     widths = [Measurement.get(unbounded, unbounded.options, table_of(table)).maximum for table in report.tables]
-    console = Console(width=max([60, *widths]) + _MARGIN, record=True, file=io.StringIO(), force_terminal=True)
+    lines = [len(line) for table in report.tables for line in (table.title, *table.notes)]
+    console = Console(
+        width=max([60, *widths, *(length + 4 for length in lines)]) + _MARGIN,
+        record=True,
+        file=io.StringIO(),
+        force_terminal=True,
+    )
     show(report, console)
     return _FONTS.sub("", console.export_svg(title="segharness report")).replace("Fira Code", "ui-monospace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ def write_results(path: Path, content: pa.Table, manifest: Mapping[str, Any]) ->
     return stamped
 
 
-def read_results(path: Path) -> pa.Table:
-    """Return a results table as `write_results` returned it.
+def read_results(path: str | os.PathLike[str]) -> pa.Table:
+    """Return the results of a results.arrow, or of a run folder, as `write_results` returned them.
 
     Raises:
         StoreError: the file is missing, damaged, or not a results file.
         SchemaError: a newer segharness wrote it.
     """
+    path = Path(path) / "results.arrow" if Path(path).is_dir() else Path(path)
     try:
         with pa.OSFile(str(path)) as source:
             content = pa.ipc.open_file(source).read_all()
