@@ -50,6 +50,10 @@ def prepare_run(plan: Plan, host: PluginHost, settings: Settings, engine: str | 
             check_split(split, names, id)
     for group in plan.suite.groups:
         if isinstance(group.reference, StoredReference):
+            if Path(group.reference.results).resolve() == RunFolder(settings.out).results.resolve():
+                raise UsageError(
+                    f"{group.reference.results}: this run would overwrite its own reference; give --out DIR"
+                )
             check_stored_reference(group.reference, read_results(Path(group.reference.results)), prepared.protocol)
     return prepared
 
@@ -66,7 +70,7 @@ def finish_run(prepared: Prepared, host: PluginHost, engine: str | None, show: D
         if outcome.interrupted:
             return Finished(outcome, None)
         try:
-            return Finished(outcome, score_run(folder, host, engine))
+            return Finished(outcome, score_run(folder, host, engine, outcome.scoring.append))
         except OSError as error:
             outcome.stopped = outcome.stopped or f"{folder.results}: cannot be written: {error.strerror}"
             return Finished(outcome, None)

@@ -45,8 +45,15 @@ def _check(spec: Any, *references: Any) -> None:
             raise PluginError(
                 f"{kind} `{spec.name}`: {reference!r} is neither a function nor 'package.module:function'"
             )
-    if isinstance(getattr(spec, "tags", ()), str):
-        raise PluginError(f"{kind} `{spec.name}`: tags must be a tuple of strings, not a string")
+    for name in ("tags", "corruptions", "categories"):
+        values = getattr(spec, name, ())
+        if not isinstance(values, (tuple, list)) or not all(isinstance(value, str) for value in values):
+            raise PluginError(f"{kind} `{spec.name}`: {name} must be a tuple of strings, not {values!r:.60}")
+    if not isinstance(getattr(spec, "severities", ()), (tuple, list)):
+        raise PluginError(f"{kind} `{spec.name}`: severities must be a tuple of whole numbers")
+    options = getattr(spec, "options", {})
+    if not isinstance(options, Mapping) or not all(isinstance(option, Option) for option in options.values()):
+        raise PluginError(f"{kind} `{spec.name}`: options must map names to `Option`s")
 
 
 @dataclass(frozen=True)
@@ -152,7 +159,7 @@ class MixtureSpec:
 
     def __post_init__(self) -> None:
         _check(self)
-        if not self.stages or not all(self.stages):
+        if not self.stages or not all(isinstance(stage, (tuple, list)) and stage for stage in self.stages):
             raise PluginError(f"MixtureSpec `{self.name}`: every stage needs at least one corruption")
 
 

@@ -192,3 +192,43 @@ def test_a_plugin_beside_a_suite_runs_from_anywhere_and_its_source_counts(small)
     small.write("deep/segharness_plugins.py", plugin.replace("image // (1 + severity)", "image // (2 + severity)"))
     done = small("run", "deep/small.yaml")
     assert done.code == 4 and "condition.source" in done.err
+
+
+def test_a_metric_that_raises_costs_its_own_numbers_and_the_exit_code(small):
+    small.write(
+        "segharness_plugins.py",
+        """
+        from segharness import MetricSpec, hookimpl
+
+        def score(request):
+            raise SystemExit(0)
+
+        @hookimpl
+        def segharness_metrics():
+            return [MetricSpec("odd", score, ("segm",), ("n",))]
+        """,
+    )
+    small.write("small.yaml", (small.folder / "small.yaml").read_text() + "scoring: {metrics: [coco, odd]}\n")
+    done = small("run", "small.yaml")
+    assert done.code == 1 and done.err.count("FAILED metric `odd`: SystemExit: 0") == 1
+    assert values(small)["good", "clean"]["value"] == 1.0
+    assert "metric `odd`" in values(small, "n")["good", "clean"]["reason"]
+
+
+def test_a_run_does_not_overwrite_its_own_reference(small):
+    small("run", "small.yaml")
+    first = small.results("small")
+    done = small(
+        "run", "small.yaml", "--model", "solver.py:build,id=x", "--reference", "runs/small/results.arrow::good"
+    )
+    assert done.code == 4 and "would overwrite its own reference" in done.err
+    assert small.results("small").equals(first)
+
+
+def test_a_model_that_reads_or_closes_stdin_does_no_harm(small):
+    text = (small.folder / "solver.py").read_text()
+    small.write(
+        "solver.py",
+        text.replace("        self.calls += 1\n", "        self.calls += 1\n        import sys; sys.stdin.close()\n"),
+    )
+    assert small("run", "small.yaml", timeout=60).code == 0

@@ -34,6 +34,11 @@ def test_names_match_by_alias_and_in_any_case(name):
     assert Labels([name], [Category(2, "cat", ("kitty",))]).ids.tolist() == [2]
 
 
+def test_exact_names_come_first():
+    found = Labels(["Square", "square"], [Category(1, "square"), Category(2, "Square")])
+    assert found.ids.tolist() == [2, 1]
+
+
 def test_what_the_data_set_does_not_annotate_is_dropped_and_counted():
     found = admit(instances(3, labels=np.array([2, 0, 2])), SHAPE, LABELS)
     assert (found.category_ids.tolist(), found.dropped) == ([2], 2)
@@ -76,6 +81,7 @@ def test_no_instances_are_fine_in_every_form():
         ({"masks": [{"size": [8, 10], "counts": b"x"}]}, "1 masks for 2 scores"),
         ({"masks": [np.zeros(SHAPE, bool), np.zeros((8, 9), bool)]}, r"masks have the shapes .*the image \(8, 10\)"),
         ({"masks": [{"size": [8, 9], "counts": b"52O4"}] * 2}, r"mask 0 has size \(8, 9\), the image \(8, 10\)"),
+        ({"masks": [{"size": [8, 10], "counts": b""}] * 2}, "mask 0: the counts cover 0 pixels, the image has 80"),
         ({"masks": [{"counts": b""}] * 2}, "mask 0 is neither"),
         ({"masks": [{"size": [8, 10], "counts": [80]}] * 2}, "must be compressed"),
         ({"boxes": "many"}, "boxes are not numbers"),

@@ -137,3 +137,11 @@ def test_the_checksum_tells_tables_apart_and_survives_chunking(first, second):
     assert (checksum(make(first)) == checksum(make(second))) == (first == second)
     chunked = pa.concat_tables([make(first[:2]), make(first[2:])])
     assert checksum(chunked) == checksum(make(first))
+
+
+def test_a_shard_of_a_newer_version_is_not_ours_to_replace(files, monkeypatch):
+    with monkeypatch.context() as newer:
+        newer.setattr("segharness.store.schemas.SCHEMA_VERSION", 99)
+        write(files)
+    with pytest.raises(SchemaError, match="pip install -U segharness"):
+        shard_state(files, "abc")

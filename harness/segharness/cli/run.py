@@ -78,10 +78,12 @@ def execute(args: argparse.Namespace) -> int:
             return Exit.INTERRUPTED
         if finished.results is not None and args.quiet < 2:
             show(make_report(finished.results), console)
+        for line in dict.fromkeys(outcome.scoring):
+            print(f"FAILED {line}", file=sys.stderr)
         _summary(one, outcome, errors if args.quiet < 2 else None)
         if args.durations:
             _durations(one, console, args.durations)
-        whole = len(outcome.done) == len(one.plan.selected) and not outcome.stopped
+        whole = len(outcome.done) == len(one.plan.selected) and not outcome.stopped and not outcome.scoring
         worst = max(worst, Exit.OK if whole else Exit.FAILED)
         if outcome.stopped:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -28,7 +29,10 @@ def execute(args: argparse.Namespace) -> int:
     host = PluginHost.load(PluginArguments(names, tuple(given["folders"]), args.strict_plugins))
     host.refuse_conflicts()
     with Lock(folder):
-        results = score_run(folder, host, args.engine)
+        problems: list[str] = []
+        results = score_run(folder, host, args.engine, problems.append)
+    for line in dict.fromkeys(problems):
+        print(f"FAILED {line}", file=sys.stderr)
     if not args.quiet:
         show(make_report(results), Console())
-    return Exit.OK
+    return Exit.FAILED if problems else Exit.OK

@@ -67,6 +67,8 @@ def choose(args: argparse.Namespace) -> list[Chosen]:
     for text, flag in ((args.k, "-k"), (args.m, "-m")):
         if text:
             expression(text, flag)
+    if args.out == "":
+        raise UsageError("--out: give a folder")
     variables = Variables(_pairs(args.var), os.environ)
     overrides = Overrides(args.model, args.dataset, args.reference, args.limit)
     found = find_suites(args.suites)

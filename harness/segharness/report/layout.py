@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segharness.records import CLEAN
-from segharness.score import OVERALL
 from segharness.store import manifest_of, read_results
-from segharness.suite import ConditionGroup, Group, StoredReference, Suite
+from segharness.suite import OVERALL, ConditionGroup, Group, StoredReference, Suite
 
 if TYPE_CHECKING:
     import pyarrow as pa

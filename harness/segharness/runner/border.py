@@ -12,6 +12,7 @@ from hotcoco import mask as rle
 
 from segharness.errors import ContractError
 from segharness.records import Category
+from segharness.rle import check
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ class Labels:
             raise ContractError(f"`categories` must be a sequence of names, not {model_categories!r:.80}")
         by_name = {_plain(alias): c.id for c in categories for alias in c.aliases}
         by_name |= {_plain(c.name): c.id for c in categories}
+        exact = {c.name: c.id for c in categories}
         self.size = len(names)
-        self.ids = np.array([by_name.get(_plain(name), -1) for name in names], dtype=np.int64)
+        self.ids = np.array([exact.get(name, by_name.get(_plain(name), -1)) for name in names], dtype=np.int64)
         self.known = self.ids >= 0
         for c in categories:
             if not 0 <= c.id < 2**31:
@@ -162,8 +164,7 @@ def _checked_counts(mask: Any, shape: tuple[int, int], position: int) -> bytes:
             f"mask {position}: RLE counts must be compressed (bytes or str), not {type(counts).__name__}"
         )
     try:
-        if rle.decode({"size": list(shape), "counts": counts}).shape != shape:
-            raise ValueError("wrong size")
-    except Exception as error:  # the decoder raises kinds of its own
-        raise ContractError(f"mask {position}: RLE counts do not decode to {shape}: {error}") from error
+        check(counts, *shape)
+    except ValueError as error:
+        raise ContractError(f"mask {position}: {error}") from error
     return counts

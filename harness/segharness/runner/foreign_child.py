@@ -81,8 +81,10 @@ def main():
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
+    requests = os.fdopen(os.dup(0), "r")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     model = None
-    for line in sys.stdin:
+    for line in requests:
         message = json.loads(line)
         try:
             if message["op"] == "build":

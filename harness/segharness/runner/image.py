@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
 
 from segharness.errors import ImageError
 from segharness.plugins import PluginHost
@@ -39,7 +40,9 @@ def decode(sample: Sample) -> Image:
             pixels = source
     except FileNotFoundError as error:
         raise ImageError(f"{sample}: missing: {error.filename}") from error
-    except Exception as error:  # Pillow raises many kinds for broken files, and a source may raise anything
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{sample}: cannot be decoded: not an image of a known format") from error
+    except (Exception, SystemExit) as error:  # Pillow raises many kinds for broken files, a source may raise anything
         raise ImageError(f"{sample}: cannot be decoded: {type(error).__name__}: {error}") from error
     if not isinstance(pixels, np.ndarray):
         raise ImageError(f"{sample}: its source gave a {type(pixels).__name__}, not bytes or uint8 RGB (H, W, 3)")
@@ -62,8 +65,13 @@ def _pixels(data: bytes) -> Image:
         raise ValueError("the JPEG has no end")
     with PillowImage.open(io.BytesIO(data)) as picture:
         if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them at 255
-            gray = (np.asarray(picture).astype(np.int64) + 128) // 257
+            values = np.asarray(picture).astype(np.int64)
+            if values.min() < 0 or values.max() > 65535:
+                raise ValueError(f"{values.min()}..{values.max()} are no 16-bit values")
+            gray = (values + 128) // 257
             return np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)
+        if picture.mode == "F":
+            raise ValueError("its pixels are floats")
         return np.asarray(picture.convert("RGB"))
 
 
@@ -130,7 +138,7 @@ class Corruptor:
             shape = pixels.shape
             try:
                 pixels = self._function(name)(pixels, condition.severity, rng)
-            except Exception as error:  # a corruption is a plugin's code
+            except (Exception, SystemExit) as error:  # a corruption is a plugin's code
                 raise ImageError(f"{sample}: corruption `{name}` raised {type(error).__name__}: {error}") from error
             if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != shape:
                 what = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__

@@ -25,6 +25,7 @@ class RunOutcome:
         reused: predictions that were there already; `made` is how many were made now.
         interrupted: Ctrl-C came.
         stopped: why the run stopped before its end, if it did.
+        scoring: what went wrong while its predictions were scored.
     """
 
     folder: RunFolder
@@ -34,6 +35,7 @@ class RunOutcome:
     made: int = 0
     interrupted: bool = False
     stopped: str | None = None
+    scoring: list[str] = field(default_factory=list)
 
 
 class Ledger:

@@ -93,8 +93,10 @@ class _Worker:
 
     def tail(self) -> str:
         """Return the last lines of the log, for a message."""
-        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        return " | ".join(lines[-_LOG_TAIL:])
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - 4096))
+            text = file.read().decode(errors="replace")
+        return " | ".join([line.strip() for line in text.splitlines() if line.strip()][-_LOG_TAIL:])[-400:]
 
     def stop(self, grace: float) -> None:
         """End the process: it may take `grace` seconds to let go of its model."""

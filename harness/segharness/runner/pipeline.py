@@ -205,7 +205,7 @@ class Pipeline:
             return (), None, None
         began = time.perf_counter()
         try:
-            found = self._model.predict(images)
+            found = list(self._model.predict(images))
             seconds = (time.perf_counter() - began) / len(images)
             if len(found) != len(images):
                 raise CellError(f"predict returned {len(found)} results for {len(images)} images")

@@ -152,7 +152,7 @@ def _open_all(plan: Plan, host: PluginHost) -> dict[str, OpenDataset]:
                 problems.append(f"data set `{entry.id}` has no images")
         except UsageError as error:
             problems += [f"data set `{entry.id}`: {problem}" for problem in error.problems]
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"data set `{entry.id}`: plugin `{entry.dataset}` raised {type(error).__name__}: {error}"
             ) from error

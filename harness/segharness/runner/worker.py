@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from segharness.data import OpenDataset, open_dataset
 from segharness.errors import SegharnessError, UsageError
@@ -139,6 +139,9 @@ def main() -> int:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what a model prints goes to the log, not into the protocol
     sys.stdout = sys.stderr
+    requests = os.fdopen(os.dup(0), "r")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a model that reads stdin, or closes it, is none of ours
+    sys.stdin = open(os.devnull)  # noqa: SIM115, PTH123
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s")
     answering = threading.Lock()
 
@@ -146,7 +149,7 @@ def main() -> int:
         with answering:
             answers.write(json.dumps(event) + "\n")
 
-    messages = _messages()
+    messages = _messages(requests)
     opening = next(messages)
     job = Job.from_json(opening["job"])
     bench: Workbench | None = None
@@ -176,12 +179,12 @@ def main() -> int:
     return 0
 
 
-def _messages() -> Iterator[dict[str, Any]]:
+def _messages(requests: TextIO) -> Iterator[dict[str, Any]]:
     """Yield the scheduler's messages; end the process at once when the scheduler is gone."""
     waiting: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def read() -> None:
-        for line in sys.stdin:
+        for line in requests:
             waiting.put(json.loads(line))
         os._exit(3)
 

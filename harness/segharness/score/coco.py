@@ -21,8 +21,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from segharness.builtin import COCO_METRICS
-from segharness.score.request import OVERALL, GroundTruth, Score, ScoreRequest
-from segharness.suite import Split
+from segharness.score.request import GroundTruth, Score, ScoreRequest
+from segharness.suite import OVERALL, Split
 
 _AREAS = {"": 0, "_S": 1, "_M": 2, "_L": 3}
 _PER_CATEGORY = ("AP", "AP50")

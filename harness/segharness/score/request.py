@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from segharness.errors import UsageError, nearest
-from segharness.suite import Split
+from segharness.suite import OVERALL, Split
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-OVERALL = "all"
-"""The split that holds every category."""
 
 
 def check_split(split: Split, categories: Collection[str], dataset: str) -> None:

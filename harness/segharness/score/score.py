@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ from segharness.identity import Inputs, digest
 from segharness.plugins import PluginHost
 from segharness.records import Condition
 from segharness.score.curves import Row, degradation_rows
-from segharness.score.request import OVERALL, GroundTruth, Score, ScoreRequest
+from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.specs import MetricSpec, load
 from segharness.store import (
     RESULTS,
@@ -23,7 +23,7 @@ from segharness.store import (
     write_results,
 )
 from segharness.store.failures import read_failures
-from segharness.suite import Suite
+from segharness.suite import OVERALL, Suite
 
 
 def check_engine(suite: Suite, host: PluginHost, engine: str | None) -> None:
@@ -33,13 +33,16 @@ def check_engine(suite: Suite, host: PluginHost, engine: str | None) -> None:
         raise UsageError(f"no engine `{engine}`{nearest(engine, known)}")
 
 
-def score_run(folder: RunFolder, host: PluginHost, engine: str | None = None) -> pa.Table:
+def score_run(
+    folder: RunFolder, host: PluginHost, engine: str | None = None, complain: Callable[[str], None] = lambda text: None
+) -> pa.Table:
     """Score a run again from what is stored, and write its results.arrow.
 
     Args:
         folder: of the run; its manifest says what to score.
         host: the plugins, for data sets and metrics.
         engine: which implementation to use, of the protocols that have it; None for the default.
+        complain: called with one line for every metric that raised; its numbers are null.
 
     Returns:
         the results table, with the manifest in its schema's metadata.
@@ -58,7 +61,7 @@ def score_run(folder: RunFolder, host: PluginHost, engine: str | None = None) ->
         opened = open_dataset(entry, host)
         if opened.dataset.digest != inputs.datasets[entry.id]["digest"]:
             raise StoreError(f"data set `{entry.id}` is not the one that {folder.path} was run on: its digest differs")
-        scorer = _DatasetScorer(suite, folder, inputs, opened, host, engine)
+        scorer = _DatasetScorer(suite, folder, inputs, opened, host, engine, complain)
         for model in suite.models:
             for condition in suite.conditions:
                 rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
@@ -109,9 +112,17 @@ class _DatasetScorer:
     """Scores the cells of one data set; prepares its ground truth once."""
 
     def __init__(
-        self, suite: Suite, folder: RunFolder, inputs: Inputs, opened: OpenDataset, host: PluginHost, engine: str | None
+        self,
+        suite: Suite,
+        folder: RunFolder,
+        inputs: Inputs,
+        opened: OpenDataset,
+        host: PluginHost,
+        engine: str | None,
+        complain: Callable[[str], None],
     ) -> None:
         self._suite, self._folder, self._inputs, self._opened, self._engine = suite, folder, inputs, opened, engine
+        self._complain = complain
         self._metrics = [host.get(name, MetricSpec) for name in suite.scoring.metrics]
         self._truths: dict[str, GroundTruth] = {}
 
@@ -151,9 +162,11 @@ class _DatasetScorer:
         try:
             request = ScoreRequest(self._truth(spec.ground_truth), cell.predictions, task, splits, engine)
             found: Sequence[Score] = list(load(spec.score)(request))
-        except Exception as error:  # noqa: BLE001  a metric is a plugin's code; it costs its own numbers
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a metric is a plugin's code; it costs its own numbers
             what = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
-            return [Score(name, None, f"metric `{spec.name}`: {what}") for name in spec.metrics]
+            what = f"metric `{spec.name}`: {what}"
+            self._complain(f"{what} (data set `{self._opened.entry.id}`, task {task})")
+            return [Score(name, None, what) for name in spec.metrics]
         return found
 
     def _truth(self, kind: str) -> GroundTruth:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from segharness.errors import StoreError
 from segharness.store.atomic import write_atomic
 
 Key = tuple[str, str, str]
@@ -19,11 +18,9 @@ def write_failures(path: Path, failed: Mapping[Key, str]) -> None:
 
 
 def read_failures(path: Path) -> dict[Key, str]:
-    """Return what `write_failures` wrote; nothing when there was no run yet."""
+    """Return what `write_failures` wrote; nothing where there is no such file, or a damaged one: it is only an aid."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         return {(row["cell"][0], row["cell"][1], row["cell"][2]): row["error"] for row in rows}
-    except FileNotFoundError:
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
         return {}
-    except (json.JSONDecodeError, KeyError, IndexError, TypeError) as error:
-        raise StoreError(f"{path}: damaged: {error}") from error

@@ -84,7 +84,10 @@ class RunFolder:
             raise StoreError(f"{self.manifest}: damaged: {error}") from error
         if not isinstance(found, dict):
             raise StoreError(f"{self.manifest}: damaged: not a JSON object")
-        return check_version(found, str(self.manifest))
+        found = check_version(found, str(self.manifest))
+        if lacking := [key for key in ("suite", "inputs", "plugin_arguments", "protocol") if key not in found]:
+            raise StoreError(f"{self.manifest}: damaged: it lacks `{lacking[0]}`")
+        return found
 
 
 class Lock:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,12 +14,14 @@ import pyarrow as pa
 from segharness.errors import StoreError
 from segharness.store.atomic import write_atomic
 from segharness.store.schemas import RESULTS, metadata_of, with_metadata
-from segharness.store.shards import ipc_bytes
+from segharness.store.shards import checksum, ipc_bytes
 
 
 def write_results(path: Path, content: pa.Table, manifest: Mapping[str, Any]) -> pa.Table:
     """Write a table of `RESULTS` with the manifest in its schema; return it as written."""
-    stamped = content.replace_schema_metadata(with_metadata(RESULTS, {"manifest": manifest}).metadata)
+    kept = json.loads(json.dumps(manifest))
+    metadata = {"manifest": kept, "checksum": _checksum(content, kept)}
+    stamped = content.replace_schema_metadata(with_metadata(RESULTS, metadata).metadata)
     write_atomic(path, ipc_bytes(stamped))
     return stamped
 
@@ -35,12 +39,27 @@ def read_results(path: str | os.PathLike[str]) -> pa.Table:
             content = pa.ipc.open_file(source).read_all()
     except FileNotFoundError:
         raise StoreError(f"no file {path}") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(f"{path}: not an Arrow file, or damaged: {str(error).splitlines()[0]}") from error
-    manifest_of(content, path)
+    manifest = manifest_of(content, path)
     if content.schema.names != RESULTS.names:
         raise StoreError(f"{path}: not a results file: it has the columns {content.schema.names}")
+    try:
+        content.validate(full=True)
+        intact = metadata_of(content.schema, str(path)).get("checksum") == _checksum(content, manifest)
+    except (pa.ArrowException, ValueError) as error:
+        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+    if not intact:
+        raise StoreError(
+            f"{path}: damaged: its checksum does not match its content; `segharness score RUN` makes it again"
+        )
     return content
+
+
+def _checksum(content: pa.Table, manifest: Mapping[str, Any]) -> str:
+    """Return a hash of the numbers and of what they are of."""
+    text = checksum(content) + json.dumps(manifest, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def manifest_of(content: pa.Table, path: Path | str = "results") -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from segharness.errors import StoreError
+from segharness.errors import SchemaError, StoreError
 from segharness.store.atomic import write_atomic
 from segharness.store.schemas import IMAGES, PREDICTIONS, metadata_of, with_metadata
 
@@ -154,6 +154,8 @@ def shard_state(files: ShardFiles, identity: str) -> ShardState:
         shard = read_shard(files)
     except FileNotFoundError:
         return ShardState("absent")
+    except SchemaError:
+        raise  # of a newer segharness: not ours to replace
     except StoreError as error:
         return ShardState("damaged", str(error))
     if shard.identity != identity:

@@ -4,6 +4,7 @@ from segharness.suite.load import LoadedSuite, Overrides, load_suite
 from segharness.suite.plan import Plan, make_plan
 from segharness.suite.source import Variables
 from segharness.suite.suite import (
+    OVERALL,
     ConditionGroup,
     DatasetEntry,
     Group,
@@ -15,6 +16,7 @@ from segharness.suite.suite import (
 )
 
 __all__ = [
+    "OVERALL",
     "ConditionGroup",
     "DatasetEntry",
     "Group",

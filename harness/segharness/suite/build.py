@@ -15,9 +15,10 @@ from segharness.plugins import PluginHost
 from segharness.records import Condition
 from segharness.specs import CategorySet, DatasetSpec, MetricSpec, ModelSpec, Option, slug
 from segharness.suite.conditions import expand_conditions
-from segharness.suite.local import check_local_model, local_reference
+from segharness.suite.local import check_local_model, exists, local_reference
 from segharness.suite.source import Node
 from segharness.suite.suite import (
+    OVERALL,
     ConditionGroup,
     DatasetEntry,
     Group,
@@ -254,7 +255,7 @@ class _Builder:
             for key, value in mapping.items():
                 if key not in known:
                     self.problems.append(f"{value.key_mark}: {owner} has no option `{key}`{nearest(key, known)}")
-                elif known[key].path and not self._path(value).exists():
+                elif known[key].path and (not value.text or not exists(self._path(value))):
                     self._complain(value, f"no file or folder {self._path(value)} (option `{key}` of {owner})")
         present = set().union(*given)
         for key, option in known.items():
@@ -269,13 +270,16 @@ class _Builder:
 
     def _path(self, node: Node, text: str | None = None) -> Path:
         base = Path() if node.from_user or node.mark.line == 0 else Path(node.mark.file).parent
-        return (base / Path(text or node.text).expanduser()).absolute()
+        try:
+            return (base / Path(text or node.text).expanduser()).absolute()
+        except (RuntimeError, ValueError):  # ~nobody, or a zero byte
+            return (base / "not-a-path").absolute()
 
     def _file(self, node: Node | None) -> str | None:
         if node is None:
             return None
         path = self._path(node)
-        if not path.is_file():
+        if not exists(path) or not path.is_file():
             self._complain(node, f"no file {path}")
         return str(path)
 
@@ -291,7 +295,7 @@ class _Builder:
         node = self.root.get("scoring")
         if node is None:
             return Scoring()
-        metrics = tuple(n.text for n in _items(node.get("metrics"))) or Scoring.metrics
+        metrics = tuple(dict.fromkeys(n.text for n in _items(node.get("metrics")))) or Scoring.metrics
         specs = []
         for item in _items(node.get("metrics")):
             if (spec := self.host.find(item.text, MetricSpec)) is None:
@@ -304,7 +308,15 @@ class _Builder:
         for item in _items(node.get("tasks")):
             if item.text not in known:
                 self._complain(item, f"no task `{item.text}`{nearest(item.text, known)}")
-        tasks = tuple(n.text for n in _items(node.get("tasks"))) or Scoring.tasks
+        for key in ("tasks", "metrics"):
+            if (given := node.get(key)) is not None and not given.items() and self.whole:
+                self._complain(given, f"`{key}` is empty")
+        tasks = tuple(dict.fromkeys(n.text for n in _items(node.get("tasks")))) or Scoring.tasks
+        for name, value in _mapping(node.get("splits")).items():
+            if name in ("", OVERALL):
+                self.problems.append(
+                    f"{value.key_mark}: a split cannot be named `{name}`: that is the name of all categories"
+                )
         splits = tuple(self._split(name, value) for name, value in _mapping(node.get("splits")).items())
         return Scoring(tasks, metrics, splits)
 

@@ -48,7 +48,7 @@ def check(node: Node, schema: dict[str, Any], problems: list[str], what: str = "
     elif schema["type"] == "array":
         checked = [check(item, schema["items"], problems, f"an item of {what}") for item in node.items()]
         return dataclasses.replace(node, value=[item for item in checked if item is not None])
-    elif "pattern" in schema and not re.search(schema["pattern"], node.text):
+    elif "pattern" in schema and ("\n" in node.text or not re.search(schema["pattern"], node.text)):
         problems.append(
             f"{node.mark}: {what} `{node.text}` must match {schema['pattern']}: {schema.get('description', '')}"
         )

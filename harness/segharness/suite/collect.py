@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segharness.errors import UsageError, nearest
+from segharness.suite.local import exists
 
-_IS_SUITE = re.compile(r"^segharness\s*:", re.MULTILINE)
+_IS_SUITE = re.compile(r"""^\s*\{?\s*["']?segharness["']?\s*:""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,14 @@ def find_suites(arguments: Sequence[str]) -> list[Found]:
     for argument in arguments or ["suites"]:
         path, *parts = argument.split("::")
         place = Path(path)
-        if place.is_dir():
+        if not path or not exists(place):
+            problems.append(_missing(path, place) if arguments else "no folder suites/ here; name a suite")
+        elif place.is_dir() and parts:
+            problems.append(f"{argument}: a node id begins with a suite file, not with a folder")
+        elif place.is_dir():
             for file in sorted(p for p in place.rglob("*.y*ml") if _is_suite(p)):
                 found.setdefault(str(file), [])
                 whole.add(str(file))
-        elif not place.is_file():
-            beside = [str(p) for p in place.parent.glob("*.y*ml")] if place.parent.is_dir() else []
-            what = (
-                "no folder suites/ here; name a suite" if not arguments else f"no suite {path}{nearest(path, beside)}"
-            )
-            problems.append(what)
         elif not _is_suite(place):
             problems.append(f"{path}: not a suite: it has no top-level key `segharness:`")
         else:
@@ -54,6 +53,11 @@ def find_suites(arguments: Sequence[str]) -> list[Found]:
     if problems:
         raise UsageError(problems)
     return [Found(Path(path), path, () if path in whole else tuple(parts)) for path, parts in found.items()]
+
+
+def _missing(path: str, place: Path) -> str:
+    beside = [str(p) for p in place.parent.glob("*.y*ml")] if exists(place.parent) and place.parent.is_dir() else []
+    return f"no suite {path[:200] or repr(path)}{nearest(path, beside)}"
 
 
 def _is_suite(file: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from segharness.errors import nearest
@@ -57,6 +58,8 @@ class _Expansion:
         elif one_set is not None:
             self._name(one_set, one_set.text, severities, name.text if name else None)
         elif corruptions is not None:
+            if not corruptions.items():
+                self.problems.append(f"{corruptions.mark}: `corruptions` is empty")
             for node in corruptions.items():
                 self._name(node, node.text, severities, name.text if name else None)
 
@@ -64,10 +67,14 @@ class _Expansion:
         spec = self.host.find(text, *_KINDS)
         if spec is None:
             stem, dash, level = text.rpartition("-")
-            spec = self.host.find(stem, CorruptionSpec, MixtureSpec) if dash and level.isdigit() else None
+            spec = (
+                self.host.find(stem, CorruptionSpec, MixtureSpec)
+                if dash and re.fullmatch("[0-9]{1,3}", level)
+                else None
+            )
             if spec is None:
                 names = [*self.host.names(*_KINDS), CLEAN.name]
-                names += [f"{name}-{level}" for name in names] if level.isdigit() else []
+                names += [f"{name}-{level}" for name in names] if re.fullmatch("[0-9]{1,3}", level) else []
                 unknown = self.host.unknown(text, *_KINDS)
                 self.problems.append(f"{node.mark}: {unknown.split('(')[0].rstrip()}{nearest(text, names)}")
                 return

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from segharness.errors import nearest
+from segharness.suite.local import exists
 from segharness.suite.source import Node, Variables, parse
 
 _GIVEN_TOGETHER = ({"groups"}, {"models", "reference"})
@@ -51,7 +52,7 @@ def _load(file: Path, shown: str, variables: Variables, problems: list[str], abo
             chain = " -> ".join(p.name for p in (*above, file.resolve(), path.resolve()))
             problems.append(f"{base.mark}: `extends` runs in a circle: {chain}")
             continue
-        if not path.is_file():
+        if not exists(path) or not path.is_file():
             beside = [p.name for p in path.parent.glob("*.y*ml") if p != file] if path.parent.is_dir() else []
             problems.append(f"{base.mark}: no suite `{base.text}` beside this one{nearest(path.name, beside)}")
             continue

@@ -165,7 +165,7 @@ def _id_of(node: Node, kind: str) -> str:
 def _scalar(text: str, mark: Mark) -> Node:
     try:
         value = yaml.safe_load(text) if text else ""
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         value = text
     value = float(text) if EXPONENT.fullmatch(text) else value
     return Node(

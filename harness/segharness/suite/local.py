@@ -19,6 +19,14 @@ def local_reference(name: str) -> tuple[str, str] | None:
     return (match.group(1), match.group(2)) if match else None
 
 
+def exists(path: Path) -> bool:
+    """Return whether a path exists; one that the system refuses to look at does not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def sources(file: Path) -> list[Path]:
     """Return a Python file and every file that it imports, directly or not, from its own folder and below."""
     folder = file.resolve().parent
@@ -52,15 +60,30 @@ def _imported(node: ast.AST, path: Path, folder: Path) -> Iterator[Path]:
         yield from (start.joinpath(*parts, alias.name) for alias in node.names)
 
 
+def _names_of(tree: ast.Module) -> set[str]:
+    """Return every name that a module may bind."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.add(node.name)
+    return found
+
+
 def check_local_model(file: Path, function: str, options: set[str]) -> str | None:
     """Return what is wrong with a local model, or None. The file is parsed, not run: it may import a framework."""
-    if not file.is_file():
+    if not exists(file):
         return f"no file {file}"
     try:
         tree = ast.parse(file.read_bytes(), str(file))
     except SyntaxError as error:
         return f"{file}:{error.lineno}: not Python: {error.msg}"
     functions = {n.name: n for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))}
+    if function not in functions and function in _names_of(tree):
+        return None  # imported, assigned, or defined under a condition: what it takes is seen when it is called
     if function not in functions:
         names = [name for name in functions if not name.startswith("_")]
         return f"{file} defines no `{function}`{nearest(function, names)}"

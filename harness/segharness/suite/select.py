@@ -63,7 +63,10 @@ def expression(text: str, flag: str) -> Callable[[Callable[[str], bool]], bool]:
             raise fail(f"expected a word, `not` or `(`, found `{word}`", at)
         return lambda holds: holds(word)
 
-    compiled = either()
+    try:
+        compiled = either()
+    except RecursionError:
+        raise UsageError(f"{flag}: the expression is nested too deeply") from None
     if position < len(tokens):
         raise fail(f"expected `and`, `or` or the end, found `{tokens[position][0]}`", tokens[position][1])
     return compiled

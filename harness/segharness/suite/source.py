@@ -128,6 +128,9 @@ def parse(text: str, file: str, variables: Variables, problems: list[str]) -> No
     except yaml.YAMLError as error:
         problems.append(f"{file}: not YAML: {str(error).splitlines()[0]}")
         return None
+    except RecursionError:
+        problems.append(f"{file}: brackets are nested too deeply")
+        return None
     if root is None:
         problems.append(f"{file}:1:1: the file is empty; a suite begins with `segharness: 1`")
         return None

@@ -10,6 +10,9 @@ from typing import Any
 
 from segharness.records import Condition
 
+OVERALL = "all"
+"""The split that holds every category."""
+
 
 @dataclass(frozen=True)
 class ModelEntry:

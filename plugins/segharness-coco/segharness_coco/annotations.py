@@ -10,15 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from segharness import DataError
+from segharness.rle import check
 
 _MOST = 20
 """How many problems of one file a message lists."""
 
-_NEEDED = {
-    "images": ("id", "file_name", "height", "width"),
-    "annotations": ("id", "image_id", "category_id", "bbox", "area", "segmentation"),
-    "categories": ("id", "name"),
+_NEEDED: dict[str, dict[str, type]] = {
+    "images": {"id": int, "file_name": str, "height": int, "width": int},
+    "annotations": {
+        "id": int,
+        "image_id": int,
+        "category_id": int,
+        "bbox": list,
+        "area": float,
+        "segmentation": object,
+    },
+    "categories": {"id": int, "name": str},
 }
+"""What every item must have, and of which kind; a whole number is a float too."""
+
+_KINDS = {int: "a whole number", str: "a text", list: "a list", float: "a number"}
+_MOST_COORDINATE = 1e6
 
 
 class Annotations:
@@ -60,23 +72,35 @@ def structure(content: Any) -> Iterator[str]:
             yield f"the key `{key}` is missing, or is not a list"
             continue
         for position, item in enumerate(content[key]):
-            lacking = [name for name in needed if not isinstance(item, dict) or name not in item]
+            who = f"id {item['id']}" if isinstance(item, dict) and "id" in item else f"number {position}"
+            if not isinstance(item, dict):
+                yield f"{key}, {who}: is no object"
+                continue
+            lacking = [name for name in needed if name not in item]
             if lacking:
-                who = f"id {item['id']}" if isinstance(item, dict) and "id" in item else f"number {position}"
                 yield f"{key}, {who}: lacks `{'`, `'.join(lacking)}`"
+            for name, kind in needed.items():
+                if name in item and not _is(item[name], kind):
+                    yield f"{key}, {who}: `{name}` is {item[name]!r:.60}, not {_KINDS[kind]}"
 
 
 def complete(content: Any) -> dict[str, list[dict[str, Any]]]:
-    """Return the items of a file that lack nothing, so that the rest can be checked too."""
+    """Return the items of a file that `structure` found no fault with, so that the rest can be checked too."""
     found: dict[str, list[dict[str, Any]]] = {}
     for key, needed in _NEEDED.items():
         items = content.get(key) if isinstance(content, dict) else None
-        found[key] = (
-            [item for item in items if isinstance(item, dict) and all(name in item for name in needed)]
-            if isinstance(items, list)
-            else []
-        )
+        found[key] = [
+            item
+            for item in (items if isinstance(items, list) else [])
+            if isinstance(item, dict) and all(name in item and _is(item[name], kind) for name, kind in needed.items())
+        ]
     return found
+
+
+def _is(value: Any, kind: type) -> bool:
+    if kind is float:
+        return _number(value)
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def are_numbers(values: Any, count: int) -> bool:
@@ -89,9 +113,7 @@ def broken(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
     for key in _NEEDED:
         seen: set[Any] = set()
         for item in content[key]:
-            if not isinstance(item["id"], int) or isinstance(item["id"], bool):
-                yield f"{key}: the id {item['id']!r} is not a whole number"
-            elif not (0 if key == "categories" else -(2**63)) <= item["id"] < (2**31 if key == "categories" else 2**63):
+            if not 0 <= item["id"] < (2**31 if key == "categories" else 2**63):
                 yield f"{key}: the id {item['id']} is out of range"
             elif item["id"] in seen:
                 yield f"{key}: the id {item['id']} is given twice"
@@ -100,10 +122,10 @@ def broken(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
     names = [category["name"] for category in content["categories"]]
     for name in {name for name in names if names.count(name) > 1}:
         yield f"categories: the name `{name}` is given twice"
-    images = {image["id"]: image for image in content["images"] if isinstance(image["id"], int)}
+    images = {image["id"]: image for image in content["images"]}
     categories = {category["id"] for category in content["categories"]}
     for image in content["images"]:
-        if not all(isinstance(image[side], int) and image[side] > 0 for side in ("height", "width")):
+        if not all(0 < image[side] <= _MOST_COORDINATE for side in ("height", "width")):
             yield f"image {image['id']} ({image['file_name']}): height {image['height']}, width {image['width']}"
     for annotation in content["annotations"]:
         for problem in _broken_annotation(annotation, images, categories):
@@ -121,8 +143,8 @@ def _broken_annotation(annotation: Mapping[str, Any], images: Mapping[int, Any],
         yield f"bbox {box!r:.60} is not four finite numbers"
     elif box[2] < 0 or box[3] < 0:
         yield f"bbox {box} has a negative side"
-    if not _number(annotation["area"]) or annotation["area"] < 0:
-        yield f"area {annotation['area']!r} is not a number from 0"
+    if annotation["area"] < 0:
+        yield f"area {annotation['area']!r} is negative"
     if annotation.get("iscrowd", 0) not in (0, 1):
         yield f"iscrowd {annotation['iscrowd']!r} is neither 0 nor 1"
     yield from _broken_shape(annotation["segmentation"], images.get(annotation["image_id"]))
@@ -133,22 +155,37 @@ def _broken_shape(shape: Any, image: Mapping[str, Any] | None) -> Iterator[str]:
         if not shape:
             yield "segmentation is empty"
         for polygon in shape:
-            if (
-                not isinstance(polygon, list)
-                or len(polygon) < 6
-                or len(polygon) % 2
-                or not all(_number(v) for v in polygon)
-            ):
+            if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2 or not all(map(_number, polygon)):
                 yield f"polygon {polygon!r:.60} is not x y x y x y ... of at least three points"
+            elif max(map(abs, polygon)) > _MOST_COORDINATE:
+                yield f"polygon {polygon!r:.60} is far outside of every image"
     elif isinstance(shape, dict) and "counts" in shape and "size" in shape:
-        if image is not None and list(shape["size"]) != [image["height"], image["width"]]:
-            yield f"its mask has size {shape['size']}, its image {[image['height'], image['width']]}"
-        counts = shape["counts"]
-        if isinstance(counts, list) and image is not None and sum(counts) != image["height"] * image["width"]:
-            yield f"its RLE counts sum to {sum(counts)}, its image has {image['height'] * image['width']} pixels"
+        if image is not None:
+            yield from _broken_rle(shape, image["height"], image["width"])
     else:
         yield "segmentation is neither polygons nor an RLE with `size` and `counts`"
 
 
+def _broken_rle(shape: Mapping[str, Any], height: int, width: int) -> Iterator[str]:
+    if shape["size"] != [height, width]:
+        yield f"its mask has size {shape['size']!r:.60}, its image {[height, width]}"
+        return
+    counts = shape["counts"]
+    if isinstance(counts, list):
+        if not all(_is(count, int) and count >= 0 for count in counts):
+            yield "its RLE counts are not whole numbers from 0"
+        elif sum(counts) != height * width:
+            yield f"its RLE counts sum to {sum(counts)}, its image has {height * width} pixels"
+    elif isinstance(counts, str):
+        try:
+            check(counts, height, width)
+        except ValueError as error:
+            yield f"its RLE is broken: {error}"
+    else:
+        yield f"its RLE counts are {counts!r:.60}, neither a text nor a list"
+
+
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value) if isinstance(value, float) else abs(value) < 2**63

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from segharness import DataError
 from segharness.testing import check_dataset
-from segharness_coco.annotations import broken, structure
+from segharness_coco.annotations import broken, complete, structure
 from segharness_coco.dataset import CocoInstances
 from segharness_coco.names import NON_VOC, VOC
 
@@ -100,7 +100,16 @@ def test_many_problems_are_cut_short(folder):
     ("change", "message"),
     [
         (lambda c: c["images"][0].update(height=0), "image 9 (b.png): height 0"),
-        (lambda c: c["images"][0].update(id="9"), "images: the id '9' is not a whole number"),
+        (lambda c: c["images"][0].update(id="9"), "images, id 9: `id` is '9', not a whole number"),
+        (lambda c: c["images"][0].update(id=[1]), "images, id [1]: `id` is [1], not a whole number"),
+        (lambda c: c["images"][0].update(file_name=3), "images, id 9: `file_name` is 3, not a text"),
+        (lambda c: c["images"][0].update(id=-1), "images: the id -1 is out of range"),
+        (lambda c: c["annotations"][0].update(id=-1), "annotations: the id -1 is out of range"),
+        (lambda c: c["annotations"][1]["segmentation"].update(counts=[-5, 605]), "are not whole numbers from 0"),
+        (lambda c: c["annotations"][1]["segmentation"].update(counts="~~garbage"), "its RLE is broken"),
+        (lambda c: c["annotations"][1]["segmentation"].update(counts=""), "cover 0 pixels"),
+        (lambda c: c["annotations"][1]["segmentation"].update(counts=None), "neither a text nor a list"),
+        (lambda c: c["annotations"][0].update(segmentation=[[0, 0, 1e9, 0, 1e9, 1e9]]), "far outside of every image"),
         (lambda c: c["images"][0].update(id=2**63), "images: the id 9223372036854775808 is out of range"),
         (lambda c: c["categories"][0].update(id=2**31), "categories: the id 2147483648 is out of range"),
         (lambda c: c["categories"][0].update(id=-1), "categories: the id -1 is out of range"),
@@ -108,7 +117,7 @@ def test_many_problems_are_cut_short(folder):
         (lambda c: c["categories"].append({"id": 5, "name": "x"}), "categories: the id 5 is given twice"),
         (lambda c: c["annotations"][0].update(bbox=[1, 2, 3]), "is not four finite numbers"),
         (lambda c: c["annotations"][0].update(bbox=[1, 2, 3, float("nan")]), "is not four finite numbers"),
-        (lambda c: c["annotations"][0].update(area="big"), "area 'big'"),
+        (lambda c: c["annotations"][0].update(area="big"), "`area` is 'big', not a number"),
         (lambda c: c["annotations"][0].update(iscrowd=2), "iscrowd 2"),
         (lambda c: c["annotations"][0].update(segmentation=[]), "segmentation is empty"),
         (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3, 4, 5, 6, 7]]), "is not x y x y"),
@@ -121,7 +130,7 @@ def test_every_broken_annotation_is_named(change, message):
     changed = content()
     assert not list(structure(changed)) and not list(broken(changed))
     change(changed)
-    problems = list(broken(changed))
+    problems = [*structure(changed), *broken(complete(changed))]
     assert any(message in problem for problem in problems), problems
 
 
@@ -164,9 +173,9 @@ def test_coco_check_names_what_is_wrong_image_by_image(harness, folder):
     harness.write("annotations.json", json.dumps(changed))
     done = harness("coco-check", "annotations.json", str(folder / "images"))
     for message in (
-        "bbox None is not four finite numbers",
+        "`bbox` is None, not a list",
         "annotations, id 2: lacks `area`",
-        "the id '5'",
+        "`id` is '5', not a whole number",
         "c.png: missing",
     ):
         assert message in done.out
