@@ -12,6 +12,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -29,6 +30,8 @@ from segharness.runner.units import Job, Unit
 from segharness.store import RunFolder, write_shard
 
 Emit = Callable[[dict[str, Any]], None]
+
+_PROGRESS_SECONDS = 0.2
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -145,9 +148,21 @@ def main() -> int:
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s")
     answering = threading.Lock()
 
+    unsaid = 0  # predictions made since the last progress event: the scheduler need not wake for each
+    said = time.monotonic()
+
     def emit(event: dict[str, Any]) -> None:
+        nonlocal unsaid, said
         with answering:
-            answers.write(json.dumps(event) + "\n")
+            if event["event"] == "progress":
+                unsaid += event["images"]
+                if time.monotonic() - said < _PROGRESS_SECONDS:
+                    return
+            if unsaid:
+                answers.write(json.dumps({"event": "progress", "images": unsaid}) + "\n")
+                unsaid, said = 0, time.monotonic()
+            if event["event"] != "progress":
+                answers.write(json.dumps(event) + "\n")
 
     messages = _messages(requests)
     opening = next(messages)
