@@ -65,8 +65,7 @@ def own_metrics(curve: Curve) -> dict[str, Value]:
 
 def against_reference(curve: Curve, reference: Curve) -> dict[str, Value]:
     """Return CD, rCD and rCD_pooled of a model; a denominator that is not positive gives None and names its corruption."""
-    found = dict(zip(AGAINST_REFERENCE, (cd(curve, reference), *rcd(curve, reference)), strict=True))
-    return found
+    return dict(zip(AGAINST_REFERENCE, (cd(curve, reference), *rcd(curve, reference)), strict=True))
 
 
 def cd(curve: Curve, reference: Curve) -> Value:

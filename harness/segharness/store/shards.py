@@ -108,7 +108,7 @@ def read_table(path: Path, schema: pa.Schema) -> tuple[pa.Table, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Shard:
+class StoredShard:
     """The verified content of both files of a shard, and what they were made from."""
 
     predictions: pa.Table
@@ -117,7 +117,7 @@ class Shard:
     inputs: Mapping[str, Any]
 
 
-def read_shard(files: ShardFiles) -> Shard:
+def read_shard(files: ShardFiles) -> StoredShard:
     """Read and verify both files: every byte of the predictions, every value of the images, and that they are a pair.
 
     Raises:
@@ -130,7 +130,7 @@ def read_shard(files: ShardFiles) -> Shard:
     if _digest(files.predictions.read_bytes()) != metadata.get("predictions"):
         raise StoreError(f"{files.predictions}: damaged: its bytes are not those that were written with {files.images}")
     predictions, _ = read_table(files.predictions, PREDICTIONS)
-    return Shard(predictions, images, str(metadata.get("identity")), metadata.get("inputs") or {})
+    return StoredShard(predictions, images, str(metadata.get("identity")), metadata.get("inputs") or {})
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import yaml
 
 from segharness.errors import SuiteError
 from segharness.plugins import PluginHost
+from segharness.specs import slug
 from segharness.suite.build import build
 from segharness.suite.check import check
 from segharness.suite.extends import load_merged
@@ -159,7 +160,7 @@ def _id_of(node: Node, kind: str) -> str:
     if found is not None:
         return found.text
     name = node.get(kind) or node
-    return name.text.replace("/", "-")
+    return slug(name.text)
 
 
 def _scalar(text: str, mark: Mark) -> Node:
