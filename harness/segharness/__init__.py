@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from segharness.hookspecs import hookimpl
     from segharness.records import Category, Condition, Corruption, Dataset, Instances, Model, Sample
     from segharness.report.layout import Report
+    from segharness.runner.randomness import generator
     from segharness.score.request import GroundTruth, Score, ScoreRequest
     from segharness.specs import (
         CategorySet,
@@ -71,6 +72,7 @@ _HOME = {
         "ReporterSpec",
     ),
     "report.layout": ("Report",),
+    "runner.randomness": ("generator",),
     "score.request": ("GroundTruth", "Score", "ScoreRequest"),
     "store.results": ("read_results",),
 }
@@ -110,6 +112,7 @@ __all__ = [
     "SuiteError",
     "UsageError",
     "evaluate",
+    "generator",
     "hookimpl",
     "read_results",
     "run",

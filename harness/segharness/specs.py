@@ -128,7 +128,8 @@ class CategorySet:
 class CorruptionSpec:
     """A corruption on offer; `apply` is the `Corruption` itself.
 
-    `version` changes whenever pixels change. `parameters` maps a severity to what it means, for display.
+    `version` changes whenever pixels change. `parameters` maps a severity to what it means, for display. `unavailable`
+    says why it cannot be used here and what to install; suites that name it are refused with that.
     """
 
     name: str
@@ -139,6 +140,7 @@ class CorruptionSpec:
     version: str = "1"
     parameters: Mapping[int, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    unavailable: str = ""
 
     def __post_init__(self) -> None:
         _check(self, self.apply)

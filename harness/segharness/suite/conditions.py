@@ -94,6 +94,9 @@ class _Expansion:
             self._mixture(node, spec, severities or spec.severities)
 
     def _corruption(self, node: Node, spec: CorruptionSpec, severities: Sequence[int], group: str) -> None:
+        if spec.unavailable:
+            self.problems.append(f"{node.mark}: `{spec.name}` cannot be used: {spec.unavailable}")
+            return
         for severity in severities:
             if severity not in spec.severities:
                 self.problems.append(
@@ -114,6 +117,10 @@ class _Expansion:
             if member is None:
                 self.problems.append(f"{node.mark}: mixture `{spec.name}` needs `{name}`, which no plugin offers")
                 continue
+            if member.unavailable:
+                self.problems.append(
+                    f"{node.mark}: `{name}` of mixture `{spec.name}` cannot be used: {member.unavailable}"
+                )
             versions.append(f"{name}={member.version}")
             for severity in severities:
                 if severity not in member.severities:

@@ -14,7 +14,7 @@ class Entry:
     description: str
     symbols: str
     parameters: tuple[object, ...]
-    version: str = "1"
+    version: str = "2"
 
     @property
     def module(self) -> str:
@@ -91,8 +91,8 @@ CATALOGUE: tuple[Entry, ...] = (
         "alpha",
         (12.5, 16.25, 21.25, 25.0, 30.0),
     ),
-    Entry("pixelate", "digital", "box downsampling, nearest upsampling", "scale", (0.6, 0.5, 0.4, 0.3, 0.25)),
-    Entry("jpeg_compression", "digital", "JPEG at low quality", "quality", (25, 18, 15, 10, 7)),
+    Entry("pixelate", "digital", "box downsampling, nearest upsampling", "scale", (0.6, 0.5, 0.4, 0.3, 0.25), "1"),
+    Entry("jpeg_compression", "digital", "JPEG at low quality", "quality", (25, 18, 15, 10, 7), "1"),
     Entry("speckle_noise", "noise", "multiplicative Gaussian noise", "sigma", (0.15, 0.2, 0.35, 0.45, 0.6)),
     Entry("gaussian_blur", "blur", "Gaussian blur", "sigma", (1, 2, 3, 4, 6)),
     Entry(
@@ -135,6 +135,11 @@ STAGES = tuple(
     for category in ("blur", "noise", "digital", "weather")
 )
 """What mixed corruption draws from, and in which order it applies them."""
+
+
+MIXED = "mixed"
+REFERENCE = "imagecorruptions/"
+"""What the names of the package's own corruptions begin with."""
 
 
 def parameters(name: str, severity: int) -> object:

@@ -2,72 +2,140 @@
 
 from __future__ import annotations
 
-import io
+import functools
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from PIL import Image as PillowImage
 
 from segharness_corruptions.catalogue import parameters
-from segharness_corruptions.pixels import Image, gaussian, sample, to_image, unit
+from segharness_corruptions.draws import uniforms
+from segharness_corruptions.filters import gaussian, sample
+from segharness_corruptions.pixels import Image, bands, corruption, truncated
+
+_BITS = 20
+"""Of the fraction of a fixed-point factor: with 8 bits of level and factors up to 255, products fit 31 bits."""
+_LEVELS = np.arange(256)
 
 
+@corruption
 def brightness(image: Image, severity: int, rng: np.random.Generator) -> Image:
     """V + c in HSV: with hue and saturation fixed, RGB scales with V; black becomes gray."""
-    raised = np.float32(parameters("brightness", severity))
-    values = unit(image)
-    v = values.max(axis=2, keepdims=True)
-    target = np.minimum(v + raised, 1)
-    return to_image(np.where(v > 0, values * (target / np.maximum(v, 1e-6)), target))
+    factors, black = _brightness_factors(severity)
+    brighter = np.empty_like(image)
+    for rows in bands(image):
+        red, green, blue = cv2.split(image[rows])
+        value = cv2.max(cv2.max(red, green), blue)
+        scaled = cv2.merge([cv2.LUT(value, factors)] * 3)
+        scaled *= image[rows]
+        scaled >>= _BITS
+        brighter[rows] = scaled
+        if not value.all():
+            brighter[rows][value == 0] = black
+    return brighter
 
 
+@functools.cache
+def _brightness_factors(severity: int) -> tuple[npt.NDArray[np.int32], int]:
+    """Return what V multiplies a level by, in fixed point, and the level that black becomes.
+
+    Where a product is whole, the package's doubles decide, as they do for V itself: it may lose a level.
+    """
+    raised = float(parameters("brightness", severity))  # type: ignore[arg-type]
+    levels = np.maximum(_LEVELS, 1)
+    target = (np.minimum(levels / 255 + raised, 1) * 255).astype(np.int64)
+    factors = np.ceil(np.minimum(levels + 255 * raised, 255) / levels * (1 << _BITS)).astype(np.int64)
+    factors -= (levels * factors >> _BITS) > target
+    factors[0] = 0
+    return factors.astype(np.int32), int(raised * 255)
+
+
+@corruption
 def saturate(image: Image, severity: int, rng: np.random.Generator) -> Image:
     """a S + b in HSV: with hue and value fixed, every channel's distance to V scales with S; gray has the hue red."""
+    factors, reddened = _saturation_factors(severity)
+    saturated = np.empty_like(image)
+    for rows in bands(image):
+        planes = cv2.split(image[rows])
+        value = cv2.max(cv2.max(planes[0], planes[1]), planes[2])
+        least = cv2.min(cv2.min(planes[0], planes[1]), planes[2])
+        index = value.astype(np.uint16)
+        index <<= 8
+        index |= least
+        scaled = cv2.merge([factors.take(index)] * 3)
+        value3 = cv2.merge([value] * 3)
+        scaled *= value3 - image[rows]
+        scaled += (1 << _BITS) - 1
+        scaled >>= _BITS
+        np.subtract(value3, scaled, out=saturated[rows], casting="unsafe")
+        if reddened.any():
+            saturated[rows][..., 1:] -= reddened.take(index)[..., None]
+    return saturated
+
+
+@functools.cache
+def _saturation_factors(severity: int) -> tuple[npt.NDArray[np.int32], Image]:
+    """Return two tables over 256 V + min: what a distance to V is multiplied by, and what gray loses of green and blue.
+
+    Where a product is whole, the package's doubles decide, as they do for the smallest channel: it may lose a level.
+    """
     factor, addend = parameters("saturate", severity)  # type: ignore[misc]
-    values = unit(image)
-    v = values.max(axis=2, keepdims=True)
-    span = v - values.min(axis=2, keepdims=True)
-    s = span / np.maximum(v, 1e-6)
-    target = np.clip(s * np.float32(factor) + np.float32(addend), 0, 1)
-    coloured = v - (v - values) * (target / np.maximum(s, 1e-6))
-    gray = v * (1 - target * np.array([0, 1, 1], dtype=np.float32))
-    return to_image(np.where(span > 0, coloured, gray))
+    value, least = np.mgrid[:256, :256]
+    span = np.maximum(value - least, 0)
+    some = np.where(span > 0, span, 1)
+    v = np.maximum(value, 1) / 255
+    target = np.clip((v - least / 255) / v * factor + addend, 0, 1)
+    lowest = (np.where(value > 0, v, 0) * (1 - target) * 255).astype(np.int64)
+    exact = np.clip(span / np.maximum(value, 1) * factor + addend, 0, 1) * value / some
+    factors = np.floor(exact * (1 << _BITS) + 1e-6).astype(np.int64)
+    factors += value - (factors * span + (1 << _BITS) - 1 >> _BITS) > lowest
+    gray = value - (value / 255 * (1 - addend) * 255).astype(np.int64)
+    return (
+        np.where(span > 0, factors, 0).astype(np.int32).ravel(),
+        np.where(span > 0, 0, gray).astype(np.uint8).ravel(),
+    )
 
 
+@corruption
 def contrast(image: Image, severity: int, rng: np.random.Generator) -> Image:
     """(x - mean) c + mean, the mean of each channel."""
     factor = float(parameters("contrast", severity))  # type: ignore[arg-type]
-    means = image.mean(axis=(0, 1), dtype=np.float64) / 255
-    levels = np.arange(256)[:, None] / 255
-    tables = to_image((levels - means) * factor + means)
-    return np.stack([tables[image[..., channel], channel] for channel in range(3)], axis=2)
+    means = np.array(cv2.sumElems(image)[:3]) / (image.shape[0] * image.shape[1])
+    table = (_LEVELS[:, None] - means) * factor + means
+    return cv2.LUT(image, np.clip(table, 0, 255).astype(np.uint8)[None])
 
 
+@corruption
 def jpeg_compression(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """Encoded and decoded by Pillow."""
-    buffer = io.BytesIO()
-    PillowImage.fromarray(image).save(buffer, "JPEG", quality=parameters("jpeg_compression", severity))
-    with PillowImage.open(buffer) as compressed:
-        return np.array(compressed)
+    """Encoded and decoded by libjpeg."""
+    quality = int(parameters("jpeg_compression", severity))  # type: ignore[call-overload]
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
 
 
+@corruption
 def pixelate(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """Box filter down, nearest neighbour up, by Pillow."""
+    """Box filter down by Pillow, nearest neighbour up."""
     scale = float(parameters("pixelate", severity))  # type: ignore[arg-type]
     height, width = image.shape[:2]
     small = PillowImage.fromarray(image).resize((int(width * scale), int(height * scale)), PillowImage.Resampling.BOX)
-    return np.array(small.resize((width, height), PillowImage.Resampling.NEAREST))
+    return cv2.resize(np.asarray(small), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
+@corruption
 def elastic_transform(image: Image, severity: int, rng: np.random.Generator) -> Image:
     """Uniform displacements, smoothed and scaled, both axes bounded by the height as in the reference package."""
-    alpha = np.float32(parameters("elastic_transform", severity))
+    alpha = float(parameters("elastic_transform", severity))  # type: ignore[arg-type]
     height, width = image.shape[:2]
-    bound = height * 0.005
     sigma = (0.01 * height, 0.01 * width)
-    dx, dy = (
-        gaussian(rng.uniform(-bound, bound, (height, width)).astype(np.float32), sigma, 3.0, cv2.BORDER_REFLECT) * alpha
-        for _ in range(2)
-    )
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    return to_image(sample(unit(image), y + dy, x + dx))
+    reach = np.float32(alpha * height * 0.005)
+    right, down = (gaussian(uniforms(rng, (height, width)), sigma, 3.0, cv2.BORDER_REFLECT) for _ in range(2))
+    right *= reach
+    down *= reach
+    right += np.arange(width, dtype=np.float32)
+    down += np.arange(height, dtype=np.float32)[:, None]
+    values, bent = image.astype(np.float32), np.empty_like(image)
+    for rows in bands(image):
+        bent[rows] = truncated(sample(values, down[rows], right[rows]))
+    return bent

@@ -1,7 +1,9 @@
-"""The arithmetic that corruptions share: floats in and out, blurs, zooms, sampling. Shapes (H, W) or (H, W, C)."""
+"""What every corruption starts and ends with: the contract of its arguments, bands of rows, floats to uint8."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import cv2
@@ -10,82 +12,66 @@ import numpy.typing as npt
 
 Image: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float32]
+Corruption: TypeAlias = Callable[[Image, int, np.random.Generator], Image]
+
+SMALLEST = 32
+"""Pixels of the shorter side, as in the reference package."""
+NUDGE = 2.0**-12
+"""Added, in levels of 255, before a float is truncated, so that flat areas do not hang on its last bit."""
+ROUND_DOWN = NUDGE - 0.5
+"""Added, in levels, where OpenCV rounds to the nearest level: the result is truncated."""
+_BAND = 1 << 16
 
 
-def unit(image: Image) -> Floats:
-    """Return the image as float32 in [0, 1]."""
-    return image.astype(np.float32) / np.float32(255)
+def corruption(function: Corruption) -> Corruption:
+    """Make a function of checked arguments a corruption: what is no image, severity or generator is refused.
 
-
-def to_image(values: npt.NDArray[Any]) -> Image:
-    """Clip floats in [0, 1] and return uint8, truncated as the reference package does."""
-    return (np.clip(values, 0, 1) * np.asarray(255, values.dtype)).astype(np.uint8)
-
-
-def gaussian(
-    values: Floats, sigma: float | tuple[float, float], truncate: float = 4.0, border: int = cv2.BORDER_REPLICATE
-) -> Floats:
-    """Return a Gaussian blur; `sigma` is one, or (vertical, horizontal), in pixels; the kernel ends at `truncate` sigmas."""
-    vertical, horizontal = sigma if isinstance(sigma, tuple) else (sigma, sigma)
-    size = tuple(2 * int(truncate * s + 0.5) + 1 for s in (horizontal, vertical))
-    return cv2.GaussianBlur(values, size, sigmaX=horizontal, sigmaY=vertical, borderType=border)
-
-
-def motion(values: Floats, radius: int, sigma: float, angle: float) -> Floats:
-    """Return a blur along one direction: 2 * radius + 1 taps from the pixel on, weights of half a Gaussian.
-
-    `angle` in degrees. Borders are replicated. Taps that would leave the image altogether end the sum.
+    Raises:
+        TypeError: the image is no uint8 array, or `rng` is no numpy Generator.
+        ValueError: the image is not (H, W, 3) with sides from 32 pixels, or the severity is not 1 to 5.
     """
-    taps = 2 * radius + 1
-    weights = np.exp(-(np.arange(taps, dtype=np.float64) ** 2) / (2.0 * sigma**2))
-    weights /= weights.sum()
-    across, down = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-    height, width = values.shape[:2]
-    offsets = [(-int(np.ceil(i * down - 0.5)), -int(np.ceil(i * across - 0.5))) for i in range(taps)]
-    leaving = next((i for i, (dy, dx) in enumerate(offsets) if abs(dy) >= height or abs(dx) >= width), taps)
-    reach = taps
-    padded = cv2.copyMakeBorder(values, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
-    blurred = np.zeros_like(values)
-    for weight, (dy, dx) in zip(weights[:leaving], offsets[:leaving], strict=True):
-        blurred += np.float32(weight) * padded[reach - dy : reach - dy + height, reach - dx : reach - dx + width]
-    return blurred
+
+    @functools.wraps(function)
+    def checked(image: Image, severity: int, rng: np.random.Generator) -> Image:
+        check(image, severity)
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(f"rng is a {type(rng).__name__}, not a numpy Generator (numpy.random.default_rng(0))")
+        return function(np.ascontiguousarray(image), int(severity), rng)
+
+    return checked
 
 
-def zoom_centre(values: Floats, factor: float) -> Floats:
-    """Return the centre of an image enlarged by `factor`, bilinear with aligned corners; at least as large as the image."""
-    for axis in (0, 1):
-        length = values.shape[axis]
-        kept = int(np.ceil(length / factor))
-        first = (length - kept) // 2
-        values = np.take(values, range(first, first + kept), axis=axis)
-    for axis in (0, 1):
-        values = _stretch(values, round(values.shape[axis] * factor), axis)
-    return values
+def check(image: Any, severity: Any) -> None:
+    """Raise TypeError or ValueError unless these are a uint8 RGB image (H, W, 3) from 32x32 and a severity from 1 to 5."""
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"the image is a {type(image).__name__}, not a numpy array (numpy.asarray(image))")
+    if image.dtype != np.uint8:
+        hint = "; multiply floats in [0, 1] by 255" if image.dtype.kind == "f" else ""
+        raise TypeError(f"the image is {image.dtype}, not uint8{hint}")
+    if image.ndim == 2:
+        raise ValueError(f"the image is {image.shape}, not RGB (H, W, 3): repeat a grayscale image three times")
+    if image.ndim != 3 or image.shape[2] != 3:
+        alpha = ": leave the alpha channel out" if image.ndim == 3 and image.shape[2] == 4 else ""
+        raise ValueError(f"the image is {image.shape}, not RGB (H, W, 3){alpha}")
+    if min(image.shape[:2]) < SMALLEST:
+        raise ValueError(
+            f"the image has {image.shape[1]}x{image.shape[0]} pixels; at least {SMALLEST}x{SMALLEST} are needed"
+        )
+    if isinstance(severity, bool) or not isinstance(severity, (int, np.integer)) or not 1 <= severity <= 5:
+        raise ValueError(f"severity {severity!r} is not a whole number from 1 to 5")
 
 
-def _stretch(values: Floats, length: int, axis: int) -> Floats:
-    """Resample one axis to `length` by linear interpolation with aligned corners."""
-    last = values.shape[axis] - 1
-    position = np.arange(length) * (last / max(1, length - 1))
-    left = np.minimum(position.astype(np.int64), max(0, last - 1))
-    share = (position - left).astype(np.float32)
-    share = share.reshape([-1 if a == axis else 1 for a in range(values.ndim)])
-    low = np.take(values, left, axis=axis)
-    return low + share * (np.take(values, np.minimum(left + 1, last), axis=axis) - low)
+def bands(image: npt.NDArray[Any], size: int = 1) -> Iterator[slice]:
+    """Yield slices of rows, so small that what is computed on one stays in a core's cache; `size` makes them taller.
+
+    All but the last have a multiple of four rows, so that words drawn band by band are those drawn at once.
+    """
+    height = image.shape[0]
+    rows = max(4, size * _BAND // max(1, image[0].size) & ~3)
+    for start in range(0, height, rows):
+        yield slice(start, min(start + rows, height))
 
 
-def sample(values: Floats, y: Floats, x: Floats) -> Floats:
-    """Return the image at real positions (H, W), bilinear, reflected at the borders (edge pixel repeated)."""
-    height, width = values.shape[:2]
-    top, left = np.floor(y), np.floor(x)
-    down, right = (y - top)[..., None], (x - left)[..., None]
-    rows = [_reflect(top.astype(np.int64) + step, height) for step in (0, 1)]
-    columns = [_reflect(left.astype(np.int64) + step, width) for step in (0, 1)]
-    above = values[rows[0], columns[0]] * (1 - right) + values[rows[0], columns[1]] * right
-    below = values[rows[1], columns[0]] * (1 - right) + values[rows[1], columns[1]] * right
-    return above * (1 - down) + below * down
-
-
-def _reflect(index: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.int64]:
-    index = np.mod(index, 2 * length)
-    return np.where(index >= length, 2 * length - 1 - index, index)
+def truncated(values: Floats) -> Image:
+    """Return levels of 255, float32 (H, W, C), as uint8: clipped, fractions cut off as the reference package does."""
+    return cv2.add(values, (ROUND_DOWN,) * 4, dtype=cv2.CV_8U)

@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from segharness import ConditionSet, CorruptionSpec, MixtureSpec, hookimpl
 
-from segharness_corruptions.catalogue import ALL, CATALOGUE, COMMON, PAPER15, STAGES
+from segharness_corruptions import reference
+from segharness_corruptions.catalogue import ALL, CATALOGUE, COMMON, MIXED, PAPER15, REFERENCE, STAGES
 
 
 @hookimpl
 def segharness_corruptions() -> list[CorruptionSpec | MixtureSpec | ConditionSet]:
-    corruptions = [
-        CorruptionSpec(
-            entry.name,
-            f"segharness_corruptions.{entry.module}:{entry.name}",
-            entry.category,
-            entry.description,
-            version=entry.version,
-            parameters={severity: f"{entry.symbols}: {value}" for severity, value in enumerate(entry.parameters, 1)},
-        )
-        for entry in CATALOGUE
-    ]
+    found = reference.version()
+    missing = "" if found else "imagecorruptions is not installed: pip install 'segharness-corruptions[reference]'"
     return [
-        *corruptions,
-        MixtureSpec("mixed", STAGES, "one blur, one noise, one digital, one weather, drawn for every image"),
-        ConditionSet("paper15", PAPER15, (3,), "the robustness benchmark for instance segmentation: 15 at severity 3"),
+        *_family("", "segharness_corruptions.{0.module}:{0.name}", None, ""),
+        *_family(REFERENCE, "segharness_corruptions.reference:PACKAGE.{0.name}", found or "-", missing),
         ConditionSet("imagenet-c-common", COMMON, (1, 2, 3, 4, 5), "ImageNet-C's 15 common corruptions"),
         ConditionSet("imagenet-c-all", ALL, (1, 2, 3, 4, 5), "ImageNet-C's 15 common and 4 validation corruptions"),
     ]
+
+
+def _family(
+    prefix: str, place: str, version: str | None, unavailable: str
+) -> Iterator[CorruptionSpec | MixtureSpec | ConditionSet]:
+    """Yield the 19 corruptions of a family, its mixture, and its set for the robustness benchmark."""
+    own = " (the package's own)" if prefix else ""
+    for entry in CATALOGUE:
+        yield CorruptionSpec(
+            prefix + entry.name,
+            place.format(entry),
+            entry.category,
+            entry.description + own,
+            version=version or entry.version,
+            parameters={severity: f"{entry.symbols}: {value}" for severity, value in enumerate(entry.parameters, 1)},
+            unavailable=unavailable,
+        )
+    yield MixtureSpec(
+        prefix + MIXED,
+        tuple(tuple(prefix + name for name in stage) for stage in STAGES),
+        f"one blur, one noise, one digital, one weather, drawn for every image{own}",
+    )
+    yield ConditionSet(
+        f"{prefix}paper15",
+        tuple(prefix + name for name in PAPER15),
+        (3,),
+        f"the robustness benchmark for instance segmentation: 15 at severity 3{own}",
+    )

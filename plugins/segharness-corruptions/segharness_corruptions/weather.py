@@ -11,27 +11,43 @@ import numpy.typing as npt
 from PIL import Image as PillowImage
 
 from segharness_corruptions.catalogue import parameters
-from segharness_corruptions.pixels import Floats, Image, gaussian, motion, to_image, unit, zoom_centre
+from segharness_corruptions.draws import as_uniforms, normals, words
+from segharness_corruptions.filters import gaussian, motion, zoom_centre, zoomed_length
+from segharness_corruptions.pixels import NUDGE, ROUND_DOWN, Floats, Image, bands, corruption, truncated
 
 _FROST_PICTURES = ("1", "2", "2", "4", "5")
 """The benchmark draws from five files; the second and the third differ in their alpha channel alone, which is not used."""
-_WATER = np.array([175, 238, 238], dtype=np.float32) / np.float32(255)
-_MUD = np.array([63, 42, 20], dtype=np.float32) / np.float32(255)
+_WATER = (175, 238, 238)
+_MUD = (63, 42, 20)
 
 
+@corruption
 def snow(image: Image, severity: int, rng: np.random.Generator) -> Image:
     """Blurred flakes and the same flakes turned by half a turn, over a whitened scene."""
     mean, scale, zoom, threshold, radius, sigma, mix = parameters("snow", severity)  # type: ignore[misc]
-    values = unit(image)
-    height, width = values.shape[:2]
-    flakes = (mean + scale * rng.standard_normal((height, width))).astype(np.float32)
-    flakes = zoom_centre(flakes, zoom)
-    flakes[flakes < threshold] = 0
-    flakes = motion(np.clip(flakes, 0, 1), radius, sigma, rng.uniform(-135, -45))
-    flakes = (np.round(flakes * 255) / 255)[:height, :width, None].astype(np.float32)
-    gray = cv2.cvtColor(values, cv2.COLOR_RGB2GRAY)[..., None]
-    scene = np.float32(mix) * values + np.float32(1 - mix) * np.maximum(values, gray * 1.5 + 0.5)
-    return to_image(scene + flakes + flakes[::-1, ::-1])
+    height, width = image.shape[:2]
+    field = normals(rng, (height, width))
+    field *= np.float32(scale)
+    field += np.float32(mean)
+    flakes = zoom_centre(field, zoom, slice(0, zoomed_length(height, zoom)), zoomed_length(width, zoom))
+    flakes *= flakes >= threshold
+    np.clip(flakes, 0, 1, out=flakes)
+    flakes = motion(flakes, radius, sigma, rng.uniform(-135, -45))[:height, :width]
+    flakes = np.round(flakes * np.float32(255))
+    flakes += flakes[::-1, ::-1].copy()
+    snowy = np.empty_like(image)
+    for rows in bands(image):
+        scene = image[rows].astype(np.float32)
+        # (1 - mix) max(x, white) + mix x, where white = 1.5 gray + 127.5
+        white = cv2.cvtColor(scene, cv2.COLOR_RGB2GRAY)
+        white *= np.float32(1.5 * (1 - mix))
+        white += np.float32(127.5 * (1 - mix))
+        whitened = cv2.merge([white] * 3)
+        whitened += np.float32(mix) * scene
+        np.maximum(whitened, scene, out=whitened)
+        whitened += cv2.merge([flakes[rows]] * 3)
+        snowy[rows] = truncated(whitened)
+    return snowy
 
 
 @functools.cache
@@ -41,6 +57,7 @@ def frost_picture(index: int) -> Image:
         return np.array(PillowImage.open(file).convert("RGB"))
 
 
+@corruption
 def frost(image: Image, severity: int, rng: np.random.Generator) -> Image:
     """A crop of one of five pictures, enlarged so that it covers the image and a tenth more."""
     own, icy = parameters("frost", severity)  # type: ignore[misc]
@@ -51,63 +68,129 @@ def frost(image: Image, severity: int, rng: np.random.Generator) -> Image:
     ice = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
     top = int(rng.integers(ice.shape[0] - height))
     left = int(rng.integers(ice.shape[1] - width))
-    crop = ice[top : top + height, left : left + width].astype(np.float32)
-    return np.clip(np.float32(own) * image + np.float32(icy) * crop, 0, 255).astype(np.uint8)
+    return cv2.addWeighted(image, own, ice[top : top + height, left : left + width], icy, ROUND_DOWN)
 
 
+@corruption
 def fog(image: Image, severity: int, rng: np.random.Generator) -> Image:
     """A height map in [0, 1] added, and the sum scaled back to the image's own maximum."""
     strength, decay = parameters("fog", severity)  # type: ignore[misc]
     height, width = image.shape[:2]
-    values = unit(image)
-    top = float(values.max())
-    size = 1 << max(1, max(height, width) - 1).bit_length()
-    cloud = height_map(size, decay, rng)[:height, :width, None].astype(np.float32)
-    return to_image((values + np.float32(strength) * cloud) * np.float32(top / (top + strength)))
+    top = int(image.max()) / 255
+    kept = top / (top + strength)
+    cloud = height_map(height, width, decay, rng)
+    cloud *= np.float32(255 * strength * kept)
+    cloud += np.float32(NUDGE)
+    darker = (np.arange(256) * kept).astype(np.float32)
+    foggy = np.empty_like(image)
+    for rows in bands(image):
+        values = cv2.LUT(image[rows], darker)
+        values += cv2.merge([cloud[rows]] * 3)
+        foggy[rows] = values  # never over 255
+    return foggy
 
 
-def height_map(size: int, decay: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Return a diamond-square map (size, size) in [0, 1] on a torus; `size` is a power of two.
+def height_map(height: int, width: int, decay: float, rng: np.random.Generator) -> Floats:
+    """Return the upper left of a diamond-square map in [0, 1] on a torus; its side is the next power of two.
 
     Every new point is the mean of its four neighbours plus U(-w, w) w, where w is 100 at first and is divided by `decay`
-    with every halving of the step.
+    with every halving of the step. The whole map is scaled to [0, 1], whatever part is returned.
     """
-    heights = np.zeros((size, size))
+    size = 1 << max(1, max(height, width) - 1).bit_length()
+    heights = np.zeros((1, 1), np.float32)
     wibble = 100.0
-    step = size
-    while step >= 2:
-        half = step // 2
-        corners = heights[::step, ::step]
-        around = corners + np.roll(corners, -1, axis=0)
-        centres = _wibbled(around + np.roll(around, -1, axis=1), wibble, rng)
-        heights[half::step, half::step] = centres
-        heights[::step, half::step] = _wibbled(
-            centres + np.roll(centres, 1, axis=0) + corners + np.roll(corners, -1, axis=1), wibble, rng
-        )
-        heights[half::step, ::step] = _wibbled(
-            centres + np.roll(centres, 1, axis=1) + corners + np.roll(corners, -1, axis=0), wibble, rng
-        )
-        step = half
+    while 2 * len(heights) < size:
+        side = 2 * len(heights)
+        heights, _ = _refined(heights, wibble**2, rng, side, side)
         wibble /= decay
-    heights -= heights.min()
-    return heights / heights.max()
+    heights, (low, high) = _refined(heights, wibble**2, rng, height, width)
+    heights -= np.float32(low)
+    heights *= np.float32(1 / (high - low))
+    return heights
 
 
-def _wibbled(total: npt.NDArray[np.float64], wibble: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    return total / 4 + wibble * rng.uniform(-wibble, wibble, total.shape)
+def _refined(
+    corners: Floats, reach: float, rng: np.random.Generator, height: int, width: int
+) -> tuple[Floats, tuple[float, float]]:
+    """Return the upper left of a map of twice the size, and the extremes of all of it.
+
+    First the centres of squares are drawn, then the middles of their upper and of their left sides.
+    """
+    size = len(corners)
+    drawn = [words(rng, (size, size)) for _ in range(3)]
+    wrapped = cv2.copyMakeBorder(corners, 0, 1, 0, 1, cv2.BORDER_WRAP)
+    centres = np.empty((size + 1, size + 1), np.float32)  # with the last row and column repeated before the first
+    for rows in bands(corners):
+        around = wrapped[rows] + wrapped[rows.start + 1 : rows.stop + 1]
+        centres[1:, 1:][rows] = _wibbled(around[:, :-1] + around[:, 1:], drawn[0][rows], reach)
+    centres[0], centres[:, 0] = centres[-1], centres[:, -1]
+    finer = np.empty((height, width), np.float32)
+    extremes = [_extremes(corners), _extremes(centres[1:, 1:])]
+    for rows in bands(corners):
+        here, inner = wrapped[rows], centres[1:, 1:][rows]
+        top = here[:, :-1] + here[:, 1:]
+        top += inner
+        top += centres[:-1, 1:][rows]
+        left = here[:, :-1] + wrapped[rows.start + 1 : rows.stop + 1, :-1]
+        left += inner
+        left += centres[1:, :-1][rows]
+        top, left = _wibbled(top, drawn[1][rows], reach), _wibbled(left, drawn[2][rows], reach)
+        extremes += [_extremes(top), _extremes(left)]
+        wanted = finer[2 * rows.start : 2 * rows.stop]
+        wanted[::2] = _interleaved(corners[rows], top, wanted[::2])
+        wanted[1::2] = _interleaved(left, inner, wanted[1::2])
+    return finer, (min(low for low, _ in extremes), max(high for _, high in extremes))
 
 
+def _wibbled(total: Floats, drawn: npt.NDArray[np.uint16], reach: float) -> Floats:
+    """Return the mean of four and what was drawn around it."""
+    values = as_uniforms(drawn)
+    values *= np.float32(reach)
+    total *= np.float32(0.25)
+    values += total
+    return values
+
+
+def _interleaved(even: Floats, odd: Floats, wanted: Floats) -> Floats:
+    """Return columns of two in turn, as much of the upper left as is wanted."""
+    count, width = wanted.shape
+    return cv2.merge([even, odd]).reshape(len(even), -1)[:count, :width]
+
+
+def _extremes(values: Floats) -> tuple[float, float]:
+    return float(values.min()), float(values.max())
+
+
+@corruption
 def spatter(image: Image, severity: int, rng: np.random.Generator) -> Image:
     """Blobs of smoothed noise: drops of water that shine at their edges, or mud that covers."""
     mean, scale, sigma, threshold, intensity, mud = parameters("spatter", severity)  # type: ignore[misc]
-    values = unit(image)
-    liquid = gaussian((mean + scale * rng.standard_normal(values.shape[:2])).astype(np.float32), sigma)
+    liquid = normals(rng, image.shape[:2])
+    liquid *= np.float32(scale)
+    liquid += np.float32(mean)
+    liquid = gaussian(liquid, sigma)
     if mud:
         cover = gaussian((liquid > threshold).astype(np.float32), intensity)
-        cover[cover < 0.8] = 0
-        return to_image(values * (1 - cover[..., None]) + _MUD * cover[..., None])
-    liquid[liquid < threshold] = 0
-    return to_image(values + (_drops(liquid) * np.float32(intensity))[..., None] * _WATER)
+        cover *= cover >= 0.8
+        return _covered(image, cover)
+    liquid *= liquid >= threshold
+    shine = _drops(liquid)
+    shine *= np.float32(intensity)
+    shades = {level: cv2.add(shine * np.float32(level), ROUND_DOWN, dtype=cv2.CV_8U) for level in set(_WATER)}
+    return cv2.add(image, cv2.merge([shades[level] for level in _WATER]))
+
+
+def _covered(image: Image, cover: Floats) -> Image:
+    """Return mud where the cover is, the image where it is not."""
+    muddy = np.empty_like(image)
+    for rows in bands(image):
+        share = cv2.merge([cover[rows]] * 3)
+        mud = cv2.merge([cover[rows] * np.float32(level) for level in _MUD])
+        np.subtract(1, share, out=share)
+        share *= image[rows]
+        share += mud
+        muddy[rows] = truncated(share)
+    return muddy
 
 
 def _drops(liquid: Floats) -> Floats:

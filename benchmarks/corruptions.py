@@ -1,0 +1,150 @@
+"""What corrupting costs: ours against the imagecorruptions package, in one process, one thread each, in turn.
+
+    python benchmarks/corruptions.py [--image FILE] [--repeats N] [--only time threads memory]
+
+Medians and their ratios at 640x427 and 2048x1024, severity 3; how much two threads do of what one does; and the memory a
+corruption needs, as a multiple of its image (resident set at its peak, tables and libraries loaded before).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+from segharness_corruptions import corrupt
+from segharness_corruptions.catalogue import ALL, PAPER15, REFERENCE
+
+SIZES = ((640, 427), (2048, 1024))
+SEVERITY = 3
+MOST_MEMORY = 12
+"""Multiples of the image."""
+SLOW = ("glass_blur", "zoom_blur")
+"""Of the package: a third of the repeats, and once at the large size."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--image", type=Path, help="a photograph; made of shapes and noise when absent")
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument(
+        "--only", nargs="+", choices=("time", "threads", "memory"), default=("time", "threads", "memory")
+    )
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.memory_of:
+        print(measured_memory(args.memory_of))
+        return 0
+    cv2.setNumThreads(1)
+    if "time" in args.only:
+        for size in SIZES:
+            times(picture(args.image, size), args.repeats)
+    if "threads" in args.only:
+        for size in SIZES:
+            threads(picture(args.image, size), args.repeats)
+    return memory() if "memory" in args.only else 0
+
+
+def picture(file: Path | None, size: tuple[int, int]) -> np.ndarray:
+    """Return an image, uint8 (H, W, 3), of a size (width, height)."""
+    if file is not None:
+        return cv2.resize(cv2.imread(str(file), cv2.IMREAD_COLOR_RGB), size, interpolation=cv2.INTER_CUBIC)
+    rng = np.random.Generator(np.random.Philox(key=1))
+    image = cv2.resize(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8), size, interpolation=cv2.INTER_CUBIC)
+    return cv2.add(image, rng.integers(0, 12, image.shape, dtype=np.uint8))
+
+
+def times(image: np.ndarray, repeats: int) -> None:
+    height, width = image.shape[:2]
+    print(f"\n{width}x{height}, severity {SEVERITY}, one thread, medians in ms\n")
+    print("| corruption | package | ours | ratio |\n|---|---:|---:|---:|")
+    totals = {"package": 0.0, "ours": 0.0}
+    for name in ALL:
+        once = name in SLOW and width > 1000
+        package, ours = in_turn(
+            lambda key, name=name: corrupt(image, REFERENCE + name, SEVERITY, seed=key),
+            lambda key, name=name: corrupt(image, name, SEVERITY, seed=key),
+            1 if once else max(3, repeats // 3) if name in SLOW else repeats,
+        )
+        print(f"| {name} | {package:.1f} | {ours:.2f} | {package / ours:.1f} |", flush=True)
+        if name in PAPER15:
+            totals["package"] += package
+            totals["ours"] += ours
+    print(
+        f"| **the paper's 15** | {totals['package']:.0f} | {totals['ours']:.1f} | **{totals['package'] / totals['ours']:.1f}** |"
+    )
+
+
+def in_turn(first: Callable[[int], object], second: Callable[[int], object], repeats: int) -> tuple[float, float]:
+    """Return the medians of two functions' milliseconds, called in turn; the second five times to the first's one."""
+    found: tuple[list[float], list[float]] = ([], [])
+    if repeats > 1:
+        first(0)
+    second(0)
+    for key in range(repeats):
+        for function, seconds, count in ((first, found[0], 1), (second, found[1], 5)):
+            for _ in range(count):
+                start = time.perf_counter()
+                function(key)
+                seconds.append(time.perf_counter() - start)
+    return statistics.median(found[0]) * 1e3, statistics.median(found[1]) * 1e3
+
+
+def threads(image: np.ndarray, repeats: int) -> None:
+    """Print how much of the paper's 15 two threads do in the time of one, in turn."""
+    jobs = [(name, key) for key in range(4 if image.shape[1] > 1000 else 16) for name in PAPER15]
+
+    def seconds(count: int) -> float:
+        with ThreadPoolExecutor(count) as pool:
+            start = time.perf_counter()
+            list(pool.map(lambda job: corrupt(image, job[0], SEVERITY, seed=job[1]), jobs))
+            return time.perf_counter() - start
+
+    seconds(2)
+    ratios = sorted(seconds(1) / seconds(2) for _ in range(repeats))
+    print(
+        f"\n{image.shape[1]}x{image.shape[0]}: two threads do {statistics.median(ratios):.2f} times the work of one "
+        f"({ratios[0]:.2f} to {ratios[-1]:.2f} over {repeats})"
+    )
+
+
+def memory() -> int:
+    """Print what every corruption needs beside its input; 1 when one needs more than it may."""
+    width, height = SIZES[1]
+    print(f"\npeak memory beside the input, in multiples of a {width}x{height} image; at most {MOST_MEMORY}\n")
+    worst = 0.0
+    for name in ALL:
+        command = [sys.executable, __file__, "--memory-of", name]
+        needed = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        worst = max(worst, needed)
+        print(f"{name:20s} {needed:5.1f}")
+    return int(worst > MOST_MEMORY)
+
+
+def measured_memory(name: str) -> float:
+    """Return by how many times the image the resident set grows at its peak; Linux."""
+    cv2.setNumThreads(1)
+    image = picture(None, SIZES[1])
+    for key in range(8):  # tables, libraries, all of frost's pictures
+        corrupt(image[:64, :64], name, SEVERITY, seed=key)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = resident()
+    corrupt(image, name, SEVERITY)
+    return (resident() - before) / image.nbytes
+
+
+def resident() -> int:
+    """Return the peak of the resident set in bytes since it was last reset."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

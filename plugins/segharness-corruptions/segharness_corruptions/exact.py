@@ -1,0 +1,144 @@
+"""Blurs in float32 whose every level is the one that the reference package's doubles give.
+
+The package truncates weighted means. Where a float32 mean lies so near a whole level that its rounding could decide, and
+only there, the mean is taken again in doubles, in the package's order of additions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from segharness_corruptions.pixels import Floats, Image, bands
+
+Doubles = npt.NDArray[np.float64]
+
+ROUNDING = 2.0**-19
+"""Relative: further than float32 moves a weighted mean."""
+_LEVELS = np.arange(256)
+_FEW = 2000
+"""How many means are taken again without asking first which areas are flat."""
+
+
+def truncated_mean(
+    image: Image,
+    missing: Floats,
+    again: Callable[[Doubles], Doubles],
+    reach: int,
+    border: int,
+    slack: float = 0.0,
+) -> Image:
+    """Return truncated means.
+
+    Near white, where photographs are flat for long stretches, means are told apart by what they are short of white.
+
+    Args:
+        image: uint8 (H, W, 3).
+        missing: 255 minus the means, float32 (H, W, 3); negative only where `slack` is given.
+        again: takes the neighbourhoods of N values, levels as float64 (N, 2 * reach + 1, 2 * reach + 1), and returns
+            their means as the package computes them, in levels, float64 (N,).
+        reach, border: how far the mean reaches, and OpenCV's border mode.
+        slack: levels that `missing` may be off beside its relative rounding.
+    """
+    flat = _flat(again, reach)
+    levels, doubts = np.empty_like(image), []
+    for rows in bands(image, 2):
+        levels[rows], doubtful = _truncated(missing[rows], slack, bool(flat[255] == 255))
+        doubts.append(np.flatnonzero(doubtful) + rows.start * image[0].size)
+    where = np.concatenate(doubts)
+    padded = cv2.copyMakeBorder(image, reach, reach, reach, reach, border)
+    if len(where) > _FEW:
+        where = _settle_flat_areas(levels, where, image, padded, flat, reach)
+    _settle(levels, where, padded, again, reach)
+    return levels
+
+
+def _truncated(missing: Floats, slack: float, white_stays: bool) -> tuple[Image, npt.NDArray[np.bool_]]:
+    """Return levels, and which of them doubles have to decide."""
+    positive = np.maximum(missing, 0) if slack else missing
+    short = cv2.convertScaleAbs(positive, alpha=1 - ROUNDING, beta=0.5 - slack)
+    doubtful = cv2.convertScaleAbs(positive, alpha=1 + ROUNDING, beta=0.5 + slack) != short
+    levels = cv2.bitwise_not(short)
+    if slack:
+        doubtful &= missing >= -slack
+        return levels, doubtful
+    # near 0.5 float32 cannot tell 0 from 1e-9, which doubles do
+    tinted = missing > 0
+    levels -= tinted.view(np.uint8) & (short == 0).view(np.uint8)
+    if not white_stays:
+        doubtful |= ~tinted
+    return levels, doubtful
+
+
+def _flat(again: Callable[[Doubles], Doubles], reach: int) -> Image:
+    """Return what becomes of flat areas of each level, uint8 (256,)."""
+    size = 2 * reach + 1
+    return _cut(again(np.broadcast_to(_LEVELS[:, None, None].astype(np.float64), (256, size, size))))
+
+
+def _settle_flat_areas(
+    levels: Image, where: npt.NDArray[np.intp], image: Image, padded: Image, flat: Image, reach: int
+) -> npt.NDArray[np.intp]:
+    """Set those of the values `where` whose whole neighbourhood is of one level; return the others."""
+    around = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    inner = slice(reach, -reach), slice(reach, -reach)
+    others = []
+    for rows in bands(image, 4):
+        first, last = (row * image[0].size for row in (rows.start, rows.stop))
+        some = where[slice(*np.searchsorted(where, (first, last)))]
+        if not len(some):
+            continue
+        near = padded[rows.start : rows.stop + 2 * reach]
+        alike = (cv2.erode(near, around)[inner] == cv2.dilate(near, around)[inner]).ravel().take(some - first)
+        even = some[alike]
+        levels.reshape(-1)[even] = flat.take(image.reshape(-1).take(even))
+        others.append(some[~alike])
+    return np.concatenate(others)
+
+
+def _settle(
+    levels: Image, where: npt.NDArray[np.intp], padded: Image, again: Callable[[Doubles], Doubles], reach: int
+) -> None:
+    """Set the values `where` from their neighbourhoods."""
+    size = 2 * reach + 1
+    windows = sliding_window_view(padded, (size, size), axis=(0, 1))
+    at_once = max(1, (1 << 17) // size**2)
+    for start in range(0, len(where), at_once):
+        some = where[start : start + at_once]
+        near = windows[np.unravel_index(some, levels.shape)]
+        levels.reshape(-1)[some] = _cut(again(near.astype(np.float64)))
+
+
+def _cut(means: Doubles) -> Image:
+    return np.clip(means, 0, 255).astype(np.uint8)
+
+
+def gaussian_again(sigma: float) -> tuple[Callable[[Doubles], Doubles], int]:
+    """Return the package's Gaussian mean of neighbourhoods, and its reach.
+
+    scipy filters one axis after the other and adds from the ends of the kernel to the middle.
+    """
+    reach = int(4.0 * sigma + 0.5)
+    weights = np.exp(-0.5 / (sigma * sigma) * np.arange(-reach, reach + 1) ** 2)
+    weights /= weights.sum()
+
+    def mean(near: Doubles) -> Doubles:
+        values = near / 255.0
+        for _ in range(2):  # down, then across
+            total = values[:, reach] * weights[reach]
+            for step in range(reach):
+                total = total + (values[:, step] + values[:, 2 * reach - step]) * weights[step]
+            values = total
+        return np.clip(values, 0, 1) * 255
+
+    return mean, reach
+
+
+def kernel_again(kernel: Floats) -> tuple[Callable[[Doubles], Doubles], int]:
+    """Return the mean of neighbourhoods under a square kernel, and its reach: any order of additions decides alike."""
+    weights = kernel.astype(np.float64)
+    return lambda near: np.einsum("nij,ij->n", near, weights), len(kernel) // 2

@@ -1,0 +1,139 @@
+"""The filters that corruptions share. Images are (H, W) or (H, W, C); uint8 or float32 in, float32 out, in their units."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segharness_corruptions.pixels import Floats, Image, bands
+
+
+def separable(values: Image | Floats, across: Floats, down: Floats, border: int = cv2.BORDER_REPLICATE) -> Floats:
+    """Return a convolution with the outer product of two odd kernels."""
+    return cv2.sepFilter2D(values, cv2.CV_32F, across, down, borderType=border)
+
+
+def gaussian(
+    values: Image | Floats,
+    sigma: float | tuple[float, float],
+    truncate: float = 4.0,
+    border: int = cv2.BORDER_REPLICATE,
+) -> Floats:
+    """Return a Gaussian blur; `sigma` in pixels, or (vertical, horizontal); the kernel ends at `truncate` sigmas."""
+    vertical, horizontal = sigma if isinstance(sigma, tuple) else (sigma, sigma)
+    return separable(values, bell(horizontal, truncate), bell(vertical, truncate), border)
+
+
+@functools.lru_cache(64)
+def bell(sigma: float, truncate: float) -> Floats:
+    """Return a Gaussian kernel of weight 1, float32 (2r + 1, 1), r the nearest whole number to truncate * sigma."""
+    reach = int(truncate * sigma + 0.5)
+    weights = np.exp(-(np.arange(-reach, reach + 1, dtype=np.float64) ** 2) / (2 * sigma**2))
+    return (weights / weights.sum())[:, None].astype(np.float32)
+
+
+def motion(values: Image | Floats, radius: int, sigma: float, angle: float) -> Floats:
+    """Return a blur along one direction: 2 * radius + 1 taps from the pixel on, weights of half a Gaussian.
+
+    `angle` in degrees. Borders are replicated. Taps that would leave the image altogether end the sum.
+    """
+    taps = _taps(values.shape[:2], radius, sigma, angle)
+    downs, rights = zip(*taps, strict=True)
+    top, left = -min(downs), -min(rights)  # taps include (0, 0)
+    height, width = values.shape[:2]
+    padded = cv2.copyMakeBorder(values, top, max(downs), left, max(rights), cv2.BORDER_REPLICATE)
+    blurred = np.zeros(values.shape, np.float32)
+    for rows in bands(blurred, 2):
+        near = padded[rows.start : rows.stop + top + max(downs)].astype(np.float32)
+        total = blurred[rows]
+        count = rows.stop - rows.start
+        for (down, right), weight in taps.items():
+            seen = near[top + down : top + down + count, left + right : left + right + width]
+            cv2.scaleAdd(seen, weight, total, dst=total)
+    return blurred
+
+
+def _taps(shape: tuple[int, ...], radius: int, sigma: float, angle: float) -> dict[tuple[int, int], float]:
+    """Return what a motion blur sums: (rows down, columns right) of each neighbour, and its weight."""
+    count = 2 * radius + 1
+    weights = np.exp(-(np.arange(count, dtype=np.float64) ** 2) / (2.0 * sigma**2))
+    weights /= weights.sum()
+    across, down = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    taps: dict[tuple[int, int], float] = {}
+    for step, weight in enumerate(weights):
+        offset = int(np.ceil(step * down - 0.5)), int(np.ceil(step * across - 0.5))
+        if abs(offset[0]) >= shape[0] or abs(offset[1]) >= shape[1]:
+            break
+        taps[offset] = taps.get(offset, 0.0) + float(weight)
+    return taps
+
+
+def zoom_centre(values: Floats, factor: float, rows: slice, columns: int) -> Floats:
+    """Return rows, and columns from the left, of the image's centre enlarged by `factor`: bilinear, aligned corners.
+
+    The benchmark's last row or column is black where the last position, as a double, lies beyond the last pixel.
+    """
+    down, right = (_Zoom.of(length, factor) for length in values.shape[:2])
+    matrix = np.array([[right.step, 0, right.first], [0, down.step, down.first + down.step * rows.start]])
+    zoomed = cv2.warpAffine(
+        values,
+        matrix,
+        (columns, rows.stop - rows.start),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    if down.last_is_black and rows.stop == down.length:
+        zoomed[-1] = 0
+    if right.last_is_black and columns == right.length:
+        zoomed[:, -1] = 0
+    return zoomed
+
+
+def zoomed_length(length: int, factor: float) -> int:
+    """Return how long the centre that covers `length` is after enlarging: at least `length`."""
+    return _Zoom.of(length, factor).length
+
+
+@dataclass(frozen=True)
+class _Zoom:
+    """One axis: the step in the image for one in the enlarged centre, where the centre begins, its enlarged length."""
+
+    step: float
+    first: int
+    length: int
+    last_is_black: bool
+
+    @classmethod
+    def of(cls, length: int, factor: float) -> _Zoom:
+        kept = int(np.ceil(length / factor))
+        enlarged = round(kept * factor)
+        step = (kept - 1) / (enlarged - 1)
+        return cls(step, (length - kept) // 2, enlarged, step * (enlarged - 1) > kept - 1)
+
+
+def sample(values: Floats, down: Floats, right: Floats) -> Floats:
+    """Return the image at real positions (H, W), bilinear, reflected at the borders (edge pixel repeated)."""
+    return cv2.remap(values, right, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+
+
+def as_separable(kernel: npt.NDArray[np.float64]) -> Sequence[tuple[Floats, Floats]]:
+    """Return pairs of 1-D kernels whose outer products sum to a kernel that is symmetric in both directions.
+
+    They are its singular vectors; those of weight 0, up to rounding in float32, are left out.
+    """
+    u, weights, v = np.linalg.svd(kernel)
+    kept = weights > 1e-6
+    return [
+        (_mirrored(w * row), _mirrored(column))
+        for w, column, row in zip(weights[kept], u.T[kept], v[kept], strict=True)
+    ]
+
+
+def _mirrored(half: npt.NDArray[np.float64]) -> Floats:
+    """Return a symmetric kernel, float32 (N, 1), without what rounding made unlike: OpenCV then needs half the products."""
+    return ((half + half[::-1]) / 2)[:, None].astype(np.float32)

@@ -1,0 +1,131 @@
+"""The imagecorruptions package itself, as it is on PyPI, made to work on current libraries: family ``imagecorruptions/``.
+
+The release does not import beside a current setuptools and calls what numpy and scikit-image have removed. Its file of
+corruptions is executed here with an import function of ours, which hands it what it expects; nothing of the user's
+environment is patched. The same way its ``numpy.random`` becomes a generator of the calling thread.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import importlib.metadata
+import threading
+import types
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from segharness_corruptions.catalogue import BY_NAME
+
+PACKAGE_NAME = "imagecorruptions"
+SHIM = "1"
+"""Changes whenever the pixels of the family change through us."""
+
+
+def version() -> str | None:
+    """Return the family's version: the package's and ours; None where the package is not installed."""
+    try:
+        return f"{importlib.metadata.version(PACKAGE_NAME)}+shim.{SHIM}"
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+class Package:
+    """The package's corruptions as attributes: functions (image, severity, rng), loaded when the first is called."""
+
+    def __init__(self) -> None:
+        self._random = threading.local()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in BY_NAME:
+            raise AttributeError(name)
+        return functools.partial(self._corrupt, name)
+
+    def _corrupt(self, name: str, image: Any, severity: int, rng: Any) -> Any:
+        """Corrupt with numpy's legacy generator seeded by 32 bits of `rng`: what ``numpy.random.seed`` would give."""
+        from numpy.random import RandomState
+
+        from segharness_corruptions.pixels import check
+
+        check(image, severity)
+        return self.corrupt(name, image, severity, RandomState(int(rng.integers(1 << 32))))
+
+    def corrupt(self, name: str, image: Any, severity: int, random: Any) -> Any:
+        """Return a corrupted image, drawing from `random`: anything with the functions of ``numpy.random`` that are used.
+
+        Raises:
+            ImportError: the package, or what it needs, is not installed.
+        """
+        import numpy as np
+        from PIL import Image
+
+        function = self._functions[name]
+        self._random.now = random
+        return np.uint8(function(Image.fromarray(image), severity))
+
+    @functools.cached_property
+    def _functions(self) -> dict[str, Any]:
+        try:
+            folder = Path(str(importlib.metadata.distribution(PACKAGE_NAME).locate_file(PACKAGE_NAME)))
+        except importlib.metadata.PackageNotFoundError as error:
+            raise ImportError(
+                f"{PACKAGE_NAME} is not installed: pip install 'segharness-corruptions[reference]'"
+            ) from error
+        file = folder / "corruptions.py"
+        functions: dict[str, Any] = {
+            "__name__": "imagecorruptions.corruptions",
+            "__builtins__": {**vars(builtins), "__import__": _Imports(folder, self._random), "print": _quiet},
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), functions)
+        return functions
+
+
+class _Imports:
+    """What ``import`` does in the package's file: real modules, a few of them in the form that it expects."""
+
+    def __init__(self, folder: Path, random: threading.local) -> None:
+        import numpy as np
+        import scipy.ndimage
+        import skimage
+        import skimage.filters
+        import skimage.util
+
+        def gaussian(image: Any, sigma: Any, multichannel: bool = False, **options: Any) -> Any:
+            return skimage.filters.gaussian(image, sigma, channel_axis=-1 if multichannel else None, **options)
+
+        def random_noise(image: Any, **options: Any) -> Any:
+            return skimage.util.random_noise(image, rng=int(random.now.randint(1 << 31)), **options)
+
+        drawing = _Instead(np.random, lambda name: getattr(random.now, name), "uniform", "normal", "poisson", "randint")
+        noise = _Instead(skimage.util, lambda name: random_noise, "random_noise")
+        self._instead: dict[str, Any] = {
+            "numpy": _Instead(np, {"random": drawing, "float_": np.float64}.__getitem__, "random", "float_"),
+            "skimage": _Instead(skimage, lambda name: noise, "util"),
+            "skimage.filters": types.SimpleNamespace(gaussian=gaussian),
+            "scipy.ndimage.interpolation": scipy.ndimage,
+            "pkg_resources": types.SimpleNamespace(resource_filename=lambda _, name: str(folder / name)),
+        }
+
+    def __call__(self, name: str, *arguments: Any, **options: Any) -> Any:
+        return self._instead[name] if name in self._instead else builtins.__import__(name, *arguments, **options)
+
+
+class _Instead:
+    """A module of which some names are looked up elsewhere."""
+
+    def __init__(self, module: Any, look_up: Callable[[str], Any], *names: str) -> None:
+        self._module, self._look_up, self._names = module, look_up, names
+
+    def __getattr__(self, name: str) -> Any:
+        return self._look_up(name) if name in self._names else getattr(self._module, name)
+
+
+def _quiet(*_: object) -> None:
+    """The package prints when it pads: not on our standard output."""
+
+
+PACKAGE = Package()
