@@ -77,9 +77,8 @@ def times(image: np.ndarray, repeats: int) -> None:
         if name in PAPER15:
             totals["package"] += package
             totals["ours"] += ours
-    print(
-        f"| **the paper's 15** | {totals['package']:.0f} | {totals['ours']:.1f} | **{totals['package'] / totals['ours']:.1f}** |"
-    )
+    ratio = totals["package"] / totals["ours"]
+    print(f"| **the paper's 15** | {totals['package']:.0f} | {totals['ours']:.1f} | **{ratio:.1f}** |")
 
 
 def in_turn(first: Callable[[int], object], second: Callable[[int], object], repeats: int) -> tuple[float, float]:

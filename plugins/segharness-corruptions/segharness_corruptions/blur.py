@@ -37,7 +37,7 @@ def defocus_blur(image: Image, severity: int, rng: np.random.Generator) -> Image
     softening, remainder = _disk_parts(radius, sigma)
     soft = len(softening) // 2
     reach = radius + soft
-    height, width = image.shape[:2]
+    width = image.shape[1]
     kernel = disk(radius, sigma)
     again, kernel_reach = kernel_again(kernel)
     padded = cv2.copyMakeBorder(image, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)

@@ -45,7 +45,7 @@ def motion(values: Image | Floats, radius: int, sigma: float, angle: float) -> F
     taps = _taps(values.shape[:2], radius, sigma, angle)
     downs, rights = zip(*taps, strict=True)
     top, left = -min(downs), -min(rights)  # taps include (0, 0)
-    height, width = values.shape[:2]
+    width = values.shape[1]
     padded = cv2.copyMakeBorder(values, top, max(downs), left, max(rights), cv2.BORDER_REPLICATE)
     blurred = np.zeros(values.shape, np.float32)
     for rows in bands(blurred, 2):

@@ -101,7 +101,8 @@ class NoiseAgreement:
 
     `mean` and `variance` are sums over the levels of squared differences in standard errors, divided by the number of
     levels: about 1 for equal distributions. `quantile` is the largest difference between the shares of values up to the
-    package's 5, 25, 50, 75 and 95 % quantile. `least_p` is the smallest p of the 256 two-sample Kolmogorov-Smirnov tests, times 256.
+    package's 5, 25, 50, 75 and 95 % quantile. `least_p` is the smallest p of the 256 two-sample Kolmogorov-Smirnov
+    tests, times 256.
     """
 
     mean: float
