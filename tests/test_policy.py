@@ -90,7 +90,7 @@ def _has_docstring(node):
     return isinstance(node, kinds) and ast.get_docstring(node) is not None
 
 
-ROOMS = ["suite", "store", "runner", "score", "report", "cli"]
+ROOMS = ["suite", "store", "runner", "export", "score", "report", "cli"]
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -36,6 +36,9 @@ def segharness_commands() -> Iterable[CommandSpec]:
             "segharness.cli.offers:configure",
             "segharness.cli.offers:corruptions",
         ),
+        _command("corrupt", "corrupt image files"),
+        _command("preview", "draw one image under many corruptions, on one sheet"),
+        _command("export", "write a corrupted copy of a data set"),
         _command("plugins", "list the plugins found, what they offer, and which were left out"),
     ]
 

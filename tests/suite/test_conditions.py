@@ -50,4 +50,4 @@ def test_a_condition_of_two_sets_runs_once_and_counts_in_both(suites):
 def test_mixtures_are_outside_of_every_group_and_know_their_members_versions(suites):
     suite = suites.load(TEXT.replace("CONDITIONS", "[mixed]"))
     assert suite.condition_groups == ()
-    assert suite.conditions[0].mixture and "motion_blur=1" in suite.conditions[0].version
+    assert suite.conditions[0].mixture and "motion_blur=2" in suite.conditions[0].version

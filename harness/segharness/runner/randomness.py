@@ -11,7 +11,8 @@ def generator(seed: int, dataset: str, image_id: int, corruption: str, severity:
     """Return the generator of one image under one condition.
 
     Philox, keyed by 128 bits of BLAKE2b over the arguments, so that the draws depend on nothing else: not on order,
-    batch, worker, thread or restart.
+    batch, worker, thread or restart. `dataset` is the name of the data set's plugin, `corruption` that of the corruption
+    or mixture.
     """
     text = f"segharness:1:{seed}:{dataset}:{image_id}:{corruption}:{severity}"
     key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")

@@ -44,6 +44,13 @@ def build(root: Node, shown: str, file: Path, host: PluginHost, problems: list[s
     return _Builder(root, host, problems, written).suite(shown, file)
 
 
+def build_dataset(node: Node, host: PluginHost, problems: list[str]) -> DatasetEntry | None:
+    """Return the data set that a checked node of ``datasets:`` describes, outside of a suite."""
+    builder = _Builder(Node({}, node.mark), host, problems, ())
+    builder.add_dataset(node)
+    return builder.datasets[0] if builder.datasets else None
+
+
 class _Builder:
     def __init__(self, root: Node, host: PluginHost, problems: list[str], written: Collection[str]) -> None:
         self.root, self.host, self.problems, self.written = root, host, problems, written
@@ -54,7 +61,7 @@ class _Builder:
     def suite(self, shown: str, file: Path) -> Suite:
         self._requires()
         for node in self._list("datasets"):
-            self._dataset(node)
+            self.add_dataset(node)
         groups = self._groups()
         conditions, condition_groups = self._conditions()
         name = self._text("name") or re.sub(r"[^a-z0-9._-]", "-", file.stem.lower())
@@ -219,7 +226,7 @@ class _Builder:
 
     # ---------------------------------------------------------------------------------------------------- data sets
 
-    def _dataset(self, node: Node) -> None:
+    def add_dataset(self, node: Node) -> None:
         name_node = node.get("dataset") if isinstance(node.value, dict) else node
         assert name_node is not None
         spec = self.host.find(name_node.text, DatasetSpec)

@@ -83,7 +83,7 @@ def _override(root: Node, overrides: Overrides, notes: list[str], problems: list
     if overrides.models:
         old = value.pop("reference", None)
         value.pop("groups", None)
-        nodes = [_entry("--model", "model", text, problems) for text in overrides.models]
+        nodes = [entry("--model", "model", text, problems) for text in overrides.models]
         value["models"] = Node(nodes, Mark("--model", 0, 0))
         kept = old is not None and (isinstance(old.value, dict) or old.text in [_id_of(n, "model") for n in nodes])
         if old is not None and kept:
@@ -91,10 +91,10 @@ def _override(root: Node, overrides: Overrides, notes: list[str], problems: list
         elif not overrides.references:
             notes.append("no reference among the models given: CD and rCD are null; give --reference ID")
     if overrides.datasets:
-        nodes = [_entry("--dataset", "dataset", text, problems) for text in overrides.datasets]
+        nodes = [entry("--dataset", "dataset", text, problems) for text in overrides.datasets]
         value["datasets"] = Node(nodes, Mark("--dataset", 0, 0))
     if overrides.limit is not None:
-        value["limit"] = _scalar(str(overrides.limit), Mark("--limit", 0, 0))
+        value["limit"] = scalar(str(overrides.limit), Mark("--limit", 0, 0))
         if (datasets := value.get("datasets")) is not None:
             value["datasets"] = Node([_without_limit(n) for n in datasets.items()], datasets.mark, datasets.key_mark)
     for text in overrides.references:
@@ -114,9 +114,9 @@ def _reference(value: dict[str, Node], text: str, problems: list[str]) -> None:
     if not equals:
         group_name, rest = "", text
     results, _, model = rest.partition("::")
-    node = _scalar(rest, mark)
+    node = scalar(rest, mark)
     if results.endswith(".arrow"):
-        node = Node({"results": _scalar(results, mark), **({"model": _scalar(model, mark)} if model else {})}, mark)
+        node = Node({"results": scalar(results, mark), **({"model": scalar(model, mark)} if model else {})}, mark)
     groups = value.get("groups")
     if groups is None:
         value["reference"] = node
@@ -137,11 +137,11 @@ def _names(group: Node, name: str) -> bool:
     return found is not None and found.text == name
 
 
-def _entry(flag: str, kind: str, text: str, problems: list[str]) -> Node:
+def entry(flag: str, kind: str, text: str, problems: list[str]) -> Node:
     """Turn ``NAME,id=x,key=value`` into the node that a suite would have."""
     mark = Mark(flag, 0, 0)
     name, *settings = text.split(",")
-    top: dict[str, Node] = {kind: _scalar(name, mark)}
+    top: dict[str, Node] = {kind: scalar(name, mark)}
     options: dict[str, Node] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -149,7 +149,7 @@ def _entry(flag: str, kind: str, text: str, problems: list[str]) -> Node:
             problems.append(f"{flag} {text}: `{setting}` is not KEY=VALUE")
             continue
         place = top if key in ("id", "weights", "python", "batch_size", "limit") else options
-        place[key] = _scalar(value, mark)
+        place[key] = scalar(value, mark)
     if options:
         top["options"] = Node(options, mark)
     return Node(top, mark) if len(top) > 1 else top[kind]
@@ -163,7 +163,8 @@ def _id_of(node: Node, kind: str) -> str:
     return slug(name.text)
 
 
-def _scalar(text: str, mark: Mark) -> Node:
+def scalar(text: str, mark: Mark) -> Node:
+    """Turn a word of the command line into the node that a suite would have."""
     try:
         value = yaml.safe_load(text) if text else ""
     except (yaml.YAMLError, ValueError):

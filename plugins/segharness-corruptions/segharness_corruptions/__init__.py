@@ -25,8 +25,9 @@ def corrupt(
 ) -> npt.NDArray[np.uint8]:
     """Return a corrupted copy of an image.
 
-    The same arguments give the same pixels; with the seed of a suite, the id of its data set and the id of an image they
-    are the pixels of that run. Give each image its own `image_id` (or `seed`), or all of them get the same noise.
+    The same arguments give the same pixels; with a suite's seed, the name of its data set (``"coco/instances"``) and the
+    id of an image they are the pixels of that run. Give each image its own `image_id` (or `seed`), or all of them get the
+    same noise.
 
     Args:
         image: uint8 RGB (H, W, 3), both sides at least 32 pixels; not modified.

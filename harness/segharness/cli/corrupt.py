@@ -1,0 +1,99 @@
+"""``segharness corrupt``: image files, corrupted, as PNG files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from segharness.cli import Exit
+from segharness.errors import ImageError, UsageError
+from segharness.records import Condition
+from segharness.specs import ConditionSet, CorruptionSpec, MixtureSpec
+from segharness.suite.given import given_conditions
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files")
+    choosing(parser, required=True)
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="where IMAGE-CONDITION.png go")
+
+
+def choosing(parser: argparse.ArgumentParser, required: bool) -> None:
+    """Add the arguments that name conditions and what random draws depend on."""
+    parser.add_argument(
+        "--corruption",
+        action="append",
+        required=required,
+        default=[],
+        metavar="NAME",
+        help="a corruption, a mixture or a set; may be given more than once",
+    )
+    parser.add_argument(
+        "--severity",
+        action="append",
+        type=int,
+        default=[],
+        metavar="N",
+        help="default: all that there are; may be given more than once",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    parser.add_argument("--image-id", type=int, default=0, metavar="N", help="draw as for this image; default 0")
+
+
+def chosen(args: argparse.Namespace, names: Sequence[str]) -> list[Condition]:
+    """Return the conditions that corruptions and ``--severity`` name; one named with its level, as fog-3, keeps it."""
+    found: list[Condition] = []
+    for name in (name for text in names for name in text.split(",") if name):
+        some = given_conditions([name], args.host, "--corruption")
+        if args.severity and args.host.find(name, CorruptionSpec, MixtureSpec, ConditionSet):
+            levels = dict.fromkeys(f"{c.corruption}-{level}" for c in some for level in args.severity)
+            some = given_conditions(list(levels), args.host, "--severity")
+        found += some
+    conditions = [c for c in dict.fromkeys(found) if c.corruption is not None]
+    if not conditions:
+        raise UsageError(f"--corruption {','.join(names)}: names no corruption")
+    return conditions
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Write ``DIR/<image>-<condition>.png``; a broken image costs itself, exit code 1."""
+    conditions = chosen(args, args.corruption)
+    targets = _targets(args.images, conditions, args.out)
+    from segharness.export import read_image, write_png
+    from segharness.runner.image import Corruptor
+
+    corruptor = Corruptor(args.host, {c.name: c for c in conditions}, args.seed)
+    failed = 0
+    for file in args.images:
+        try:
+            sample, pixels = read_image(file, args.image_id)
+            for condition in conditions:
+                found = corruptor(pixels, condition, sample, "")
+                write_png(targets[file, condition.name], found.pixels)
+                drawn = f"  ({found.drawn.replace(',', ', ')})" if found.drawn else ""
+                print(f"{targets[file, condition.name]}{drawn}")
+        except ImageError as error:
+            failed += 1
+            print(f"error: {error}", file=sys.stderr)
+        except OSError as error:
+            raise UsageError(f"{args.out}: cannot be written: {error.strerror}") from error
+    return Exit.FAILED if failed else Exit.OK
+
+
+def _targets(images: Sequence[Path], conditions: Sequence[Condition], folder: Path) -> dict[tuple[Path, str], Path]:
+    """Return where each image goes under each condition; two must not go to one place, nor over an input."""
+    found = {(image, c.name): folder / f"{image.stem}-{c.name}.png" for image in images for c in conditions}
+    problems = []
+    if folder.exists() and not folder.is_dir():
+        problems.append(f"-o {folder}: is a file, not a folder")
+    for stem in sorted({i.stem for i in images if sum(other.stem == i.stem for other in set(images)) > 1}):
+        problems.append(f"two images are called `{stem}`: they would go to one file; corrupt them into two folders")
+    inputs = {image.resolve() for image in images}
+    for target in found.values():
+        if target.resolve() in inputs:
+            problems.append(f"{target}: is an image to corrupt; give -o another folder")
+    if problems:
+        raise UsageError(problems)
+    return found

@@ -1,0 +1,60 @@
+"""``segharness export``: a corrupted copy of a data set, in COCO's format."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from segharness.cli import Exit, positive
+from segharness.suite.given import given_conditions, given_dataset
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "dataset",
+        metavar="NAME[,KEY=VALUE...]",
+        help="a data set with its options, as for run --dataset",
+    )
+    parser.add_argument(
+        "--conditions",
+        action="append",
+        required=True,
+        metavar="NAME[,NAME...]",
+        help="as in a suite: sets, corruptions, mixtures, clean",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the suite's; default 0")
+    parser.add_argument("--limit", type=positive, metavar="N", help="only the first N images")
+    parser.add_argument("--format", choices=("png", "webp"), default="png", help="both lossless; default png")
+    parser.add_argument("--workers", type=positive, metavar="N", help="threads; default one a core")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the folder of the copy")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Make what is missing of the copy; a broken image costs itself, exit code 1."""
+    entry = given_dataset(args.dataset, args.host, args.limit)
+    conditions = given_conditions(args.conditions, args.host, "--conditions")
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # images are corrupted side by side
+    from segharness.data import open_dataset
+    from segharness.export import Copy, copy_dataset
+    from segharness.runner.progress import display
+
+    copy = Copy(open_dataset(entry, args.host), conditions, args.seed, args.out, args.format)
+    try:
+        with display(Console(stderr=True), -1 if args.quiet else 0) as show:
+            outcome = copy_dataset(copy, args.host, show, args.workers)
+    except KeyboardInterrupt:
+        print(f"interrupted: {args.out} keeps what is finished; the same command continues", file=sys.stderr)
+        return Exit.INTERRUPTED
+    kept = f", {outcome.kept} were there" if outcome.kept else ""
+    print(
+        f"{outcome.made} images made{kept}: annotations {args.out / 'annotations.json'}, images {args.out}/<condition>/"
+    )
+    if outcome.errors:
+        print(f"{len(outcome.errors)} failed; the copy is not complete", file=sys.stderr)
+        return Exit.FAILED
+    return Exit.OK

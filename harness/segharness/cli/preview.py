@@ -1,0 +1,46 @@
+"""``segharness preview``: one image under many corruptions, on one sheet."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from segharness.cli import Exit, positive
+from segharness.cli.corrupt import choosing, chosen
+from segharness.errors import ImageError, UsageError
+from segharness.specs import CorruptionSpec
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="an image file")
+    choosing(parser, required=False)
+    parser.add_argument("--width", type=positive, default=200, metavar="PIXELS", help="of each picture; default 200")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.png", help="the sheet")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Write the sheet; without ``--corruption`` all that belong to no family of their own."""
+    offered = [spec for spec in args.host.all(CorruptionSpec) if "/" not in spec.name and not spec.unavailable]
+    own = [spec.name for spec in sorted(offered, key=lambda spec: (spec.category, spec.name))]
+    if not args.corruption and not own:
+        raise UsageError("no corruption is on offer; install a plugin, e.g. segharness-corruptions")
+    conditions = chosen(args, args.corruption or own)
+    if args.out.suffix.lower() != ".png":
+        raise UsageError(f"-o {args.out}: the sheet is a PNG; name it {args.out.with_suffix('.png')}")
+    from segharness.export import contact_sheet, read_image, write_png
+    from segharness.runner.image import Corruptor
+
+    corruptor = Corruptor(args.host, {c.name: c for c in conditions}, args.seed)
+    try:
+        sample, pixels = read_image(args.image, args.image_id)
+        sheet = contact_sheet(pixels, conditions, lambda c: corruptor(pixels, c, sample, "").pixels, args.width)
+    except ImageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return Exit.FAILED
+    try:
+        write_png(args.out, sheet)
+    except OSError as error:
+        raise UsageError(f"-o {args.out}: cannot be written: {error.strerror}") from error
+    print(f"{args.out}: {len(conditions)} pictures, {sheet.shape[1]}x{sheet.shape[0]}")
+    return Exit.OK

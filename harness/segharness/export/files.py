@@ -1,0 +1,70 @@
+"""One image file in, one out."""
+
+from __future__ import annotations
+
+import io
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
+
+from segharness.errors import ImageError
+from segharness.records import Sample
+from segharness.runner.image import decode
+
+if TYPE_CHECKING:
+    from segharness.records import Image
+
+FORMATS = ("png", "webp")
+"""Lossless; PNG is faster to write, WebP smaller."""
+
+
+def read_image(file: Path, image_id: int = 0) -> tuple[Sample, Image]:
+    """Return an image file as a sample of its own, and its pixels: uint8 RGB (H, W, 3), read-only.
+
+    Raises:
+        ImageError: the file is missing, damaged, or no image.
+    """
+    try:
+        with PillowImage.open(file) as picture:
+            width, height = picture.size
+    except FileNotFoundError as error:
+        raise ImageError(f"{file}: missing") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{file}: not an image of a known format") from error
+    except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError) as error:
+        raise ImageError(f"{file}: cannot be read: {error}") from error
+    sample = Sample(image_id, file, height, width, str(file))
+    return sample, decode(sample)
+
+
+def encoded(pixels: Image, kind: str = "png") -> bytes:
+    """Return an image, uint8 RGB (H, W, 3), as the bytes of a lossless file."""
+    buffer = io.BytesIO()
+    options = {"png": {"compress_level": 1}, "webp": {"lossless": True, "method": 1}}[kind]
+    PillowImage.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def write_image(file: Path, data: bytes) -> None:
+    """Write a file so that it is whole or absent; its folder is made.
+
+    Raises:
+        OSError: the disk is full or not writable.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.{uuid.uuid4().hex}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, file)  # noqa: PTH105
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_png(file: Path, pixels: Image) -> None:
+    """Write an image, uint8 RGB (H, W, 3), as PNG."""
+    write_image(file, encoded(pixels))

@@ -1,0 +1,48 @@
+"""Parts of a suite that a command names without one: a data set, conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from segharness.errors import UsageError
+from segharness.plugins import PluginHost
+from segharness.records import Condition
+from segharness.suite.build import build_dataset
+from segharness.suite.check import check
+from segharness.suite.conditions import expand_conditions
+from segharness.suite.load import entry, scalar
+from segharness.suite.schema import SUITE
+from segharness.suite.source import Mark, Node
+from segharness.suite.suite import DatasetEntry
+
+
+def given_dataset(text: str, host: PluginHost, limit: int | None = None) -> DatasetEntry:
+    """Return the data set that ``NAME[,id=ID][,KEY=VALUE...]`` names, or its first `limit` images.
+
+    Raises:
+        UsageError: with all the mistakes found.
+    """
+    problems: list[str] = []
+    node = check(entry("DATASET", "dataset", text, problems), SUITE["properties"]["datasets"]["items"], problems)
+    found = build_dataset(node, host, problems) if node is not None else None
+    if problems or found is None:
+        raise UsageError(dict.fromkeys(problems))
+    return replace(found, limit=limit or found.limit)
+
+
+def given_conditions(texts: Sequence[str], host: PluginHost, flag: str) -> tuple[Condition, ...]:
+    """Return the conditions that names stand for, as in a suite: sets, corruptions, mixtures, ``clean``.
+
+    Raises:
+        UsageError: with all the mistakes found.
+    """
+    problems: list[str] = []
+    mark = Mark(flag, 0, 0)
+    names = [name for text in texts for name in text.split(",") if name]
+    if not names:
+        raise UsageError(f"{flag}: names no condition")
+    found, _ = expand_conditions(Node([scalar(name, mark) for name in names], mark), host, problems)
+    if problems:
+        raise UsageError(dict.fromkeys(problems))
+    return found
