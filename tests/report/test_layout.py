@@ -71,6 +71,19 @@ def test_severities_of_a_corruption_are_averaged_in_its_column(tmp_path):
     assert [round(e.percent, 6) for e in table.rows[0][1]] == [40.0, 20.0, 30.0, 80.0, 80.0, 80.0, 35.0, 27.5]
 
 
+def test_a_family_is_named_once_with_its_version(tmp_path, monkeypatch):
+    named = [dict(c) for c in CONDITIONS]
+    for condition in named[1:4]:
+        condition |= {"corruption": f"acme/{condition['corruption']}", "version": "2.1+shim.1"}
+    monkeypatch.setitem(globals(), "CONDITIONS", named)
+    table = make_report(results(tmp_path)).tables[0]
+    assert [c.heading for c in table.columns][-2:] == ["motion", "fog"]
+    assert table.notes[-1] == "corruptions of the family acme, version 2.1+shim.1"
+    named[1]["corruption"] = "motion_blur"
+    table = make_report(results(tmp_path)).tables[0]
+    assert [c.heading for c in table.columns][-2:] == ["motion", "acme/fog"]
+
+
 def test_what_is_missing_is_a_note_with_its_reason(tmp_path):
     [table] = make_report(results(tmp_path, missing=("b_1", "fog-5"))).tables
     assert table.rows[1][1][-1].percent is None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segharness.records import CLEAN
+from segharness.records import CLEAN, Condition
 from segharness.store import manifest_of, read_results
 from segharness.suite import OVERALL, ConditionGroup, Group, StoredReference, Suite
 
@@ -42,7 +42,7 @@ class PaperTable:
         title: what it is of.
         columns: of the numbers; the model's name comes before them.
         rows: (model, entries).
-        notes: reasons for what is missing, each once.
+        notes: reasons for what is missing, each once; the families of corruptions that have a name, with versions.
     """
 
     title: str
@@ -132,7 +132,8 @@ def _table(
     columns += [Column("MC" if len(mixed) == 1 else c.name) for c in mixed]
     if members:
         columns += [Column("avg"), *(Column(heading, "", True) for heading in _AGAINST)]
-    columns += [Column(_short(name, category), category) for category, name in ordered]
+    one_family = len({_family(name) for _, name in ordered}) == 1
+    columns += [Column(_short(name, category, one_family), category) for category, name in ordered]
 
     rows = []
     for model in group.models:
@@ -148,7 +149,8 @@ def _table(
     title += f", {group.name}" if len(suite.groups) > 1 else ""
     title += f", {conditions.name}" if len(suite.condition_groups) > 1 else ""
     title += f"; reference {reference}" if reference else ""
-    return PaperTable(title, tuple(columns), tuple(rows), _notes(columns, rows))
+    notes = (*_notes(columns, rows), *_families([*members, *mixed]))
+    return PaperTable(title, tuple(columns), tuple(rows), notes)
 
 
 _AGAINST = {"CD": "CD", "rCD": "rCD", "pooled": "rCD_pooled"}
@@ -157,15 +159,31 @@ _AGAINST = {"CD": "CD", "rCD": "rCD", "pooled": "rCD_pooled"}
 _TASKS = {"segm": "mask", "bbox": "box"}
 
 
+def _family(corruption: str) -> str:
+    return corruption.rpartition("/")[0]
+
+
+def _families(conditions: Sequence[Condition]) -> Iterator[str]:
+    """Yield a line for every family that is named in corruptions (``family/name``), with its version."""
+    found: dict[str, dict[str, None]] = {}
+    for condition in conditions:
+        family = _family(str(condition.corruption))
+        if family and not condition.mixture:
+            found.setdefault(family, {})[condition.version] = None
+    for family, versions in found.items():
+        yield f"corruptions of the family {family}, version {', '.join(versions)}"
+
+
 def _reference_name(group: Group, numbers: _Numbers, kind: tuple[str, ...], condition: str) -> str | None:
     if not isinstance(group.reference, StoredReference):
         return group.reference
     return group.reference.model or numbers.reference(group.models[0], kind, condition)
 
 
-def _short(corruption: str, category: str) -> str:
-    """Drop what the heading above says already: ``motion_blur`` under blur is ``motion``."""
+def _short(corruption: str, category: str, one_family: bool) -> str:
+    """Drop what the heading above or the note below says already: ``motion_blur`` under blur is ``motion``."""
     name = corruption.removesuffix(f"_{category}") if category else corruption
+    name = name.rpartition("/")[2] if one_family else name
     return name.removesuffix("_compression")
 
 

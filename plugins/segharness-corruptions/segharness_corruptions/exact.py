@@ -20,8 +20,8 @@ Doubles = npt.NDArray[np.float64]
 ROUNDING = 2.0**-19
 """Relative: further than float32 moves a weighted mean."""
 _LEVELS = np.arange(256)
-_FEW = 2000
-"""How many means are taken again without asking first which areas are flat."""
+_FEW = 1 / 512
+"""Share of the means that are taken again without asking first which areas are flat."""
 
 
 def truncated_mean(
@@ -51,7 +51,7 @@ def truncated_mean(
         doubts.append(np.flatnonzero(doubtful) + rows.start * image[0].size)
     where = np.concatenate(doubts)
     padded = cv2.copyMakeBorder(image, reach, reach, reach, reach, border)
-    if len(where) > _FEW:
+    if len(where) > _FEW * image.size:
         where = _settle_flat_areas(levels, where, image, padded, flat, reach)
     _settle(levels, where, padded, again, reach)
     return levels
