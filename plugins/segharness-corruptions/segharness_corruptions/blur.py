@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from segharness_corruptions.catalogue import parameters
-from segharness_corruptions.exact import gaussian_again, kernel_again, truncated_mean
+from segharness_corruptions.exact import Mean, gaussian_mean, kernel_mean, truncated_mean
 from segharness_corruptions.filters import as_separable, gaussian, motion, separable, zoom_centre
 from segharness_corruptions.pixels import Floats, Image, bands, corruption, truncated
 
@@ -23,8 +24,7 @@ def gaussian_blur(image: Image, severity: int, rng: np.random.Generator) -> Imag
 
 
 def _gaussian(image: Image, sigma: float) -> Image:
-    again, reach = gaussian_again(sigma)
-    return truncated_mean(image, gaussian(cv2.bitwise_not(image), sigma), again, reach, cv2.BORDER_REPLICATE)
+    return truncated_mean(image, gaussian(cv2.bitwise_not(image), sigma), gaussian_mean(sigma))
 
 
 @corruption
@@ -33,26 +33,59 @@ def defocus_blur(image: Image, severity: int, rng: np.random.Generator) -> Image
 
     The disk is summed exactly from an integral image, as rectangles; the softening is a convolution of the sums.
     """
-    radius, sigma = parameters("defocus_blur", severity)  # type: ignore[misc]
-    softening, remainder = _disk_parts(radius, sigma)
-    soft = len(softening) // 2
-    reach = radius + soft
-    width = image.shape[1]
-    kernel = disk(radius, sigma)
-    again, kernel_reach = kernel_again(kernel)
-    padded = cv2.copyMakeBorder(image, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
-    cv2.bitwise_not(padded, dst=padded)
+    lens = _Lens.of(*parameters("defocus_blur", severity))  # type: ignore[misc]
+    reach, soft, width = lens.reach, len(lens.softening) // 2, image.shape[1]
+    inverse = cv2.copyMakeBorder(image, reach, reach, reach, reach, lens.mean.border)
+    cv2.bitwise_not(inverse, dst=inverse)
     missing = np.empty(image.shape, np.float32)
-    for rows in bands(image, 2):
-        near = padded[rows.start : rows.stop + 2 * reach]
-        sums = _disk_sums(near, radius).astype(np.float32)
-        part = separable(sums, softening, softening)[soft : len(sums) - soft, soft : soft + width]
-        for across, down in remainder:
+    for rows in bands(image):
+        near = inverse[rows.start : rows.stop + 2 * reach]
+        sums = _disk_sums(near, reach - soft).astype(np.float32)
+        part = separable(sums, lens.softening, lens.softening)[soft : len(sums) - soft, soft : soft + width]
+        for across, down in lens.remainder:
             part += separable(near, across, down)[reach : len(near) - reach, reach : reach + width]
-        if remainder:
-            part -= np.float32(255 * (kernel.sum(dtype=np.float64) - 1))  # the kernel brightens
         missing[rows] = part
-    return truncated_mean(image, missing, again, kernel_reach, cv2.BORDER_REFLECT_101, 2.0**-11 if remainder else 0.0)
+    if not lens.remainder:
+        return truncated_mean(image, missing, lens.mean)
+    missing -= np.float32(lens.surplus)
+    return truncated_mean(image, missing, lens.mean, slack=2.0**-11)
+
+
+@dataclass(frozen=True)
+class _Lens:
+    """The kernel of defocus, taken apart.
+
+    Attributes:
+        reach: of sum and softening together.
+        softening: the 1-D kernel that makes means of the sums over a disk.
+        remainder: what the benchmark's kernel has beyond that, as pairs of 1-D kernels: it is softened within a square
+            that disks of radius 8 and 10 touch, and what leaves the square is reflected.
+        surplus: levels by which white is brightened, as the kernel weighs more than 1.
+        mean: the benchmark's kernel itself.
+    """
+
+    reach: int
+    softening: Floats
+    remainder: Sequence[tuple[Floats, Floats]]
+    surplus: float
+    mean: Mean
+
+    @classmethod
+    @functools.cache
+    def of(cls, radius: int, sigma: float) -> _Lens:
+        kernel, plain = disk(radius, sigma), disk(radius, 0.0).astype(np.float64)
+        soft = 1 if radius <= 8 else 2
+        reach = radius + soft
+        weights = cv2.getGaussianKernel(2 * soft + 1, sigma, cv2.CV_64F)
+        softened = cv2.sepFilter2D(_centred(plain, reach), cv2.CV_64F, weights, weights, borderType=cv2.BORDER_CONSTANT)
+        remainder = _centred(kernel.astype(np.float64), reach) - softened
+        return cls(
+            reach,
+            (weights * math.sqrt(plain.max())).astype(np.float32),
+            as_separable(remainder) if np.abs(remainder).max() > 1e-6 else (),
+            255 * (float(kernel.sum(dtype=np.float64)) - 1),
+            kernel_mean(kernel, cv2.BORDER_REFLECT_101),
+        )
 
 
 def _disk_sums(image: Image, radius: int) -> npt.NDArray[np.int32]:
@@ -76,29 +109,10 @@ def _disk_sums(image: Image, radius: int) -> npt.NDArray[np.int32]:
     return sums
 
 
-@functools.cache
-def _disk_parts(radius: int, sigma: float) -> tuple[Floats, Sequence[tuple[Floats, Floats]]]:
-    """Return the 1-D kernel that softens sums over a disk, and what the benchmark's kernel has beyond that.
-
-    The benchmark softens its kernel within a square that disks of radius 8 and 10 touch, and reflects what leaves it.
-    """
-    kernel = disk(radius, sigma).astype(np.float64)
-    plain = disk(radius, 0.0).astype(np.float64)
-    soft = 1 if radius <= 8 else 2
-    weights = cv2.getGaussianKernel(2 * soft + 1, sigma, cv2.CV_64F)
-    size = 2 * (radius + soft) + 1
-    softened = cv2.sepFilter2D(_centred(plain, size), cv2.CV_64F, weights, weights, borderType=cv2.BORDER_CONSTANT)
-    remainder = _centred(kernel, size) - softened
-    parts = as_separable(remainder) if np.abs(remainder).max() > 1e-6 else ()
-    return (weights * math.sqrt(plain.max())).astype(np.float32), parts
-
-
-def _centred(kernel: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float64]:
-    """Return a square kernel cut or filled with zeros to a size."""
-    margin = max(0, (size - len(kernel)) // 2)
-    filled = np.pad(kernel, margin)
-    cut = (len(filled) - size) // 2
-    return filled[cut : cut + size, cut : cut + size]
+def _centred(kernel: npt.NDArray[np.float64], reach: int) -> npt.NDArray[np.float64]:
+    """Return a square kernel cut, or filled with zeros, to a reach."""
+    more = reach - len(kernel) // 2
+    return np.pad(kernel, more) if more > 0 else kernel[-more : len(kernel) + more, -more : len(kernel) + more]
 
 
 def disk(radius: int, sigma: float) -> Floats:
@@ -125,7 +139,7 @@ def zoom_blur(image: Image, severity: int, rng: np.random.Generator) -> Image:
     # four channels: OpenCV warps them three times as fast as three
     values = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA).astype(np.float32)
     blurred = np.empty_like(image)
-    for rows in bands(image, 2):
+    for rows in bands(image):
         total = 2 * values[rows]  # itself, and enlarged by a factor of 1
         for factor in factors[1:]:
             total += zoom_centre(values, float(factor), rows, image.shape[1])

@@ -131,11 +131,8 @@ def elastic_transform(image: Image, severity: int, rng: np.random.Generator) -> 
     sigma = (0.01 * height, 0.01 * width)
     reach = np.float32(alpha * height * 0.005)
     right, down = (gaussian(uniforms(rng, (height, width)), sigma, 3.0, cv2.BORDER_REFLECT) for _ in range(2))
-    right *= reach
-    down *= reach
-    right += np.arange(width, dtype=np.float32)
-    down += np.arange(height, dtype=np.float32)[:, None]
     values, bent = image.astype(np.float32), np.empty_like(image)
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
     for rows in bands(image):
-        bent[rows] = truncated(sample(values, down[rows], right[rows]))
+        bent[rows] = truncated(sample(values, y[rows] + reach * down[rows], x + reach * right[rows]))
     return bent

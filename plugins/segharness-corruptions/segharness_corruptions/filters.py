@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from segharness_corruptions.pixels import Floats, Image, bands
 
-_WIDE = 1024
+_WIDE = 512
 """Columns that are filtered together: the rows in flight stay in a core's cache."""
 
 
 def separable(values: Image | Floats, across: Floats, down: Floats, border: int = cv2.BORDER_REPLICATE) -> Floats:
     """Return a convolution with the outer product of two odd kernels."""
     width, reach = values.shape[1], len(across) // 2
-    if width <= _WIDE:
+    if width <= 2 * _WIDE:
         return cv2.sepFilter2D(values, cv2.CV_32F, across, down, borderType=border)
     padded = cv2.copyMakeBorder(values, 0, 0, reach, reach, border)
     found = np.empty(values.shape, np.float32)
@@ -60,7 +60,7 @@ def motion(values: Image | Floats, radius: int, sigma: float, angle: float) -> F
     width = values.shape[1]
     padded = cv2.copyMakeBorder(values, top, max(downs), left, max(rights), cv2.BORDER_REPLICATE)
     blurred = np.zeros(values.shape, np.float32)
-    for rows in bands(blurred, 2):
+    for rows in bands(blurred):
         near = padded[rows.start : rows.stop + top + max(downs)].astype(np.float32)
         total = blurred[rows]
         count = rows.stop - rows.start

@@ -20,7 +20,8 @@ NUDGE = 2.0**-12
 """Added, in levels of 255, before a float is truncated, so that flat areas do not hang on its last bit."""
 ROUND_DOWN = NUDGE - 0.5
 """Added, in levels, where OpenCV rounds to the nearest level: the result is truncated."""
-_BAND = 1 << 16
+_BAND = 1 << 18
+"""Values in a band."""
 
 
 def corruption(function: Corruption) -> Corruption:
@@ -61,13 +62,13 @@ def check(image: Any, severity: Any) -> None:
         raise ValueError(f"severity {severity!r} is not a whole number from 1 to 5")
 
 
-def bands(image: npt.NDArray[Any], size: int = 1) -> Iterator[slice]:
-    """Yield slices of rows, so small that what is computed on one stays in a core's cache; `size` makes them taller.
+def bands(image: npt.NDArray[Any]) -> Iterator[slice]:
+    """Yield slices of rows: small enough for a core's cache, and so large that threads seldom meet at the interpreter lock.
 
     All but the last have a multiple of four rows, so that words drawn band by band are those drawn at once.
     """
     height = image.shape[0]
-    rows = max(4, size * _BAND // max(1, image[0].size) & ~3)
+    rows = max(4, _BAND // max(1, image[0].size) & ~3)
     for start in range(0, height, rows):
         yield slice(start, min(start + rows, height))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from segharness_corruptions import blur, digital, draws, filters, pixels, weather
 from segharness_corruptions.catalogue import ALL, BY_NAME, COMMON, PAPER15, STAGES, parameters
-from segharness_corruptions.exact import truncated_mean
+from segharness_corruptions.exact import Mean, truncated_mean
 from segharness_corruptions.plugin import segharness_corruptions
 from segharness_corruptions.reference import PACKAGE
 
@@ -127,10 +127,11 @@ def test_only_what_is_near_a_whole_level_is_taken_again():
         asked.append(len(near))
         return np.where(near[:, 1, 1] == 77, 42.0, near[:, 1, 1])
 
-    assert (truncated_mean(image, missing, again, 1, cv2.BORDER_REPLICATE) == 77).all()
+    mean = Mean.make(again, 1, cv2.BORDER_REPLICATE)
+    assert (truncated_mean(image, missing, mean) == 77).all()
     assert asked == [256]  # flat areas of every level
     missing[3, 4, 1] = 255 - 77
-    found = truncated_mean(image, missing, again, 1, cv2.BORDER_REPLICATE)
+    found = truncated_mean(image, missing, mean)
     assert found[3, 4, 1] == 42 and (found == 42).sum() == 1
 
 
