@@ -94,18 +94,16 @@ def _disk_sums(image: Image, radius: int) -> npt.NDArray[np.int32]:
     height, width = image.shape[0] - 2 * radius, image.shape[1] - 2 * radius
     sums = np.zeros((height, width, image.shape[2]), np.int32)
     heights = [math.isqrt(radius**2 - right**2) for right in range(radius + 1)]
-    narrower = None
-    for right in range(radius + 1):
+    inner = None  # what rectangles of the next height, which are wider, will add within these columns
+    for right in range(radius, -1, -1):
         if right < radius and heights[right] == heights[right + 1]:
             continue  # the widest of those of one height stands for all
         down = heights[right]
         columns = integral[radius + down + 1 :][:height] - integral[radius - down :][:height]
-        cv2.add(sums, columns[:, radius + right + 1 :][:, :width], dst=sums)
-        cv2.subtract(sums, columns[:, radius - right :][:, :width], dst=sums)
-        if narrower is not None:
-            cv2.subtract(sums, columns[:, radius + narrower + 1 :][:, :width], dst=sums)
-            cv2.add(sums, columns[:, radius - narrower :][:, :width], dst=sums)
-        narrower = right
+        more = columns if inner is None else columns - inner
+        cv2.add(sums, more[:, radius + right + 1 :][:, :width], dst=sums)
+        cv2.subtract(sums, more[:, radius - right :][:, :width], dst=sums)
+        inner = columns
     return sums
 
 

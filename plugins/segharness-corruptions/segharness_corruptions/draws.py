@@ -25,13 +25,8 @@ def words(rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.ui
 
 
 def uniforms(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Return float32 from U(-1, 1)."""
-    return as_uniforms(words(rng, shape))
-
-
-def as_uniforms(drawn: npt.NDArray[np.uint16]) -> Floats:
-    """Return words as float32 in (-1, 1): the middles of 65536 intervals."""
-    values = drawn.astype(np.float32)
+    """Return float32 from U(-1, 1): the middles of 65536 intervals."""
+    values = words(rng, shape).astype(np.float32)
     values -= np.float32((WORDS - 1) / 2)
     values *= np.float32(2 / WORDS)
     return values

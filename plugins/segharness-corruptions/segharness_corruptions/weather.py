@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from importlib.resources import files
 
 import cv2
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image as PillowImage
 
 from segharness_corruptions.catalogue import parameters
-from segharness_corruptions.draws import as_uniforms, normals, words
+from segharness_corruptions.draws import WORDS, normals, words
 from segharness_corruptions.filters import gaussian, motion, zoom_centre, zoomed_length
 from segharness_corruptions.pixels import NUDGE, ROUND_DOWN, Floats, Image, bands, corruption, truncated
 
@@ -101,18 +102,25 @@ def height_map(height: int, width: int, decay: float, rng: np.random.Generator) 
     wibble = 100.0
     while 2 * len(heights) < size:
         side = 2 * len(heights)
-        heights, _ = _refined(heights, wibble**2, rng, side, side)
+        heights = _refined(heights, wibble**2, rng, side, side, lambda part: None)
         wibble /= decay
-    heights, (low, high) = _refined(heights, wibble**2, rng, height, width)
+    extremes = [cv2.minMaxLoc(heights)[:2]]
+    heights = _refined(heights, wibble**2, rng, height, width, lambda part: extremes.append(cv2.minMaxLoc(part)[:2]))
+    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
     heights -= np.float32(low)
     heights *= np.float32(1 / (high - low))
     return heights
 
 
 def _refined(
-    corners: Floats, reach: float, rng: np.random.Generator, height: int, width: int
-) -> tuple[Floats, tuple[float, float]]:
-    """Return the upper left of a map of twice the size, and the extremes of all of it.
+    corners: Floats,
+    reach: float,
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    look: Callable[[Floats], None],
+) -> Floats:
+    """Return the upper left of a map of twice the size; `look` is shown all new points, also those that are cut off.
 
     First the centres of squares are drawn, then the middles of their upper and of their left sides.
     """
@@ -122,10 +130,11 @@ def _refined(
     centres = np.empty((size + 1, size + 1), np.float32)  # with the last row and column repeated before the first
     for rows in bands(corners):
         around = wrapped[rows] + wrapped[rows.start + 1 : rows.stop + 1]
-        centres[1:, 1:][rows] = _wibbled(around[:, :-1] + around[:, 1:], drawn[0][rows], reach)
+        middle = _wibbled(around[:, :-1] + around[:, 1:], drawn[0][rows], reach)
+        look(middle)
+        centres[1:, 1:][rows] = middle
     centres[0], centres[:, 0] = centres[-1], centres[:, -1]
     finer = np.empty((height, width), np.float32)
-    extremes = [_extremes(corners), _extremes(centres[1:, 1:])]
     for rows in bands(corners):
         here, inner = wrapped[rows], centres[1:, 1:][rows]
         top = here[:, :-1] + here[:, 1:]
@@ -135,30 +144,23 @@ def _refined(
         left += inner
         left += centres[1:, :-1][rows]
         top, left = _wibbled(top, drawn[1][rows], reach), _wibbled(left, drawn[2][rows], reach)
-        extremes += [_extremes(top), _extremes(left)]
+        look(top)
+        look(left)
         wanted = finer[2 * rows.start : 2 * rows.stop]
         wanted[::2] = _interleaved(corners[rows], top, wanted[::2])
         wanted[1::2] = _interleaved(left, inner, wanted[1::2])
-    return finer, (min(low for low, _ in extremes), max(high for _, high in extremes))
+    return finer
 
 
 def _wibbled(total: Floats, drawn: npt.NDArray[np.uint16], reach: float) -> Floats:
-    """Return the mean of four and what was drawn around it."""
-    values = as_uniforms(drawn)
-    values *= np.float32(reach)
-    total *= np.float32(0.25)
-    values += total
-    return values
+    """Return the mean of four and U(-reach, reach) around it."""
+    return cv2.addWeighted(drawn.astype(np.float32), 2 * reach / WORDS, total, 0.25, -reach * (WORDS - 1) / WORDS)
 
 
 def _interleaved(even: Floats, odd: Floats, wanted: Floats) -> Floats:
     """Return columns of two in turn, as much of the upper left as is wanted."""
     count, width = wanted.shape
     return cv2.merge([even, odd]).reshape(len(even), -1)[:count, :width]
-
-
-def _extremes(values: Floats) -> tuple[float, float]:
-    return float(values.min()), float(values.max())
 
 
 @corruption
