@@ -60,7 +60,7 @@ def motion(values: Image | Floats, radius: int, sigma: float, angle: float) -> F
     width = values.shape[1]
     padded = cv2.copyMakeBorder(values, top, max(downs), left, max(rights), cv2.BORDER_REPLICATE)
     blurred = np.zeros(values.shape, np.float32)
-    for rows in bands(blurred):
+    for rows in bands(blurred, 4):
         near = padded[rows.start : rows.stop + top + max(downs)].astype(np.float32)
         total = blurred[rows]
         count = rows.stop - rows.start

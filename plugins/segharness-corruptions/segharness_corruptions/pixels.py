@@ -62,13 +62,14 @@ def check(image: Any, severity: Any) -> None:
         raise ValueError(f"severity {severity!r} is not a whole number from 1 to 5")
 
 
-def bands(image: npt.NDArray[Any]) -> Iterator[slice]:
+def bands(image: npt.NDArray[Any], size: int = 1) -> Iterator[slice]:
     """Yield slices of rows: small enough for a core's cache, and so large that threads seldom meet at the interpreter lock.
 
-    All but the last have a multiple of four rows, so that words drawn band by band are those drawn at once.
+    Where single operations are quick, `size` makes bands larger. All but the last have a multiple of four rows, so that
+    words drawn band by band are those drawn at once.
     """
     height = image.shape[0]
-    rows = max(4, _BAND // max(1, image[0].size) & ~3)
+    rows = max(4, size * _BAND // max(1, image[0].size) & ~3)
     for start in range(0, height, rows):
         yield slice(start, min(start + rows, height))
 

@@ -37,7 +37,7 @@ def snow(image: Image, severity: int, rng: np.random.Generator) -> Image:
     flakes = np.round(flakes * np.float32(255))
     flakes += flakes[::-1, ::-1].copy()
     snowy = np.empty_like(image)
-    for rows in bands(image):
+    for rows in bands(image, 2):
         scene = image[rows].astype(np.float32)
         # (1 - mix) max(x, white) + mix x, where white = 1.5 gray + 127.5
         white = cv2.cvtColor(scene, cv2.COLOR_RGB2GRAY)
@@ -84,7 +84,7 @@ def fog(image: Image, severity: int, rng: np.random.Generator) -> Image:
     cloud += np.float32(NUDGE)
     darker = (np.arange(256) * kept).astype(np.float32)
     foggy = np.empty_like(image)
-    for rows in bands(image):
+    for rows in bands(image, 2):
         values = cv2.LUT(image[rows], darker)
         values += cv2.merge([cloud[rows]] * 3)
         foggy[rows] = values  # never over 255
@@ -185,7 +185,7 @@ def spatter(image: Image, severity: int, rng: np.random.Generator) -> Image:
 def _covered(image: Image, cover: Floats) -> Image:
     """Return mud where the cover is, the image where it is not."""
     muddy = np.empty_like(image)
-    for rows in bands(image):
+    for rows in bands(image, 2):
         share = cv2.merge([cover[rows]] * 3)
         mud = cv2.merge([cover[rows] * np.float32(level) for level in _MUD])
         np.subtract(1, share, out=share)
