@@ -43,12 +43,12 @@ def main() -> int:
         print(measured_memory(args.memory_of))
         return 0
     cv2.setNumThreads(1)
-    if "time" in args.only:
-        for size in SIZES:
-            times(picture(args.image, size), args.repeats)
     if "threads" in args.only:
         for size in SIZES:
             threads(picture(args.image, size), args.repeats)
+    if "time" in args.only:
+        for size in SIZES:
+            times(picture(args.image, size), args.repeats)
     return memory() if "memory" in args.only else 0
 
 

@@ -26,7 +26,7 @@ def _family(
     prefix: str, place: str, version: str | None, unavailable: str
 ) -> Iterator[CorruptionSpec | MixtureSpec | ConditionSet]:
     """Yield the 19 corruptions of a family, its mixture, and its set for the robustness benchmark."""
-    own = " (the package's own)" if prefix else ""
+    own = f" (the package's own{'; not installed' if unavailable else ''})" if prefix else ""
     for entry in CATALOGUE:
         yield CorruptionSpec(
             prefix + entry.name,
