@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -38,9 +40,24 @@ def test_corrupt_takes_sets_mixtures_and_levels(harness, photo):
     assert np.array_equal(read(harness.folder / "out/photo-snow-2.png"), corrupt(photo, "snow", 2, image_id=9))
 
 
+def test_further_images_draw_as_the_next_numbers(harness, photo):
+    Image.fromarray(photo).save(harness.folder / "same.png")
+    done = harness("corrupt", "photo.png", "same.png", "--corruption", "fog-2", "--image-id", "4",
+                   "--dataset", "coco/instances", "-o", "out")  # fmt: skip
+    assert done.code == 0, done.err
+    for image_id, name in ((4, "photo"), (5, "same")):
+        expected = corrupt(photo, "fog", 2, image_id=image_id, dataset="coco/instances")
+        assert np.array_equal(read(harness.folder / f"out/{name}-fog-2.png"), expected)
+
+
+def test_a_closed_pipe_is_no_error(harness, photo):
+    command = f"{sys.executable} -m segharness corrupt photo.png --corruption fog -o out | head -1"
+    done = subprocess.run(command, shell=True, cwd=harness.folder, capture_output=True, text=True, check=False)
+    assert "cannot be written" not in done.stderr and "photo-fog-1.png" in done.stdout
+
+
 def test_a_broken_image_costs_itself(harness, photo):
     (harness.folder / "broken.jpg").write_bytes(b"no image")
-    (harness.folder / "tiny.png").write_bytes((harness.folder / "photo.png").read_bytes())
     Image.fromarray(photo[:20]).save(harness.folder / "tiny.png")
     done = harness("corrupt", "gone.png", "broken.jpg", "tiny.png", "photo.png", "--corruption", "fog-1", "-o", "out")
     assert done.code == 1
@@ -77,6 +94,27 @@ def test_two_images_of_one_name_and_images_in_the_way(harness, photo):
     assert done.code == 4 and "photo-fog-1.png: is an image to corrupt" in done.err
 
 
+def test_a_failing_corruption_costs_itself(harness, photo):
+    harness.write(
+        "segharness_plugins.py",
+        """
+        from segharness import CorruptionSpec, hookimpl
+
+        def falls(image, severity, rng):
+            raise RuntimeError("boom\\nand more")
+
+        @hookimpl
+        def segharness_corruptions():
+            return [CorruptionSpec("acme/falls", falls)]
+        """,
+    )
+    done = harness(
+        "corrupt", "photo.png", "-p", "segharness_plugins", "--corruption", "acme/falls-1,fog-1", "-o", "out"
+    )
+    assert done.code == 1 and "raised RuntimeError: boom and more" in done.err
+    assert [p.name for p in (harness.folder / "out").iterdir()] == ["photo-fog-1.png"]
+
+
 def test_preview_draws_a_row_a_corruption_and_a_column_a_severity(harness, photo):
     done = harness("preview", "photo.png", "--corruption", "brightness", "--corruption", "contrast",
                    "--severity", "1", "--severity", "5", "--width", "64", "-o", "grid.png")  # fmt: skip
@@ -99,6 +137,9 @@ def test_preview_of_everything(harness, photo):
         (["gone.png", "-o", "grid.png"], 1, "gone.png: missing"),
         (["photo.png", "-o", "grid.jpg"], 4, "name it grid.png"),
         (["photo.png", "-o", "grid.png", "--width", "0"], 4, "--width"),
+        (["photo.png", "-o", "grid.png", "--width", "99999999999999999999"], 4, "at most 2000 pixels wide"),
+        (["photo.png", "-o", "photo.png"], 4, "is the image itself"),
+        (["photo.png", "-o", ""], 4, "give the sheet a name"),
         (["photo.png", "--corruption", "nonsense", "-o", "grid.png"], 4, "no corruption"),
     ],
 )

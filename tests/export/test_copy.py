@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from segharness import Category, Sample, generator
+from segharness import Category, Sample
 from segharness.data import OpenDataset
 from segharness.errors import DataError, StoreError
 from segharness.export import Copy, copy_dataset
-from segharness.export import copy as copy_module
+from segharness.export import index as index_module
 from segharness.plugins import PluginHost
 from segharness.records import CLEAN, Condition
 from segharness.runner.progress import Silent
+from segharness.store import Lock, RunFolder
 from segharness.suite import DatasetEntry
 
 
@@ -62,7 +64,8 @@ def request(folder, conditions=(NOISE, MIXED, CLEAN), seed=4, dataset=None, kind
 
 
 def files(folder: Path):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    found = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock")
+    return {str(p.relative_to(folder)): p.read_bytes() for p in found}
 
 
 def index(folder, name):
@@ -98,19 +101,19 @@ def test_names_stay_inside_and_apart(tmp_path, host):
 
 def test_it_continues_where_it_was_and_ends_as_if_undisturbed(tmp_path, host, monkeypatch):
     copy_dataset(request(tmp_path / "whole"), host, Silent())
-    written = copy_module.write_image
+    written = index_module.write_atomic
     count = iter(range(100))
 
-    def interrupted(file, data):
-        if next(count) == 7:
+    def interrupted(file, data, durable=True):
+        if not durable and next(count) == 7:
             raise KeyboardInterrupt
-        written(file, data)
+        written(file, data, durable)
 
-    monkeypatch.setattr(copy_module, "write_image", interrupted)
+    monkeypatch.setattr(index_module, "write_atomic", interrupted)
     with pytest.raises(KeyboardInterrupt):
         copy_dataset(request(tmp_path / "part"), host, Silent(), workers=1)
     assert not json.loads((tmp_path / "part/manifest.json").read_text())["complete"]
-    monkeypatch.setattr(copy_module, "write_image", written)
+    monkeypatch.setattr(index_module, "write_atomic", written)
     with (tmp_path / "part" / f"{NOISE.name}.jsonl").open("a") as lines:
         lines.write('{"image_id": 3, "fi')  # as a crash would leave it
     outcome = copy_dataset(request(tmp_path / "part"), host, Silent())
@@ -124,8 +127,12 @@ def test_images_that_are_gone_or_cut_are_made_again(tmp_path, host):
     before = files(tmp_path / "copy")
     (tmp_path / "copy/clean/a.png").unlink()
     (tmp_path / "copy/clean/d.png").write_bytes(b"cut")
+    changed = tmp_path / "copy/clean/sub/b.png"
+    changed.write_bytes(bytes(changed.stat().st_size))
+    with (tmp_path / "copy/clean.jsonl").open("ab") as lines:
+        lines.write(b"\xff\n[]\n")
     outcome = copy_dataset(request(tmp_path / "copy"), host, Silent())
-    assert (outcome.made, outcome.kept) == (2, 16)
+    assert (outcome.made, outcome.kept) == (3, 15)
     assert files(tmp_path / "copy") == before
 
 
@@ -142,7 +149,7 @@ def test_conditions_can_be_added(tmp_path, host):
     [
         ({"seed": 5}, "seed"),
         ({"kind": "webp"}, "format"),
-        ({"dataset": Pictures(("x.jpg",))}, "dataset"),
+        ({"dataset": Pictures(("x.jpg",))}, "images of the data set"),
         (
             {"conditions": [Condition("gaussian_noise-2", "gaussian_noise", 2, version="3")]},
             "version of gaussian_noise-2",
@@ -175,6 +182,31 @@ def test_a_broken_image_costs_itself(tmp_path, host):
     assert not json.loads((tmp_path / "copy/manifest.json").read_text())["complete"]
 
 
+def test_an_image_that_the_format_cannot_hold_costs_itself(tmp_path, host):
+    dataset = Pictures()
+    wide = np.zeros((32, 17000, 3), np.uint8)
+    dataset._samples[1] = Sample(1, lambda: wide, 32, 17000, "wide.png")
+    outcome = copy_dataset(request(tmp_path / "copy", [CLEAN], dataset=dataset, kind="webp"), host, Silent())
+    assert outcome.made == 5
+    assert len(outcome.errors) == 1 and "wide.webp: cannot be stored as webp" in outcome.errors[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[" * 100_000,
+        '{"schema_version": Infinity, "conditions": {}}',
+        '{"schema_version": 1, "dataset": {}, "conditions": {"clean": 5}}',
+    ],
+    ids=["cut", "deep", "endless", "typed"],
+)
+def test_a_damaged_manifest_is_named(tmp_path, host, content):
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(StoreError, match="manifest.json: damaged"):
+        copy_dataset(request(tmp_path), host, Silent())
+
+
 def test_no_instances_no_copy(tmp_path, host):
     dataset = Pictures()
     dataset.ground_truth = {}.__getitem__
@@ -188,6 +220,40 @@ def test_workers_do_not_change_the_copy(tmp_path, host):
     assert files(tmp_path / "1") == files(tmp_path / "5")
 
 
-def test_generator_is_the_one_of_runs():
-    first, again, other = (generator(1, "d", image_id, "fog", 3).random() for image_id in (5, 5, 6))
-    assert first == again != other
+def test_numbers_that_stand_for_names_are_free(tmp_path, host):
+    dataset = Pictures(("image-3.jpg", "a.jpg", "b.jpg", "../c.jpg", "A.png"))
+    copy_dataset(request(tmp_path / "copy", dataset=dataset), host, Silent())
+    names = [entry["file"] for entry in index(tmp_path / "copy", "clean")]
+    assert names == ["image-3.png", "a.png", "b.png", "image-3-.png", "image-4.png"]
+
+
+def test_a_second_copy_into_one_folder_waits_its_turn(tmp_path, host):
+    with Lock(RunFolder(tmp_path)), pytest.raises(StoreError, match="is writing here"):
+        copy_dataset(request(tmp_path), host, Silent())
+
+
+def test_a_full_disk_is_said_and_the_rest_is_kept(tmp_path, host, monkeypatch):
+    written = index_module.write_atomic
+    count = iter(range(100))
+
+    def full(file, data, durable=True):
+        if not durable and next(count) >= 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written(file, data, durable)
+
+    monkeypatch.setattr(index_module, "write_atomic", full)
+    with pytest.raises(StoreError, match="No space left on device; the same command continues"):
+        copy_dataset(request(tmp_path / "copy"), host, Silent(), workers=1)
+    monkeypatch.setattr(index_module, "write_atomic", written)
+    outcome = copy_dataset(request(tmp_path / "copy"), host, Silent())
+    assert (outcome.kept, outcome.made) == (5, 13)
+
+
+def test_annotations_of_numpy_and_without_masks_become_json(tmp_path, host):
+    dataset = Pictures()
+    truth = dataset.ground_truth("instances")
+    truth["annotations"] = [{"id": np.int64(1), "image_id": 0, "category_id": 1, "bbox": np.array([0, 0, 1.5, 1])}]
+    dataset.ground_truth = {"instances": truth}.__getitem__
+    copy_dataset(request(tmp_path / "copy", dataset=dataset), host, Silent())
+    stored = json.loads((tmp_path / "copy/annotations.json").read_text())
+    assert stored["annotations"] == [{"id": 1, "image_id": 0, "category_id": 1, "bbox": [0, 0, 1.5, 1]}]

@@ -6,6 +6,7 @@ Exit codes, as pytest's: 0 every cell ran, 1 some failed, 2 interrupted, 3 an er
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import traceback
@@ -47,6 +48,9 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files that the terminal has no letters for
     try:
         return _main(arguments)
     except UsageError as error:

@@ -16,11 +16,11 @@ from segharness.suite.given import given_conditions
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files")
-    choosing(parser, required=True)
+    choosing(parser, required=True, ids="draw as for this image, and for the next numbers for further images")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="where IMAGE-CONDITION.png go")
 
 
-def choosing(parser: argparse.ArgumentParser, required: bool) -> None:
+def choosing(parser: argparse.ArgumentParser, required: bool, ids: str = "draw as for this image") -> None:
     """Add the arguments that name conditions and what random draws depend on."""
     parser.add_argument(
         "--corruption",
@@ -28,7 +28,7 @@ def choosing(parser: argparse.ArgumentParser, required: bool) -> None:
         required=required,
         default=[],
         metavar="NAME",
-        help="a corruption, a mixture or a set; may be given more than once",
+        help="corruptions, mixtures or sets, with or without a level, e.g. `fog`, `fog-3`; may be given more than once",
     )
     parser.add_argument(
         "--severity",
@@ -36,16 +36,17 @@ def choosing(parser: argparse.ArgumentParser, required: bool) -> None:
         type=int,
         default=[],
         metavar="N",
-        help="default: all that there are; may be given more than once",
+        help="of those named without a level; default all that there are; may be given more than once",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
-    parser.add_argument("--image-id", type=int, default=0, metavar="N", help="draw as for this image; default 0")
+    parser.add_argument("--image-id", type=int, default=0, metavar="N", help=f"{ids}; default 0")
+    parser.add_argument("--dataset", default="", metavar="NAME", help="draw as runs on it do, e.g. `coco/instances`")
 
 
 def chosen(args: argparse.Namespace, names: Sequence[str]) -> list[Condition]:
     """Return the conditions that corruptions and ``--severity`` name; one named with its level, as fog-3, keeps it."""
     found: list[Condition] = []
-    for name in (name for text in names for name in text.split(",") if name):
+    for name in (name for text in names for name in text.split(",") if name.strip()):
         some = given_conditions([name], args.host, "--corruption")
         if args.severity and args.host.find(name, CorruptionSpec, MixtureSpec, ConditionSet):
             levels = dict.fromkeys(f"{c.corruption}-{level}" for c in some for level in args.severity)
@@ -66,19 +67,27 @@ def execute(args: argparse.Namespace) -> int:
 
     corruptor = Corruptor(args.host, {c.name: c for c in conditions}, args.seed)
     failed = 0
-    for file in args.images:
+    for image_id, file in enumerate(dict.fromkeys(args.images), args.image_id):
         try:
-            sample, pixels = read_image(file, args.image_id)
-            for condition in conditions:
-                found = corruptor(pixels, condition, sample, "")
-                write_png(targets[file, condition.name], found.pixels)
-                drawn = f"  ({found.drawn.replace(',', ', ')})" if found.drawn else ""
-                print(f"{targets[file, condition.name]}{drawn}")
+            sample, pixels = read_image(file, image_id)
         except ImageError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
-        except OSError as error:
-            raise UsageError(f"{args.out}: cannot be written: {error.strerror}") from error
+            continue
+        for condition in conditions:
+            try:
+                found = corruptor(pixels, condition, sample, args.dataset)
+            except ImageError as error:
+                failed += 1
+                print(f"error: {error}", file=sys.stderr)
+                continue
+            target = targets[file, condition.name]
+            try:
+                write_png(target, found.pixels)
+            except OSError as error:
+                raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
+            drawn = f"  ({found.drawn.replace(',', ', ')})" if found.drawn else ""
+            print(f"{target}{drawn}")
     return Exit.FAILED if failed else Exit.OK
 
 
@@ -88,8 +97,12 @@ def _targets(images: Sequence[Path], conditions: Sequence[Condition], folder: Pa
     problems = []
     if folder.exists() and not folder.is_dir():
         problems.append(f"-o {folder}: is a file, not a folder")
-    for stem in sorted({i.stem for i in images if sum(other.stem == i.stem for other in set(images)) > 1}):
+    stems = [image.stem.lower() for image in dict.fromkeys(images)]
+    for stem in sorted({stem for stem in stems if stems.count(stem) > 1}):
         problems.append(f"two images are called `{stem}`: they would go to one file; corrupt them into two folders")
+    targets = list(found.values())
+    if not problems and len({str(target).lower() for target in targets}) < len(targets):
+        problems.append("two results would go to one file; corrupt these images into two folders")
     inputs = {image.resolve() for image in images}
     for target in found.values():
         if target.resolve() in inputs:

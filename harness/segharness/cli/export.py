@@ -12,6 +12,8 @@ from rich.console import Console
 from segharness.cli import Exit, positive
 from segharness.suite.given import given_conditions, given_dataset
 
+FORMATS = ("png", "webp")
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -28,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the suite's; default 0")
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N images")
-    parser.add_argument("--format", choices=("png", "webp"), default="png", help="both lossless; default png")
+    parser.add_argument("--format", choices=FORMATS, default="png", help="both lossless; default png")
     parser.add_argument("--workers", type=positive, metavar="N", help="threads; default one a core")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the folder of the copy")

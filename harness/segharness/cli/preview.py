@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from segharness.cli import Exit, positive
 from segharness.cli.corrupt import choosing, chosen
 from segharness.errors import ImageError, UsageError
 from segharness.specs import CorruptionSpec
+
+_WIDEST = 2000
+_TALLEST = 65000
+"""Pixels: of a picture, and of the sheet."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,15 +31,28 @@ def execute(args: argparse.Namespace) -> int:
     if not args.corruption and not own:
         raise UsageError("no corruption is on offer; install a plugin, e.g. segharness-corruptions")
     conditions = chosen(args, args.corruption or own)
+    if args.width > _WIDEST:
+        raise UsageError(f"--width {args.width}: pictures are at most {_WIDEST} pixels wide")
+    if not args.out.name:
+        raise UsageError("-o: give the sheet a name, e.g. grid.png")
+    if args.out.resolve() == args.image.resolve():
+        raise UsageError(f"-o {args.out}: is the image itself; give another name")
     if args.out.suffix.lower() != ".png":
         raise UsageError(f"-o {args.out}: the sheet is a PNG; name it {args.out.with_suffix('.png')}")
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # corruptions are drawn side by side
     from segharness.export import contact_sheet, read_image, write_png
     from segharness.runner.image import Corruptor
 
     corruptor = Corruptor(args.host, {c.name: c for c in conditions}, args.seed)
     try:
         sample, pixels = read_image(args.image, args.image_id)
-        sheet = contact_sheet(pixels, conditions, lambda c: corruptor(pixels, c, sample, "").pixels, args.width)
+        if sample.height * args.width / sample.width * len(conditions) > _TALLEST:
+            raise UsageError(
+                f"{args.image}: {sample.width}x{sample.height} is too tall for a sheet; give a smaller --width"
+            )
+        sheet = contact_sheet(
+            pixels, conditions, lambda c: corruptor(pixels, c, sample, args.dataset).pixels, args.width
+        )
     except ImageError as error:
         print(f"error: {error}", file=sys.stderr)
         return Exit.FAILED
@@ -42,5 +60,7 @@ def execute(args: argparse.Namespace) -> int:
         write_png(args.out, sheet)
     except OSError as error:
         raise UsageError(f"-o {args.out}: cannot be written: {error.strerror}") from error
-    print(f"{args.out}: {len(conditions)} pictures, {sheet.shape[1]}x{sheet.shape[0]}")
+    print(
+        f"{args.out}: {len(conditions)} picture{'s' if len(conditions) > 1 else ''}, {sheet.shape[1]}x{sheet.shape[0]}"
+    )
     return Exit.OK

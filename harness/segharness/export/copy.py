@@ -2,40 +2,37 @@
 
 ::
 
-    DIR/annotations.json        the ground truth; file names end in .png
+    DIR/annotations.json        the ground truth; file names have the ending of the copy's format
     DIR/manifest.json           the data set, seed, conditions with versions, digests of the indices
     DIR/<condition>.jsonl       a line an image: file, bytes, sha256, digest of the pixels, what a mixture drew
     DIR/<condition>/...         the images
 
-An interrupted copy continues where it was: an image whose line is in the index and whose file has that size is not made
-again.
+An interrupted copy continues where it was: an image whose file is what its line in the index says is not made again.
 """
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from segharness.data import OpenDataset
 from segharness.errors import DataError, ImageError, StoreError
-from segharness.export.files import encoded, write_image
+from segharness.export.index import Index
+from segharness.export.manifest import Manifest
 from segharness.plugins import PluginHost
 from segharness.records import Condition, Sample
-from segharness.runner.image import Corruptor, decode, pixel_digest
+from segharness.runner.image import Corruptor, decode
 from segharness.runner.progress import Display
+from segharness.store import Lock, RunFolder
 from segharness.store.atomic import write_atomic
-
-if TYPE_CHECKING:
-    from segharness.records import Image
-
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -59,49 +56,64 @@ class CopyOutcome:
 
 
 def copy_dataset(copy: Copy, host: PluginHost, show: Display, workers: int | None = None) -> CopyOutcome:
-    """Make what is missing of a copy.
+    """Make what is missing of a copy, with so many threads (one a core when None), alone in its folder.
 
     Raises:
         StoreError: the folder holds a copy of something else, or cannot be written.
         DataError: the data set has no instances.
         KeyboardInterrupt: with everything finished so far in the indices.
     """
-    samples = copy.opened.samples
-    names = _file_names(samples, copy.kind)
+    names = _file_names(copy.opened.samples, copy.kind)
     truth = _ground_truth(copy.opened, names)
-    manifest = _Manifest.open(copy)
-    write_atomic(copy.folder / "annotations.json", json.dumps(truth).encode())
-    outcome = CopyOutcome()
-    indices = {c.name: _Index(copy.folder, c, names) for c in copy.conditions}
+    made_from = copy.opened, copy.conditions, copy.seed, copy.kind, copy.folder
     try:
-        corruptor = Corruptor(host, {c.name: c for c in copy.conditions}, copy.seed)
-        outcome.kept = sum(len(index.entries) for index in indices.values())
-        show.begin(len(samples) * len(indices), len(indices))
-        show.advance(outcome.kept)
-        _make(copy, corruptor, indices, names, outcome, show, workers or os.cpu_count() or 1)
-    finally:
-        for index in indices.values():
-            index.close()
-    if not outcome.errors:
-        manifest.finish({name: index.digest() for name, index in indices.items()})
-    return outcome
+        Manifest.open(*made_from)  # refuses a folder of something else before anything is written into it
+        with Lock(RunFolder(copy.folder)), ExitStack() as stack:
+            RunFolder(copy.folder).sweep()
+            manifest = Manifest.open(*made_from)
+            manifest.write()
+            write_atomic(copy.folder / "annotations.json", truth)
+            indices = {c.name: Index(copy.folder, c, names) for c in copy.conditions}
+            for index in indices.values():
+                stack.callback(index.close)
+            outcome = _Making(copy, host, indices, show).run(workers or os.cpu_count() or 1)
+            if not outcome.errors:
+                manifest.finish({name: index.finish() for name, index in indices.items()})
+            return outcome
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(f"{copy.folder}: cannot be written: {reason}; the same command continues") from error
 
 
-def _make(
-    copy: Copy,
-    corruptor: Corruptor,
-    indices: Mapping[str, _Index],
-    names: Mapping[int, str],
-    outcome: CopyOutcome,
-    show: Display,
-    workers: int,
-) -> None:
-    """Make every image that is in no index, several at a time; a broken one costs itself."""
-    stop = threading.Event()
+class _Making:
+    """Makes every image that is in no index, several at a time; a broken one costs itself."""
 
-    def one(sample: Sample) -> list[str]:
-        missing = [c for c in copy.conditions if sample.image_id not in indices[c.name].entries]
-        if not missing or stop.is_set():
+    def __init__(self, copy: Copy, host: PluginHost, indices: Mapping[str, Index], show: Display) -> None:
+        self._copy, self._indices, self._show = copy, indices, show
+        self._corruptor = Corruptor(host, {c.name: c for c in copy.conditions}, copy.seed)
+        self._stop = threading.Event()
+        self._waiting: set[Future[list[str]]] = set()
+        self._outcome = CopyOutcome(kept=self._count())
+        self._told: set[str] = set()
+
+    def run(self, workers: int) -> CopyOutcome:
+        count = len(self._copy.opened.samples)
+        self._show.begin(count * len(self._indices) - self._outcome.kept, len(self._indices))
+        pool = ThreadPoolExecutor(workers)
+        try:
+            for sample in self._copy.opened.samples:
+                self._waiting.add(pool.submit(self._one, sample))
+                self._collect(2 * workers)
+            self._collect(0)
+        finally:
+            self._stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+        return self._outcome
+
+    def _one(self, sample: Sample) -> list[str]:
+        """Make an image under every condition that lacks it; return what went wrong."""
+        missing = [c for c in self._copy.conditions if sample.image_id not in self._indices[c.name].entries]
+        if not missing or self._stop.is_set():
             return []
         try:
             pixels = decode(sample)
@@ -109,198 +121,74 @@ def _make(
             return [str(error)]
         errors = []
         for condition in missing:
-            if stop.is_set():
+            if self._stop.is_set():
                 break
             try:
-                found = corruptor(pixels, condition, sample, copy.opened.entry.dataset)
+                found = self._corruptor(pixels, condition, sample, self._copy.opened.entry.dataset)
+                self._indices[condition.name].add(sample.image_id, found.pixels, found.drawn, self._copy.kind)
             except ImageError as error:
                 errors.append(f"{condition.name}: {error}")
-                continue
-            indices[condition.name].add(sample.image_id, found.pixels, found.drawn, copy.kind)
         return errors
 
-    waiting: dict[Future[list[str]], int] = {}
-    before = outcome.kept
-
-    def collect(wanted: int) -> None:
-        nonlocal before
-        while len(waiting) > wanted:
-            done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+    def _collect(self, wanted: int) -> None:
+        """Wait until no more than `wanted` images are on their way, and tell of those that came."""
+        while len(self._waiting) > wanted:
+            done, self._waiting = wait(self._waiting, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
-                del waiting[future]
                 for error in future.result():
-                    outcome.errors.append(error)
-                    show.say(f"FAILED {error}")
-            now = sum(len(index.entries) for index in indices.values())
-            show.advance(now - before)
-            outcome.made += now - before
-            before = now
+                    self._outcome.errors.append(error)
+                    self._show.say(f"FAILED {error}")
+            made = self._count() - self._outcome.kept
+            self._show.advance(made - self._outcome.made)
+            self._outcome.made = made
+            for name, index in self._indices.items():
+                if len(index.entries) == len(self._copy.opened.samples) and name not in self._told:
+                    self._told.add(name)
+                    self._show.cell(name, None)
 
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for sample in copy.opened.samples:
-            waiting[pool.submit(one, sample)] = sample.image_id
-            collect(2 * workers)
-        collect(0)
-    except OSError as error:
-        raise StoreError(f"{copy.folder}: cannot be written: {error.strerror}; the same command continues") from error
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-class _Index:
-    """The images that a condition has: a line each, appended when the image is whole; sorted when all are there.
-
-    Attributes:
-        entries: by image id, what its line says.
-    """
-
-    def __init__(self, folder: Path, condition: Condition, names: Mapping[int, str]) -> None:
-        self._folder, self._condition, self._names = folder, condition, names
-        self._file = folder / f"{condition.name}.jsonl"
-        self.entries: dict[int, dict[str, Any]] = {}
-        for line in self._file.read_text().splitlines() if self._file.exists() else ():
-            try:
-                entry = json.loads(line)
-                image = folder / condition.name / names[entry["image_id"]]
-                whole = entry["file"] == names[entry["image_id"]] and image.stat().st_size == entry["bytes"]
-            except (ValueError, KeyError, TypeError, OSError):
-                continue  # a line that was cut off, or an image that is gone: it is made again
-            if whole:
-                self.entries[entry["image_id"]] = entry
-        self._rewrite()
-        self._lines = self._file.open("a")
-        self._lock = threading.Lock()
-
-    def add(self, image_id: int, pixels: Image, drawn: str | None, kind: str) -> None:
-        """Write an image, then its line."""
-        data = encoded(pixels, kind)
-        write_image(self._folder / self._condition.name / self._names[image_id], data)
-        entry = {
-            "image_id": image_id,
-            "file": self._names[image_id],
-            "bytes": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "pixels": f"{pixel_digest(pixels):016x}",
-            **({"drawn": drawn.split(",")} if drawn else {}),
-        }
-        with self._lock:
-            self._lines.write(json.dumps(entry) + "\n")
-            self._lines.flush()
-            self.entries[image_id] = entry
-
-    def close(self) -> None:
-        self._lines.close()
-        self._rewrite()
-
-    def digest(self) -> dict[str, Any]:
-        return {"images": len(self.entries), "index_sha256": hashlib.sha256(self._file.read_bytes()).hexdigest()}
-
-    def _rewrite(self) -> None:
-        lines = (json.dumps(self.entries[id]) + "\n" for id in sorted(self.entries))
-        write_atomic(self._file, "".join(lines).encode())
-
-
-@dataclass
-class _Manifest:
-    """What a copy is a copy of; written first, so that nothing else is mixed into its folder."""
-
-    file: Path
-    content: dict[str, Any]
-
-    @classmethod
-    def open(cls, copy: Copy) -> _Manifest:
-        """Return the manifest of a copy, with the conditions that its folder has already.
-
-        Raises:
-            StoreError: the folder holds a copy of something else, or files that are no copy.
-        """
-        entry, dataset = copy.opened.entry, copy.opened.dataset
-        content: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "complete": False,
-            "dataset": {
-                "name": entry.dataset, "digest": dataset.digest, "images": len(copy.opened.samples)
-            },
-            "seed": copy.seed,
-            "format": copy.kind,
-            "conditions": {
-                c.name: {"corruption": c.corruption, "severity": c.severity, "version": c.version}
-                for c in copy.conditions
-            },
-        }  # fmt: skip
-        file = copy.folder / "manifest.json"
-        if file.exists():
-            content["conditions"] = _continued(file, content) | content["conditions"]
-        elif copy.folder.exists() and any(copy.folder.iterdir()):
-            raise StoreError(f"{copy.folder}: is not empty and holds no export; give -o another folder")
-        try:
-            write_atomic(file, json.dumps(content, indent=1).encode())
-        except OSError as error:
-            raise StoreError(f"{copy.folder}: cannot be written: {error.strerror}") from error
-        return cls(file, content)
-
-    def finish(self, found: Mapping[str, Mapping[str, Any]]) -> None:
-        for name, digest in found.items():
-            self.content["conditions"][name].update(digest)
-        self.content["complete"] = all("images" in c for c in self.content["conditions"].values())
-        write_atomic(self.file, json.dumps(self.content, indent=1).encode())
-
-
-def _continued(file: Path, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the conditions that a folder has beside ours, or raise StoreError when it is a copy of something else."""
-    try:
-        before = json.loads(file.read_bytes())
-        conditions: dict[str, Any] = dict(before["conditions"])
-        schema = int(before["schema_version"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{file}: damaged; remove it, or give -o another folder") from error
-    if schema > SCHEMA_VERSION:
-        raise StoreError(f"{file}: was written by a newer segharness (schema {schema}); upgrade")
-    changed = [key for key in ("dataset", "seed", "format") if before.get(key) != content[key]]
-    changed += [
-        f"version of {name}"
-        for name, one in content["conditions"].items()
-        if name in conditions and conditions[name].get("version") != one["version"]
-    ]
-    if changed:
-        raise StoreError(
-            f"{file.parent}: holds an export of other inputs ({', '.join(changed)}); give -o another folder or remove it"
-        )
-    return conditions
+    def _count(self) -> int:
+        return sum(len(index.entries) for index in self._indices.values())
 
 
 def _file_names(samples: Sequence[Sample], kind: str) -> dict[int, str]:
     """Return a file name for every image: its own with another ending, or its number where that is taken or leads away."""
     found: dict[int, str] = {}
     taken: set[str] = set()
+    others = []
     for sample in samples:
-        name = PurePosixPath(str(sample)).with_suffix(f".{kind}")
-        if name.is_absolute() or ".." in name.parts or str(name).lower() in taken:
-            name = PurePosixPath(f"image-{sample.image_id}.{kind}")
+        own = PurePosixPath(str(sample))
+        name = own.with_suffix(f".{kind}") if own.name else own
+        if not own.name or name.is_absolute() or ".." in name.parts or str(name).lower() in taken:
+            others.append(sample.image_id)
+            continue
         taken.add(str(name).lower())
         found[sample.image_id] = str(name)
+    for image_id in others:
+        free = (f"image-{image_id}{'-' * more}.{kind}" for more in itertools.count())
+        found[image_id] = next(name for name in free if name not in taken)
+        taken.add(found[image_id])
     return found
 
 
-def _ground_truth(opened: OpenDataset, names: Mapping[int, str]) -> dict[str, Any]:
+def _ground_truth(opened: OpenDataset, names: Mapping[int, str]) -> bytes:
     """Return the instances of the images that are copied, as COCO's JSON."""
     try:
         truth = opened.dataset.ground_truth("instances")
     except KeyError as error:
         raise DataError(f"{opened.entry.id}: has no instances, so no annotations to export") from error
-    return {
+    content = {
         **{key: value for key, value in truth.items() if key in ("info", "licenses")},
         "images": [{**i, "file_name": names[i["id"]]} for i in truth["images"] if i["id"] in names],
-        "annotations": [_plain(a) for a in truth["annotations"] if a["image_id"] in names],
+        "annotations": [a for a in truth["annotations"] if a["image_id"] in names],
         "categories": truth["categories"],
     }
+    return json.dumps(content, default=_plain).encode()
 
 
-def _plain(annotation: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an annotation as JSON can hold it: the counts of an RLE as text."""
-    shape = annotation["segmentation"]
-    if isinstance(shape, dict) and isinstance(shape["counts"], bytes):
-        return {**annotation, "segmentation": {**shape, "counts": shape["counts"].decode()}}
-    return dict(annotation)
+def _plain(value: Any) -> Any:
+    """Return what JSON has no form for: the counts of an RLE as text, numpy's numbers and arrays as Python's."""
+    if isinstance(value, bytes):
+        return value.decode("ascii")
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise DataError(f"annotations hold a {type(value).__name__}, which JSON does not: {value!r:.60}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +12,10 @@ from PIL import UnidentifiedImageError
 from segharness.errors import ImageError
 from segharness.records import Sample
 from segharness.runner.image import decode
+from segharness.store.atomic import write_atomic
 
 if TYPE_CHECKING:
     from segharness.records import Image
-
-FORMATS = ("png", "webp")
-"""Lossless; PNG is faster to write, WebP smaller."""
 
 
 def read_image(file: Path, image_id: int = 0) -> tuple[Sample, Image]:
@@ -49,22 +45,10 @@ def encoded(pixels: Image, kind: str = "png") -> bytes:
     return buffer.getvalue()
 
 
-def write_image(file: Path, data: bytes) -> None:
-    """Write a file so that it is whole or absent; its folder is made.
+def write_png(file: Path, pixels: Image) -> None:
+    """Write an image, uint8 RGB (H, W, 3), as PNG; its folder is made.
 
     Raises:
         OSError: the disk is full or not writable.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{uuid.uuid4().hex}.part")
-    try:
-        part.write_bytes(data)
-        os.replace(part, file)  # noqa: PTH105
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def write_png(file: Path, pixels: Image) -> None:
-    """Write an image, uint8 RGB (H, W, 3), as PNG."""
-    write_image(file, encoded(pixels))
+    write_atomic(file, encoded(pixels), durable=False)

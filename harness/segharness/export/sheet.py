@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ def contact_sheet(
         width: of each picture on the sheet, in pixels.
     """
     rows = list(dict.fromkeys(c.corruption for c in conditions))
-    severities = sorted({c.severity for c in conditions if c.severity is not None})
+    severities = sorted({c.severity or 0 for c in conditions})
     height = max(1, round(width * pixels.shape[0] / pixels.shape[1]))
     size = max(10, min(16, width // 10))
     font = ImageFont.load_default(size)
@@ -44,20 +45,21 @@ def contact_sheet(
     )
     draw = ImageDraw.Draw(sheet)
 
-    def place(picture: Image, row: int, column: int) -> None:
-        small = PillowImage.fromarray(picture).resize((width, height), PillowImage.Resampling.LANCZOS)
-        sheet.paste(small, (margin + column * (width + _GAP), top + row * (height + _GAP)))
+    def small(picture: Image) -> PillowImage.Image:
+        return PillowImage.fromarray(picture).resize((width, height), PillowImage.Resampling.LANCZOS)
+
+    def place(picture: PillowImage.Image, row: int, column: int) -> None:
+        sheet.paste(picture, (margin + column * (width + _GAP), top + row * (height + _GAP)))
 
     for column, severity in enumerate(severities):
         draw.text((margin + column * (width + _GAP), _GAP), f"severity {severity}", _PALE, font)
     draw.text((_GAP, top + _GAP), "original", _INK, font)
-    place(pixels, 0, 0)
+    place(small(pixels), 0, 0)
     categories = {c.corruption: c.category or "" for c in conditions}
     for row, name in enumerate(rows, 1):
         draw.text((_GAP, top + row * (height + _GAP) + _GAP), str(name), _INK, font)
         draw.text((_GAP, top + row * (height + _GAP) + 2 * _GAP + size), categories[name], _PALE, font)
-    with ThreadPoolExecutor() as pool:
-        for condition, picture in zip(conditions, pool.map(corrupted, conditions), strict=True):
-            assert condition.severity is not None
-            place(picture, 1 + rows.index(condition.corruption), severities.index(condition.severity))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for condition, picture in zip(conditions, pool.map(lambda c: small(corrupted(c)), conditions), strict=True):
+            place(picture, 1 + rows.index(condition.corruption), severities.index(condition.severity or 0))
     return np.asarray(sheet)

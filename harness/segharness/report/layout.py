@@ -168,8 +168,9 @@ def _families(conditions: Sequence[Condition]) -> Iterator[str]:
     found: dict[str, dict[str, None]] = {}
     for condition in conditions:
         family = _family(str(condition.corruption))
-        if family and not condition.mixture:
-            found.setdefault(family, {})[condition.version] = None
+        members = [part.rpartition("=")[2] for part in condition.version.split(";")[1:]] if condition.mixture else []
+        for version in (members or [condition.version]) if family else ():
+            found.setdefault(family, {})[version] = None
     for family, versions in found.items():
         yield f"corruptions of the family {family}, version {', '.join(versions)}"
 

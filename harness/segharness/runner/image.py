@@ -139,7 +139,8 @@ class Corruptor:
             try:
                 pixels = self._function(name)(pixels, condition.severity, rng)
             except (Exception, SystemExit) as error:  # a corruption is a plugin's code
-                raise ImageError(f"{sample}: corruption `{name}` raised {type(error).__name__}: {error}") from error
+                said = " ".join(str(error).split())
+                raise ImageError(f"{sample}: corruption `{name}` raised {type(error).__name__}: {said}") from error
             if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != shape:
                 what = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
                 raise ImageError(f"{sample}: corruption `{name}` returned {what}, not uint8 {shape}")

@@ -15,6 +15,7 @@ from segharness.suite import Suite
 
 _PACKAGES = (
     "numpy",
+    "opencv-python",
     "opencv-python-headless",
     "pillow",
     "imagecorruptions",

@@ -7,20 +7,23 @@ import uuid
 from pathlib import Path
 
 
-def write_atomic(path: Path, data: bytes | memoryview) -> None:
+def write_atomic(path: Path, data: bytes | memoryview, durable: bool = True) -> None:
     """Write `data` so that `path` holds either all of it or what it held before, also after a crash.
+
+    Without `durable` that is not promised after a loss of power: for many files whose digests are kept elsewhere.
 
     Raises:
         OSError: the disk is full or not writable; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}.part"
+    temporary = path.parent / f".{uuid.uuid4().hex}.part"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

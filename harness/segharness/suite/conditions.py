@@ -67,11 +67,7 @@ class _Expansion:
         spec = self.host.find(text, *_KINDS)
         if spec is None:
             stem, dash, level = text.rpartition("-")
-            spec = (
-                self.host.find(stem, CorruptionSpec, MixtureSpec)
-                if dash and re.fullmatch("[0-9]{1,3}", level)
-                else None
-            )
+            spec = self.host.find(stem, *_KINDS) if dash and re.fullmatch("[0-9]{1,3}", level) else None
             if spec is None:
                 names = [*self.host.names(*_KINDS), CLEAN.name]
                 names += [f"{name}-{level}" for name in names] if re.fullmatch("[0-9]{1,3}", level) else []

@@ -39,7 +39,7 @@ def given_conditions(texts: Sequence[str], host: PluginHost, flag: str) -> tuple
     """
     problems: list[str] = []
     mark = Mark(flag, 0, 0)
-    names = [name for text in texts for name in text.split(",") if name]
+    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
     if not names:
         raise UsageError(f"{flag}: names no condition")
     found, _ = expand_conditions(Node([scalar(name, mark) for name in names], mark), host, problems)

@@ -37,7 +37,7 @@ def corrupt(
         rng: a numpy Generator to draw from instead of the key's.
 
     Raises:
-        TypeError: the image is no uint8 array, or `rng` is no Generator.
+        TypeError: the image is no uint8 array, `rng` no Generator, a number or a name of another type.
         ValueError: the image has another shape or is too small, the severity or the name is unknown.
         ImportError: ``"imagecorruptions/..."`` without the package.
     """
@@ -47,10 +47,11 @@ def corrupt(
     from segharness_corruptions.pixels import check
 
     check(image, severity)
+    _check_key(name, seed, image_id, dataset)
     if name not in (*ALL, MIXED) and name.removeprefix(REFERENCE) not in (*ALL, MIXED):
         raise ValueError(f"no corruption {name!r}; there are {', '.join((*ALL, MIXED))}, and {REFERENCE}NAME of each")
     if rng is None:
-        rng = generator(seed, dataset, image_id, name, severity)
+        rng = generator(int(seed), dataset, int(image_id), name, severity)
     elif not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng is a {type(rng).__name__}, not a numpy Generator (numpy.random.default_rng(0))")
     family = REFERENCE if name.startswith(REFERENCE) else ""
@@ -59,6 +60,15 @@ def corrupt(
         one = stage[int(rng.integers(len(stage)))] if len(stage) > 1 else stage[0]
         image = _function(family, one)(image, severity, rng)
     return image
+
+
+def _check_key(name: object, seed: object, image_id: object, dataset: object) -> None:
+    for what, value in (("seed", seed), ("image_id", image_id)):
+        if not hasattr(value, "__index__") or isinstance(value, bool):
+            raise TypeError(f"{what} is {value!r:.60}, not a whole number")
+    for what, value in (("name", name), ("dataset", dataset)):
+        if not isinstance(value, str):
+            raise TypeError(f"{what} is {value!r:.60}, not a text")
 
 
 def corruption_names() -> list[str]:

@@ -17,6 +17,8 @@ from segharness_corruptions.pixels import Image, bands, corruption, truncated
 _BITS = 20
 """Of the fraction of a fixed-point factor: with 8 bits of level and factors up to 255, products fit 31 bits."""
 _LEVELS = np.arange(256)
+_MOST_BENT = 32766
+"""Pixels of a side that OpenCV can resample by a map."""
 
 
 @corruption
@@ -128,6 +130,10 @@ def elastic_transform(image: Image, severity: int, rng: np.random.Generator) -> 
     """Uniform displacements, smoothed and scaled, both axes bounded by the height as in the reference package."""
     alpha = float(parameters("elastic_transform", severity))  # type: ignore[arg-type]
     height, width = image.shape[:2]
+    if max(height, width) > _MOST_BENT:
+        raise ValueError(
+            f"the image has {width}x{height} pixels; elastic_transform takes {_MOST_BENT} a side at the most"
+        )
     sigma = (0.01 * height, 0.01 * width)
     reach = np.float32(alpha * height * 0.005)
     right, down = (gaussian(uniforms(rng, (height, width)), sigma, 3.0, cv2.BORDER_REFLECT) for _ in range(2))

@@ -13,7 +13,7 @@ from segharness_corruptions.catalogue import ALL, CATALOGUE, COMMON, MIXED, PAPE
 @hookimpl
 def segharness_corruptions() -> list[CorruptionSpec | MixtureSpec | ConditionSet]:
     found = reference.version()
-    missing = "" if found else "imagecorruptions is not installed: pip install 'segharness-corruptions[reference]'"
+    missing = "" if found else "its package is not installed: pip install 'segharness-corruptions[reference]'"
     return [
         *_family("", "segharness_corruptions.{0.module}:{0.name}", None, ""),
         *_family(REFERENCE, "segharness_corruptions.reference:PACKAGE.{0.name}", found or "-", missing),

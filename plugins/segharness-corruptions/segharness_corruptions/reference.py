@@ -12,7 +12,6 @@ import functools
 import importlib.metadata
 import threading
 import types
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,10 @@ SHIM = "1"
 
 
 def version() -> str | None:
-    """Return the family's version: the package's and ours; None where the package is not installed."""
+    """Return the family's version: the package's and ours; None where it, or what it needs, is not installed."""
     try:
+        for needed in ("scikit-image", "scipy"):
+            importlib.metadata.version(needed)
         return f"{importlib.metadata.version(PACKAGE_NAME)}+shim.{SHIM}"
     except importlib.metadata.PackageNotFoundError:
         return None
@@ -37,6 +38,8 @@ class Package:
 
     def __init__(self) -> None:
         self._random = threading.local()
+        self._loading = threading.Lock()
+        self._functions: dict[str, Any] | None = None
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name not in BY_NAME:
@@ -44,7 +47,10 @@ class Package:
         return functools.partial(self._corrupt, name)
 
     def _corrupt(self, name: str, image: Any, severity: int, rng: Any) -> Any:
-        """Corrupt with numpy's legacy generator seeded by 32 bits of `rng`: what ``numpy.random.seed`` would give."""
+        """Corrupt with numpy's legacy generator seeded by 32 bits of `rng`: what ``numpy.random.seed`` would give.
+
+        impulse_noise draws from scikit-image, which ``numpy.random.seed`` does not reach: its seed is drawn from there.
+        """
         from numpy.random import RandomState
 
         from segharness_corruptions.pixels import check
@@ -61,12 +67,14 @@ class Package:
         import numpy as np
         from PIL import Image
 
+        with self._loading:
+            if self._functions is None:
+                self._functions = self._load()
         function = self._functions[name]
         self._random.now = random
         return np.uint8(function(Image.fromarray(image), severity))
 
-    @functools.cached_property
-    def _functions(self) -> dict[str, Any]:
+    def _load(self) -> dict[str, Any]:
         try:
             folder = Path(str(importlib.metadata.distribution(PACKAGE_NAME).locate_file(PACKAGE_NAME)))
         except importlib.metadata.PackageNotFoundError as error:
@@ -78,9 +86,7 @@ class Package:
             "__name__": "imagecorruptions.corruptions",
             "__builtins__": {**vars(builtins), "__import__": _Imports(folder, self._random), "print": _quiet},
         }
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), functions)
+        exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), functions)
         return functions
 
 

@@ -51,10 +51,14 @@ def snow(image: Image, severity: int, rng: np.random.Generator) -> Image:
     return snowy
 
 
-@functools.cache
 def frost_picture(index: int) -> Image:
     """Return one of the pictures of frost that the benchmark draws from; see NOTICE for their origin."""
-    with (files("segharness_corruptions") / "frost" / f"{_FROST_PICTURES[index]}.webp").open("rb") as file:
+    return _picture(_FROST_PICTURES[index])
+
+
+@functools.cache
+def _picture(name: str) -> Image:
+    with (files("segharness_corruptions") / "frost" / f"{name}.webp").open("rb") as file:
         return np.array(PillowImage.open(file).convert("RGB"))
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from segharness import generator
 from segharness.testing import check_corruption
 from segharness_corruptions import corrupt, corruption_names
-from segharness_corruptions.catalogue import ALL, BY_NAME
+from segharness_corruptions.catalogue import ALL, BY_NAME, STAGES
 
 DETERMINISTIC = ("gaussian_blur", "defocus_blur", "zoom_blur", "brightness", "saturate", "contrast",
                  "jpeg_compression", "pixelate")  # fmt: skip
@@ -136,10 +137,14 @@ def test_a_generator_instead_of_a_key():
     assert len(np.unique(corrupt(image, "gaussian_noise", 3, rng=legacy))) > 200
 
 
-def test_mixed_draws_one_of_each_category_at_severity_one():
+def test_mixed_is_one_of_each_category_in_order_from_one_generator():
     image = photograph()
-    found = {corrupt(image, "mixed", 1, seed=s).tobytes() for s in range(8)}
-    assert len(found) == 8
+    for seed in range(5):
+        one = generator(seed, "", 0, "mixed", 1)
+        expected = image
+        for stage in STAGES:
+            expected = function(stage[int(one.integers(len(stage)))])(expected, 1, one)
+        assert np.array_equal(corrupt(image, "mixed", seed=seed), expected)
 
 
 GOOD = photograph(40, 40)
@@ -176,6 +181,23 @@ def test_corruptions_themselves_refuse_what_they_cannot_take(name):
             function(name)(image, severity, rng())
     with pytest.raises(TypeError, match="not a numpy Generator"):
         function(name)(GOOD, 3, np.random.RandomState(0))
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ({"seed": 1.5}, "seed is 1.5, not a whole number"),
+        ({"seed": None}, "seed is None"),
+        ({"seed": True}, "seed is True"),
+        ({"image_id": "7"}, "image_id is '7'"),
+        ({"dataset": b"coco"}, "dataset is b'coco', not a text"),
+        ({"name": None}, "name is None, not a text"),
+    ],
+)
+def test_keys_of_another_type_are_named(key, message):
+    with pytest.raises(TypeError, match=message):
+        corrupt(GOOD, **({"name": "fog"} | key))
+    assert np.array_equal(corrupt(GOOD, "fog", seed=np.int64(3)), corrupt(GOOD, "fog", seed=3))
 
 
 def test_a_seed_in_place_of_a_generator_is_named():

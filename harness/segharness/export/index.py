@@ -1,0 +1,93 @@
+"""Which images a condition of a copy has: a line each, appended when the image is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segharness.errors import ImageError
+from segharness.export.files import encoded
+from segharness.records import Condition
+from segharness.runner.image import pixel_digest
+from segharness.store.atomic import write_atomic
+
+if TYPE_CHECKING:
+    from segharness.records import Image
+
+
+class Index:
+    """The images that a condition has; those whose file is gone or is not what its line says are left out.
+
+    Attributes:
+        entries: by image id, what its line says.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, condition: Condition, names: Mapping[int, str]) -> None:
+        self._images, self._names = folder / condition.name, names
+        self._file = folder / f"{condition.name}.jsonl"
+        self.entries: dict[int, dict[str, Any]] = {}
+        for line in self._file.read_bytes().splitlines() if self._file.exists() else ():
+            if (entry := self._whole(line)) is not None:
+                self.entries[entry["image_id"]] = entry
+        self._rewrite()
+        self._lines = self._file.open("a")
+        self._lock = threading.Lock()
+
+    def _whole(self, line: bytes) -> dict[str, Any] | None:
+        """Return what a line says; None when it was cut off, or its image is not there as it says."""
+        try:
+            entry: dict[str, Any] = json.loads(line)
+            name = self._names[entry["image_id"]]
+            data = (self._images / name).read_bytes()
+        except (ValueError, KeyError, TypeError, OSError, RecursionError):
+            return None
+        same = (
+            type(entry["image_id"]) is int
+            and entry.get("file") == name
+            and entry.get("sha256") == hashlib.sha256(data).hexdigest()
+        )
+        return entry if same else None
+
+    def add(self, image_id: int, pixels: Image, drawn: str | None, kind: str) -> None:
+        """Write an image, then its line.
+
+        Raises:
+            ImageError: the format cannot hold the image.
+            OSError: the disk is full or not writable.
+        """
+        try:
+            data = encoded(pixels, kind)
+        except (OSError, ValueError) as error:
+            raise ImageError(f"{self._names[image_id]}: cannot be stored as {kind}: {error}") from error
+        write_atomic(self._images / self._names[image_id], data, durable=False)
+        entry = {
+            "image_id": image_id,
+            "file": self._names[image_id],
+            "bytes": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "pixels": f"{pixel_digest(pixels):016x}",
+            **({"drawn": drawn.split(",")} if drawn else {}),
+        }
+        with self._lock:
+            self._lines.write(json.dumps(entry) + "\n")
+            self._lines.flush()
+            self.entries[image_id] = entry
+
+    def close(self) -> None:
+        self._lines.close()
+
+    def finish(self) -> dict[str, Any]:
+        """Sort the lines by image id; return their number and digest."""
+        self._rewrite()
+        return {"images": len(self.entries), "index_sha256": hashlib.sha256(self._file.read_bytes()).hexdigest()}
+
+    def _rewrite(self) -> None:
+        lines = (json.dumps(self.entries[id]) + "\n" for id in sorted(self.entries))
+        write_atomic(self._file, "".join(lines).encode())
