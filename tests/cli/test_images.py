@@ -30,6 +30,12 @@ def test_corrupt_writes_what_python_gives(harness, photo):
     assert np.array_equal(read(harness.folder / "out/photo-fog-3.png"), corrupt(photo, "fog", severity=3, seed=5))
 
 
+def test_names_may_stand_apart(harness, photo):
+    done = harness("corrupt", "photo.png", "--corruption", "fog, snow ,frost-1", "--severity", "2", "-o", "out")
+    assert done.code == 0, done.err
+    assert done.out.split() == ["out/photo-fog-2.png", "out/photo-snow-2.png", "out/photo-frost-1.png"]
+
+
 def test_corrupt_takes_sets_mixtures_and_levels(harness, photo):
     done = harness("corrupt", "photo.png", "--corruption", "paper15", "--corruption", "mixed-1",
                    "--severity", "2", "--image-id", "9", "-o", "out")  # fmt: skip

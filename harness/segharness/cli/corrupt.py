@@ -46,7 +46,7 @@ def choosing(parser: argparse.ArgumentParser, required: bool, ids: str = "draw a
 def chosen(args: argparse.Namespace, names: Sequence[str]) -> list[Condition]:
     """Return the conditions that corruptions and ``--severity`` name; one named with its level, as fog-3, keeps it."""
     found: list[Condition] = []
-    for name in (name for text in names for name in text.split(",") if name.strip()):
+    for name in filter(None, (name.strip() for text in names for name in text.split(","))):
         some = given_conditions([name], args.host, "--corruption")
         if args.severity and args.host.find(name, CorruptionSpec, MixtureSpec, ConditionSet):
             levels = dict.fromkeys(f"{c.corruption}-{level}" for c in some for level in args.severity)
