@@ -23,7 +23,17 @@ if TYPE_CHECKING:
         UsageError,
     )
     from segharness.hookspecs import hookimpl
-    from segharness.records import Category, Condition, Corruption, Dataset, Instances, Model, Sample
+    from segharness.records import (
+        Category,
+        Condition,
+        Corruption,
+        Dataset,
+        Detections,
+        Instances,
+        Model,
+        Recalled,
+        Sample,
+    )
     from segharness.report.layout import Report
     from segharness.runner.randomness import generator
     from segharness.score.request import GroundTruth, Score, ScoreRequest
@@ -57,7 +67,17 @@ _HOME = {
         "UsageError",
     ),
     "hookspecs": ("hookimpl",),
-    "records": ("Category", "Condition", "Corruption", "Dataset", "Instances", "Model", "Sample"),
+    "records": (
+        "Category",
+        "Condition",
+        "Corruption",
+        "Dataset",
+        "Detections",
+        "Instances",
+        "Model",
+        "Recalled",
+        "Sample",
+    ),
     "specs": (
         "CategorySet",
         "CommandSpec",
@@ -91,6 +111,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "DatasetSpec",
+    "Detections",
     "ExecutorSpec",
     "GroundTruth",
     "ImageError",
@@ -101,6 +122,7 @@ __all__ = [
     "ModelSpec",
     "Option",
     "PluginError",
+    "Recalled",
     "Report",
     "ReporterSpec",
     "Sample",

@@ -17,7 +17,7 @@ from segharness.records import Model
 from segharness.runner import Prepared, RunOutcome, Settings, execute, prepare
 from segharness.runner.model_host import check_model
 from segharness.runner.progress import Display
-from segharness.score import check_engine, check_split, check_stored_reference, score_run
+from segharness.score import BOOTSTRAP, Scoring, check_engine, check_split, check_stored_reference, score_run
 from segharness.store import Lock, RunFolder, read_results
 from segharness.suite import ModelEntry, Overrides, Plan, StoredReference, Suite, Variables, load_suite, make_plan
 from segharness.suite.schema import ID
@@ -36,13 +36,13 @@ class Finished:
     results: pa.Table | None
 
 
-def prepare_run(plan: Plan, host: PluginHost, settings: Settings, engine: str | None) -> Prepared:
-    """Find everything that can be wrong before the first cell runs; `engine` is that of the scoring, if one was named.
+def prepare_run(plan: Plan, host: PluginHost, settings: Settings, scoring: Scoring) -> Prepared:
+    """Find everything that can be wrong before the first cell runs.
 
     Raises:
         UsageError: see `segharness.runner.prepare`; also a stored reference of another protocol.
     """
-    check_engine(plan.suite, host, engine)
+    check_engine(plan.suite, host, scoring.engine)
     prepared = prepare(plan, host, settings)
     for id, opened in prepared.datasets.items():
         names = [category.name for category in opened.dataset.categories]
@@ -58,7 +58,7 @@ def prepare_run(plan: Plan, host: PluginHost, settings: Settings, engine: str | 
     return prepared
 
 
-def finish_run(prepared: Prepared, host: PluginHost, engine: str | None, show: Display | None = None) -> Finished:
+def finish_run(prepared: Prepared, host: PluginHost, scoring: Scoring, show: Display | None = None) -> Finished:
     """Run what is prepared and score it, alone in its folder.
 
     Raises:
@@ -70,7 +70,7 @@ def finish_run(prepared: Prepared, host: PluginHost, engine: str | None, show: D
         if outcome.interrupted:
             return Finished(outcome, None)
         try:
-            return Finished(outcome, score_run(folder, host, engine, outcome.scoring.append))
+            return Finished(outcome, score_run(folder, host, scoring, outcome.scoring.append))
         except OSError as error:
             outcome.stopped = outcome.stopped or f"{folder.results}: cannot be written: {error.strerror}"
             return Finished(outcome, None)
@@ -93,6 +93,7 @@ def run(
     devices: Sequence[str] = (),
     plugins: Sequence[str] = (),
     engine: str | None = None,
+    bootstrap: int = BOOTSTRAP,
 ) -> pa.Table:
     """Run a suite and return its results; what was run before is not run again.
 
@@ -102,7 +103,8 @@ def run(
         variables: for ``${NAME}`` in the suite; the environment comes after them.
         models, datasets, references, limit: replace the suite's, as ``--model`` and so on do.
         k, m: select cells, as ``-k`` and ``-m`` do.
-        fresh, executor, workers, devices, plugins, engine: as the options of ``segharness run``.
+        fresh, executor, workers, devices, plugins, engine, bootstrap: as the options of ``segharness run``;
+            0 resamples for no intervals.
 
     Returns:
         the results table (see docs/results.md), with the manifest in its schema's metadata. Cells that failed have null
@@ -117,7 +119,8 @@ def run(
     loaded = load_suite(file, host, variables=Variables(variables or {}, os.environ), overrides=overrides)
     plan = make_plan(loaded.suite, host, Selection(keyword=k, tags=m))
     settings = Settings(run_folder(loaded.suite, out), fresh, executor, workers, tuple(devices))
-    return _results(finish_run(prepare_run(plan, host, settings, engine), host, engine))
+    scoring = Scoring(engine, bootstrap)
+    return _results(finish_run(prepare_run(plan, host, settings, scoring), host, scoring))
 
 
 def evaluate(
@@ -132,6 +135,7 @@ def evaluate(
     limit: int | None = None,
     plugins: Sequence[str] = (),
     engine: str | None = None,
+    bootstrap: int = BOOTSTRAP,
 ) -> pa.Table:
     """Run a suite's protocol on a model object, in this process, and return its results.
 
@@ -143,7 +147,7 @@ def evaluate(
         suite: the file.
         name: the model's id in the results.
         out: the run folder; a temporary one that is removed when None.
-        variables, datasets, references, limit, plugins, engine: as in `run`.
+        variables, datasets, references, limit, plugins, engine, bootstrap: as in `run`.
 
     Raises:
         UsageError: everything that is found before the first cell runs.
@@ -159,7 +163,8 @@ def evaluate(
     with tempfile.TemporaryDirectory(prefix="segharness-") as temporary:
         folder = Path(out) if out is not None else Path(temporary)
         settings = Settings(folder, fresh=True, executor="inline", objects={name: model})
-        return _results(finish_run(prepare_run(make_plan(only, host), host, settings, engine), host, engine))
+        scoring = Scoring(engine, bootstrap)
+        return _results(finish_run(prepare_run(make_plan(only, host), host, settings, scoring), host, scoring))
 
 
 def run_folder(suite: Suite, out: str | os.PathLike[str] | None) -> Path:

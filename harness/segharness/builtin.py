@@ -20,6 +20,9 @@ def segharness_commands() -> Iterable[CommandSpec]:
         _command("collect", "show the cells that a run would have, and the resolved suite"),
         _command("score", "derive a run's results again from its stored predictions"),
         _command("report", "print or write the tables of a run"),
+        _command("compare", "say what two models' results differ in, with intervals"),
+        _command("degradation", "compute CD and rCD of a table of APs"),
+        _command("export-results", "write a run's predictions as COCO result files", "export_results"),
         _command("schema", "print the JSON Schema of suite files"),
         CommandSpec(
             "models", "list the models on offer", "segharness.cli.offers:configure", "segharness.cli.offers:models"
@@ -57,7 +60,37 @@ def segharness_metrics() -> Iterable[MetricSpec]:
             metrics=COCO_METRICS,
             engines=("hotcoco", "pycocotools"),
             description="COCO's 12 numbers from mask IoU (segm) and box IoU (bbox), as pycocotools defines them",
-        )
+            configure="segharness.score.settings:configure",
+        ),
+        MetricSpec(
+            "cityscapes",
+            "segharness.score.cityscapes:score",
+            tasks=("segm",),
+            metrics=("AP", "AP50"),
+            also=("void",),
+            description="Cityscapes' own instance-level AP, as its evaluation scripts define it",
+        ),
+        MetricSpec(
+            "given-boxes",
+            "segharness.score.given:boxes",
+            tasks=("segm",),
+            metrics=("mask_mIoU", "mask_IoU", *COCO_METRICS),
+            description="masks in the ground truth's boxes: mean IoU over categories and over instances, and AP",
+        ),
+        MetricSpec(
+            "given-points",
+            "segharness.score.given:points",
+            tasks=("segm",),
+            metrics=("mask_mIoU", "mask_IoU", *COCO_METRICS),
+            description="masks from a point in each ground truth: mean IoU over categories and over instances, and AP",
+        ),
+        MetricSpec(
+            "speed",
+            "segharness.score.speed:score",
+            tasks=("speed",),
+            metrics=("fps", "ms_median", "ms_p95"),
+            description="frames a second and milliseconds an image of predict alone, at batch 1, after warm-up",
+        ),
     ]
 
 

@@ -157,7 +157,7 @@ def protocol_inputs(suite: Suite, inputs: Inputs) -> dict[str, Any]:
         "identity": VERSION,
         "datasets": {d.id: {**inputs.datasets[d.id], "limit": d.limit} for d in suite.datasets},
         "conditions": [inputs.conditions[name] for name in sorted(c.name for c in suite.conditions)],
-        "scoring": suite.to_json()["scoring"],
+        "scoring": suite.scoring.to_json(),
     }
 
 

@@ -5,7 +5,7 @@ Nothing here imports numpy: plugins import these names while they are being list
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
@@ -62,12 +62,37 @@ class Instances:
         scores: float32 (N,), finite; higher is more confident.
         labels: integers (N,), indices into the model's `categories`.
         masks: bool (N, H, W), or N COCO RLEs of size (H, W), or None for a detector without masks.
+
+    In an answer to prompts only the masks are needed; the others may be None.
     """
 
-    boxes: npt.NDArray[Any]
-    scores: npt.NDArray[Any]
-    labels: npt.NDArray[Any]
+    boxes: npt.NDArray[Any] | None
+    scores: npt.NDArray[Any] | None
+    labels: npt.NDArray[Any] | None
     masks: npt.NDArray[Any] | Sequence[Rle] | None = None
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The instances of one image in the data set's own terms; the columns of a predictions file.
+
+    Attributes:
+        category_ids: int32 (N,), the data set's.
+        scores: float64 (N,), or None where a model that takes prompts gives none.
+        boxes: float64 (N, 4), x y w h in pixels.
+        masks: N compressed COCO RLE counts, or None for a detector.
+        dropped: instances whose label the data set does not annotate.
+        clipped: boxes that reached over the border of the image.
+        annotation_ids: int64 (N,), the ground truths that were the prompts; None without prompts.
+    """
+
+    category_ids: npt.NDArray[Any]
+    scores: npt.NDArray[Any] | None
+    boxes: npt.NDArray[Any]
+    masks: Sequence[bytes] | None
+    dropped: int = 0
+    clipped: int = 0
+    annotation_ids: npt.NDArray[Any] | None = None
 
 
 @runtime_checkable
@@ -75,6 +100,10 @@ class Model(Protocol):
     """Any object with these two: a model as the harness sees it.
 
     `predict` takes a list of uint8 RGB images (H, W, 3) and returns one `Instances` each, in the same order.
+
+    A model may also have `prompt`, ``"boxes"`` or ``"points"``: then `prompts` holds an array for every image, the ground
+    truth's boxes, float32 (N, 4) x1 y1 x2 y2, or a point in each of its masks, float32 (N, 2) x y; and the N instances
+    returned answer them in order. Their labels are not looked at; scores and boxes may be None.
     """
 
     categories: Sequence[str]
@@ -103,6 +132,23 @@ class Dataset(Protocol):
         """Return the ground truth of `kind`; ``"instances"`` is a COCO dict: images, annotations, categories.
 
         A data set that has no ground truth of that kind raises `KeyError`.
+        """
+
+
+@runtime_checkable
+class Recalled(Protocol):
+    """What was predicted elsewhere: offered as a model, it is asked for what it has instead of being run."""
+
+    def recall(self, condition: str, image_ids: Sequence[int], known: Collection[int]) -> Sequence[Detections]:
+        """Return what was found in each image under a condition.
+
+        Args:
+            condition: its name, ``clean``, ``fog-3``.
+            image_ids: of the images asked for.
+            known: all image ids of the data set.
+
+        Raises:
+            CellError: there is nothing for that condition, or it is of other images.
         """
 
 

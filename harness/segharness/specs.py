@@ -75,7 +75,8 @@ class ModelSpec:
     `factory(**options)` returns a `Model`; a parameter named `device` gets the worker's device (``"cpu"``, ``"cuda:0"``),
     a parameter named `weights` the suite's weights file. `version` changes when the same options begin to give other
     predictions. `weights` says whether a suite gives a weights file: ``"none"``, ``"optional"`` or ``"required"``;
-    `weights_digest` is the sha256 that it must have. `metadata` is free: backbone, normalisation ...
+    `weights_digest` is the sha256 that it must have. `metadata` is free: backbone, normalisation ... `tail` names the option
+    that the rest of a longer name gives: with it ``coco-results/DIR`` is the model `coco-results` on that folder.
     """
 
     name: str
@@ -89,9 +90,12 @@ class ModelSpec:
     weights_digest: str | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    tail: str | None = None
 
     def __post_init__(self) -> None:
         _check(self, self.factory)
+        if self.tail is not None and self.tail not in self.options:
+            raise PluginError(f"ModelSpec `{self.name}`: its tail `{self.tail}` is none of its options")
         if self.weights not in ("none", "optional", "required"):
             raise PluginError(f"ModelSpec `{self.name}`: weights is {self.weights!r}, not none, optional or required")
 
@@ -185,8 +189,10 @@ class MetricSpec:
     """A way to score one cell, named after its protocol (``coco``).
 
     `score(request: segharness.ScoreRequest)` returns `segharness.Score` values. `ground_truth` is the kind
-    asked of the data set; `tasks` are those it can score (``segm``, ``bbox`` ...); `metrics` what it gives; `engines` the
-    implementations there are, the default first.
+    asked of the data set, `also` are further kinds, used where it has them; `tasks` are those it can score (``segm``,
+    ``bbox`` ...; a single one is scored whatever the suite asks for); `metrics` what it gives; `engines` the
+    implementations there are, the default first. A protocol that takes options has
+    `configure(options) -> names of the metrics`, which raises `UsageError` for wrong ones.
     """
 
     name: str
@@ -196,9 +202,11 @@ class MetricSpec:
     ground_truth: str = "instances"
     engines: tuple[str, ...] = ()
     description: str = ""
+    also: tuple[str, ...] = ()
+    configure: Reference | None = None
 
     def __post_init__(self) -> None:
-        _check(self, self.score)
+        _check(self, self.score, *([self.configure] if self.configure is not None else []))
 
 
 @dataclass(frozen=True)

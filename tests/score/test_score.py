@@ -7,7 +7,8 @@ from segharness.data import OpenDataset
 from segharness.errors import UsageError
 from segharness.records import Category, Sample
 from segharness.score import ScoreRequest
-from segharness.score.coco import ENGINES, score
+from segharness.score.coco import score
+from segharness.score.engines import ENGINES
 from segharness.score.score import ground_truth
 from segharness.suite import DatasetEntry
 

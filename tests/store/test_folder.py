@@ -8,7 +8,7 @@ import os
 import pyarrow as pa
 import pytest
 from segharness.errors import SchemaError, StoreError
-from segharness.store import RESULTS, Lock, RunFolder, manifest_of, read_results, write_results
+from segharness.store import RESULTS, SCHEMA_VERSION, Lock, RunFolder, manifest_of, read_results, write_results
 from segharness.store.atomic import write_atomic
 from segharness.store.failures import read_failures, write_failures
 from segharness.store.shards import ipc_bytes
@@ -22,7 +22,7 @@ def folder(tmp_path):
 def test_the_manifest_is_read_as_it_was_written(folder):
     manifest = {"suite": {}, "inputs": {}, "plugin_arguments": {}, "protocol": "p"}
     folder.write_manifest(manifest)
-    assert folder.read_manifest() == {**manifest, "schema_version": 1}
+    assert folder.read_manifest() == {**manifest, "schema_version": SCHEMA_VERSION}
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,15 @@ def predictions(n=3, masks=True):
             "score": np.linspace(0, 1, n),
             "bbox": [[1.5, 2, 3, 4]] * n,
             "mask": [bytes([65 + i]) * (i + 1) if masks else None for i in range(n)],
+            "annotation_id": [None] * n,
         },
     )
 
 
 def images(error=None, n=2):
     blank = dict.fromkeys(IMAGES.names, [0] * n)
-    return table(IMAGES, {**blank, "drawn": [None] * n, "error": [error] + [None] * (n - 1), "seconds": [0.1] * n})
+    texts = {name: [None] * n for name in ("drawn", "device", "prompt")}
+    return table(IMAGES, {**blank, **texts, "error": [error] + [None] * (n - 1), "seconds": [0.1] * n})
 
 
 @pytest.fixture
@@ -112,6 +114,35 @@ def test_a_newer_version_says_to_upgrade(tmp_path):
     path.write_bytes(ipc_bytes(pa.table({"a": [1]}, schema=schema)))
     with pytest.raises(SchemaError, match="pip install -U segharness"):
         read_table(path, IMAGES)
+
+
+FIRST = pa.schema(
+    [
+        pa.field("image_id", pa.int64(), nullable=False),
+        pa.field("category_id", pa.int32(), nullable=False),
+        pa.field("score", pa.float32(), nullable=False),
+        pa.field("bbox", pa.list_(pa.float32(), 4), nullable=False),
+        pa.field("mask", pa.binary()),
+    ]
+)
+"""Predictions as version 1 wrote them."""
+
+
+def test_files_of_the_first_version_are_read(tmp_path):
+    path = tmp_path / "x.arrow"
+    rows = {"image_id": [7], "category_id": [1], "score": [0.1], "bbox": [[0.1, 2, 3, 4]], "mask": [b"PP1"]}
+    content = table(FIRST, rows)
+    metadata = {"segharness": json.dumps({"schema_version": 1, "checksum": checksum(content), "identity": "i"})}
+    path.write_bytes(ipc_bytes(content.replace_schema_metadata(metadata)))
+    found, about = read_table(path, PREDICTIONS)
+    assert found.schema == PREDICTIONS and about["identity"] == "i"
+    [row] = found.to_pylist()
+    assert row["score"] == float(np.float32(0.1)) and row["bbox"][0] == float(np.float32(0.1))
+    assert row["annotation_id"] is None and row["mask"] == b"PP1"
+    damaged = {"segharness": json.dumps({"schema_version": 1, "checksum": "0"})}
+    path.write_bytes(ipc_bytes(content.replace_schema_metadata(damaged)))
+    with pytest.raises(StoreError, match="checksum"):
+        read_table(path, PREDICTIONS)
 
 
 def test_other_columns_are_refused(tmp_path):

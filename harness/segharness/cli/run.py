@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from segharness.api import finish_run, prepare_run
-from segharness.cli import Exit, positive, selecting
+from segharness.cli import Exit, positive, scoring, selecting
 from segharness.cli.collect import print_cells
 from segharness.report import make_report
 from segharness.report.console import show
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--devices", default="", metavar="LIST", help="e.g. cuda:0,cuda:1 or cpu; default what there is"
     )
     running.add_argument("--executor", default="local", metavar="NAME", help="local, inline, or a plugin's")
-    running.add_argument("--engine", metavar="NAME", help="of the scoring: hotcoco (default) or pycocotools")
+    scoring.configure(parser)
     showing = parser.add_argument_group("showing")
     showing.add_argument("--durations", type=positive, default=0, metavar="N", help="show the N slowest cells")
     showing.add_argument("-v", "--verbose", action="count", default=0, help="a line for every cell")
@@ -62,7 +62,7 @@ def execute(args: argparse.Namespace) -> int:
             c.plan,
             c.host,
             Settings(c.folder.path, args.fresh, args.executor, args.workers, devices, args.maxfail),
-            args.engine,
+            scoring.chosen(args),
         )
         for c in chosen
     ]
@@ -70,7 +70,7 @@ def execute(args: argparse.Namespace) -> int:
     for one, ready in zip(chosen, prepared, strict=True):
         console, errors = Console(), Console(stderr=True)
         with display(errors, args.verbose - args.quiet) as shown:
-            finished = finish_run(ready, one.host, args.engine, shown)
+            finished = finish_run(ready, one.host, scoring.chosen(args), shown)
         outcome = finished.outcome
         if outcome.interrupted:
             again = "the same command without --fresh" if args.fresh else "the same command"

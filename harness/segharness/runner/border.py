@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,29 +10,9 @@ import numpy.typing as npt
 from hotcoco import mask as rle
 
 from segharness.errors import ContractError
-from segharness.records import Category
+from segharness.records import Category, Detections
 from segharness.rle import check
-
-
-@dataclass(frozen=True)
-class Detections:
-    """The checked instances of one image, in the data set's terms; the columns of a predictions file.
-
-    Attributes:
-        category_ids: int32 (N,), the data set's.
-        scores: float32 (N,).
-        boxes: float32 (N, 4), x y w h.
-        masks: N compressed COCO RLE counts, or None for a detector.
-        dropped: instances whose label the data set does not annotate.
-        clipped: boxes that reached over the border of the image.
-    """
-
-    category_ids: npt.NDArray[np.int32]
-    scores: npt.NDArray[np.float32]
-    boxes: npt.NDArray[np.float32]
-    masks: Sequence[bytes] | None
-    dropped: int = 0
-    clipped: int = 0
+from segharness.runner.prompts import Given
 
 
 class Labels:
@@ -106,8 +85,67 @@ def admit(found: Any, shape: tuple[int, int], labels: Labels) -> Detections:
     clipped = int((inside != boxes).any(axis=1).sum())
     inside[:, 2:] -= inside[:, :2]
     return Detections(
-        labels.ids[index[keep]].astype(np.int32), scores[keep], inside[keep], masks, int(count - keep.sum()), clipped
+        labels.ids[index[keep]].astype(np.int32),
+        scores[keep].astype(np.float64),
+        inside[keep].astype(np.float64),
+        masks,
+        int(count - keep.sum()),
+        clipped,
     )
+
+
+def admit_prompted(found: Any, shape: tuple[int, int], given: Given) -> Detections:
+    """Check the `Instances` that answer prompts; each gets the category of the ground truth that was its prompt.
+
+    Args:
+        found: what the model returned for the image; labels are not looked at, boxes and scores may be None.
+        shape: the image's (height, width).
+        given: the prompts, N of them.
+
+    Raises:
+        ContractError: there are not N masks, or a rule of `Instances` is broken.
+    """
+    count = len(given.annotation_ids)
+    if getattr(found, "masks", None) is None:
+        raise ContractError("an answer to prompts needs `masks`")
+    if len(found.masks) != count:
+        raise ContractError(f"{len(found.masks)} masks for {count} prompts")
+    keep = np.ones(count, dtype=bool)
+    masks = _encode(found.masks, shape, count, keep)
+    scores = None if getattr(found, "scores", None) is None else _floats(found.scores, "scores").astype(np.float64)
+    if scores is not None:
+        if scores.shape != (count,):
+            raise ContractError(f"scores {scores.shape} for {count} prompts")
+        _finite(scores, "score")
+    rles = [{"size": list(shape), "counts": counts} for counts in masks]
+    boxes = np.asarray(rle.to_bbox(rles), dtype=np.float64).reshape(count, 4)
+    return Detections(given.category_ids, scores, boxes, masks, annotation_ids=given.annotation_ids)
+
+
+def admit_recalled(found: Detections, shape: tuple[int, int], known: Collection[int]) -> Detections:
+    """Check what was predicted elsewhere, and drop categories that the data set does not have. Boxes stay as they are.
+
+    Raises:
+        ContractError: numbers that are not finite, boxes with negative sides, masks of another size.
+    """
+    count = len(found.category_ids)
+    scores = np.asarray(found.scores, dtype=np.float64)
+    boxes = np.asarray(found.boxes, dtype=np.float64).reshape(-1, 4)
+    if len(scores) != count or len(boxes) != count or (found.masks is not None and len(found.masks) != count):
+        raise ContractError(f"{count} categories, {len(scores)} scores, {len(boxes)} boxes disagree in length")
+    _finite(scores, "score")
+    _finite(boxes, "box")
+    if (inverted := np.flatnonzero((boxes[:, 2:] < 0).any(axis=1))).size:
+        raise ContractError(f"box {inverted[0]} has a negative side: x y w h = {boxes[inverted[0]].tolist()}")
+    for position, counts in enumerate(found.masks or ()):
+        try:
+            check(counts, *shape)
+        except ValueError as error:
+            raise ContractError(f"mask {position}: {error}") from error
+    keep = np.isin(np.asarray(found.category_ids), list(known))
+    masks = None if found.masks is None else [mask for mask, kept in zip(found.masks, keep, strict=True) if kept]
+    ids = np.asarray(found.category_ids)[keep].astype(np.int32)
+    return Detections(ids, scores[keep], boxes[keep], masks, int(count - keep.sum()))
 
 
 def _floats(values: Any, what: str) -> npt.NDArray[np.float32]:
@@ -124,7 +162,7 @@ def _integers(values: Any) -> npt.NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def _finite(values: npt.NDArray[np.float32], what: str) -> None:
+def _finite(values: npt.NDArray[Any], what: str) -> None:
     if not values.size:
         return
     bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 _PROBE = "import torch; print('segharness-devices', torch.cuda.device_count())"
+
+
+def device_name(device: str) -> str:
+    """Return what a device is called: the processor, or the accelerator as torch or its driver knows it."""
+    if device == "cpu":
+        return _processor()
+    torch = sys.modules.get("torch")  # only where the model brought it
+    if torch is not None and device.startswith("cuda"):
+        return str(torch.cuda.get_device_name(device))
+    index = device.partition(":")[2] or "0"
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader", "-i", index]
+    try:
+        asked = subprocess.run(query, capture_output=True, text=True, check=False)
+    except OSError:
+        return device
+    return asked.stdout.strip() or device
+
+
+@functools.cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def cores() -> int:

@@ -64,7 +64,10 @@ class ForeignModel:
         except OSError as error:
             raise CellError(f"python: {self._python}: {error.strerror}") from error
         try:
-            self.categories = self._ask(self._build)["categories"]
+            built = self._ask(self._build)
+            self.categories = built["categories"]
+            if built.get("prompt") is not None:
+                self.prompt = built["prompt"]
         except CellError:
             self._end()
             raise
@@ -99,7 +102,8 @@ class ForeignModel:
             at += image.nbytes
         self._pixels.flush()
         files = {"pixels": self._pixels.fileno(), "instances": self._instances.fileno()}
-        described = self._ask({"op": "predict", "images": places, **files})["instances"]
+        given = None if prompts is None else [np.asarray(values).tolist() for values in prompts]
+        described = self._ask({"op": "predict", "images": places, "prompts": given, **files})["instances"]
         self._instances.seek(0)
         memory = np.frombuffer(self._instances.read(), dtype=np.uint8)
         return [_instances(memory, entry) for entry in described]
@@ -130,4 +134,7 @@ def _instances(memory: Any, entry: Mapping[str, Any]) -> Instances:
         return memory[at : at + count].view(dtype).reshape(shape)
 
     masks = entry["rles"] if "rles" in entry else None if entry["masks"] is None else array(entry["masks"])
-    return Instances(array(entry["boxes"]), array(entry["scores"]), array(entry["labels"]), masks)
+    boxes, scores, labels = (
+        None if entry[name] is None else array(entry[name]) for name in ("boxes", "scores", "labels")
+    )
+    return Instances(boxes, scores, labels, masks)

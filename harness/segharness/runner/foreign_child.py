@@ -52,7 +52,10 @@ def write_instances(handle, found):
         return place
 
     for instances in found:
-        entry = {name: put(np.asarray(getattr(instances, name))) for name in ("boxes", "scores", "labels")}
+        entry = {}
+        for name in ("boxes", "scores", "labels"):
+            values = getattr(instances, name, None)
+            entry[name] = None if values is None else put(np.asarray(values))
         masks = getattr(instances, "masks", None)
         if masks is None:
             entry["masks"] = None
@@ -89,10 +92,15 @@ def main():
         try:
             if message["op"] == "build":
                 model = build(message)
-                answer = {"categories": list(model.categories)}
+                answer = {"categories": list(model.categories), "prompt": getattr(model, "prompt", None)}
             else:
                 images = read_images(message["pixels"], message["images"])
-                answer = {"instances": write_instances(message["instances"], model.predict(images))}
+                given = message["prompts"]
+                if given is None:
+                    found = model.predict(images)
+                else:
+                    found = model.predict(images, prompts=[np.array(values, dtype=np.float32) for values in given])
+                answer = {"instances": write_instances(message["instances"], found)}
         except Exception as error:  # noqa: BLE001  told to the worker, which names model and image
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"}

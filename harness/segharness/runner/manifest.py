@@ -52,7 +52,10 @@ def _names(suite: Suite) -> set[str]:
     """Return the names of what a suite takes from plugins."""
     corruptions = {condition.corruption for condition in suite.conditions if condition.corruption}
     return (
-        {m.model for m in suite.models} | {d.dataset for d in suite.datasets} | corruptions | set(suite.scoring.metrics)
+        {m.model for m in suite.models}
+        | {d.dataset for d in suite.datasets}
+        | corruptions
+        | {entry.metric for entry in suite.scoring.metrics}
     )
 
 

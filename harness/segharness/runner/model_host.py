@@ -10,13 +10,13 @@ from typing import Any
 from segharness.errors import UsageError
 from segharness.identity import file_digest
 from segharness.plugins import PluginHost, import_file
-from segharness.records import Model
+from segharness.records import Model, Recalled
 from segharness.runner.foreign import ForeignModel
 from segharness.specs import ModelSpec, load
 from segharness.suite import ModelEntry
 
 
-def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -> Model:
+def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -> Model | Recalled:
     """Make the model of an entry, with its options on a data set.
 
     Raises:
@@ -54,7 +54,9 @@ def _takes_anything(parameters: Any) -> bool:
 
 
 def check_model(model: Any) -> None:
-    """Raise UsageError if an object is not a `Model`."""
+    """Raise UsageError if an object is neither a `Model` nor a `Recalled`."""
+    if isinstance(model, Recalled):
+        return
     if not callable(getattr(model, "predict", None)):
         raise UsageError(f"a {type(model).__name__} has no method `predict`, which a model needs")
     categories = getattr(model, "categories", None)

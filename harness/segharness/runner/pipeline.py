@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from segharness.errors import CellError
-from segharness.records import Condition, Model, Sample
-from segharness.runner.border import Detections, Labels, admit
+from segharness.records import Condition, Detections, Instances, Model, Sample
+from segharness.runner.border import Labels, admit, admit_prompted
 from segharness.runner.image import Corrupted, Corruptor, decode, pixel_digest
+from segharness.runner.prompts import Given, Prompts
 from segharness.store import IMAGES, PREDICTIONS, table
 
 if TYPE_CHECKING:
@@ -44,6 +45,18 @@ class Outcome:
     drawn: str | None = None
     detections: Detections | None = None
     error: str | None = None
+    batch: int | None = None
+    call: int | None = None
+    device: str | None = None
+    prompt: str | None = None
+
+
+@dataclass
+class Calls:
+    """Who answers, and how many calls it has answered in this process: the first ones are its warm-up."""
+
+    device: str
+    answered: int = 0
 
 
 @dataclass
@@ -62,6 +75,23 @@ class _Prepared:
     corrupted: Corrupted | None
     pixels: int | None
     error: str | None
+    given: Given | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether the model is called for it: there are pixels, and, where it takes prompts, at least one."""
+        return self.corrupted is not None and (self.given is None or len(self.given.values) > 0)
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What one call of `predict` gave: its results in order, the seconds an image, or what went wrong."""
+
+    found: Iterator[Any]
+    seconds: float | None = None
+    size: int | None = None
+    call: int | None = None
+    error: str | None = None
 
 
 class _Decoded:
@@ -99,21 +129,26 @@ class Pipeline:
         dataset: the data set's name, part of the random key.
         threads: that decode, corrupt and encode.
         batch_size: images a call of `predict`; only images of one size share a batch.
+        calls: of the model, from one unit to the next.
+        prompts: what the model is given of the ground truth, if it takes prompts; `labels` is then None.
     """
 
     def __init__(
         self,
         model: Model,
         name: str,
-        labels: Labels,
+        labels: Labels | None,
         corruptor: Corruptor,
         dataset: str,
         threads: int,
         batch_size: int = 1,
+        calls: Calls | None = None,
+        prompts: Prompts | None = None,
     ) -> None:
         self._model, self._name, self._labels = model, name, labels
         self._corruptor, self._dataset = corruptor, dataset
         self._threads, self._batch_size = threads, batch_size
+        self._calls, self._prompts = calls or Calls("cpu"), prompts
 
     def run(
         self,
@@ -139,22 +174,25 @@ class Pipeline:
             behind: deque[Future[None]] = deque()
             try:
                 for batch in self._batches(self._ahead(pool, samples, conditions)):
-                    found, seconds, error = self._predict([p for p in batch if p.error is None])
-                    position = 0
+                    answers = self._predict([p for p in batch if p.asked])
                     for prepared in batch:
                         name = prepared.condition.name
                         outcome = Outcome(prepared.sample, pixels=prepared.pixels, error=prepared.error)
                         outcomes[name].append(outcome)
                         rest[name] -= 1
                         if prepared.corrupted is not None:
-                            outcome.drawn, outcome.seconds, outcome.error = prepared.corrupted.drawn, seconds, error
-                        if prepared.corrupted is not None and error is None:
-                            shape = prepared.corrupted.pixels.shape[:2]
-                            behind.append(encoder.submit(self._admit, outcome, found[position], shape))
-                            position += 1
+                            outcome.drawn = prepared.corrupted.drawn
+                            outcome.prompt = self._prompts.kind if self._prompts else None
+                        if prepared.asked:
+                            outcome.seconds, outcome.error = answers.seconds, answers.error
+                            outcome.batch, outcome.call = answers.size, answers.call
+                            outcome.device = self._calls.device
+                        if prepared.corrupted is not None and outcome.error is None:
+                            found = next(answers.found) if prepared.asked else None
+                            behind.append(encoder.submit(self._admit, outcome, found, prepared))
                         if not rest[name]:  # the encoder works in order: all images of the condition come before this
                             behind.append(
-                                encoder.submit(lambda n, done: finish(n, _tables(done)), name, outcomes.pop(name))
+                                encoder.submit(lambda n, done: finish(n, tables(done)), name, outcomes.pop(name))
                             )
                     while len(behind) > 2 * self._batch_size:
                         behind.popleft().result()
@@ -186,7 +224,8 @@ class Pipeline:
             corrupted = self._corruptor(decoded.get(sample), condition, sample, self._dataset)
         except CellError as error:
             return _Prepared(sample, condition, None, None, str(error))
-        return _Prepared(sample, condition, corrupted, pixel_digest(corrupted.pixels), None)
+        given = self._prompts(sample) if self._prompts is not None else None
+        return _Prepared(sample, condition, corrupted, pixel_digest(corrupted.pixels), None, given)
 
     def _batches(self, prepared: Iterator[_Prepared]) -> Iterator[list[_Prepared]]:
         batch: list[_Prepared] = []
@@ -198,14 +237,17 @@ class Pipeline:
         if batch:
             yield batch
 
-    def _predict(self, batch: Sequence[_Prepared]) -> tuple[Sequence[Any], float | None, str | None]:
-        """Return the model's answer, the seconds an image, and what went wrong."""
+    def _predict(self, batch: Sequence[_Prepared]) -> _Answers:
+        """Call the model, and time it."""
         images = [p.corrupted.pixels for p in batch if p.corrupted is not None]
         if not images:
-            return (), None, None
+            return _Answers(iter(()))
+        given = {"prompts": [p.given.values for p in batch if p.given is not None]} if self._prompts else {}
+        call = self._calls.answered
+        self._calls.answered += 1
         began = time.perf_counter()
         try:
-            found = list(self._model.predict(images))
+            found = list(self._model.predict(images, **given))
             seconds = (time.perf_counter() - began) / len(images)
             if len(found) != len(images):
                 raise CellError(f"predict returned {len(found)} results for {len(images)} images")
@@ -214,12 +256,19 @@ class Pipeline:
         except (Exception, SystemExit) as error:  # noqa: BLE001  the model is anyone's code
             _log.error("model %s, %s", self._name, batch[0].sample, exc_info=True)
             what = str(error) if isinstance(error, CellError) else f"predict raised {type(error).__name__}: {error}"
-            return (), None, _brief(f"model `{self._name}`, {batch[0].sample}: {what}")
-        return found, seconds, None
+            return _Answers(iter(()), error=_brief(f"model `{self._name}`, {batch[0].sample}: {what}"))
+        return _Answers(iter(found), seconds, len(images), call)
 
-    def _admit(self, outcome: Outcome, found: Any, shape: tuple[int, int]) -> None:
+    def _admit(self, outcome: Outcome, found: Any, prepared: _Prepared) -> None:
+        assert prepared.corrupted is not None
+        shape = prepared.corrupted.pixels.shape[:2]
         try:
-            outcome.detections = admit(found, shape, self._labels)
+            if prepared.given is not None:
+                found = found if prepared.asked else Instances(None, None, None, ())
+                outcome.detections = admit_prompted(found, shape, prepared.given)
+            else:
+                assert self._labels is not None
+                outcome.detections = admit(found, shape, self._labels)
         except Exception as error:  # noqa: BLE001  what a model returns may raise anything when it is looked at
             what = str(error) if isinstance(error, CellError) else f"{type(error).__name__}: {error}"
             outcome.error = _brief(f"model `{self._name}`, {outcome.sample}: {what}")
@@ -235,21 +284,21 @@ def _shape(prepared: _Prepared) -> tuple[int, ...]:
     return prepared.corrupted.pixels.shape if prepared.corrupted is not None else ()
 
 
-def _tables(outcomes: Sequence[Outcome]) -> ShardTables:
+def tables(outcomes: Sequence[Outcome]) -> ShardTables:
+    """Return the outcomes of a shard under one condition as the tables that are stored."""
     import numpy as np
 
     found = [(o.sample.image_id, o.detections) for o in outcomes if o.detections is not None]
-    boxes = np.concatenate([np.zeros((0, 4), np.float32), *(d.boxes for _, d in found)])
+    sizes = [len(d.category_ids) for _, d in found]
     predictions = table(
         PREDICTIONS,
         {
-            "image_id": np.concatenate(
-                [np.zeros(0, np.int64), *(np.full(len(d.scores), image_id, np.int64) for image_id, d in found)]
-            ),
+            "image_id": np.repeat(np.array([image_id for image_id, _ in found], dtype=np.int64), sizes),
             "category_id": np.concatenate([np.zeros(0, np.int32), *(d.category_ids for _, d in found)]),
-            "score": np.concatenate([np.zeros(0, np.float32), *(d.scores for _, d in found)]),
-            "bbox": list(boxes),
-            "mask": [mask for _, d in found for mask in (d.masks if d.masks is not None else [None] * len(d.scores))],
+            "score": _columns([(d.scores, n) for (_, d), n in zip(found, sizes, strict=True)]),
+            "bbox": list(np.concatenate([np.zeros((0, 4)), *(d.boxes for _, d in found)])),
+            "mask": _columns([(d.masks, n) for (_, d), n in zip(found, sizes, strict=True)]),
+            "annotation_id": _columns([(d.annotation_ids, n) for (_, d), n in zip(found, sizes, strict=True)]),
         },
     )
     images = table(
@@ -258,13 +307,18 @@ def _tables(outcomes: Sequence[Outcome]) -> ShardTables:
             "image_id": [o.sample.image_id for o in outcomes],
             "height": [o.sample.height for o in outcomes],
             "width": [o.sample.width for o in outcomes],
-            "n_instances": [len(o.detections.scores) if o.detections else 0 for o in outcomes],
+            "n_instances": [len(o.detections.category_ids) if o.detections else 0 for o in outcomes],
             "dropped": [o.detections.dropped if o.detections else 0 for o in outcomes],
             "clipped": [o.detections.clipped if o.detections else 0 for o in outcomes],
-            "seconds": [o.seconds for o in outcomes],
-            "pixels": [o.pixels for o in outcomes],
-            "drawn": [o.drawn for o in outcomes],
-            "error": [o.error for o in outcomes],
+            **{
+                name: [getattr(o, name) for o in outcomes]
+                for name in ("seconds", "batch", "call", "device", "prompt", "pixels", "drawn", "error")
+            },
         },
     )
     return ShardTables(predictions, images, [o.error for o in outcomes if o.error is not None])
+
+
+def _columns(parts: Sequence[tuple[Any, int]]) -> list[Any]:
+    """Return the values of all images behind one another, nulls where an image has none."""
+    return [value for values, count in parts for value in ([None] * count if values is None else values)]

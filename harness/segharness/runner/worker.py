@@ -21,11 +21,14 @@ from segharness.data import OpenDataset, open_dataset
 from segharness.errors import SegharnessError, UsageError
 from segharness.identity import digest
 from segharness.plugins import PluginHost, forget_folder
-from segharness.records import Model
+from segharness.records import Model, Recalled
 from segharness.runner.border import Labels
+from segharness.runner.devices import device_name
 from segharness.runner.image import Corruptor
 from segharness.runner.model_host import check_model, load_model
-from segharness.runner.pipeline import Pipeline, ShardTables
+from segharness.runner.pipeline import Calls, Pipeline, ShardTables
+from segharness.runner.prompts import Prompts
+from segharness.runner.recall import recall
 from segharness.runner.units import Job, Unit
 from segharness.store import RunFolder, write_shard
 
@@ -56,7 +59,9 @@ class Workbench:
         self._folder = RunFolder(Path(job.folder))
         self._corruptor = Corruptor(host, {c.name: c for c in job.suite.conditions}, job.suite.seed)
         self._datasets: dict[str, OpenDataset] = {}
-        self._loaded: tuple[tuple[str, str], Model] | None = None
+        self._prompts: dict[tuple[str, str], Prompts] = {}
+        self._calls: dict[str, Calls] = {}
+        self._loaded: tuple[tuple[str, str], Model | Recalled] | None = None
 
     def run(self, unit: Unit, emit: Emit) -> None:
         """Run a unit and write its files; emits `progress`, and one `shard` event for every file pair written.
@@ -68,10 +73,6 @@ class Workbench:
         data = self._dataset(unit.dataset)
         model = self._model(unit)
         entry = self._job.suite.model(unit.model)
-        labels = Labels(model.categories, data.dataset.categories)
-        pipeline = Pipeline(
-            model, unit.model, labels, self._corruptor, data.entry.dataset, self._job.threads, entry.batch_size
-        )
         samples = data.samples[unit.shard.start : unit.shard.stop]
         conditions = [self._job.suite.condition(name) for name in unit.conditions]
 
@@ -97,7 +98,25 @@ class Workbench:
                 }
             )
 
-        pipeline.run(samples, conditions, finish, lambda n: emit({"event": "progress", "images": n}))
+        def progress(images: int) -> None:
+            emit({"event": "progress", "images": images})
+
+        if isinstance(model, Recalled):
+            recall(model, unit.model, data, samples, conditions, finish, progress)
+            return
+        kind = getattr(model, "prompt", None)
+        pipeline = Pipeline(
+            model,
+            unit.model,
+            Labels(model.categories, data.dataset.categories) if kind is None else None,
+            self._corruptor,
+            data.entry.dataset,
+            self._job.threads,
+            entry.batch_size,
+            self._calls.setdefault(unit.model, Calls(device_name(self._device))),
+            self._prompt(unit.dataset, kind) if kind is not None else None,
+        )
+        pipeline.run(samples, conditions, finish, progress)
 
     def close(self) -> None:
         """Let go of the model."""
@@ -105,6 +124,8 @@ class Workbench:
             close()
         if self._loaded is not None and (local := self._job.suite.model(self._loaded[0][0]).local) is not None:
             forget_folder(local[0].parent)
+        if self._loaded is not None:
+            self._calls.pop(self._loaded[0][0], None)
         self._loaded = None
 
     def _dataset(self, id: str) -> OpenDataset:
@@ -115,7 +136,12 @@ class Workbench:
             self._datasets[id] = opened
         return self._datasets[id]
 
-    def _model(self, unit: Unit) -> Model:
+    def _prompt(self, id: str, kind: str) -> Prompts:
+        if (id, kind) not in self._prompts:
+            self._prompts[id, kind] = Prompts(self._dataset(id), kind)
+        return self._prompts[id, kind]
+
+    def _model(self, unit: Unit) -> Model | Recalled:
         if unit.model in self._objects:
             check_model(self._objects[unit.model])
             return self._objects[unit.model]

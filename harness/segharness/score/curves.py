@@ -1,125 +1,188 @@
-"""The APs of a run -> rows of AP_avg, mPC, rPC, CD, rCD and rCD_pooled, against the group's reference, run or stored."""
+"""The APs of a run -> averages and degradation, over sets of conditions and over shifts between data sets.
+
+A set of conditions is looked at as a whole (``paper15``), by category of corruption (``paper15/blur``) and by severity
+(``paper15-3``), where those have several corruptions. A shift takes one data set as clean and others as what corruptions
+are elsewhere. The ratios that CD and rCD are means of stand under the set and the corruption (``paper15/fog``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
+import numpy.typing as npt
 
-from segharness.errors import UsageError
 from segharness.records import CLEAN, Condition
-from segharness.score.degradation import AGAINST_REFERENCE, Curve, Value, against_reference, own_metrics
-from segharness.store import manifest_of, read_results
-from segharness.suite import Group, StoredReference, Suite
+from segharness.score.degradation import (
+    AGAINST_REFERENCE,
+    AP,
+    Curve,
+    Value,
+    against_reference,
+    own_metrics,
+    ratios,
+)
+from segharness.score.stored import StoredNumbers
+from segharness.specs import slug
+from segharness.suite import ConditionGroup, Group, Suite
 
 Row = dict[str, Any]
-Series = tuple[str, str, str, str, str]
-"""What a curve is of: model, data set, protocol, task and split."""
+Kind = tuple[str, str, str]
+"""What a curve is of, beside model and data set: protocol, task and split."""
+Key = tuple[str, str, str, str, str, str]
+"""Of an AP: model, data set, protocol, task, split and condition."""
+APs = Mapping[Key, tuple[AP | None, str | None]]
 
 
-def degradation_rows(suite: Suite, rows: Sequence[Row], manifest: Mapping[str, Any]) -> Iterator[Row]:
-    """Yield AP_avg, mPC, rPC of every model, and CD, rCD, rCD_pooled within every group."""
-    aps = _aps(rows)
-    stored = [_stored_aps(group, manifest) for group in suite.groups]
-    kinds = dict.fromkeys((row["protocol"], row["task"], row["split"]) for row in rows if row["metric"] == "AP")
-    for conditions in suite.condition_groups:
-        members = [suite.condition(name) for name in conditions.conditions]
+@dataclass(frozen=True)
+class Slot:
+    """Where one AP of a curve stands: which data set under which condition, and what it counts as."""
+
+    dataset: str
+    condition: str
+    corruption: str
+
+
+@dataclass(frozen=True)
+class Set:
+    """What a curve runs over: the slots of the i, and that of clean; `dataset` and `condition` name it in results."""
+
+    dataset: str
+    condition: str
+    clean: Slot
+    members: tuple[Slot, ...]
+
+
+def degradation_rows(suite: Suite, rows: Sequence[Row], stored: Mapping[str, StoredNumbers]) -> Iterator[Row]:
+    """Yield AP_avg, mPC, rPC of every model, and CD, rCD, rCD_pooled and their ratios within every group.
+
+    Args:
+        suite: what was run.
+        rows: of every cell; those of AP may have ``samples``, their values on the resamples.
+        stored: the stored references, by the name of the group.
+    """
+    aps = aps_of(rows)
+    kinds = dict.fromkeys((key[2], key[3], key[4]) for key in aps)
+    for over in sets(suite):
+        for kind in kinds:
+            for model in suite.models:
+                own = own_metrics(curve(aps, model.id, kind, over))
+                yield from _rows(model.id, kind, over, own, None)
+            for group in suite.groups:
+                for id in group.models:
+                    yield from _against(aps, group, stored.get(group.name), id, kind, over)
+
+
+def sets(suite: Suite) -> Iterator[Set]:
+    """Yield all that averages are taken over: sets of conditions on every data set, and shifts."""
+    for group in suite.condition_groups:
+        parts = list(_parts(group, [suite.condition(name) for name in group.conditions]))
         for dataset in suite.datasets:
-            for protocol, task, split in kinds:
-                series = (dataset.id, protocol, task, split)
-                for model in suite.models:
-                    own = own_metrics(curve(aps, (model.id, *series), members))
-                    yield from _rows((model.id, *series), conditions.name, own, None)
-                for group, kept in zip(suite.groups, stored, strict=True):
-                    for id in group.models:
-                        found, reference = _compared(aps, group, kept, (id, *series), members)
-                        yield from _rows((id, *series), conditions.name, found, reference)
+            for name, members in parts:
+                slots = tuple(Slot(dataset.id, c.name, str(c.corruption)) for c in members)
+                yield Set(dataset.id, name, Slot(dataset.id, CLEAN.name, ""), slots)
+    for shift in suite.shifts:
+        slots = tuple(Slot(id, CLEAN.name, id) for id in shift.datasets)
+        yield Set(shift.name, CLEAN.name, Slot(shift.clean, CLEAN.name, ""), slots)
 
 
-def _compared(
-    aps: APs, group: Group, stored: tuple[str, APs] | None, series: Series, members: Sequence[Condition]
-) -> tuple[Mapping[str, Value], str | None]:
-    """Return a model's CD, rCD and rCD_pooled in its group, and the name of the reference."""
+def _parts(group: ConditionGroup, members: Sequence[Condition]) -> Iterator[tuple[str, Sequence[Condition]]]:
+    """Yield a group as a whole, and those of its parts that have several corruptions."""
+    yield group.name, members
+    by_category = [
+        (f"{group.name}/{category}", [c for c in members if c.category == category])
+        for category in dict.fromkeys(c.category for c in members if c.category)
+    ]
+    by_severity = [
+        (f"{group.name}-{severity}", [c for c in members if c.severity == severity])
+        for severity in dict.fromkeys(c.severity for c in members)
+    ]
+    for name, found in (*by_category, *by_severity):
+        if len(found) < len(members) and len({c.corruption for c in found}) > 1:
+            yield name, found
+
+
+def _against(aps: APs, group: Group, stored: StoredNumbers | None, model: str, kind: Kind, over: Set) -> Iterator[Row]:
+    """Yield a model's CD, rCD and rCD_pooled in its group, and the ratios behind the first two."""
     if group.reference is None:
-        return dict.fromkeys(AGAINST_REFERENCE, Value(None, "no reference is declared")), None
-    name, theirs = (str(group.reference), aps) if stored is None else stored
-    reference = curve(theirs, (name, *series[1:]), members)
-    return against_reference(curve(aps, series, members), reference), name
+        nothing = dict.fromkeys(AGAINST_REFERENCE, Value(None, "no reference is declared"))
+        yield from _rows(model, kind, over, nothing, None)
+        return
+    name = stored.model if stored is not None else str(group.reference)
+    theirs = curve(aps_of(stored.rows) if stored is not None else aps, name, kind, over)
+    own = curve(aps, model, kind, over)
+    found: Mapping[str, Value] = against_reference(own, theirs)
+    if isinstance(own.clean, np.ndarray):  # there is a bootstrap, and so a reason is due where an interval is lacking
+        found = {metric: _explained(value) for metric, value in found.items()}
+    yield from _rows(model, kind, over, found, name)
+    behind = ratios(own, theirs)
+    for metric, found in (("CD_ratio", behind.cd), ("rCD_ratio", behind.rcd)):
+        for corruption, value in found.items():
+            one = replace(over, condition=f"{over.condition}/{slug(corruption)}")
+            yield from _rows(model, kind, one, {metric: value}, name)
 
 
-def _rows(series: Series, condition: str, found: Mapping[str, Value], reference: str | None) -> Iterator[Row]:
-    names = dict(zip(("model", "dataset", "protocol", "task", "split"), series, strict=True))
+def _explained(value: Value) -> Value:
+    """Return a value that lacks samples only because its reference has none, with that reason."""
+    lacking = value.value is not None and value.samples is None
+    return replace(value, reason="no interval: the reference was stored without these resamples") if lacking else value
+
+
+def _rows(model: str, kind: Kind, over: Set, found: Mapping[str, Value], reference: str | None) -> Iterator[Row]:
+    protocol, task, split = kind
     for metric, value in found.items():
         yield {
-            **names,
+            "model": model,
+            "dataset": over.dataset,
+            "protocol": protocol,
+            "task": task,
+            "split": split,
             "reference": reference,
-            "condition": condition,
+            "condition": over.condition,
             "metric": metric,
             "value": value.value,
             "reason": value.reason,
+            "samples": value.samples,
         }
 
 
-APs = Mapping[tuple[str, str, str, str, str, str], Value]
-"""AP by model, data set, protocol, task, split and condition."""
-
-
-def _aps(rows: Sequence[Row]) -> APs:
+def aps_of(rows: Sequence[Row]) -> APs:
+    """Return the APs over whole splits among rows of results; each with its resamples, where the row has some."""
     keys = ("model", "dataset", "protocol", "task", "split", "condition")
     return {
-        tuple(row[key] for key in keys): Value(row["value"], row["reason"])
+        tuple(row[key] for key in keys): (_numbers(row["value"], row.get("samples")), row["reason"])
         for row in rows
         if row["metric"] == "AP" and row["category"] is None
     }
 
 
-def curve(aps: APs, series: Series, members: Sequence[Condition]) -> Curve:
-    """Return the APs of a model over conditions, or what is missing."""
-    nothing = Value(None, "not run")
-    corrupted: dict[str, list[float]] = {}
+def _numbers(value: float | None, samples: npt.NDArray[np.float64] | None) -> AP | None:
+    if value is None or samples is None:
+        return value
+    return np.concatenate([[value], samples])
+
+
+def curve(aps: APs, model: str, kind: Kind, over: Set) -> Curve:
+    """Return the APs of a model over a set, or what is missing."""
+    corrupted: dict[str, list[AP]] = {}
     missing: list[str] = []
     first = ""
-    for condition in members:
-        found = aps.get((*series, condition.name), nothing)
-        if found.value is None:
-            missing.append(condition.name)
-            first = first or str(found.reason)
+
+    def find(slot: Slot, absent: str) -> tuple[AP | None, str | None]:
+        return aps.get((model, slot.dataset, *kind, slot.condition), (None, absent))
+
+    for slot in over.members:
+        found, reason = find(slot, "not run")
+        if found is None:
+            missing.append(slot.condition if slot.dataset == over.dataset else slot.dataset)
+            first = first or str(reason)
         else:
-            corrupted.setdefault(str(condition.corruption), []).append(found.value)
-    clean = aps.get((*series, CLEAN.name), Value(None, "`clean` is not among the conditions"))
+            corrupted.setdefault(slot.corruption, []).append(found)
+    clean, clean_reason = find(over.clean, "`clean` is not among the conditions")
     reason = None
     if missing:
-        reason = f"{len(missing)} of {len(members)} conditions are missing, first {missing[0]}: {first}"
-    return Curve(corrupted, clean.value, clean.reason, reason)
-
-
-def _stored_aps(group: Group, manifest: Mapping[str, Any]) -> tuple[str, APs] | None:
-    """Return the name and APs of a stored reference; None if the group's reference is one of its models."""
-    if not isinstance(group.reference, StoredReference):
-        return None
-    content = read_results(Path(group.reference.results))
-    check_stored_reference(group.reference, content, manifest["protocol"])
-    name = group.reference.model or next(iter(models_of(content)))
-    return name, _aps(content.to_pylist())
-
-
-def models_of(content: pa.Table) -> list[str]:
-    """Return the models of a results table, in order."""
-    return list(dict.fromkeys(content.column("model").to_pylist()))
-
-
-def check_stored_reference(reference: StoredReference, content: pa.Table, protocol: str) -> None:
-    """Raise UsageError if stored results cannot serve as the reference of a run with that protocol id."""
-    models = models_of(content)
-    if reference.model is None and len(models) != 1:
-        raise UsageError(f"{reference.results}: has several models ({', '.join(models)}); say which with `model:`")
-    if reference.model is not None and reference.model not in models:
-        raise UsageError(f"{reference.results}: has no model `{reference.model}` (known: {', '.join(models)})")
-    theirs = manifest_of(content, reference.results)["protocol"]
-    if theirs != protocol:
-        raise UsageError(
-            f"{reference.results}: was made under protocol {theirs[:8]}, this run under {protocol[:8]}: "
-            "data, conditions, seed or scoring differ, so CD and rCD against it would mean nothing"
-        )
+        what = "conditions" if over.dataset == over.clean.dataset else "data sets"
+        reason = f"{len(missing)} of {len(over.members)} {what} are missing, first {missing[0]}: {first}"
+    return Curve(corrupted, clean, clean_reason, reason)

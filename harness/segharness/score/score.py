@@ -1,9 +1,10 @@
-"""A run folder -> results: every cell scored from its stored predictions, and degradation over conditions."""
+"""A run folder -> results: every cell scored from its stored predictions, and degradation over conditions and data sets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,36 +13,53 @@ from segharness.errors import StoreError, UsageError, nearest
 from segharness.identity import Inputs, digest
 from segharness.plugins import PluginHost
 from segharness.records import Condition
+from segharness.score.cells import CellPredictions, read_cell
 from segharness.score.curves import Row, degradation_rows
 from segharness.score.request import GroundTruth, Score, ScoreRequest
+from segharness.score.resample import Resamples, draw, interval
+from segharness.score.stored import StoredNumbers, read_stored
 from segharness.specs import MetricSpec, load
-from segharness.store import (
-    RESULTS,
-    RunFolder,
-    read_shard,
-    table,
-    write_results,
-)
+from segharness.store import RESULTS, RunFolder, table, write_results
 from segharness.store.failures import read_failures
-from segharness.suite import OVERALL, Suite
+from segharness.store.samples import samples_file, write_samples
+from segharness.suite import OVERALL, MetricEntry, StoredReference, Suite
+
+BOOTSTRAP = 1000
+"""How many resamples intervals are taken from."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How to score a run.
+
+    Attributes:
+        engine: which implementation to use, of the protocols that have it; None for the default.
+        bootstrap: how many resamples; 0 for no intervals.
+    """
+
+    engine: str | None = None
+    bootstrap: int = BOOTSTRAP
 
 
 def check_engine(suite: Suite, host: PluginHost, engine: str | None) -> None:
     """Raise UsageError if none of a suite's protocols has an engine of that name."""
-    known = [name for metric in suite.scoring.metrics for name in host.get(metric, MetricSpec).engines]
+    known = [name for entry in suite.scoring.metrics for name in host.get(entry.metric, MetricSpec).engines]
     if engine is not None and engine not in known:
         raise UsageError(f"no engine `{engine}`{nearest(engine, known)}")
 
 
 def score_run(
-    folder: RunFolder, host: PluginHost, engine: str | None = None, complain: Callable[[str], None] = lambda text: None
+    folder: RunFolder,
+    host: PluginHost,
+    scoring: Scoring | None = None,
+    complain: Callable[[str], None] = lambda text: None,
 ) -> pa.Table:
     """Score a run again from what is stored, and write its results.arrow.
 
     Args:
         folder: of the run; its manifest says what to score.
         host: the plugins, for data sets and metrics.
-        engine: which implementation to use, of the protocols that have it; None for the default.
+        scoring: with what; the default engine and intervals when None.
         complain: called with one line for every metric that raised; its numbers are null.
 
     Returns:
@@ -51,61 +69,59 @@ def score_run(
         StoreError: the folder is no run, or its data set changed since.
         DataError: the data set is not there.
     """
+    scoring = scoring or Scoring()
     manifest = folder.read_manifest()
     suite = Suite.from_json(manifest["suite"])
-    check_engine(suite, host, engine)
+    check_engine(suite, host, scoring.engine)
     inputs = Inputs(**manifest["inputs"])
     failures = read_failures(folder.failures)
     rows: list[Row] = []
+    notes: dict[str, None] = {}
+    sizes: dict[str, Any] = {}
     for entry in suite.datasets:
         opened = open_dataset(entry, host)
         if opened.dataset.digest != inputs.datasets[entry.id]["digest"]:
             raise StoreError(f"data set `{entry.id}` is not the one that {folder.path} was run on: its digest differs")
-        scorer = _DatasetScorer(suite, folder, inputs, opened, host, engine, complain)
+        sizes[entry.id] = [opened.dataset.digest, len(opened.samples)]
+        scorer = _DatasetScorer(suite, folder, inputs, opened, host, scoring, complain, notes)
         for model in suite.models:
             for condition in suite.conditions:
                 rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
-    rows += list(degradation_rows(suite, rows, manifest))
+    key = digest({"bootstrap": scoring.bootstrap, "datasets": sizes}) if scoring.bootstrap else None
+    rows += degradation_rows(suite, rows, stored_references(suite, manifest["protocol"], key))
+    for row in rows:
+        row.update(_interval(row))
     content = table(RESULTS, {name: [row.get(name) for row in rows] for name in RESULTS.names})
-    return write_results(folder.results, content, {**manifest, "engine": engine or "default"})
+    scored = {"engine": scoring.engine or "default", "bootstrap": scoring.bootstrap, "notes": list(notes)}
+    written = write_results(folder.results, content, {**manifest, **scored})
+    try:
+        write_samples(folder.results, content, key or "", rows)
+    except OSError as error:
+        complain(
+            f"{samples_file(folder.results)}: cannot be written: {error.strerror}; runs cannot be compared with this"
+        )
+    return written
 
 
-# ------------------------------------------------------------------------------------------------------------- cells
+def stored_references(suite: Suite, protocol: str, key: str | None) -> dict[str, StoredNumbers]:
+    """Return the stored references of a suite's groups, by the groups' names."""
+    return {
+        group.name: read_stored(group.reference, protocol, key)
+        for group in suite.groups
+        if isinstance(group.reference, StoredReference)
+    }
 
 
-@dataclass(frozen=True)
-class CellPredictions:
-    """The stored predictions of one cell, or why they cannot be scored; `absent` says that shards are missing."""
+def _interval(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the interval of a row that has samples, or in its reason why it has none."""
+    if row.get("samples") is None or row["value"] is None:
+        return {}
+    found = interval(row["value"], row["samples"])
+    return {"ci_low": found.low, "ci_high": found.high, "reason": found.reason}
 
-    predictions: pa.Table | None
-    reason: str | None = None
-    absent: bool = False
 
-
-def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str, condition: str) -> CellPredictions:
-    """Return all predictions of a cell, if every shard is there, intact, and without errors."""
-    found = []
-    shards = opened.shards
-    absent = 0
-    for shard in shards:
-        files = folder.shard(model, opened.entry.id, condition, shard.index)
-        try:
-            stored = read_shard(files)
-        except FileNotFoundError:
-            absent += 1
-            continue
-        except StoreError as error:
-            return CellPredictions(None, str(error))
-        if stored.identity != digest(inputs.of(model, opened.entry.id, condition, shard)):
-            return CellPredictions(None, "made from other inputs than this run's")
-        errors = stored.images.column("error").drop_null()
-        if len(errors):
-            return CellPredictions(None, f"{len(errors)} of {len(stored.images)} images failed: {errors[0].as_py()}")
-        found.append(stored.predictions)
-    if absent:
-        missing = "not run" if absent == len(shards) else f"{absent} of {len(shards)} shards are missing"
-        return CellPredictions(None, missing, absent=True)
-    return CellPredictions(pa.concat_tables(found))
+RENUMBERED = "renumbered"
+"""In a ground truth's memory, where an annotation had the id 0."""
 
 
 class _DatasetScorer:
@@ -118,31 +134,36 @@ class _DatasetScorer:
         inputs: Inputs,
         opened: OpenDataset,
         host: PluginHost,
-        engine: str | None,
+        scoring: Scoring,
         complain: Callable[[str], None],
+        notes: dict[str, None],
     ) -> None:
-        self._suite, self._folder, self._inputs, self._opened, self._engine = suite, folder, inputs, opened, engine
-        self._complain = complain
-        self._metrics = [host.get(name, MetricSpec) for name in suite.scoring.metrics]
-        self._truths: dict[str, GroundTruth] = {}
+        self._suite, self._folder, self._inputs, self._opened = suite, folder, inputs, opened
+        self._scoring, self._complain, self._notes = scoring, complain, notes
+        self._metrics = [(entry, host.get(entry.metric, MetricSpec)) for entry in suite.scoring.metrics]
+        self._truths: dict[tuple[str, ...], GroundTruth] = {}
+        self._resamples: Resamples | None = None
+        if scoring.bootstrap:
+            ids = [sample.image_id for sample in opened.samples]
+            self._resamples = draw(opened.dataset.digest, ids, scoring.bootstrap)
 
     def cell(self, model: str, condition: Condition, failure: str | None) -> Iterator[Row]:
         """Yield the rows of one cell; an incomplete one has its rows too, with the reason."""
         cell = read_cell(self._folder, self._inputs, self._opened, model, condition.name)
         if cell.absent and failure is not None:
             cell = CellPredictions(None, failure)
-        for spec in self._metrics:
-            for task in self._suite.scoring.tasks:
-                if task not in spec.tasks:
-                    continue
-                for score in self._scores(spec, task, cell):
+        for entry, spec in self._metrics:
+            for task in tasks_of(spec, self._suite.scoring.tasks):
+                for score in self._scores(
+                    entry, spec, task, cell, f"{model}::{self._opened.entry.id}::{condition.name}"
+                ):
                     yield {
                         "model": model,
                         "dataset": self._opened.entry.id,
                         "condition": condition.name,
                         "corruption": condition.corruption,
                         "severity": condition.severity,
-                        "protocol": spec.name,
+                        "protocol": entry.id,
                         "task": task,
                         "split": score.split,
                         "category": score.category,
@@ -151,50 +172,93 @@ class _DatasetScorer:
                         "reason": score.reason,
                         "n_images": score.n_images,
                         "n_instances": score.n_instances,
+                        "device": score.device,
+                        **self._sampled(score),
                     }
 
-    def _scores(self, spec: MetricSpec, task: str, cell: CellPredictions) -> Sequence[Score]:
+    @staticmethod
+    def _sampled(score: Score) -> dict[str, Any]:
+        """Return a score's samples; those of single categories become their interval at once, for there are many."""
+        row = {"samples": score.samples, "value": score.value, "reason": score.reason}
+        return row if score.category is None else {**_interval(row), "samples": None}
+
+    def _scores(
+        self, entry: MetricEntry, spec: MetricSpec, task: str, cell: CellPredictions, where: str
+    ) -> Sequence[Score]:
         splits = self._suite.scoring.splits
+        metrics = spec.metrics if spec.configure is None else load(spec.configure)(entry.options)
         if cell.predictions is None:
             names = (OVERALL, *(split.name for split in splits))
-            return [Score(metric, None, cell.reason, name) for name in names for metric in spec.metrics]
-        engine = self._engine if self._engine in spec.engines else next(iter(spec.engines), None)
+            return [Score(metric, None, cell.reason, name) for name in names for metric in metrics]
+        engine = self._scoring.engine if self._scoring.engine in spec.engines else next(iter(spec.engines), None)
         try:
-            request = ScoreRequest(self._truth(spec.ground_truth), cell.predictions, task, splits, engine)
+            request = ScoreRequest(
+                self._truth(spec),
+                cell.predictions,
+                task,
+                splits,
+                engine,
+                cell.images,
+                entry.options,
+                self._resamples,
+                lambda text: self._notes.setdefault(f"{where}: {entry.id}, {task}: {text}"),
+            )
             found: Sequence[Score] = list(load(spec.score)(request))
         except (Exception, SystemExit) as error:  # noqa: BLE001  a metric is a plugin's code; it costs its own numbers
             what = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
-            what = f"metric `{spec.name}`: {what}"
+            what = f"metric `{entry.id}`: {what}"
             self._complain(f"{what} (data set `{self._opened.entry.id}`, task {task})")
-            return [Score(name, None, what) for name in spec.metrics]
+            return [Score(name, None, what) for name in metrics]
         return found
 
-    def _truth(self, kind: str) -> GroundTruth:
-        if kind not in self._truths:
-            self._truths[kind] = ground_truth(self._opened, kind)
-        return self._truths[kind]
+    def _truth(self, spec: MetricSpec) -> GroundTruth:
+        key = (spec.ground_truth, *spec.also)
+        if key not in self._truths:
+            self._truths[key] = ground_truth(self._opened, spec.ground_truth, spec.also)
+            if RENUMBERED in self._truths[key].prepared:
+                self._notes.setdefault(f"{self._opened.entry.id}: the ground truth with the id 0 was renumbered")
+        return self._truths[key]
 
 
-def ground_truth(opened: OpenDataset, kind: str) -> GroundTruth:
+def tasks_of(spec: MetricSpec, asked: Sequence[str]) -> Sequence[str]:
+    """Return the tasks that a protocol is scored on: those asked for, or its own where it has no choice."""
+    return spec.tasks if len(spec.tasks) == 1 else [task for task in asked if task in spec.tasks]
+
+
+def ground_truth(opened: OpenDataset, kind: str, also: Sequence[str] = ()) -> GroundTruth:
     """Return a data set's ground truth, restricted to the images that the suite takes.
 
     An annotation with the id 0, which pycocotools takes for unmatched, gets a free one.
 
+    Args:
+        opened: the data set.
+        kind: which ground truth.
+        also: further kinds, where the data set has them.
+
     Raises:
         UsageError: the data set has no ground truth of that kind.
     """
+    ids = {sample.image_id for sample in opened.samples}
     try:
         content = opened.dataset.ground_truth(kind)
     except KeyError:
         raise UsageError(f"data set `{opened.entry.id}` has no ground truth of the kind `{kind}`") from None
-    ids = {sample.image_id for sample in opened.samples}
+    more = {}
+    for other in also:
+        try:
+            more[other] = _restricted(opened.dataset.ground_truth(other), ids)
+        except KeyError:
+            continue
+    renumbered = any(annotation.get("id") == 0 for annotation in content["annotations"])
+    return GroundTruth(_restricted(content, ids), more, {RENUMBERED: True} if renumbered else {})
+
+
+def _restricted(content: Mapping[str, Any], ids: set[int]) -> dict[str, Any]:
     free = max((a.get("id", 0) for a in content["annotations"]), default=0) + 1
-    return GroundTruth(
-        {
-            **content,
-            "images": [image for image in content["images"] if image["id"] in ids],
-            "annotations": [
-                {**a, "id": free} if a.get("id") == 0 else a for a in content["annotations"] if a["image_id"] in ids
-            ],
-        }
-    )
+    return {
+        **content,
+        "images": [image for image in content["images"] if image["id"] in ids],
+        "annotations": [
+            {**a, "id": free} if a.get("id") == 0 else a for a in content["annotations"] if a["image_id"] in ids
+        ],
+    }

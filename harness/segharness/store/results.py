@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from segharness.errors import StoreError
 from segharness.store.atomic import write_atomic
-from segharness.store.schemas import RESULTS, metadata_of, with_metadata
+from segharness.store.schemas import RESULTS, metadata_of, upgrade, with_metadata
 from segharness.store.shards import checksum, ipc_bytes
 
 
@@ -42,18 +42,19 @@ def read_results(path: str | os.PathLike[str]) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(f"{path}: not an Arrow file, or damaged: {str(error).splitlines()[0]}") from error
     manifest = manifest_of(content, path)
-    if content.schema.names != RESULTS.names:
-        raise StoreError(f"{path}: not a results file: it has the columns {content.schema.names}")
     try:
         content.validate(full=True)
         intact = metadata_of(content.schema, str(path)).get("checksum") == _checksum(content, manifest)
+        current = upgrade(content, RESULTS.with_metadata(content.schema.metadata))
+    except KeyError:
+        raise StoreError(f"{path}: not a results file: it has the columns {content.schema.names}") from None
     except (pa.ArrowException, ValueError) as error:
         raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
     if not intact:
         raise StoreError(
             f"{path}: damaged: its checksum does not match its content; `segharness score RUN` makes it again"
         )
-    return content
+    return current
 
 
 def _checksum(content: pa.Table, manifest: Mapping[str, Any]) -> str:

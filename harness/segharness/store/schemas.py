@@ -10,16 +10,17 @@ import pyarrow as pa
 
 from segharness.errors import SchemaError, StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _KEY = b"segharness"
 
 PREDICTIONS = pa.schema(
     [
         pa.field("image_id", pa.int64(), nullable=False),
         pa.field("category_id", pa.int32(), nullable=False),
-        pa.field("score", pa.float32(), nullable=False),
-        pa.field("bbox", pa.list_(pa.float32(), 4), nullable=False),  # x y w h
+        pa.field("score", pa.float64()),  # null where a model that takes prompts gives none
+        pa.field("bbox", pa.list_(pa.float64(), 4), nullable=False),  # x y w h
         pa.field("mask", pa.binary()),  # compressed COCO RLE counts; null for detectors
+        pa.field("annotation_id", pa.int64()),  # the ground truth that was the prompt; null without prompts
     ]
 )
 
@@ -32,6 +33,10 @@ IMAGES = pa.schema(
         pa.field("dropped", pa.int32(), nullable=False),  # instances of categories that the data set does not annotate
         pa.field("clipped", pa.int32(), nullable=False),  # boxes that reached over the border
         pa.field("seconds", pa.float64()),  # of predict alone
+        pa.field("batch", pa.int32()),  # images in that call of predict
+        pa.field("call", pa.int64()),  # how many calls the model had answered before in its process
+        pa.field("device", pa.string()),  # its name
+        pa.field("prompt", pa.string()),  # what the model was given of the ground truth: boxes, points or null
         pa.field("pixels", pa.uint64()),  # digest of what the model saw
         pa.field("drawn", pa.string()),  # what a mixture drew
         pa.field("error", pa.string()),
@@ -57,6 +62,7 @@ RESULTS = pa.schema(
         pa.field("ci_high", pa.float64()),
         pa.field("n_images", pa.int64()),
         pa.field("n_instances", pa.int64()),
+        pa.field("device", pa.string()),  # of timing metrics
     ]
 )
 
@@ -97,8 +103,28 @@ def check_version(found: dict[str, Any], file: str) -> dict[str, Any]:
         )
     for step in range(version, SCHEMA_VERSION):
         found = MIGRATIONS[step](found)
-    return found
+    return {**found, "schema_version": SCHEMA_VERSION}
 
 
-MIGRATIONS: dict[int, Any] = {}
-"""From version n to n + 1: a function of the metadata. Empty while there is only one version."""
+def upgrade(content: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the rows of an older file as `schema` has them: columns it lacks are null, narrower numbers become wider.
+
+    Raises:
+        KeyError: a column that must not be null is missing, or one is there that `schema` does not have.
+    """
+    unknown = [name for name in content.schema.names if name not in schema.names]
+    lacking = [f.name for f in schema if f.name not in content.schema.names and not f.nullable]
+    if unknown or lacking:
+        raise KeyError(*unknown, *lacking)
+    columns = [
+        content.column(f.name).cast(f.type) if f.name in content.schema.names else pa.nulls(content.num_rows, f.type)
+        for f in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+MIGRATIONS: dict[int, Any] = {1: lambda found: found}
+"""From version n to n + 1: a function of the metadata; `upgrade` does the columns.
+
+2: boxes and scores are doubles; prompts, devices and calls of predict are columns.
+"""

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from segharness.errors import SchemaError, StoreError
 from segharness.store.atomic import write_atomic
-from segharness.store.schemas import IMAGES, PREDICTIONS, metadata_of, with_metadata
+from segharness.store.schemas import IMAGES, PREDICTIONS, metadata_of, upgrade, with_metadata
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def checksum(content: pa.Table) -> str:
 
 
 def read_table(path: Path, schema: pa.Schema) -> tuple[pa.Table, dict[str, Any]]:
-    """Return the rows and metadata of one file.
+    """Return the rows and metadata of one file; those of an older version as the current one has them.
 
     Raises:
         StoreError: the file is damaged (its checksum is wrong, or it cannot be read), or is not of `schema`.
@@ -95,16 +95,17 @@ def read_table(path: Path, schema: pa.Schema) -> tuple[pa.Table, dict[str, Any]]
         raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
     metadata = metadata_of(content.schema, str(path))
     content = content.replace_schema_metadata(None)
-    if content.schema != schema:
-        raise StoreError(f"{path}: has the columns {content.schema.names}, not {schema.names}")
     try:
         content.validate(full=True)
         intact = metadata.get("checksum") == checksum(content)
+        current = content if content.schema == schema else upgrade(content, schema)
+    except KeyError:
+        raise StoreError(f"{path}: has the columns {content.schema.names}, not {schema.names}") from None
     except (pa.ArrowException, ValueError) as error:
         raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
     if not intact:
         raise StoreError(f"{path}: damaged: its checksum does not match its content")
-    return content, metadata
+    return current, metadata
 
 
 @dataclass(frozen=True)

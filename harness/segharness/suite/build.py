@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from segharness.errors import nearest
+from segharness.errors import UsageError, nearest
 from segharness.plugins import PluginHost
 from segharness.records import Condition
-from segharness.specs import CategorySet, DatasetSpec, MetricSpec, ModelSpec, Option, slug
+from segharness.specs import CategorySet, DatasetSpec, MetricSpec, ModelSpec, Option, load, slug
 from segharness.suite.conditions import expand_conditions
 from segharness.suite.local import check_local_model, exists, local_reference
+from segharness.suite.schema import ID
 from segharness.suite.source import Node
 from segharness.suite.suite import (
     OVERALL,
     ConditionGroup,
     DatasetEntry,
     Group,
+    MetricEntry,
     ModelEntry,
     Scoring,
+    Shift,
     Split,
     StoredReference,
     Suite,
@@ -76,6 +80,7 @@ class _Builder:
             conditions=conditions,
             condition_groups=condition_groups,
             scoring=self._scoring(),
+            shifts=tuple(self._shifts()),
         )
 
     # ------------------------------------------------------------------------------------------------ small things
@@ -164,7 +169,24 @@ class _Builder:
             self._complain(node, f"the reference `{node.text}` is not among the models{nearest(node.text, ids)}")
         return node.text
 
+    def _with_tail(self, node: Node) -> Node:
+        """Return a model's node, with the option that the rest of its name gives where its plugin takes one so."""
+        name = node.get("model") if isinstance(node.value, dict) else node
+        assert name is not None
+        stem, slash, tail = name.text.partition("/")
+        spec = self.host.find(stem, ModelSpec)
+        if not slash or spec is None or spec.tail is None or self.host.find(name.text, ModelSpec) is not None:
+            return node
+        top = dict(node.value) if isinstance(node.value, dict) else {}
+        given = replace(name, value=tail, text=tail)
+        top["model"] = replace(name, value=stem, text=stem)
+        top["options"] = Node({**_mapping(node.get("options")), spec.tail: given}, name.mark, name.key_mark)
+        if "id" not in top and re.fullmatch(ID, id := Path(tail).name.lower()):
+            top["id"] = replace(name, value=id, text=id)
+        return replace(node, value=top)
+
     def _model(self, node: Node) -> ModelEntry | None:
+        node = self._with_tail(node)
         name_node = node.get("model") if isinstance(node.value, dict) else node
         assert name_node is not None
         options = self._plain_options(node.get("options"))
@@ -302,15 +324,8 @@ class _Builder:
         node = self.root.get("scoring")
         if node is None:
             return Scoring()
-        metrics = tuple(dict.fromkeys(n.text for n in _items(node.get("metrics")))) or Scoring.metrics
-        specs = []
-        for item in _items(node.get("metrics")):
-            if (spec := self.host.find(item.text, MetricSpec)) is None:
-                owners = [m.name for m in self.host.all(MetricSpec) if item.text in m.metrics]
-                hint = f"; `{item.text}` is one of the numbers of `{owners[0]}`" if owners else ""
-                self._complain(item, self.host.unknown(item.text, MetricSpec) + hint)
-            else:
-                specs.append(spec)
+        specs: list[MetricSpec] = []
+        metrics = tuple(self._metrics(_items(node.get("metrics")), specs)) or Scoring.metrics
         known = {task for spec in specs or self.host.all(MetricSpec) for task in spec.tasks}
         for item in _items(node.get("tasks")):
             if item.text not in known:
@@ -326,6 +341,63 @@ class _Builder:
                 )
         splits = tuple(self._split(name, value) for name, value in _mapping(node.get("splits")).items())
         return Scoring(tasks, metrics, splits)
+
+    def _metrics(self, items: list[Node], specs: list[MetricSpec]) -> Iterator[MetricEntry]:
+        """Yield the protocols that are listed; what they are made of is appended to `specs`."""
+        taken: set[str] = set()
+        for item in items:
+            name_node = item.get("metric") or item
+            id_node = item.get("id")
+            name = name_node.text
+            id = id_node.text if id_node else slug(name)
+            if (spec := self.host.find(name, MetricSpec)) is None:
+                usual = [entry.metric for entry in Scoring.metrics]
+                owners = [m.name for m in self.host.all(MetricSpec) if name in m.metrics]
+                owners.sort(key=lambda owner: owner not in usual)
+                hint = f"; `{name}` is one of the numbers of `{owners[0]}`" if owners else ""
+                self._complain(name_node, self.host.unknown(name, MetricSpec) + hint)
+                continue
+            options = self._plain_options(item.get("options"))
+            specs.append(spec)
+            if id in taken:
+                if isinstance(item.value, dict):
+                    self._complain(item, f"two protocols have the id `{id}`; give one another `id:`")
+                continue
+            taken.add(id)
+            if options and id == name:
+                self._complain(item, f"options change what `{name}` means: give the protocol an `id:` of its own")
+            self._check_metric(item, spec, options)
+            yield MetricEntry(id, name, options)
+
+    def _check_metric(self, item: Node, spec: MetricSpec, options: Mapping[str, Any]) -> None:
+        place = item.get("options") or item
+        if spec.configure is None:
+            for key in options:
+                self._complain(place, f"metric `{spec.name}` takes no options, and so no `{key}`")
+            return
+        try:
+            load(spec.configure)(options)
+        except UsageError as error:
+            for problem in error.problems:
+                self._complain(place, f"metric `{spec.name}`: {problem}")
+
+    def _shifts(self) -> Iterator[Shift]:
+        known = [dataset.id for dataset in self.datasets]
+        names: set[str] = set()
+        for node in _items(self.root.get("shifts")):
+            name, clean, others = node.get("name"), node.get("clean"), node.get("datasets")
+            assert name is not None and clean is not None and others is not None
+            for item in (clean, *others.items()):
+                if item.text not in known and self.whole:
+                    self._complain(item, f"no data set `{item.text}` in this suite{nearest(item.text, known)}")
+            if not others.items():
+                self._complain(others, "`datasets` is empty")
+            if clean.text in [item.text for item in others.items()]:
+                self._complain(clean, f"`{clean.text}` is both clean and shifted")
+            if name.text in names or name.text in known:
+                self._complain(name, f"a data set or shift has the name `{name.text}` already")
+            names.add(name.text)
+            yield Shift(name.text, clean.text, tuple(dict.fromkeys(item.text for item in others.items())))
 
     def _split(self, name: str, node: Node) -> Split:
         inner = node.get("not")

@@ -151,7 +151,28 @@ SUITE: dict[str, Any] = {
                     "items": {"type": "string"},
                     "description": "segm (mask AP) and bbox (box AP); both when absent",
                 },
-                "metrics": {**_STRINGS, "description": "scoring protocols by name; coco when absent"},
+                "metrics": {
+                    "type": "array",
+                    "items": {
+                        "anyOf": [
+                            {"type": "string"},
+                            {
+                                "type": "object",
+                                "additionalProperties": False,
+                                "required": ["metric"],
+                                "properties": {
+                                    "id": {**_ID, "description": "the name of the protocol in results"},
+                                    "metric": {"type": "string", "description": "a metric on offer, e.g. coco"},
+                                    "options": {
+                                        **_OPTIONS,
+                                        "description": "what the metric takes; see docs/metrics.md",
+                                    },
+                                },
+                            },
+                        ]
+                    },
+                    "description": "scoring protocols: names, or mappings with options; coco when absent",
+                },
                 "splits": {
                     "type": "object",
                     "additionalProperties": {
@@ -169,6 +190,20 @@ SUITE: dict[str, Any] = {
                     "description": "name: a category set (voc), a list of category names, or {not: ...}",
                 },
             },
+        },
+        "shifts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["name", "clean", "datasets"],
+                "properties": {
+                    "name": _ID,
+                    "clean": {"type": "string", "description": "the id of the data set that counts as clean"},
+                    "datasets": {**_STRINGS, "description": "the ids of those that count as corrupted"},
+                },
+            },
+            "description": "CD and rCD over data sets: one is clean, the others are what corruptions are elsewhere",
         },
         "limit": {"type": "integer", "minimum": 1, "description": "only the first images of every data set"},
     },

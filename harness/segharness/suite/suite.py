@@ -90,12 +90,42 @@ class Split:
 
 
 @dataclass(frozen=True)
+class MetricEntry:
+    """A scoring protocol of a suite: its name in results, the metric that computes it, and that one's options."""
+
+    id: str
+    metric: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> Any:
+        """Return the metric's name alone where that says it all, so that protocol ids are as they were before options."""
+        plain = self.id == self.metric and not self.options
+        return self.metric if plain else dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Any) -> MetricEntry:
+        return cls(data, data) if isinstance(data, str) else cls(**data)
+
+
+@dataclass(frozen=True)
 class Scoring:
     """How predictions become numbers."""
 
     tasks: tuple[str, ...] = ("segm", "bbox")
-    metrics: tuple[str, ...] = ("coco",)
+    metrics: tuple[MetricEntry, ...] = (MetricEntry("coco", "coco"),)
     splits: tuple[Split, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "metrics": [entry.to_json() for entry in self.metrics]}
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Data sets that degradation runs over, with one that is clean: COCO, say, and the streets that a model never saw."""
+
+    name: str
+    clean: str
+    datasets: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -112,6 +142,7 @@ class Suite:
     scoring: Scoring = Scoring()
     seed: int = 0
     description: str = ""
+    shifts: tuple[Shift, ...] = ()
 
     def model(self, id: str) -> ModelEntry:
         return next(m for m in self.models if m.id == id)
@@ -123,7 +154,7 @@ class Suite:
         return next(c for c in self.conditions if c.name == name)
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(self), "scoring": self.scoring.to_json()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Suite:
@@ -143,9 +174,10 @@ class Suite:
             condition_groups=tuple(ConditionGroup(**tuples(c)) for c in data["condition_groups"]),
             scoring=Scoring(
                 tuple(data["scoring"]["tasks"]),
-                tuple(data["scoring"]["metrics"]),
+                tuple(MetricEntry.from_json(m) for m in data["scoring"]["metrics"]),
                 tuple(Split(**tuples(s)) for s in data["scoring"]["splits"]),
             ),
             seed=data["seed"],
             description=data["description"],
+            shifts=tuple(Shift(**tuples(s)) for s in data.get("shifts", ())),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,15 +23,16 @@ class CocoInstances:
 
     Args:
         annotations: the JSON file.
-        images: the folder that `file_name` is relative to.
+        images: the folder that `file_name` is relative to. Without one there are annotations, and no pixels: enough for
+            models that were run elsewhere.
 
     Raises:
         DataError: the annotation file is broken, or images are missing; the message names them.
     """
 
-    def __init__(self, annotations: str, images: str) -> None:
-        folder = Path(images)
-        if not folder.is_dir():
+    def __init__(self, annotations: str, images: str | None = None) -> None:
+        folder = Path(images) if images is not None else None
+        if folder is not None and not folder.is_dir():
             raise DataError(f"{folder}: not a folder")
         found = Annotations(Path(annotations))
         self._content = found.content
@@ -40,10 +42,16 @@ class CocoInstances:
             Category(c["id"], c["name"], ALIASES.get(c["name"], ())) for c in self._content["categories"]
         ]
         self._samples = [
-            Sample(image["id"], folder / image["file_name"], image["height"], image["width"], image["file_name"])
+            Sample(
+                image["id"],
+                folder / image["file_name"] if folder is not None else _no_pixels,
+                image["height"],
+                image["width"],
+                image["file_name"],
+            )
             for image in sorted(self._content["images"], key=lambda image: image["id"])
         ]
-        self.digest = _digest(found.sha256, self._samples, folder)
+        self.digest = found.sha256 if folder is None else _digest(found.sha256, self._samples, folder)
 
     def samples(self) -> Sequence[Sample]:
         return self._samples
@@ -55,6 +63,11 @@ class CocoInstances:
             KeyError: another kind.
         """
         return {"instances": self._content}[kind]
+
+
+def _no_pixels() -> bytes:
+    """Stand for images that are not there."""
+    raise FileNotFoundError(errno.ENOENT, "no folder", "the suite gives the data set no folder `images`")
 
 
 def _digest(annotations: str, samples: Sequence[Sample], folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segharness import CategorySet, CommandSpec, DatasetSpec, Option, hookimpl
+from segharness import CategorySet, CommandSpec, DatasetSpec, ModelSpec, Option, hookimpl
 
 from segharness_coco.names import NON_VOC, VOC
 
@@ -18,11 +18,25 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
             homepage="https://cocodataset.org",
             options={
                 "annotations": Option("the annotation file, e.g. annotations/instances_val2017.json", True, True),
-                "images": Option("the folder of the images, e.g. val2017/", True, True),
+                "images": Option("the folder of the images, e.g. val2017/; not needed for coco-results", False, True),
             },
         ),
         CategorySet("voc", VOC, "the 20 categories of PASCAL VOC, under COCO's names"),
         CategorySet("non-voc", NON_VOC, "the other 60 categories of COCO"),
+    ]
+
+
+@hookimpl
+def segharness_models() -> list[ModelSpec]:
+    return [
+        ModelSpec(
+            "coco-results",
+            "segharness_coco.results:CocoResults",
+            "detections that another program wrote: coco-results/DIR, one COCO result file a condition (clean.json ...)",
+            tags=("stored",),
+            options={"folder": Option("the folder of the result files", True, True)},
+            tail="folder",
+        )
     ]
 
 

@@ -1,0 +1,33 @@
+"""``segharness export-results``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from segharness.cli import Exit
+from segharness.cli.score import stored_run
+from segharness.score.export import export_results
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, e.g. runs/robustness")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        required=True,
+        help="gets MODEL/DATASET/CONDITION.segm.json and .bbox.json",
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    folder, host = stored_run(args)
+    skipped: list[str] = []
+    count = export_results(folder, host, args.output, skipped.append)
+    for line in skipped:
+        print(f"not written: {line}", file=sys.stderr)
+    print(f"{args.output}: {count} files; as a model: coco-results/{args.output}/MODEL/DATASET")
+    return Exit.FAILED if skipped else Exit.OK

@@ -1,0 +1,27 @@
+"""The arguments that ``run`` and ``score`` share: how predictions become numbers."""
+
+from __future__ import annotations
+
+import argparse
+
+from segharness.cli import positive
+from segharness.score import BOOTSTRAP, Scoring
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("scoring")
+    group.add_argument("--engine", metavar="NAME", help="of the coco protocol: hotcoco (default) or pycocotools")
+    draws = group.add_mutually_exclusive_group()
+    draws.add_argument(
+        "--bootstrap",
+        type=positive,
+        default=BOOTSTRAP,
+        metavar="B",
+        help=f"how many resamples of the images intervals are taken from (default {BOOTSTRAP})",
+    )
+    draws.add_argument("--no-bootstrap", action="store_const", dest="bootstrap", const=0, help="no intervals")
+
+
+def chosen(args: argparse.Namespace) -> Scoring:
+    """Return what the arguments say."""
+    return Scoring(args.engine, args.bootstrap)

@@ -1,0 +1,113 @@
+"""What a model that takes prompts is given of the ground truth: its boxes, or a point in each of its masks.
+
+The points are the data set's, as its boxes are: they depend on the data set, the image and the annotation alone, not on
+the suite's seed, so that every model is asked the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from hotcoco import mask as rle
+
+from segharness.data import OpenDataset
+from segharness.errors import UsageError
+from segharness.records import Sample
+from segharness.runner.randomness import generator
+
+KINDS = ("boxes", "points")
+
+
+@dataclass(frozen=True)
+class Given:
+    """The prompts of one image.
+
+    Attributes:
+        annotation_ids: int64 (N,), which ground truths they are.
+        category_ids: int32 (N,), of what.
+        values: float32 (N, 4) x1 y1 x2 y2, or (N, 2) x y, the column and row of a pixel.
+    """
+
+    annotation_ids: npt.NDArray[np.int64]
+    category_ids: npt.NDArray[np.int32]
+    values: npt.NDArray[np.float32]
+
+
+class Prompts:
+    """The prompts of a data set, of one kind; safe to call from several threads.
+
+    Crowds and ground truths without a pixel are left out.
+
+    Args:
+        data: a data set with instances.
+        kind: ``"boxes"`` or ``"points"``.
+
+    Raises:
+        UsageError: another kind, or the data set has no instances.
+    """
+
+    def __init__(self, data: OpenDataset, kind: str) -> None:
+        if kind not in KINDS:
+            raise UsageError(f"`prompt` is {kind!r}, not {' or '.join(KINDS)}")
+        try:
+            content = data.dataset.ground_truth("instances")
+        except KeyError:
+            raise UsageError(f"data set `{data.entry.id}` has no instances to make prompts of") from None
+        self.kind, self._name = kind, data.entry.dataset
+        self._of: dict[int, list[Mapping[str, Any]]] = {}
+        for annotation in content["annotations"]:
+            if not annotation.get("iscrowd"):
+                self._of.setdefault(annotation["image_id"], []).append(annotation)
+        self._made: dict[int, Given] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, sample: Sample) -> Given:
+        """Return the prompts of an image."""
+        with self._lock:
+            made = self._made.get(sample.image_id)
+        if made is None:
+            made = self._make(sample)
+            with self._lock:
+                self._made[sample.image_id] = made
+        return made
+
+    def _make(self, sample: Sample) -> Given:
+        ids, categories, values = [], [], []
+        for annotation in self._of.get(sample.image_id, ()):
+            pixels = np.flatnonzero(decoded(annotation["segmentation"], sample.height, sample.width).ravel(order="F"))
+            if not len(pixels):
+                continue
+            ids.append(annotation["id"])
+            categories.append(annotation["category_id"])
+            if self.kind == "boxes":
+                x, y, w, h = annotation["bbox"]
+                values.append([x, y, x + w, y + h])
+            else:
+                rng = generator(0, self._name, sample.image_id, f"prompt/{annotation['id']}", 0)
+                column, row = divmod(int(pixels[rng.integers(len(pixels))]), sample.height)
+                values.append([column, row])
+        width = 4 if self.kind == "boxes" else 2
+        return Given(
+            np.array(ids, dtype=np.int64),
+            np.array(categories, dtype=np.int32),
+            np.array(values, dtype=np.float32).reshape(len(ids), width),
+        )
+
+
+def encoded(segmentation: Any, height: int, width: int) -> dict[str, Any]:
+    """Return a COCO segmentation (polygons, or an RLE of either form) as one compressed RLE."""
+    if isinstance(segmentation, list):
+        return dict(rle.merge(rle.fr_py_objects(segmentation, height, width)))
+    if isinstance(segmentation["counts"], list):
+        return dict(rle.fr_py_objects(segmentation, height, width))
+    return dict(segmentation)
+
+
+def decoded(segmentation: Any, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Return a COCO segmentation as pixels, uint8 (H, W)."""
+    return np.asarray(rle.decode(encoded(segmentation, height, width)))

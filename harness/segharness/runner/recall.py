@@ -1,0 +1,43 @@
+"""One unit of what was predicted elsewhere: nothing is decoded or run, only checked and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from segharness.data import OpenDataset
+from segharness.errors import CellError
+from segharness.records import Condition, Recalled, Sample
+from segharness.runner.border import admit_recalled
+from segharness.runner.pipeline import Outcome, ShardTables, tables
+
+
+def recall(
+    model: Recalled,
+    name: str,
+    data: OpenDataset,
+    samples: Sequence[Sample],
+    conditions: Sequence[Condition],
+    finish: Callable[[str, ShardTables], None],
+    progress: Callable[[int], None],
+) -> None:
+    """Store what a model found elsewhere in every sample under every condition; arguments as of `Pipeline.run`."""
+    known = frozenset(sample.image_id for sample in data.dataset.samples())
+    categories = frozenset(category.id for category in data.dataset.categories)
+    for condition in conditions:
+        outcomes = [Outcome(sample) for sample in samples]
+        try:
+            found = model.recall(condition.name, [sample.image_id for sample in samples], known)
+            if len(found) != len(samples):
+                raise CellError(f"recall returned {len(found)} results for {len(samples)} images")
+        except CellError as error:
+            for outcome in outcomes:
+                outcome.error = f"model `{name}`: {error}"
+        else:
+            for outcome, detections in zip(outcomes, found, strict=True):
+                try:
+                    shape = (outcome.sample.height, outcome.sample.width)
+                    outcome.detections = admit_recalled(detections, shape, categories)
+                except CellError as error:
+                    outcome.error = f"model `{name}`, {outcome.sample}: {error}"
+        finish(condition.name, tables(outcomes))
+        progress(len(samples))

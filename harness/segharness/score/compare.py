@@ -1,0 +1,200 @@
+"""Two models' results -> what they differ in: paired differences with intervals, and a plain word for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from segharness.errors import UsageError, nearest
+from segharness.score.resample import Interval, interval
+from segharness.score.stored import models_of
+from segharness.store import manifest_of, read_results
+from segharness.store.samples import NAMES, Samples, read_samples, samples_key
+
+COMPARED = ("AP", "AP_avg", "mPC", "CD", "rCD", "rCD_pooled", "mask_mIoU", "PQ")
+LOWER_IS_BETTER = ("CD", "rCD", "rCD_pooled")
+BETTER, WORSE, SAME = "better", "worse", "not distinguishable"
+
+
+NO_INTERVAL = Interval()
+
+
+@dataclass(frozen=True)
+class Side:
+    """One model of stored results.
+
+    Attributes:
+        model: its id.
+        shown: what it is called beside the other.
+        rows: its numbers over whole splits, by what they are of.
+        samples: their values on the resamples.
+    """
+
+    model: str
+    shown: str
+    rows: Mapping[tuple[Any, ...], Mapping[str, Any]]
+    samples: Mapping[tuple[Any, ...], Samples]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The second model's number less the first one's, a fraction.
+
+    Attributes:
+        dataset, condition, protocol, task, split, metric: what it is of.
+        values: the two numbers; None where one has none.
+        difference: None likewise, and then `reason` says why.
+        interval: of the difference.
+        verdict: of the second model: better, worse, not distinguishable; None without an interval.
+    """
+
+    dataset: str
+    condition: str
+    protocol: str
+    task: str
+    split: str
+    metric: str
+    values: tuple[float | None, float | None]
+    difference: float | None = None
+    interval: Interval = NO_INTERVAL
+    verdict: str | None = None
+    reason: str | None = None
+
+
+def sides(names: Sequence[str]) -> list[tuple[Side, Side]]:
+    """Return the pairs that ``RUN[::MODEL]`` names stand for: a run with two models, two models, or two runs.
+
+    Two runs without models are compared model by model, where they have the same ones.
+
+    Raises:
+        UsageError: there is no such run or model, or the two cannot be compared.
+    """
+    opened = [_Opened(name) for name in names]
+    if len(opened) == 1:
+        if opened[0].model is not None or len(opened[0].models) != 2:
+            known = ", ".join(opened[0].models)
+            raise UsageError(f"{names[0]}: name two models: {opened[0].path}::A {opened[0].path}::B (known: {known})")
+        return [(opened[0].side(opened[0].models[0]), opened[0].side(opened[0].models[1]))]
+    first, second = opened
+    _check(first, second)
+    pairs = [(first.model or model, second.model or model) for model in _pairs(first, second)]
+    found = [(first.side(a, len(pairs) > 1 or a == b), second.side(b, len(pairs) > 1 or a == b)) for a, b in pairs]
+    for a, b in found:
+        if a == b:
+            raise UsageError(f"{a.shown} is compared with itself")
+    return found
+
+
+def compare(first: Side, second: Side) -> Iterator[Difference]:
+    """Yield the difference in every number that both models have, over all categories and every split."""
+    for key, row in second.rows.items():
+        other = first.rows.get(key)
+        if other is None or row["metric"] not in COMPARED:
+            continue
+        yield _difference(other, row, first.samples.get(key), second.samples.get(key))
+
+
+def _difference(
+    first: Mapping[str, Any], second: Mapping[str, Any], before: Samples | None, after: Samples | None
+) -> Difference:
+    values = (first["value"], second["value"])
+    dataset, condition, protocol = (str(second[name]) for name in ("dataset", "condition", "protocol"))
+    blank = Difference(dataset, condition, protocol, second["task"], second["split"], second["metric"], values)
+    if values[0] is None or values[1] is None:
+        return replace(blank, reason=first["reason"] if values[0] is None else second["reason"])
+    difference = float(values[1] - values[0])
+    if before is None or after is None or len(before) != len(after):
+        return replace(blank, difference=difference, reason="no interval: scored without resamples")
+    found = interval(difference, after - before)
+    if found.low is None or found.high is None:
+        return replace(blank, difference=difference, reason=found.reason)
+    sign = -1 if blank.metric in LOWER_IS_BETTER else 1
+    low, high = sorted((sign * found.low, sign * found.high))
+    verdict = BETTER if low > 0 else WORSE if high < 0 else SAME
+    return replace(blank, difference=difference, interval=found, verdict=verdict)
+
+
+# --------------------------------------------------------------------------------------------------------- reading
+
+
+class _Opened:
+    """Stored results that a name on the command line stands for."""
+
+    def __init__(self, name: str) -> None:
+        path, _, model = name.partition("::")
+        self.path, self.model = Path(path), model or None
+        self.file = self.path / "results.arrow" if self.path.is_dir() else self.path
+        self.content: pa.Table = read_results(self.path)
+        self.models = models_of(self.content)
+        self.protocol = manifest_of(self.content, self.file)["protocol"]
+        self.key = samples_key(self.file)
+        if self.model is not None and self.model not in self.models:
+            raise UsageError(f"{name}: no model `{self.model}`{nearest(self.model, self.models)}")
+        self._samples = read_samples(self.file, self.content)
+
+    def side(self, model: str, with_path: bool = False) -> Side:
+        """Return one of the models. References are looked at too: numbers against different ones have other keys."""
+        rows = {}
+        for row in self.content.to_pylist():
+            if row["model"] == model and row["category"] is None:
+                rows[self._key(row)] = row
+        samples = {
+            self._key(dict(zip(NAMES, names, strict=True))): values
+            for names, values in self._samples.items()
+            if names[0] == model
+        }
+        return Side(model, f"{self.path}::{model}" if with_path else model, rows, samples)
+
+    def reference(self, name: str) -> list[Any]:
+        """Return the APs of a reference, to see whether two runs have the same one."""
+        keys = ("dataset", "condition", "protocol", "task", "split", "value")
+        return [
+            tuple(row[key] for key in keys)
+            for row in self.content.to_pylist()
+            if row["model"] == name and row["metric"] == "AP" and row["category"] is None
+        ]
+
+    @staticmethod
+    def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple(row[name] for name in NAMES if name != "model")
+
+
+def _check(first: _Opened, second: _Opened) -> None:
+    """Raise UsageError if two results cannot be compared."""
+    if first.protocol != second.protocol:
+        raise UsageError(
+            f"{first.path} was made under protocol {first.protocol[:8]}, {second.path} under {second.protocol[:8]}: "
+            "data, conditions, seed or scoring differ, so their numbers cannot be compared"
+        )
+    if first.key is not None and second.key is not None and first.key != second.key:
+        raise UsageError(
+            f"{first.path} and {second.path} were scored on different resamples; "
+            "`segharness score` both with one --bootstrap"
+        )
+    if first.path.resolve() == second.path.resolve():
+        return
+    references = {row for row in first.content.column("reference").to_pylist() if row is not None}
+    for name in references & set(second.content.column("reference").to_pylist()):
+        if first.reference(name) != second.reference(name):
+            raise UsageError(
+                f"the reference `{name}` of {first.path} has other APs than that of {second.path}: "
+                "CD and rCD against the two cannot be compared"
+            )
+
+
+def _pairs(first: _Opened, second: _Opened) -> list[str]:
+    """Return the models of two runs that were not named: those that both have."""
+    if first.model is not None and second.model is not None:
+        return [first.model]
+    known = [first.model] if first.model else [second.model] if second.model else first.models
+    found = [model for model in known if model in first.models and model in second.models]
+    if not found:
+        raise UsageError(
+            f"{first.path} ({', '.join(first.models)}) and {second.path} ({', '.join(second.models)}) have no model in "
+            "common; name one of each, RUN::MODEL"
+        )
+    return [str(model) for model in found]

@@ -1,0 +1,193 @@
+"""The implementations of the COCO evaluation: one cell matched and accumulated, and the matches themselves.
+
+pycocotools is the definition. hotcoco computes the same bits, faster. Boundary IoU is the least of mask IoU and boundary
+IoU (Cheng et al., "Boundary IoU", 2021); hotcoco has none, so faster-coco-eval computes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import hotcoco
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from segharness.score.request import GroundTruth
+from segharness.score.settings import Settings
+
+Matched = Mapping[str, Any]
+"""What an engine says of one image and category: ``dtIds``, and ``dtMatches`` and ``dtIgnore`` (T, D)."""
+
+
+@dataclass(frozen=True)
+class Accumulated:
+    """What an engine computed for one cell.
+
+    precision float64 [T, R, K, A, M] and recall [T, K, A, M]: IoU thresholds, recall thresholds, categories (one, when
+    class-agnostic), area ranges, maxDets; -1 where a category has no ground truth.
+    """
+
+    precision: npt.NDArray[np.float64]
+    recall: npt.NDArray[np.float64]
+
+
+def accumulate(
+    ground_truth: GroundTruth, predictions: pa.Table, task: str, engine: str, settings: Settings
+) -> Accumulated:
+    """Match and accumulate one cell with the engine of that name."""
+    evaluation = ENGINES[engine](ground_truth, predictions, task, settings)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    return Accumulated(np.asarray(evaluation.eval["precision"]), np.asarray(evaluation.eval["recall"]))
+
+
+def matched(
+    ground_truth: GroundTruth, predictions: pa.Table, task: str, engine: str, settings: Settings
+) -> Sequence[Matched | None]:
+    """Return what the engine of that name matched, over all areas, of every image and category with something in it.
+
+    ``dtIds`` count the rows of `predictions` from 1.
+    """
+    only = Settings(settings.thresholds, (), settings.max_dets[-1:], settings.class_agnostic)
+    evaluation = ENGINES[engine](ground_truth, predictions, task, only)
+    evaluation.evaluate()
+    found: Sequence[Matched | None] = evaluation.evalImgs
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------- engines
+
+
+def _with_hotcoco(ground_truth: GroundTruth, predictions: pa.Table, task: str, settings: Settings) -> Any:
+    truth = ground_truth.prepared.get("hotcoco")
+    if truth is None:
+        truth = ground_truth.prepared["hotcoco"] = hotcoco.COCO(dict(ground_truth.content))
+    ids = predictions.column("image_id").to_numpy()
+    if len(ids) and np.abs(ids).max() >= 2**53:  # an array of doubles cannot hold such ids
+        detections = truth.load_res(results(ground_truth, predictions, task))
+    else:
+        columns = [
+            predictions.column(name).to_numpy().astype(np.float64) for name in ("image_id", "score", "category_id")
+        ]
+        rows = np.column_stack([columns[0], boxes(predictions), *columns[1:]])
+        masks = rles(ground_truth, predictions) if task == "segm" else None
+        detections = truth.load_res(rows) if masks is None else _with_masks(truth, rows, masks)
+    evaluation = hotcoco.COCOeval(truth, detections, task)
+    parameters = evaluation.params
+    if settings.thresholds is not None:
+        parameters.iou_thrs = settings.iou.tolist()
+    parameters.area_rng = settings.ranges
+    parameters.area_rng_lbl = ["all", *(name for name, _, _ in settings.areas)]
+    parameters.max_dets = list(settings.max_dets)
+    parameters.use_cats = not settings.class_agnostic
+    return evaluation
+
+
+def _with_masks(truth: Any, rows: npt.NDArray[np.float64], masks: list[dict[str, Any]]) -> Any:
+    """Load detections whose area is that of their masks, as in result files without boxes."""
+    return truth.load_res(
+        [
+            {"image_id": int(row[0]), "category_id": int(row[6]), "segmentation": mask, "score": row[5]}
+            for row, mask in zip(rows.tolist(), masks, strict=True)
+        ]
+    )
+
+
+class _Quiet(COCOeval):  # type: ignore[misc]
+    """pycocotools without its lines on stdout."""
+
+    def evaluate(self) -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().evaluate()
+
+    def accumulate(self, p: Any = None) -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().accumulate(p)
+
+
+def _with_pycocotools(ground_truth: GroundTruth, predictions: pa.Table, task: str, settings: Settings) -> Any:
+    truth = pycocotools_truth(ground_truth, task)
+    with contextlib.redirect_stdout(io.StringIO()):
+        found = results(ground_truth, predictions, task)
+        if found:
+            detections = truth.loadRes(found)
+        else:
+            detections = COCO()
+            detections.dataset = {**ground_truth.content, "annotations": []}
+            detections.createIndex()
+    return _set(_Quiet(truth, detections, task), settings)
+
+
+def pycocotools_truth(ground_truth: GroundTruth, task: str) -> COCO:
+    """Return pycocotools' index of a ground truth; it writes into its annotations, so there is one a task."""
+    if ("pycocotools", task) not in ground_truth.prepared:
+        truth = COCO()
+        truth.dataset = {
+            **ground_truth.content,
+            "annotations": [dict(annotation) for annotation in ground_truth.content["annotations"]],
+        }
+        with contextlib.redirect_stdout(io.StringIO()):
+            truth.createIndex()
+        ground_truth.prepared["pycocotools", task] = truth
+    return ground_truth.prepared["pycocotools", task]
+
+
+def _set(evaluation: Any, settings: Settings) -> Any:
+    parameters = evaluation.params
+    if settings.thresholds is not None:
+        parameters.iouThrs = settings.iou
+    parameters.areaRng = settings.ranges
+    parameters.areaRngLbl = ["all", *(name for name, _, _ in settings.areas)]
+    parameters.maxDets = list(settings.max_dets)
+    parameters.useCats = int(not settings.class_agnostic)
+    return evaluation
+
+
+ENGINES: dict[str, Callable[[GroundTruth, pa.Table, str, Settings], Any]] = {
+    "hotcoco": _with_hotcoco,
+    "pycocotools": _with_pycocotools,
+}
+"""How each engine is made ready to evaluate one cell."""
+
+
+# ---------------------------------------------------------------------------------------------------- what they take
+
+
+def rles(ground_truth: GroundTruth, predictions: pa.Table) -> list[dict[str, Any]]:
+    """Return the masks of predictions as COCO RLEs."""
+    sizes = ground_truth.prepared.setdefault(
+        "sizes", {image["id"]: [image["height"], image["width"]] for image in ground_truth.content["images"]}
+    )
+    ids = predictions.column("image_id").to_pylist()
+    masks = predictions.column("mask").to_pylist()
+    return [{"size": sizes[image_id], "counts": counts} for image_id, counts in zip(ids, masks, strict=True)]
+
+
+def boxes(predictions: pa.Table) -> npt.NDArray[np.float64]:
+    """Return the boxes of predictions, float64 (N, 4), x y w h."""
+    flat = predictions.column("bbox").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    found: npt.NDArray[np.float64] = flat.astype(np.float64).reshape(-1, 4)
+    return found
+
+
+def results(ground_truth: GroundTruth, predictions: pa.Table, task: str) -> list[dict[str, Any]]:
+    """Return the predictions as a COCO result list: with `bbox` for ``bbox``, with `segmentation` alone for masks."""
+    shapes: Sequence[Any] = boxes(predictions).tolist() if task == "bbox" else rles(ground_truth, predictions)
+    key = "bbox" if task == "bbox" else "segmentation"
+    return [
+        {"image_id": image_id, "category_id": category_id, key: shape, "score": score}
+        for image_id, category_id, shape, score in zip(
+            predictions.column("image_id").to_pylist(),
+            predictions.column("category_id").to_pylist(),
+            shapes,
+            predictions.column("score").to_pylist(),
+            strict=True,
+        )
+    ]

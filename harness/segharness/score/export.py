@@ -1,0 +1,86 @@
+"""Predictions -> COCO result files: what evaluation servers take, and what `coco-results` reads back.
+
+Masks and boxes go into two files: in one, a result's box would replace its mask's area wherever it is evaluated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from segharness.data import open_dataset
+from segharness.errors import StoreError, UsageError
+from segharness.identity import Inputs
+from segharness.plugins import PluginHost
+from segharness.score.cells import read_cell
+from segharness.score.engines import boxes
+from segharness.store import RunFolder
+from segharness.store.atomic import write_atomic
+from segharness.suite import Suite
+
+
+def export_results(
+    folder: RunFolder, host: PluginHost, out: Path, skipped: Callable[[str], None] = lambda text: None
+) -> int:
+    """Write ``MODEL/DATASET/CONDITION.segm.json`` and ``.bbox.json`` for every complete cell of a run.
+
+    Args:
+        folder: of the run.
+        host: the plugins, for the data sets.
+        out: the folder to write into.
+        skipped: called with a line for every cell that cannot be written, and why.
+
+    Returns:
+        how many files were written.
+
+    Raises:
+        StoreError: the folder is no run, or its data set changed since.
+        UsageError: `out` cannot be written.
+    """
+    manifest = folder.read_manifest()
+    suite = Suite.from_json(manifest["suite"])
+    inputs = Inputs(**manifest["inputs"])
+    count = 0
+    for entry in suite.datasets:
+        opened = open_dataset(entry, host)
+        if opened.dataset.digest != inputs.datasets[entry.id]["digest"]:
+            raise StoreError(f"data set `{entry.id}` is not the one that {folder.path} was run on: its digest differs")
+        sizes = {sample.image_id: [sample.height, sample.width] for sample in opened.samples}
+        for model in suite.models:
+            for condition in suite.conditions:
+                cell = read_cell(folder, inputs, opened, model.id, condition.name)
+                if cell.predictions is None:
+                    skipped(f"{model.id}::{entry.id}::{condition.name}: {cell.reason}")
+                    continue
+                for kind, rows in _results(cell.predictions, sizes):
+                    path = out / model.id / entry.id / f"{condition.name}.{kind}.json"
+                    try:
+                        write_atomic(path, json.dumps(rows, separators=(",", ":")).encode())
+                    except OSError as error:
+                        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+                    count += 1
+    return count
+
+
+def _results(predictions: pa.Table, sizes: dict[int, list[int]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield ``segm``, where there are masks, and ``bbox``, each with its result list."""
+    heads = [
+        {"image_id": image_id, "category_id": category_id, "score": 1.0 if score is None else score}
+        for image_id, category_id, score in zip(
+            *(predictions.column(name).to_pylist() for name in ("image_id", "category_id", "score")), strict=True
+        )
+    ]
+    if not predictions.column("mask").null_count:
+        masks = predictions.column("mask").to_pylist()
+        yield (
+            "segm",
+            [
+                {**head, "segmentation": {"size": sizes[head["image_id"]], "counts": mask.decode()}}
+                for head, mask in zip(heads, masks, strict=True)
+            ],
+        )
+    yield "bbox", [{**head, "bbox": box} for head, box in zip(heads, boxes(predictions).tolist(), strict=True)]

@@ -1,0 +1,53 @@
+"""The protocol ``speed``: how long predict takes for one image, while the harness prepares the next ones.
+
+The time is that of the call of `predict` alone, at batch 1, on each device apart. The first calls of a model in a process
+are its warm-up and are left out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segharness.score.request import Score, ScoreRequest
+
+METRICS = ("fps", "ms_median", "ms_p95")
+
+WARM_UP = 10
+"""Calls of a model in a process that are not timed."""
+
+
+def score(request: ScoreRequest) -> list[Score]:
+    """Return frames a second at the median, and the median and the 95th percentile of the milliseconds an image."""
+    images = request.images
+    assert images is not None
+    timed = images.filter(pc.is_valid(images.column("seconds")))
+    if not len(timed):
+        return _nothing("nothing was timed: the model was not run here")
+    if timed.column("call").null_count:
+        return _nothing("the predictions are of a version that did not count calls; --fresh makes them again")
+    single = timed.filter(pc.equal(timed.column("batch"), 1))
+    if not len(single):
+        return _nothing(f"timed at batch {pc.max(timed.column('batch')).as_py()}, not 1")
+    warm = single.filter(pc.greater_equal(single.column("call"), WARM_UP))
+    if not len(warm):
+        return _nothing(f"all {len(single)} images fell into the warm-up, the first {WARM_UP} calls in each process")
+    found: list[Score] = []
+    for device in sorted(set(warm.column("device").to_pylist())):
+        found += _numbers(warm.filter(pc.equal(warm.column("device"), device)), device)
+    return found
+
+
+def _numbers(timed: pa.Table, device: str) -> list[Score]:
+    seconds = timed.column("seconds").to_numpy()
+    median, p95 = np.quantile(seconds, [0.5, 0.95])
+    values = (1 / median if median > 0 else None, 1000 * median, 1000 * p95)
+    return [
+        Score(metric, None if value is None else float(value), n_images=len(seconds), device=device)
+        for metric, value in zip(METRICS, values, strict=True)
+    ]
+
+
+def _nothing(reason: str) -> list[Score]:
+    return [Score(metric, None, reason) for metric in METRICS]

@@ -1,0 +1,91 @@
+"""resamples.arrow: the numbers of results.arrow on every resample of the bootstrap, to compare and refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from segharness.errors import StoreError
+from segharness.store.atomic import write_atomic
+from segharness.store.schemas import metadata_of, with_metadata
+from segharness.store.shards import checksum, ipc_bytes
+
+NAMES = ("model", "reference", "dataset", "condition", "protocol", "task", "split", "metric")
+"""What names a number; categories have no row."""
+
+Samples = npt.NDArray[np.float64]
+
+
+def samples_file(results: Path) -> Path:
+    """Return where the resamples of a results.arrow are."""
+    return results.with_name("resamples.arrow")
+
+
+def write_samples(results: Path, content: pa.Table, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the resamples that belong to a results table; without any, remove what is there.
+
+    Args:
+        results: the path of the results.arrow.
+        content: its table.
+        key: which resamples they are; those of equal keys are paired.
+        rows: those of the results; the ones with ``samples``, float64 (B,), are kept.
+    """
+    path = samples_file(results)
+    kept = [row for row in rows if row.get("samples") is not None and row.get("category") is None]
+    if not kept:
+        path.unlink(missing_ok=True)
+        return
+    size = len(kept[0]["samples"])
+    values = pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate([row["samples"] for row in kept])), size)
+    columns = {name: pa.array([row.get(name) for row in kept], pa.string()) for name in NAMES}
+    found = pa.table({**columns, "samples": values})
+    metadata = {"key": key, "results": checksum(content), "checksum": checksum(found)}
+    write_atomic(path, ipc_bytes(found.replace_schema_metadata(with_metadata(found.schema, metadata).metadata)))
+
+
+def read_samples(results: Path, content: pa.Table, key: str | None = None) -> dict[tuple[Any, ...], Samples]:
+    """Return the resamples of a results table by what `NAMES` name; nothing where there are none of that key.
+
+    Args:
+        results: the path of the results.arrow.
+        content: its table: resamples of other numbers are not taken.
+        key: which resamples are wanted; None for whatever is there.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    path = samples_file(results)
+    if not path.is_file():
+        return {}
+    try:
+        with pa.OSFile(str(path)) as source:
+            found = pa.ipc.open_file(source).read_all()
+        metadata = metadata_of(found.schema, str(path))
+        intact = metadata.get("checksum") == checksum(found)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+    if not intact:
+        raise StoreError(f"{path}: damaged: its checksum does not match; `segharness score RUN` makes it again")
+    if metadata.get("results") != checksum(content) or (key is not None and metadata.get("key") != key):
+        return {}
+    names = zip(*(found.column(name).to_pylist() for name in NAMES), strict=True)
+    column = found.column("samples").combine_chunks()
+    values = column.flatten().to_numpy().reshape(len(found), -1)
+    return dict(zip(names, values, strict=True))
+
+
+def samples_key(results: Path) -> str | None:
+    """Return which resamples stand beside a results.arrow; None without any."""
+    path = samples_file(results)
+    if not path.is_file():
+        return None
+    try:
+        with pa.OSFile(str(path)) as source:
+            return str(metadata_of(pa.ipc.open_file(source).schema, str(path)).get("key"))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,168 @@
+"""``coco-results``: detections that another program wrote, one COCO result file a condition, as a model.
+
+``clean.json``, ``fog-3.json`` ... hold masks, boxes or both, as detectron2 writes them; ``clean.segm.json`` and
+``clean.bbox.json``, as mmdetection does, hold the same detections in the same order. YOLACT's own layout is read too.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as rle
+from segharness import CellError, Detections
+from segharness.rle import check
+
+from segharness_coco.annotations import are_numbers
+from segharness_coco.names import ALIASES, IDS
+
+
+class CocoResults:
+    """The result files of a folder, as a `segharness.Recalled`.
+
+    Args:
+        folder: of the files.
+    """
+
+    categories: Sequence[str] = ()
+
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder)
+        self._read: dict[str, dict[int, Detections]] = {}
+
+    def recall(self, condition: str, image_ids: Sequence[int], known: Collection[int]) -> Sequence[Detections]:
+        """Return what the file of a condition holds for some images; see `segharness.Recalled`.
+
+        Raises:
+            CellError: there is no such file, it is no result file, or it is of images that the data set does not have.
+        """
+        if condition not in self._read:
+            self._read[condition] = self._load(condition, known)
+        found = self._read[condition]
+        nothing = Detections(np.zeros(0, np.int32), np.zeros(0), np.zeros((0, 4)), ())
+        return [found.get(image_id, nothing) for image_id in image_ids]
+
+    def _load(self, condition: str, known: Collection[int]) -> dict[int, Detections]:
+        whole = self._folder / f"{condition}.json"
+        parts = [self._folder / f"{condition}.{kind}.json" for kind in ("segm", "bbox")]
+        files = [whole] if whole.is_file() else [part for part in parts if part.is_file()]
+        if not files:
+            raise CellError(f"{self._folder} has no {whole.name}, nor {parts[0].name} or {parts[1].name}")
+        rows = _checked(files[0])
+        if len(files) == 2:
+            rows = _together(files, rows, _checked(files[1]))
+        grouped: dict[int, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            grouped.setdefault(row["image_id"], []).append(row)
+        for image_id in grouped:
+            if image_id not in known:
+                raise CellError(f"{files[0]}: image {image_id} is not one of the data set's")
+        kinds = {("segmentation" in row, "bbox" in row) for row in rows}
+        if len(kinds) > 1:
+            raise CellError(f"{files[0]}: some results have a segmentation or a bbox, others have not")
+        try:
+            return {image_id: _detections(found) for image_id, found in grouped.items()}
+        except ValueError as error:
+            raise CellError(f"{files[0]}: a broken mask: {error}") from error
+
+
+def _together(files: Sequence[Path], masks: list[Any], boxes: list[Any]) -> list[dict[str, Any]]:
+    """Return the results of two files that hold the same detections, one their masks, the other their boxes."""
+    if len(masks) != len(boxes):
+        raise CellError(f"{files[0]} has {len(masks)} results, {files[1].name} {len(boxes)}: not the same detections")
+    for number, (mask, box) in enumerate(zip(masks, boxes, strict=True)):
+        if any(mask[key] != box[key] for key in ("image_id", "category_id", "score")):
+            raise CellError(
+                f"{files[0]}: result {number} is not that of {files[1].name}: image, category or score differ"
+            )
+    return [{**mask, "bbox": box["bbox"]} for mask, box in zip(masks, boxes, strict=True)]
+
+
+def _checked(file: Path) -> list[dict[str, Any]]:
+    """Return the results of a file, every one of them well-formed."""
+    try:
+        content = json.loads(file.read_bytes())
+    except OSError as error:
+        raise CellError(f"{file}: cannot be read: {error.strerror}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CellError(f"{file}: not JSON: {error}") from error
+    if isinstance(content, dict) and isinstance(content.get("images"), list):
+        content = list(_from_yolact(file, content["images"]))
+    if not isinstance(content, list):
+        raise CellError(f"{file}: holds a JSON {type(content).__name__}, not a list of COCO results")
+    for number, row in enumerate(content):
+        if problem := _broken(row):
+            raise CellError(f"{file}: result {number}: {problem}")
+    return content
+
+
+def _broken(row: Any) -> str | None:
+    if not isinstance(row, dict):
+        return "is no object"
+    for key in ("image_id", "category_id"):
+        if type(row.get(key)) is not int:
+            return f"`{key}` is {row.get(key)!r:.60}, not a whole number"
+    score = row.get("score")
+    if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
+        return f"`score` is {score!r:.60}, not a finite number"
+    if "segmentation" not in row and "bbox" not in row:
+        return "has neither `segmentation` nor `bbox`"
+    if "bbox" in row and not are_numbers(row["bbox"], 4):
+        return f"`bbox` is {row['bbox']!r:.60}, not four finite numbers"
+    mask = row.get("segmentation")
+    if "segmentation" in row and not (
+        isinstance(mask, dict) and are_numbers(mask.get("size"), 2) and isinstance(mask.get("counts"), (str, list))
+    ):
+        return f"`segmentation` is {mask!r:.60}, not an RLE with `size` and `counts`"
+    return None
+
+
+def _from_yolact(file: Path, images: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Yield COCO results from YOLACT's layout: a list of detections an image, categories by name."""
+    for image in images:
+        if not isinstance(image, dict) or not isinstance(image.get("dets"), list):
+            raise CellError(f"{file}: neither COCO results nor YOLACT's layout: an image has no list `dets`")
+        for found in image["dets"]:
+            name = found.get("category") if isinstance(found, dict) else None
+            if name not in _BY_NAME:
+                raise CellError(f"{file}: image {image.get('image_id')}: no category `{name}` in COCO")
+            yield {
+                "image_id": image.get("image_id"),
+                "category_id": _BY_NAME[name],
+                "score": found.get("score"),
+                "bbox": found.get("bbox"),
+                "segmentation": found.get("mask"),
+            }
+
+
+_BY_NAME = {alias: IDS[name] for name, aliases in ALIASES.items() for alias in aliases} | IDS
+
+
+def _detections(rows: Sequence[Mapping[str, Any]]) -> Detections:
+    masks = [_rle(row["segmentation"]) for row in rows] if "segmentation" in rows[0] else None
+    if "bbox" in rows[0]:
+        boxes = np.array([row["bbox"] for row in rows], dtype=np.float64)
+    else:
+        for mask in masks or ():
+            check(mask["counts"], *mask["size"])
+        boxes = np.asarray(rle.toBbox(masks), dtype=np.float64)
+    return Detections(
+        np.array([row["category_id"] for row in rows], dtype=np.int64),
+        np.array([row["score"] for row in rows], dtype=np.float64),
+        boxes.reshape(len(rows), 4),
+        None if masks is None else [mask["counts"] for mask in masks],
+    )
+
+
+def _rle(mask: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mask as a compressed RLE; its counts are checked by whoever takes them."""
+    counts, (height, width) = mask["counts"], mask["size"]
+    if isinstance(counts, list):
+        if not all(type(run) is int and run >= 0 for run in counts) or sum(counts) != height * width:
+            raise ValueError(f"its runs do not cover {height}x{width} pixels")
+        return dict(rle.frPyObjects({"size": [height, width], "counts": counts}, height, width))
+    return {"size": [height, width], "counts": counts.encode()}
