@@ -56,10 +56,10 @@ def segharness_metrics() -> Iterable[MetricSpec]:
         MetricSpec(
             "coco",
             "segharness.score.coco:score",
-            tasks=("segm", "bbox"),
+            tasks=("segm", "bbox", "boundary"),
             metrics=COCO_METRICS,
             engines=("hotcoco", "pycocotools"),
-            description="COCO's 12 numbers from mask IoU (segm) and box IoU (bbox), as pycocotools defines them",
+            description="COCO's 12 numbers from the IoU of masks, boxes or boundaries, as pycocotools defines them",
             configure="segharness.score.settings:configure",
         ),
         MetricSpec(
@@ -83,6 +83,14 @@ def segharness_metrics() -> Iterable[MetricSpec]:
             tasks=("segm",),
             metrics=("mask_mIoU", "mask_IoU", *COCO_METRICS),
             description="masks from a point in each ground truth: mean IoU over categories and over instances, and AP",
+        ),
+        MetricSpec(
+            "panoptic",
+            "segharness.score.panoptic:score",
+            tasks=("panoptic",),
+            metrics=("PQ", "SQ", "RQ", "PQ_th", "SQ_th", "RQ_th", "PQ_st", "SQ_st", "RQ_st"),
+            ground_truth="panoptic",
+            description="PQ, SQ and RQ, overall and for things and stuff, by hotcoco's panoptic engine",
         ),
         MetricSpec(
             "speed",

@@ -1,9 +1,12 @@
-"""COCO's compressed run-length encoding: what the counts of a mask say, and whether they say it."""
+"""COCO's run-length encoding: what the counts of a mask say, whether they say it, and every segmentation as one."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+from hotcoco import mask as engine
 
 
 def run_lengths(counts: bytes | str) -> npt.NDArray[np.int64]:
@@ -44,3 +47,17 @@ def check(counts: bytes | str, height: int, width: int) -> None:
     total = int(run_lengths(counts).sum())
     if total != height * width:
         raise ValueError(f"the counts cover {total} pixels, the image has {height * width}")
+
+
+def encoded(segmentation: Any, height: int, width: int) -> dict[str, Any]:
+    """Return a COCO segmentation (polygons, or an RLE of either form) as one compressed RLE."""
+    if isinstance(segmentation, list):
+        return dict(engine.merge(engine.fr_py_objects(segmentation, height, width)))
+    if isinstance(segmentation["counts"], list):
+        return dict(engine.fr_py_objects(segmentation, height, width))
+    return dict(segmentation)
+
+
+def decoded(segmentation: Any, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Return a COCO segmentation as pixels, uint8 (H, W)."""
+    return np.asarray(engine.decode(encoded(segmentation, height, width)))

@@ -68,7 +68,7 @@ def test_columns_are_the_papers(tmp_path):
 
 def test_severities_of_a_corruption_are_averaged_in_its_column(tmp_path):
     [table] = make_report(results(tmp_path)).tables
-    assert [round(e.percent, 6) for e in table.rows[0][1]] == [40.0, 20.0, 30.0, 80.0, 80.0, 80.0, 35.0, 27.5]
+    assert [round(e.number, 6) for e in table.rows[0][1]] == [40.0, 20.0, 30.0, 80.0, 80.0, 80.0, 35.0, 27.5]
 
 
 def test_a_family_is_named_once_with_its_version(tmp_path, monkeypatch):
@@ -86,7 +86,7 @@ def test_a_family_is_named_once_with_its_version(tmp_path, monkeypatch):
 
 def test_what_is_missing_is_a_note_with_its_reason(tmp_path):
     [table] = make_report(results(tmp_path, missing=("b_1", "fog-5"))).tables
-    assert table.rows[1][1][-1].percent is None
+    assert table.rows[1][1][-1].number is None
     assert table.notes == ("b_1: fog weather: a, b_1",)
 
 
@@ -94,7 +94,7 @@ def test_a_stored_reference_is_found_under_its_name(tmp_path):
     stored = {"results": "/x/results.arrow", "model": None}
     [table] = make_report(results(tmp_path, reference=stored)).tables
     assert "reference old" in table.title
-    assert table.rows[0][1][3].percent == pytest.approx(80.0)
+    assert table.rows[0][1][3].number == pytest.approx(80.0)
     assert StoredReference(**stored).model is None
 
 

@@ -78,11 +78,11 @@ def _show(console: Console, first: Side, second: Side, differences: Sequence[Dif
         title = f"{second.shown} (second) against {first.shown} (first): {task} ({protocol}) on {dataset}{of}, percent"
         console.print(Text(title, style="bold"), soft_wrap=True)
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-        for heading in ("condition", "metric"):
-            table.add_column(heading, no_wrap=True)
+        table.add_column("condition", overflow="fold")
+        table.add_column("metric", no_wrap=True, min_width=10)
         for heading in ("first", "second"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("the second is", no_wrap=True)
+            table.add_column(heading, justify="right", no_wrap=True, min_width=6)
+        table.add_column("the second is")
         reasons: dict[str, None] = {}
         for found in group:
             numbers = ("-" if value is None else f"{100 * value:.1f}" for value in found.values)

@@ -11,7 +11,7 @@ from rich.console import Console
 from segharness.cli import Exit
 from segharness.errors import UsageError
 from segharness.plugins import PluginHost
-from segharness.report import read_report
+from segharness.report import VIEWS, read_report
 from segharness.report.console import show
 from segharness.specs import ReporterSpec, load
 from segharness.store.atomic import write_atomic
@@ -20,11 +20,16 @@ from segharness.store.atomic import write_atomic
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder or a results.arrow")
     parser.add_argument("--format", metavar="NAME", help="csv, markdown, latex, svg, or a plugin's; default the screen")
+    for name, what in VIEWS.items():
+        parser.add_argument(f"--{name}", dest="views", action="append_const", const=name, help=f"also {what}")
+    parser.add_argument(
+        "--digits", type=int, choices=range(7), metavar="N", help="decimals; default no more than intervals support"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there; its ending says the format")
 
 
 def execute(args: argparse.Namespace) -> int:
-    report = read_report(args.run)
+    report = read_report(args.run, args.views or (), args.digits)
     if args.format is None and args.output is None:
         show(report, Console())
         return Exit.OK

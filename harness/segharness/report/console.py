@@ -11,53 +11,54 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from segharness.report.layout import Entry, PaperTable, Report
+from segharness.report.entry import Entry
+from segharness.report.layout import PaperTable, Report
 
 
 def show(report: Report, console: Console) -> None:
     """Print every table of a report, with the reasons for what is missing."""
     for table in report.tables:
         console.print(Text(table.title, style="bold"), soft_wrap=True)
-        for positions in _parts(table, console):
-            console.print(_rich(table, positions))
+        for positions in _parts(table, console, report.digits):
+            console.print(_rich(table, positions, report.digits))
         for note in table.notes:
             console.print(f"  - {note}", highlight=False, markup=False, soft_wrap=True)
         console.print()
 
 
-def _parts(table: PaperTable, console: Console) -> list[list[int]]:
+def _parts(table: PaperTable, console: Console, digits: int | None) -> list[list[int]]:
     """Pack the column groups into as few tables as the console's width allows; a group that is too wide is divided."""
     parts: list[list[int]] = []
     for _, members in groupby(enumerate(table.columns), key=lambda pair: pair[1].group):
         group = [position for position, _ in members]
-        fits = _width(table, group, console) <= console.width
+        fits = _width(table, group, console, digits) <= console.width
         for piece in [group] if fits else [[position] for position in group]:
             wider = [*parts[-1], *piece] if parts else piece
-            if parts and _width(table, wider, console) <= console.width:
+            if parts and _width(table, wider, console, digits) <= console.width:
                 parts[-1] = wider
             else:
                 parts.append(piece)
     return parts or [[]]
 
 
-def table_of(table: PaperTable) -> Table:
+def table_of(table: PaperTable, digits: int | None) -> Table:
     """Return a whole table in one piece, without its title."""
-    return _rich(table, range(len(table.columns)))
+    return _rich(table, range(len(table.columns)), digits)
 
 
-def _width(table: PaperTable, positions: Sequence[int], console: Console) -> int:
+def _width(table: PaperTable, positions: Sequence[int], console: Console, digits: int | None) -> int:
     """Return how wide a table would like to be, on a console without borders."""
     unbounded = console.options.update(width=100_000)
-    return Measurement.get(console, unbounded, _rich(table, positions)).maximum
+    return Measurement.get(console, unbounded, _rich(table, positions, digits)).maximum
 
 
-def _rich(table: PaperTable, positions: Sequence[int]) -> Table:
+def _rich(table: PaperTable, positions: Sequence[int], digits: int | None) -> Table:
     drawn = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    drawn.add_column("model", no_wrap=True, vertical="bottom")
+    drawn.add_column(table.first, no_wrap=True, vertical="bottom")
     before = None
     for position in positions:
         column = table.columns[position]
@@ -66,22 +67,27 @@ def _rich(table: PaperTable, positions: Sequence[int]) -> Table:
         heading = Text.assemble((first_of_group, "italic"), "\n", column.heading)
         drawn.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
     best = {position: _best(table, position) for position in positions}
-    for model, entries in table.rows:
-        shown = [_shown(entries[p], best[p] is not None and entries[p].percent == best[p]) for p in positions]
-        drawn.add_row(model, *shown)
+    for name, entries in table.rows:
+        shown = []
+        for p in positions:
+            marked = best[p] is not None and entries[p].number == best[p]
+            shown.append(_shown(entries[p], marked, digits, table.columns[p].brackets))
+        drawn.add_row(Text(name), *shown)
     return drawn
 
 
 def _best(table: PaperTable, position: int) -> float | None:
-    """Return the best number of a column with several."""
-    found = [entries[position].percent for _, entries in table.rows]
+    """Return the best number of a column with several, where the rows are models."""
+    if table.first != "model":
+        return None
+    found = [entries[position].number for _, entries in table.rows]
     numbers = [number for number in found if number is not None]
     if len(numbers) < 2:
         return None
     return min(numbers) if table.columns[position].lower_is_better else max(numbers)
 
 
-def _shown(entry: Entry, best: bool) -> Text:
-    if entry.percent is None:
-        return Text("-", style="dim")
-    return Text(f"{entry.percent:.1f}", style="bold" if best else "")
+def _shown(entry: Entry, best: bool, digits: int | None, brackets: bool) -> Text:
+    number = Text(entry.text(digits), style="dim" if entry.number is None else "bold" if best else "")
+    interval = entry.text(digits, brackets).removeprefix(number.plain)
+    return number.append(interval, style="dim")

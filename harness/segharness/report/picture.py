@@ -18,7 +18,8 @@ _MARGIN = 2
 def svg(report: Report) -> str:
     """Return one SVG of all tables, each in one piece, in any monospaced font."""
     unbounded = Console(width=100_000, file=io.StringIO())
-    widths = [Measurement.get(unbounded, unbounded.options, table_of(table)).maximum for table in report.tables]
+    drawn = [table_of(table, report.digits) for table in report.tables]
+    widths = [Measurement.get(unbounded, unbounded.options, table).maximum for table in drawn]
     lines = [len(line) for table in report.tables for line in (table.title, *table.notes)]
     console = Console(
         width=max([60, *widths, *(length + 4 for length in lines)]) + _MARGIN,

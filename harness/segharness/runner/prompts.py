@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from hotcoco import mask as rle
 
 from segharness.data import OpenDataset
 from segharness.errors import UsageError
 from segharness.records import Sample
+from segharness.rle import decoded
 from segharness.runner.randomness import generator
 
 KINDS = ("boxes", "points")
@@ -97,17 +97,3 @@ class Prompts:
             np.array(categories, dtype=np.int32),
             np.array(values, dtype=np.float32).reshape(len(ids), width),
         )
-
-
-def encoded(segmentation: Any, height: int, width: int) -> dict[str, Any]:
-    """Return a COCO segmentation (polygons, or an RLE of either form) as one compressed RLE."""
-    if isinstance(segmentation, list):
-        return dict(rle.merge(rle.fr_py_objects(segmentation, height, width)))
-    if isinstance(segmentation["counts"], list):
-        return dict(rle.fr_py_objects(segmentation, height, width))
-    return dict(segmentation)
-
-
-def decoded(segmentation: Any, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Return a COCO segmentation as pixels, uint8 (H, W)."""
-    return np.asarray(rle.decode(encoded(segmentation, height, width)))

@@ -1,7 +1,7 @@
 """The implementations of the COCO evaluation: one cell matched and accumulated, and the matches themselves.
 
-pycocotools is the definition. hotcoco computes the same bits, faster. Boundary IoU is the least of mask IoU and boundary
-IoU (Cheng et al., "Boundary IoU", 2021); hotcoco has none, so faster-coco-eval computes it.
+pycocotools is the definition. hotcoco computes the same bits, faster. It has no boundary IoU, so there both are pycocotools,
+with IoUs of `segharness.score.boundary`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
+from segharness.score.boundary import BoundaryEval, QuietEval
 from segharness.score.request import GroundTruth
 from segharness.score.settings import Settings
 
@@ -66,6 +66,8 @@ def matched(
 
 
 def _with_hotcoco(ground_truth: GroundTruth, predictions: pa.Table, task: str, settings: Settings) -> Any:
+    if task == "boundary":
+        return _with_pycocotools(ground_truth, predictions, task, settings)
     truth = ground_truth.prepared.get("hotcoco")
     if truth is None:
         truth = ground_truth.prepared["hotcoco"] = hotcoco.COCO(dict(ground_truth.content))
@@ -100,18 +102,6 @@ def _with_masks(truth: Any, rows: npt.NDArray[np.float64], masks: list[dict[str,
     )
 
 
-class _Quiet(COCOeval):  # type: ignore[misc]
-    """pycocotools without its lines on stdout."""
-
-    def evaluate(self) -> None:
-        with contextlib.redirect_stdout(io.StringIO()):
-            super().evaluate()
-
-    def accumulate(self, p: Any = None) -> None:
-        with contextlib.redirect_stdout(io.StringIO()):
-            super().accumulate(p)
-
-
 def _with_pycocotools(ground_truth: GroundTruth, predictions: pa.Table, task: str, settings: Settings) -> Any:
     truth = pycocotools_truth(ground_truth, task)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -122,7 +112,8 @@ def _with_pycocotools(ground_truth: GroundTruth, predictions: pa.Table, task: st
             detections = COCO()
             detections.dataset = {**ground_truth.content, "annotations": []}
             detections.createIndex()
-    return _set(_Quiet(truth, detections, task), settings)
+    kind = BoundaryEval if task == "boundary" else QuietEval
+    return _set(kind(truth, detections, "bbox" if task == "bbox" else "segm"), settings)
 
 
 def pycocotools_truth(ground_truth: GroundTruth, task: str) -> COCO:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segharness.data import OpenDataset, open_dataset
 from segharness.errors import StoreError, UsageError, nearest
@@ -187,14 +188,15 @@ class _DatasetScorer:
     ) -> Sequence[Score]:
         splits = self._suite.scoring.splits
         metrics = spec.metrics if spec.configure is None else load(spec.configure)(entry.options)
+        names = (OVERALL, *(split.name for split in splits))
         if cell.predictions is None:
-            names = (OVERALL, *(split.name for split in splits))
             return [Score(metric, None, cell.reason, name) for name in names for metric in metrics]
         engine = self._scoring.engine if self._scoring.engine in spec.engines else next(iter(spec.engines), None)
         try:
+            truth = self._truth(spec)
             request = ScoreRequest(
-                self._truth(spec),
-                cell.predictions,
+                truth,
+                _of_categories(cell.predictions, truth),
                 task,
                 splits,
                 engine,
@@ -208,7 +210,7 @@ class _DatasetScorer:
             what = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
             what = f"metric `{entry.id}`: {what}"
             self._complain(f"{what} (data set `{self._opened.entry.id}`, task {task})")
-            return [Score(name, None, what) for name in metrics]
+            return [Score(metric, None, what, name) for name in names for metric in metrics]
         return found
 
     def _truth(self, spec: MetricSpec) -> GroundTruth:
@@ -218,6 +220,13 @@ class _DatasetScorer:
             if RENUMBERED in self._truths[key].prepared:
                 self._notes.setdefault(f"{self._opened.entry.id}: the ground truth with the id 0 was renumbered")
         return self._truths[key]
+
+
+def _of_categories(predictions: pa.Table, truth: GroundTruth) -> pa.Table:
+    """Return the predictions of categories that a ground truth has: one of things has no stuff."""
+    known = pa.array([category["id"] for category in truth.content["categories"]], pa.int32())
+    fits = pc.is_in(predictions.column("category_id"), known)
+    return predictions if pc.all(fits).as_py() is not False else predictions.filter(fits)
 
 
 def tasks_of(spec: MetricSpec, asked: Sequence[str]) -> Sequence[str]:

@@ -41,17 +41,8 @@ class CocoInstances:
         self.categories: Sequence[Category] = [
             Category(c["id"], c["name"], ALIASES.get(c["name"], ())) for c in self._content["categories"]
         ]
-        self._samples = [
-            Sample(
-                image["id"],
-                folder / image["file_name"] if folder is not None else _no_pixels,
-                image["height"],
-                image["width"],
-                image["file_name"],
-            )
-            for image in sorted(self._content["images"], key=lambda image: image["id"])
-        ]
-        self.digest = found.sha256 if folder is None else _digest(found.sha256, self._samples, folder)
+        self._samples, images_digest = image_samples(self._content["images"], folder)
+        self.digest = hashlib.sha256((found.sha256 + images_digest).encode()).hexdigest() if folder else found.sha256
 
     def samples(self) -> Sequence[Sample]:
         return self._samples
@@ -65,23 +56,39 @@ class CocoInstances:
         return {"instances": self._content}[kind]
 
 
+def image_samples(images: Sequence[Mapping[str, Any]], folder: Path | None) -> tuple[list[Sample], str]:
+    """Return the samples of the images of a COCO file, by rising id, and a line for each file's name and size.
+
+    Raises:
+        DataError: images are missing from the folder.
+    """
+    samples = [
+        Sample(
+            image["id"],
+            folder / image["file_name"] if folder is not None else _no_pixels,
+            image["height"],
+            image["width"],
+            image["file_name"],
+        )
+        for image in sorted(images, key=lambda image: image["id"])
+    ]
+    return samples, _sizes(samples, folder) if folder is not None else ""
+
+
 def _no_pixels() -> bytes:
     """Stand for images that are not there."""
     raise FileNotFoundError(errno.ENOENT, "no folder", "the suite gives the data set no folder `images`")
 
 
-def _digest(annotations: str, samples: Sequence[Sample], folder: Path) -> str:
-    state = hashlib.sha256(annotations.encode())
-    missing = []
+def _sizes(samples: Sequence[Sample], folder: Path) -> str:
+    lines, missing = [], []
     for sample in samples:
         assert isinstance(sample.source, Path)
         try:
-            size = sample.source.stat().st_size
+            lines.append(f"{sample.name}:{sample.source.stat().st_size}\n")
         except OSError:
             missing.append(sample.name)
-            continue
-        state.update(f"{sample.name}:{size}\n".encode())
     if missing:
         shown = ", ".join(missing[:_MOST]) + (f" and {len(missing) - _MOST} more" if len(missing) > _MOST else "")
         raise DataError(f"{folder}: {len(missing)} of {len(samples)} images are missing: {shown}")
-    return state.hexdigest()
+    return "".join(lines)

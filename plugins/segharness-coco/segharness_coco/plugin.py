@@ -21,6 +21,20 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
                 "images": Option("the folder of the images, e.g. val2017/; not needed for coco-results", False, True),
             },
         ),
+        DatasetSpec(
+            "coco/panoptic",
+            "segharness_coco.panoptic:CocoPanoptic",
+            "any COCO-format panoptic data set; its things serve as instances",
+            licence="COCO: annotations CC BY 4.0; photographs under their own Flickr licences",
+            homepage="https://cocodataset.org",
+            options={
+                "annotations": Option("the JSON file, e.g. annotations/panoptic_val2017.json", True, True),
+                "segments": Option(
+                    "the folder of the PNG files; the JSON file without its ending, when absent", False, True
+                ),
+                "images": Option("the folder of the images, e.g. val2017/; not needed for coco-results", False, True),
+            },
+        ),
         CategorySet("voc", VOC, "the 20 categories of PASCAL VOC, under COCO's names"),
         CategorySet("non-voc", NON_VOC, "the other 60 categories of COCO"),
     ]

@@ -1,0 +1,77 @@
+"""The numbers of a results table, found by what they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from segharness.report.entry import Entry
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Kind = tuple[str, str, str, str]
+"""Data set (or shift), protocol, task and split."""
+
+SPEED = "speed"
+"""The protocol whose numbers are a column of the other tables."""
+
+
+class Numbers:
+    """Every number of a results table.
+
+    Attributes:
+        primary: the metric that tables of a protocol and task are about: the first of its rows.
+        metrics: all metrics of a protocol and task that cells have.
+        categories: those of a data set, in order.
+    """
+
+    def __init__(self, results: pa.Table) -> None:
+        self._found: dict[tuple[Any, ...], Entry] = {}
+        self.primary: dict[tuple[str, str], str] = {}
+        self.metrics: dict[tuple[str, str], dict[str, None]] = {}
+        self.kinds: dict[Kind, None] = {}
+        self.categories: dict[str, dict[str, None]] = {}
+        self.devices: dict[str, None] = {}
+        for row in results.to_pylist():
+            self._add(row)
+
+    def _add(self, row: Mapping[str, Any]) -> None:
+        protocol = (row["protocol"], row["task"])
+        scale = 1.0 if row["protocol"] == SPEED else 100.0
+        kind = (row["dataset"], *protocol, row["split"])
+        key = (row["model"], *kind, row["condition"], row["metric"], row["category"], row["reference"])
+        if row["protocol"] == SPEED and key in self._found:
+            return  # another device: the first one is the column, all are in the results
+        self._found[key] = Entry.of(row, scale)
+        if row["device"] is not None:
+            self.devices.setdefault(row["device"])
+        if row["category"] is not None:
+            self.categories.setdefault(row["dataset"], {}).setdefault(row["category"])
+        elif row["protocol"] != SPEED:
+            self.primary.setdefault(protocol, row["metric"])
+            self.kinds.setdefault(kind)
+            if row["reference"] is None:
+                self.metrics.setdefault(protocol, {}).setdefault(row["metric"])
+
+    def get(
+        self,
+        model: str,
+        kind: Kind,
+        condition: str,
+        metric: str,
+        reference: str | None = None,
+        category: str | None = None,
+    ) -> Entry:
+        key = (model, *kind, condition, metric, category, reference)
+        return self._found.get(key, Entry(None, "not scored"))
+
+    def has(self, model: str, kind: Kind, condition: str, metric: str, category: str | None = None) -> bool:
+        return (model, *kind, condition, metric, category, None) in self._found
+
+    def reference(self, models: Sequence[str], kind: Kind, condition: str) -> str | None:
+        """Return the name of the reference that some models' CD was computed against."""
+        for key in self._found:
+            if key[0] in models and key[1:7] == (*kind, condition, "CD") and key[-1] is not None:
+                return str(key[-1])
+        return None

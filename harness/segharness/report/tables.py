@@ -1,0 +1,292 @@
+"""Results -> the tables that papers print: clean, mixed, average, CD, rCD, then the corruptions by category."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segharness.records import CLEAN, Condition
+from segharness.report.entry import Entry, mean
+from segharness.report.layout import Column, PaperTable
+from segharness.report.numbers import SPEED, Kind, Numbers
+from segharness.specs import slug
+from segharness.suite import OVERALL, ConditionGroup, Group, Shift, StoredReference, Suite
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_AGAINST = {"CD": "CD", "rCD": "rCD", "pooled": "rCD_pooled"}
+"""Headings of the columns against the reference, and their metrics."""
+
+_TASKS = {"segm": "mask", "bbox": "box", "boundary": "boundary"}
+_AP = "AP"
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What a table is of."""
+
+    suite: Suite
+    numbers: Numbers
+    kind: Kind
+    conditions: ConditionGroup
+    group: Group
+
+    @property
+    def members(self) -> list[Condition]:
+        return [self.suite.condition(name) for name in self.conditions.conditions]
+
+    @property
+    def primary(self) -> str:
+        return self.numbers.primary[self.kind[1], self.kind[2]]
+
+    @property
+    def reference(self) -> str | None:
+        if self.group.reference is None:
+            return None
+        if not isinstance(self.group.reference, StoredReference):
+            return self.group.reference
+        found = self.numbers.reference(self.group.models, self.kind, self.conditions.name)
+        return self.group.reference.model or found
+
+    def title(self, what: str = "") -> str:
+        dataset, protocol, task, split = self.kind
+        title = f"{_TASKS.get(task, task)} {self.primary} ({protocol}) on {dataset}, percent"
+        title = f"{what}{title}"
+        title += f", {split} categories" if split != OVERALL else ""
+        title += f", {self.group.name}" if len(self.suite.groups) > 1 else ""
+        title += f", {self.conditions.name}" if len(self.suite.condition_groups) > 1 else ""
+        return title + (f"; reference {self.reference}" if self.reference and self.primary == _AP else "")
+
+
+def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterator[PaperTable]:
+    """Yield every table of a run's results; `views` asks for more than the papers' own."""
+    numbers = Numbers(results)
+    shifts = {shift.name for shift in suite.shifts}
+    for kind in numbers.kinds:
+        if kind[0] in shifts:
+            continue
+        for conditions in suite.condition_groups or (ConditionGroup("", ()),):
+            for group in suite.groups:
+                frame = _Frame(suite, numbers, kind, conditions, group)
+                if frame.members or kind[3] == OVERALL:
+                    yield _table(frame) if frame.members else _metrics_table(frame)
+                if "parts" in views and frame.members and frame.primary == _AP:
+                    yield from _parts_table(frame)
+                if "ratios" in views and frame.members and frame.primary == _AP and frame.reference:
+                    yield from _ratio_tables(frame)
+    for shift in suite.shifts:
+        for kind in numbers.kinds:
+            if kind[0] == shift.name:
+                for group in suite.groups:
+                    yield _shift_table(_Frame(suite, numbers, kind, ConditionGroup(CLEAN.name, ()), group), shift)
+    if "classes" in views:
+        yield from _class_tables(suite, numbers)
+
+
+def _table(frame: _Frame) -> PaperTable:
+    """Return the robustness paper's layout."""
+    suite, numbers, kind, members = frame.suite, frame.numbers, frame.kind, frame.members
+    by_corruption: dict[tuple[str, str], list[str]] = {}
+    for member in members:
+        by_corruption.setdefault((member.category or "", str(member.corruption)), []).append(member.name)
+    ordered = sorted(by_corruption, key=lambda pair: [m.category or "" for m in members].index(pair[0]))
+    mixed = [c for c in suite.conditions if c.mixture]
+    has_clean = any(c.name == CLEAN.name for c in suite.conditions)
+    averaged = frame.primary == _AP
+    splits = [s.name for s in suite.scoring.splits] if kind[3] == OVERALL and has_clean else []
+
+    columns = [Column("clean", brackets=True)] if has_clean else []
+    columns += [Column("MC" if len(mixed) == 1 else c.name, brackets=True) for c in mixed]
+    if averaged:
+        columns += [Column("avg", brackets=True), *(Column(h, "", True, True) for h in _AGAINST)]
+    columns += _speed_columns(numbers)
+    columns += [Column(name, "clean, by split", brackets=True) for name in splits]
+    one_family = len({_family(name) for _, name in ordered}) == 1
+    columns += [Column(_short(name, category, one_family), category) for category, name in ordered]
+
+    rows = []
+    for model in frame.group.models:
+        entries = [numbers.get(model, kind, CLEAN.name, frame.primary)] if has_clean else []
+        entries += [numbers.get(model, kind, c.name, frame.primary) for c in mixed]
+        if averaged:
+            entries.append(numbers.get(model, kind, frame.conditions.name, "AP_avg"))
+            entries += [
+                numbers.get(model, kind, frame.conditions.name, name, frame.reference) for name in _AGAINST.values()
+            ]
+        entries += _speeds(frame, model)
+        entries += [numbers.get(model, (*kind[:3], split), CLEAN.name, frame.primary) for split in splits]
+        entries += [mean([numbers.get(model, kind, c, frame.primary) for c in by_corruption[pair]]) for pair in ordered]
+        rows.append((model, tuple(entries)))
+    notes = (*_notes(columns, rows), *_families([*members, *mixed]), *_devices(numbers))
+    return PaperTable(frame.title(), tuple(columns), tuple(rows), notes)
+
+
+def _metrics_table(frame: _Frame) -> PaperTable:
+    """Return the layout of suites without corruptions: every metric a column, then the splits."""
+    numbers, kind, suite = frame.numbers, frame.kind, frame.suite
+    condition = suite.conditions[0].name
+    metrics = [
+        m
+        for m in numbers.metrics[kind[1], kind[2]]
+        if any(numbers.has(model, kind, condition, m) for model in frame.group.models)
+    ]
+    splits = [split.name for split in suite.scoring.splits]
+    columns = [Column(metric, brackets=metric == frame.primary) for metric in metrics]
+    columns += [Column(name, f"{frame.primary} by split", brackets=True) for name in splits]
+    columns += _speed_columns(numbers)
+    rows = []
+    for model in frame.group.models:
+        entries = [numbers.get(model, kind, condition, metric) for metric in metrics]
+        entries += [numbers.get(model, (*kind[:3], split), condition, frame.primary) for split in splits]
+        rows.append((model, (*entries, *_speeds(frame, model))))
+    notes = (*_notes(columns, rows), *_devices(numbers))
+    title = frame.title() + ("" if condition == CLEAN.name else f", {condition}")
+    return PaperTable(title, tuple(columns), tuple(rows), notes)
+
+
+def _shift_table(frame: _Frame, shift: Shift) -> PaperTable:
+    """Return the layout of the paper's tables of data sets: clean, average, CD, rCD, then the shifted ones."""
+    numbers, kind = frame.numbers, frame.kind
+    columns = [Column(shift.clean, brackets=True), Column("avg", brackets=True)]
+    columns += [Column(heading, "", True, True) for heading in _AGAINST]
+    columns += [Column(name, shift.name, brackets=True) for name in shift.datasets]
+    reference = numbers.reference(frame.group.models, kind, CLEAN.name)
+    rows = []
+    for model in frame.group.models:
+        entries = [numbers.get(model, (shift.clean, *kind[1:]), CLEAN.name, _AP)]
+        entries.append(numbers.get(model, kind, CLEAN.name, "AP_avg"))
+        entries += [numbers.get(model, kind, CLEAN.name, name, reference) for name in _AGAINST.values()]
+        entries += [numbers.get(model, (name, *kind[1:]), CLEAN.name, _AP) for name in shift.datasets]
+        rows.append((model, tuple(entries)))
+    _, protocol, task, split = kind
+    title = f"{_TASKS.get(task, task)} AP ({protocol}) from {shift.clean} to {shift.name}, percent"
+    title += f", {split} categories" if split != OVERALL else ""
+    title += f", {frame.group.name}" if len(frame.suite.groups) > 1 else ""
+    title += f"; reference {reference}" if reference else ""
+    return PaperTable(title, tuple(columns), tuple(rows), _notes(columns, rows))
+
+
+def _parts_table(frame: _Frame) -> Iterator[PaperTable]:
+    """Yield the averages and degradation over the parts of a set of conditions."""
+    numbers, members, name = frame.numbers, frame.members, frame.conditions.name
+    parts = [f"{name}/{c}" for c in dict.fromkeys(m.category for m in members)]
+    parts += [f"{name}-{s}" for s in dict.fromkeys(m.severity for m in members)]
+    parts = [p for p in parts if any(numbers.has(m, frame.kind, p, "AP_avg") for m in frame.group.models)]
+    columns: list[Column] = []
+    for part in parts:
+        shown = part.removeprefix(name).lstrip("/-")
+        group = shown if "/" in part else f"severity {shown}"
+        columns += [Column("avg", group, brackets=True), *(Column(h, group, True, True) for h in ("CD", "rCD"))]
+    rows = []
+    for model in frame.group.models:
+        entries: list[Entry] = []
+        for part in parts:
+            entries.append(numbers.get(model, frame.kind, part, "AP_avg"))
+            entries += [numbers.get(model, frame.kind, part, m, frame.reference) for m in ("CD", "rCD")]
+        rows.append((model, tuple(entries)))
+    if parts:
+        yield PaperTable(frame.title("by parts: "), tuple(columns), tuple(rows), _notes(columns, rows))
+
+
+def _ratio_tables(frame: _Frame) -> Iterator[PaperTable]:
+    """Yield the ratios behind CD and rCD, a row a corruption."""
+    corruptions = list(dict.fromkeys(str(m.corruption) for m in frame.members))
+    columns = [Column(model, metric, True, True) for metric in ("CD", "rCD") for model in frame.group.models]
+    rows = []
+    for corruption in corruptions:
+        place = f"{frame.conditions.name}/{slug(corruption)}"
+        entries = [
+            frame.numbers.get(model, frame.kind, place, f"{metric}_ratio", frame.reference)
+            for metric in ("CD", "rCD")
+            for model in frame.group.models
+        ]
+        rows.append((corruption, tuple(entries)))
+    yield PaperTable(frame.title("ratios of "), tuple(columns), tuple(rows), _notes(columns, rows), "corruption")
+
+
+def _class_tables(suite: Suite, numbers: Numbers) -> Iterator[PaperTable]:
+    """Yield the numbers of every category, a row a category; the best of a row is not marked, of a column neither."""
+    condition = suite.conditions[0].name
+    for kind in numbers.kinds:
+        if kind[3] != OVERALL or kind[0] not in numbers.categories:
+            continue
+        protocol = (kind[1], kind[2])
+        metrics = [
+            metric
+            for metric in numbers.metrics[protocol]
+            if any(
+                numbers.has(model.id, kind, condition, metric, category)
+                for model in suite.models
+                for category in numbers.categories[kind[0]]
+            )
+        ]
+        columns = [Column(model.id, metric, brackets=True) for metric in metrics for model in suite.models]
+        rows = [
+            (
+                category,
+                tuple(
+                    numbers.get(model.id, kind, condition, metric, category=category)
+                    for metric in metrics
+                    for model in suite.models
+                ),
+            )
+            for category in numbers.categories[kind[0]]
+        ]
+        title = f"{_TASKS.get(kind[2], kind[2])} ({kind[1]}) on {kind[0]} by category, {condition}, percent"
+        if columns:
+            yield PaperTable(title, tuple(columns), tuple(rows), _notes(columns, rows), "category")
+
+
+# -------------------------------------------------------------------------------------------------------------- parts
+
+
+def _speed_columns(numbers: Numbers) -> list[Column]:
+    return [Column("fps", SPEED)] if numbers.devices else []
+
+
+def _speeds(frame: _Frame, model: str) -> list[Entry]:
+    """Return the frames a second of a model, where the run has any."""
+    if not frame.numbers.devices:
+        return []
+    condition = frame.suite.conditions[0].name
+    return [frame.numbers.get(model, (frame.kind[0], SPEED, SPEED, OVERALL), condition, "fps")]
+
+
+def _devices(numbers: Numbers) -> tuple[str, ...]:
+    return (f"fps on {', '.join(numbers.devices)}",) if numbers.devices else ()
+
+
+def _family(corruption: str) -> str:
+    return corruption.rpartition("/")[0]
+
+
+def _families(conditions: Sequence[Condition]) -> Iterator[str]:
+    """Yield a line for every family that is named in corruptions (``family/name``), with its version."""
+    found: dict[str, dict[str, None]] = {}
+    for condition in conditions:
+        family = _family(str(condition.corruption))
+        members = [part.rpartition("=")[2] for part in condition.version.split(";")[1:]] if condition.mixture else []
+        for version in (members or [condition.version]) if family else ():
+            found.setdefault(family, {})[version] = None
+    for family, versions in found.items():
+        yield f"corruptions of the family {family}, version {', '.join(versions)}"
+
+
+def _short(corruption: str, category: str, one_family: bool) -> str:
+    """Drop what the heading above or the note below says already: ``motion_blur`` under blur is ``motion``."""
+    name = corruption.removesuffix(f"_{category}") if category else corruption
+    name = name.rpartition("/")[2] if one_family else name
+    return name.removesuffix("_compression")
+
+
+def _notes(columns: Sequence[Column], rows: Sequence[tuple[str, tuple[Entry, ...]]]) -> tuple[str, ...]:
+    """Return one line for every reason: which row and columns it empties, or leaves without an interval."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, entries in rows:
+        for column, entry in zip(columns, entries, strict=True):
+            if entry.number is None or (entry.reason and column.brackets):
+                heading = f"{column.heading} {column.group}".strip()
+                found.setdefault((name, entry.reason or "no reason given"), []).append(heading)
+    return tuple(f"{name}: {', '.join(headings)}: {reason}" for (name, reason), headings in found.items())

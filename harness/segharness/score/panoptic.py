@@ -1,0 +1,118 @@
+"""The protocol ``panoptic``: PQ, SQ and RQ (Kirillov et al., "Panoptic Segmentation"), by hotcoco's panoptic engine.
+
+A segment of the prediction and one of the ground truth match when they have the same category and their IoU is over .5,
+void taken out of the union. PQ = sum of IoU / (TP + FP/2 + FN/2) for every category, and the mean over those that occur;
+PQ = SQ x RQ in each. A predicted segment that lies by more than half on void and on crowds of its category is no FP.
+The ground truth has one annotation a segment, crowds marked, and categories with ``isthing``; what none covers is void.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import hotcoco
+import numpy as np
+from hotcoco import mask as rle
+from hotcoco import panoptic
+
+from segharness.rle import encoded
+from segharness.score import coco
+from segharness.score.engines import results
+from segharness.score.request import Score, ScoreRequest
+
+KINDS = ("PQ", "SQ", "RQ")
+METRICS = (*KINDS, *(f"{kind}_{part}" for part in ("th", "st") for kind in KINDS))
+
+
+def score(request: ScoreRequest) -> list[Score]:
+    """Return PQ, SQ and RQ overall, for things and stuff, for every split and category.
+
+    Predicted segments must not overlap: which of two would keep a pixel is for the model to say.
+    """
+    if reason := coco.unfit(request) or _overlap(request):
+        return coco.nothing(request, METRICS, reason)
+    content = request.ground_truth.content
+    found = _per_class(request)
+    things = {c["name"] for c in content["categories"] if c.get("isthing")}
+    categories = sorted(content["categories"], key=lambda c: c["id"])
+    blank = Score("", None, n_images=len(content["images"]))
+    scores: list[Score] = []
+    every = [c["name"] for c in categories]
+    groups = {"": every, "_th": [n for n in every if n in things], "_st": [n for n in every if n not in things]}
+    for suffix, names in groups.items():
+        scores += [_mean(found, replace(blank, metric=f"{kind}{suffix}"), kind, names) for kind in KINDS]
+    columns = {name: position for position, name in enumerate(every)}
+    for split in request.splits:
+        names = [every[column] for column in coco.split_columns(split, columns)]
+        scores += [_mean(found, replace(blank, metric=kind, split=split.name), kind, names) for kind in KINDS]
+    for name in every:
+        scores += [_mean(found, replace(blank, metric=kind, category=name), kind, [name]) for kind in KINDS]
+    return scores
+
+
+def _mean(found: Mapping[str, Mapping[str, float]], blank: Score, kind: str, names: list[str]) -> Score:
+    values = [found[name][kind] for name in names if name in found]
+    if not values:
+        return replace(blank, reason="no segment of these categories in ground truth or predictions")
+    return replace(blank, value=float(np.mean(values)))
+
+
+def _per_class(request: ScoreRequest) -> Mapping[str, Mapping[str, float]]:
+    """Return PQ, SQ and RQ of every category that occurs, by name."""
+    truth = request.ground_truth.prepared.get("panoptic")
+    if truth is None:
+        truth = request.ground_truth.prepared["panoptic"] = hotcoco.COCO(_truth(request.ground_truth.content))
+    segments = [s for found in _segments(request).values() for s in found]
+    evaluation = panoptic.PanopticEval(truth, truth.load_res(segments))
+    evaluation.evaluate()
+    found: Mapping[str, Mapping[str, float]] = evaluation.report()["per_class"]
+    return found
+
+
+def _segments(request: ScoreRequest) -> dict[int, list[dict[str, Any]]]:
+    """Return the predicted segments of every image; a mask without a pixel is none."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for result in results(request.ground_truth, request.predictions, "segm"):
+        if rle.area(result["segmentation"]):
+            found.setdefault(result["image_id"], []).append(result)
+    return found
+
+
+def _truth(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a ground truth in which an image has one crowd a category, and areas are those of the masks.
+
+    The engine lets only the last of several crowds excuse a segment, and believes the areas that it is given.
+    """
+    sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
+    crowds: dict[tuple[int, int], list[Any]] = {}
+    segments: list[dict[str, Any]] = []
+    for annotation in content["annotations"]:
+        mask = encoded(annotation["segmentation"], *sizes[annotation["image_id"]])
+        if annotation.get("iscrowd"):
+            crowds.setdefault((annotation["image_id"], annotation["category_id"]), []).append(mask)
+        else:
+            segments.append({**annotation, "segmentation": mask, "area": float(rle.area(mask))})
+    for (image_id, category_id), masks in crowds.items():
+        mask = dict(rle.merge(masks))
+        segments.append(
+            {
+                "image_id": image_id,
+                "category_id": category_id,
+                "iscrowd": 1,
+                "segmentation": mask,
+                "area": float(rle.area(mask)),
+                "bbox": rle.to_bbox(mask).tolist(),
+            }
+        )
+    return {**content, "annotations": [{**segment, "id": id} for id, segment in enumerate(segments, 1)]}
+
+
+def _overlap(request: ScoreRequest) -> str | None:
+    """Return which image has predicted segments that overlap, or None."""
+    for image_id, segments in _segments(request).items():
+        masks = [segment["segmentation"] for segment in segments]
+        if int(np.sum(rle.area(masks))) != int(rle.area(rle.merge(masks))):
+            return f"the model's segments overlap, first in image {image_id}: this protocol needs one segment a pixel"
+    return None
