@@ -2,63 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as rle
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 from segharness.builtin import COCO_METRICS
+from segharness.errors import UsageError
 from segharness.score import GroundTruth, ScoreRequest
 from segharness.score.coco import score
-from segharness.store import PREDICTIONS, table
+from segharness.score.engines import accumulate
+from segharness.score.settings import configure, read
 from segharness.suite import Split
+
+from tests.score.problems import SIZE, as_images, as_predictions, evaluated, plain, problems, reference_stats
 
 ENGINES = ["hotcoco", "pycocotools"]
 
 
-def as_predictions(results: list[dict]) -> pa.Table:
-    """Turn a COCO result list into a predictions table."""
-    return table(
-        PREDICTIONS,
-        {
-            "image_id": [r["image_id"] for r in results],
-            "category_id": [r["category_id"] for r in results],
-            "score": [r["score"] for r in results],
-            "bbox": [r.get("bbox", [0, 0, 0, 0]) for r in results],
-            "mask": [r["segmentation"]["counts"] if "segmentation" in r else None for r in results],
-            "annotation_id": [None] * len(results),
-        },
-    )
-
-
 def overall(scores, split="all"):
     return [s.value for name in COCO_METRICS for s in scores if (s.metric, s.split, s.category) == (name, split, None)]
-
-
-def reference_stats(truth: dict, results: list[dict], task: str) -> list[float]:
-    """Run pycocotools as its demo does: loadRes, evaluate, accumulate, summarize."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        gt = COCO()
-        gt.dataset = json.loads(json.dumps(truth))
-        gt.createIndex()
-        if results:
-            dt = gt.loadRes([dict(r) for r in results])  # loadRes writes into what it is given
-        else:
-            dt = COCO()
-            dt.dataset = {**gt.dataset, "annotations": []}
-            dt.createIndex()
-        evaluation = COCOeval(gt, dt, task)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return [float(v) for v in evaluation.stats]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -75,70 +40,11 @@ def test_cocoapis_demo_to_the_last_bit(shared, engine, task, name, ap, ap50):
     assert numbers[:2] == pytest.approx([ap, ap50], abs=5e-8)
 
 
-SIZE = 24
-
-
-@st.composite
-def problems(draw):
-    """Generate a small data set and detections: ties, crowds, empty images, empty and full masks, many detections."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    categories = [{"id": i, "name": f"c{i}"} for i in (1, 4)]
-    images = [{"id": i, "height": SIZE, "width": SIZE} for i in range(1, draw(st.integers(1, 3)) + 1)]
-
-    def shape():
-        mask = np.zeros((SIZE, SIZE), np.uint8)
-        kind = rng.integers(8)
-        if kind == 0:
-            return mask
-        if kind == 1:
-            return mask + 1
-        x, y, w, h = rng.integers(0, SIZE - 4), rng.integers(0, SIZE - 4), rng.integers(1, 20), rng.integers(1, 20)
-        mask[y : y + h, x : x + w] = 1
-        return mask
-
-    def encoded(mask):
-        found = rle.encode(np.asfortranarray(mask))
-        return {"size": found["size"], "counts": found["counts"].decode()}
-
-    annotations, results, shapes = [], [], []
-    for image in images:
-        for _ in range(rng.integers(0, 5)):
-            mask = shape()
-            shapes.append(mask)
-            found = encoded(mask)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image["id"],
-                    "category_id": int(rng.choice([1, 4])),
-                    "iscrowd": int(rng.random() < 0.2),
-                    "segmentation": found,
-                    "bbox": rle.toBbox(found).tolist(),
-                    "area": float(mask.sum()) * float(rng.choice([1, 1, 8])),
-                }
-            )
-        for _ in range(draw(st.sampled_from([0, 2, 6, 130]))):
-            mask = shapes[rng.integers(len(shapes))] if shapes and rng.random() < 0.5 else shape()
-            found = encoded(mask)
-            results.append(
-                {
-                    "image_id": image["id"],
-                    "category_id": int(rng.choice([1, 4])),
-                    "score": float(np.float32(rng.choice([0.1, 0.5, 0.5, rng.random()]))),
-                    "segmentation": found,
-                    "bbox": rle.toBbox(found).tolist(),
-                }
-            )
-    return {"images": images, "annotations": annotations, "categories": categories}, results
-
-
 @settings(max_examples=150, deadline=None)
 @given(problems(), st.sampled_from(["segm", "bbox"]))
 def test_both_engines_give_pycocotools_bits(problem, task):
     truth, results = problem
-    key = "segmentation" if task == "segm" else "bbox"
-    plain = [{k: r[k] for k in ("image_id", "category_id", "score", key)} for r in results]
-    expected = [None if v == -1 else v for v in reference_stats(truth, plain, task)]
+    expected = [None if v == -1 else v for v in reference_stats(truth, plain(results, task), task)]
     for engine in ENGINES:
         scores = score(ScoreRequest(GroundTruth(truth), as_predictions(results), task, (), engine))
         assert overall(scores) == expected, engine
@@ -211,3 +117,96 @@ def test_the_area_of_a_detection_is_its_masks():
     for engine in ENGINES:
         numbers = overall(score(ScoreRequest(GroundTruth(truth), as_predictions(results), "segm", (), engine)))
         assert [-1 if n is None else n for n in numbers] == reference_stats(truth, plain, "segm")
+
+
+@st.composite
+def options(draw):
+    """Generate what a suite may set."""
+    found = {}
+    if draw(st.booleans()):
+        found["iou_thresholds"] = draw(st.sampled_from([[0.5, 0.7, 0.8, 0.9], [0.5], [0.3, 0.75], [0.55, 1.0]]))
+    if draw(st.booleans()):
+        found["areas"] = draw(st.sampled_from([{"tiny": [0, 20]}, {"a": [0, 100], "b": [100, 1e10]}, {}]))
+    if draw(st.booleans()):
+        found["max_dets"] = draw(st.sampled_from([[100], [1, 5], [2, 10, 200]]))
+    if draw(st.booleans()):
+        found["class_agnostic"] = draw(st.booleans())
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(problems(), options(), st.sampled_from(["segm", "bbox"]))
+def test_every_setting_gives_pycocotools_bits(problem, chosen, task):
+    truth, results = problem
+    setting = read(chosen)
+    expected = evaluated(
+        truth,
+        plain(results, task),
+        task,
+        iouThrs=setting.iou,
+        areaRng=setting.ranges,
+        areaRngLbl=["all", *(name for name, _, _ in setting.areas)],
+        maxDets=list(setting.max_dets),
+        useCats=int(not setting.class_agnostic),
+    ).eval
+    for engine in ENGINES:
+        found = accumulate(GroundTruth(truth), as_predictions(results), task, engine, setting)
+        assert np.array_equal(found.precision, expected["precision"]), engine
+        assert np.array_equal(found.recall, expected["recall"]), engine
+
+
+def test_the_numbers_are_named_after_the_settings():
+    assert configure({}) == COCO_METRICS
+    named = configure({"iou_thresholds": [0.5, 0.525, 0.9], "areas": {"tiny": [0, 9]}, "max_dets": [5, 50]})
+    assert named == ("AP", "AP50", "AP52.5", "AP90", "AP_tiny", "AR5", "AR50", "AR_tiny")
+
+
+def test_settings_reach_the_numbers():
+    truth, results = simple()
+    for name, expected in (("AP50", 0.5), ("AP90", 0.5), ("AR2", 0.5), ("AP_big", None)):
+        request = ScoreRequest(
+            GroundTruth(truth),
+            as_predictions(results),
+            "segm",
+            options={"iou_thresholds": [0.5, 0.9], "max_dets": [2], "areas": {"big": [500, 1000]}},
+        )
+        [found] = [s for s in score(request) if s.metric == name and s.split == "all" and s.category is None]
+        assert found.value == expected
+
+
+def test_class_agnostic_has_no_categories():
+    truth, results = simple()
+    wrong = [{**r, "category_id": 4} for r in results]
+    request = ScoreRequest(GroundTruth(truth), as_predictions(wrong), "segm", options={"class_agnostic": True})
+    scores = score(request)
+    assert {s.category for s in scores} == {None}
+    ap = next(s for s in scores if s.metric == "AP")
+    assert ap.n_instances == 3 and ap.value == pytest.approx(67 / 101)  # two of three found: recalls 0 to .66
+
+
+@pytest.mark.parametrize(
+    ("given_options", "message"),
+    [
+        ({"iou_threshold": [0.5]}, "no option `iou_threshold` (did you mean `iou_thresholds`?)"),
+        ({"iou_thresholds": [0.9, 0.5]}, "not rising numbers above 0 and up to 1"),
+        ({"iou_thresholds": 0.5}, "not rising numbers"),
+        ({"iou_thresholds": [0.5, float("nan")]}, "not rising numbers"),
+        ({"max_dets": [10, 1]}, "not rising whole numbers from 1"),
+        ({"max_dets": [True]}, "not rising whole numbers from 1"),
+        ({"areas": [0, 1]}, "not a mapping from names"),
+        ({"areas": {"x": [5, 1]}}, "`areas`: x is [5, 1], not [from, to]"),
+        ({"class_agnostic": "yes"}, "not true or false"),
+    ],
+)
+def test_wrong_settings_are_said(given_options, message):
+    with pytest.raises(UsageError) as caught:
+        configure(given_options)
+    assert message in str(caught.value)
+
+
+def test_what_was_given_prompts_has_no_ap_beside_detectors():
+    truth, results = simple()
+    images = as_images(truth, prompt="boxes")
+    scores = score(ScoreRequest(GroundTruth(truth), as_predictions(results), "segm", images=images))
+    assert {s.value for s in scores} == {None}
+    assert "see the protocol `given-boxes`" in scores[0].reason

@@ -12,7 +12,8 @@ from segharness.score.engines import ENGINES
 from segharness.score.score import ground_truth
 from segharness.suite import DatasetEntry
 
-from tests.score.test_coco import as_predictions, overall, simple
+from tests.score.problems import as_predictions
+from tests.score.test_coco import overall, simple
 
 
 class Given:

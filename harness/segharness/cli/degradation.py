@@ -19,7 +19,7 @@ from rich.text import Text
 from segharness.cli import Exit
 from segharness.errors import UsageError
 from segharness.score.degradation import Value
-from segharness.score.table import Degradation, degradations, read_table
+from segharness.score.table import Degradation, Table, degradations, doubtful, read_table
 from segharness.store.atomic import write_atomic
 
 
@@ -46,7 +46,10 @@ def execute(args: argparse.Namespace) -> int:
     table = read_table(args.table, args.clean, args.scale, conditions, _names(args.ignore))
     found = degradations(table, args.reference)
     format = args.format or _by_ending(args.output)
+    notes = [*_reasons(found, args.ratios), *_doubts(table, args.reference, args.scale)]
     text = {"csv": _csv, "json": _json, "table": _table}[format](found, table.conditions, args.ratios)
+    if format == "table":
+        text += "".join(f"  - {line}\n" for line in notes)
     if args.output is None:
         sys.stdout.write(text)
     else:
@@ -54,9 +57,8 @@ def execute(args: argparse.Namespace) -> int:
             write_atomic(args.output, text.encode())
         except OSError as error:
             raise UsageError(f"{args.output}: cannot be written: {error.strerror}") from error
-    if format == "csv":
-        for line in _reasons(found, args.ratios):
-            print(f"note: {line}", file=sys.stderr)
+    for line in notes if format != "table" else ():
+        print(f"note: {line}", file=sys.stderr)
     return Exit.OK
 
 
@@ -94,6 +96,14 @@ def _reasons(found: Sequence[Degradation], with_ratios: bool) -> list[str]:
         if value.value is None
     }
     return sorted(lines)
+
+
+def _doubts(table: Table, reference: str, scale: float) -> list[str]:
+    return [
+        f"rcd: under {name} the reference loses {scale * loss:.3g}, no more than the table's rounding: "
+        "its ratio says nothing"
+        for name, loss in doubtful(table, reference).items()
+    ]
 
 
 def _percent(value: Value) -> float | None:
@@ -142,8 +152,6 @@ def _table(found: Sequence[Degradation], conditions: Sequence[str], with_ratios:
                 ratios = [row.ratios.cd if kind == "CD" else row.ratios.rcd for row in found]
                 behind.add_row(Text(name), *(_shown(values[name]) for values in ratios))
             console.print(behind)
-    for line in _reasons(found, with_ratios):
-        console.print(f"  - {line}", highlight=False, markup=False, soft_wrap=True)
     return out.getvalue()
 
 

@@ -82,11 +82,11 @@ def sides(names: Sequence[str]) -> list[tuple[Side, Side]]:
     first, second = opened
     _check(first, second)
     pairs = [(first.model or model, second.model or model) for model in _pairs(first, second)]
-    found = [(first.side(a, len(pairs) > 1 or a == b), second.side(b, len(pairs) > 1 or a == b)) for a, b in pairs]
-    for a, b in found:
-        if a == b:
-            raise UsageError(f"{a.shown} is compared with itself")
-    return found
+    same = [a for a, b in pairs if a == b and first.file.resolve() == second.file.resolve()]
+    if same:
+        raise UsageError(f"{first.path}::{same[0]} is compared with itself")
+    with_path = len(pairs) > 1 or any(a == b for a, b in pairs)
+    return [(first.side(a, with_path), second.side(b, with_path)) for a, b in pairs]
 
 
 def compare(first: Side, second: Side) -> Iterator[Difference]:

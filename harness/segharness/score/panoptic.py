@@ -67,8 +67,12 @@ def _per_class(request: ScoreRequest) -> Mapping[str, Mapping[str, float]]:
     segments = [s for found in _segments(request).values() for s in found]
     evaluation = panoptic.PanopticEval(truth, truth.load_res(segments))
     evaluation.evaluate()
-    found: Mapping[str, Mapping[str, float]] = evaluation.report()["per_class"]
-    return found
+    names = {c["id"]: c["name"] for c in request.ground_truth.content["categories"]}
+    return {
+        names[int(id)]: {kind: found[kind.lower()] for kind in KINDS}
+        for id, found in evaluation.results()["per_class"].items()
+        if found["tp"] or found["fp"] or found["fn"]
+    }
 
 
 def _segments(request: ScoreRequest) -> dict[int, list[dict[str, Any]]]:

@@ -16,11 +16,15 @@ from segharness.score.degradation import Curve, Ratios, Value, against_reference
 
 @dataclass(frozen=True)
 class Table:
-    """APs as fractions: `rows` by model, each by condition; `conditions` are the i, in order."""
+    """APs as fractions: `rows` by model, each by condition; `conditions` are the i, in order.
+
+    `rounding` is the last place that the table is written to: two of its numbers may differ by that and be one.
+    """
 
     clean: str
     conditions: tuple[str, ...]
     rows: Mapping[str, Mapping[str, float]]
+    rounding: float
 
     def curve(self, model: str) -> Curve:
         row = self.rows[model]
@@ -37,6 +41,13 @@ class Degradation:
     rcd: Value
     rcd_pooled: Value
     ratios: Ratios
+
+
+def doubtful(table: Table, reference: str) -> dict[str, float]:
+    """Return the conditions under which the reference loses something, but no more than the rounding, and how much."""
+    row = table.rows[reference]
+    losses = {name: row[table.clean] - row[name] for name in table.conditions}
+    return {name: loss for name, loss in losses.items() if 0 < loss <= table.rounding * (1 + 1e-9)}
 
 
 def degradations(table: Table, reference: str) -> list[Degradation]:
@@ -93,6 +104,7 @@ def read_table(
     if problems:
         raise UsageError(problems)
     rows: dict[str, dict[str, float]] = {}
+    places = 0
     for line, cells in lines:
         if len(cells) != len(header):
             problems.append(f"{file}:{line}: has {len(cells)} cells, the header {len(header)}")
@@ -112,6 +124,7 @@ def read_table(
                 )
             else:
                 rows[model][name] = number / scale
+                places = max(places, len(by_name[name].partition(".")[2]))
     if not rows and not problems:
         problems.append(f"{file}: has no rows")
     every = [value for row in rows.values() for value in row.values()]
@@ -119,7 +132,7 @@ def read_table(
         problems.append(f"{file}: no AP is above 1 percent: are these fractions? give --fraction")
     if problems:
         raise UsageError(problems)
-    return Table(clean, chosen, rows)
+    return Table(clean, chosen, rows, 10.0**-places / scale)
 
 
 def _other(number: float | None, scale: float) -> str:

@@ -1,0 +1,179 @@
+"""AP on resamples: the engine's on the data as they are, pycocotools' on data sets that hold images as often as drawn."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from segharness.score import GroundTruth, ScoreRequest
+from segharness.score.bootstrap import average_precisions, means
+from segharness.score.coco import mean, score
+from segharness.score.engines import accumulate
+from segharness.score.matches import match
+from segharness.score.resample import Resamples, draw, interval
+from segharness.score.settings import read
+
+from tests.score.problems import as_predictions, evaluated, make, plain, problems
+
+ENGINES = ["hotcoco", "pycocotools"]
+
+
+def weights(truth, columns):
+    ids = np.array(sorted(image["id"] for image in truth["images"]), dtype=np.int64)
+    return Resamples(ids, np.array(columns, dtype=np.int16).reshape(len(columns), -1).T.copy())
+
+
+@settings(max_examples=120, deadline=None)
+@given(problems(), st.sampled_from(["segm", "bbox"]), st.booleans(), st.sampled_from(ENGINES))
+def test_the_identity_resample_is_the_engines_number(problem, task, agnostic, engine):
+    truth, results = problem
+    setting = read({"class_agnostic": agnostic})
+    ground_truth, predictions = GroundTruth(truth), as_predictions(results)
+    whole = accumulate(ground_truth, predictions, task, engine, setting)
+    matches = match(ground_truth, predictions, task, engine, setting)
+    found = average_precisions(matches, weights(truth, [[1] * len(truth["images"])]))
+    for column in range(found.shape[0]):
+        expected = mean(whole, "AP", np.array([column]), setting)
+        value = means(found, np.array([column]))[0]
+        assert np.isnan(value) if expected is None else value == pytest.approx(expected, abs=1e-12)
+    expected = mean(whole, "AP", np.arange(found.shape[0]), setting)
+    value = means(found, np.arange(found.shape[0]))[0]
+    assert np.isnan(value) if expected is None else value == pytest.approx(expected, abs=1e-12)
+
+
+def resampled(truth, results, counts):
+    """Return the data set that holds each image as often as drawn, under new ids."""
+    images, annotations, found = [], [], []
+    for image, count in zip(sorted(truth["images"], key=lambda i: i["id"]), counts, strict=True):
+        for _ in range(count):
+            id = len(images) + 1
+            images.append({**image, "id": id})
+            for a in truth["annotations"]:
+                if a["image_id"] == image["id"]:
+                    annotations.append({**a, "id": len(annotations) + 1, "image_id": id})
+            found += [{**r, "image_id": id} for r in results if r["image_id"] == image["id"]]
+    return {**truth, "images": images, "annotations": annotations}, found
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["segm", "bbox"]), st.sampled_from(ENGINES))
+def test_explicit_resamples_are_pycocotools_on_the_resampled_data_set(seed, task, engine):
+    rng = np.random.default_rng(seed)
+    truth, results = make(rng, 4, [int(rng.choice([0, 3, 10, 120])) for _ in range(4)], distinct=True)
+    columns = [rng.multinomial(4, [0.25] * 4) for _ in range(3)]
+    setting = read({})
+    matches = match(GroundTruth(truth), as_predictions(results), task, engine, setting)
+    found = average_precisions(matches, weights(truth, columns))
+    for column, counts in enumerate(columns):
+        expected = evaluated(*resampled(truth, plain(results, task), counts), task).eval["precision"][..., 0, -1]
+        for category in range(2):
+            values = expected[:, :, category]
+            if values.max() < 0:
+                assert np.isnan(found[category, :, column]).all()
+            else:
+                assert found[category, :, column] == pytest.approx(values.mean(axis=1), abs=1e-12)
+        defined = expected[expected > -1]
+        overall = means(found, np.arange(2))[column]
+        assert overall == pytest.approx(defined.mean(), abs=1e-12) if len(defined) else np.isnan(overall)
+
+
+def test_large_cells_are_done_in_parts(monkeypatch):
+    rng = np.random.default_rng(3)
+    truth, results = make(rng, 6, [60] * 6, distinct=True)
+    resamples = draw("x", [i["id"] for i in truth["images"]], 50)
+    matches = match(GroundTruth(truth), as_predictions(results), "segm", "hotcoco", read({}))
+    whole = average_precisions(matches, resamples)
+    monkeypatch.setattr("segharness.score.bootstrap._ELEMENTS", 700)
+    assert np.array_equal(average_precisions(matches, resamples), whole, equal_nan=True)
+
+
+def test_draws_depend_on_the_data_set_alone():
+    first = draw("digest", [5, 1, 3], 40)
+    assert first.image_ids.tolist() == [1, 3, 5]
+    assert np.array_equal(first.counts.sum(axis=0), np.full(40, 3))
+    assert np.array_equal(first.counts, draw("digest", [1, 3, 5], 40).counts)
+    assert np.array_equal(first.counts, draw("digest", [1, 3, 5], 90).counts[:, :40])
+    assert not np.array_equal(first.counts, draw("another", [1, 3, 5], 40).counts)
+
+
+def test_a_score_carries_its_resamples():
+    rng = np.random.default_rng(1)
+    truth, results = make(rng, 8, [20] * 8)
+    resamples = draw("x", [i["id"] for i in truth["images"]], 200)
+    request = ScoreRequest(GroundTruth(truth), as_predictions(results), "segm", resamples=resamples)
+    found = {(s.metric, s.category): s for s in score(request)}
+    assert found["AP", None].samples.shape == (200,)
+    assert found["AP50", "c1"].samples is not None and found["AR100", None].samples is None
+    assert found["AP", None].samples.std() > 0
+
+
+def test_intervals_hold_the_middle_and_move_with_the_bias():
+    samples = np.linspace(0, 1, 1001)
+    middle = interval(0.5, samples)
+    assert (middle.low, middle.high) == (pytest.approx(0.025, abs=0.002), pytest.approx(0.975, abs=0.002))
+    low = interval(0.3, samples)
+    assert low.low < middle.low and low.high < middle.high
+    same = interval(1.0, np.ones(100))
+    assert (same.low, same.high) == (1.0, 1.0)
+
+
+def test_an_interval_needs_nearly_all_resamples():
+    samples = np.linspace(0, 1, 1000)
+    samples[:10] = np.nan
+    assert interval(0.5, samples).low is not None
+    samples[:11] = np.nan
+    found = interval(0.5, samples)
+    assert found.low is None and found.reason == "no interval: undefined on 11 of 1000 resamples"
+
+
+def population(rng, size):
+    """Return images of one category as (scores, hits, truths); images differ in difficulty."""
+    found = []
+    for _ in range(size):
+        hard = rng.normal(0, 0.15)
+        iou = np.clip(rng.beta(4, 2, rng.poisson(3)) + hard, 0, 1)
+        wrong = rng.beta(2, 4, rng.poisson(3))
+        scores = np.concatenate([np.clip(iou + rng.normal(0, 0.2, len(iou)), 0, 1), wrong])
+        hits = np.concatenate([iou[None] >= np.linspace(0.5, 0.95, 10)[:, None], np.zeros((10, len(wrong)), bool)], 1)
+        found.append((scores + rng.random(len(scores)) * 1e-9, hits, len(iou)))
+    return found
+
+
+def laid_out(images):
+    from segharness.score.matches import Matches
+
+    image = np.repeat(np.arange(len(images)), [len(s) for s, _, _ in images])
+    scores = np.concatenate([s for s, _, _ in images])
+    order = np.lexsort((image, -scores))
+    hits = np.concatenate([h for _, h, _ in images], axis=1)[:, order]
+    truth = np.repeat(np.arange(len(images)), [t for _, _, t in images])
+    return Matches(np.array([0, len(image)]), image[order], hits, np.zeros_like(hits), np.array([0, len(truth)]), truth)
+
+
+@pytest.mark.slow
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    """300 samples of 100 images of a population of 20000: the 95 % interval of AP holds the population's AP."""
+    rng = np.random.default_rng(7)
+    everyone = population(rng, 20000)
+    one = Resamples(np.arange(20000), np.ones((20000, 1), np.int16))
+    truth = means(average_precisions(laid_out(everyone), one), np.array([0]))[0]
+    held = 0
+    for repeat in range(300):
+        chosen = [everyone[i] for i in rng.choice(len(everyone), 100, replace=False)]
+        matches = laid_out(chosen)
+        identity = Resamples(np.arange(100), np.ones((100, 1), np.int16))
+        value = means(average_precisions(matches, identity), np.array([0]))[0]
+        samples = means(average_precisions(matches, draw(str(repeat), range(100), 300)), np.array([0]))
+        found = interval(value, samples)
+        held += found.low <= truth <= found.high
+    assert 0.90 <= held / 300 <= 0.99  # 300 trials at 95 %: three standard errors are .038
+
+
+def test_matches_do_not_change_what_they_are_made_from():
+    truth, results = make(np.random.default_rng(2), 3, [5, 5, 5])
+    before = copy.deepcopy(truth)
+    match(GroundTruth(truth), as_predictions(results), "segm", "hotcoco", read({}))
+    assert truth == before

@@ -1,0 +1,83 @@
+"""Given prompts: mean IoU over categories and instances, by hand and on resamples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from segharness.score import GroundTruth, ScoreRequest
+from segharness.score.given import boxes, points
+from segharness.score.resample import Resamples
+from segharness.suite import Split
+
+from tests.score.problems import as_images, as_predictions, encoded
+
+SIZE = 20
+
+
+def square(at, side):
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[at : at + side, 0:side] = True
+    return mask
+
+
+def problem(scores=(0.9, 0.8, 0.7), prompt="boxes"):
+    """Two cats answered with IoU 1 and .5, a dog with .25; images 1, 1 and 2."""
+    truths = [(1, 1, square(0, 4)), (1, 1, square(6, 4)), (2, 4, square(0, 8))]
+    answers = [square(0, 4), square(6, 4) & (np.arange(SIZE) < 2), square(0, 8) & square(0, 4)]
+    truth = {
+        "images": [{"id": i, "height": SIZE, "width": SIZE} for i in (1, 2)],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 4, "name": "dog"}],
+        "annotations": [
+            {"id": n, "image_id": image, "category_id": c, "iscrowd": 0, "segmentation": encoded(m),
+             "area": float(m.sum()), "bbox": [0, 0, 4, 4]}
+            for n, (image, c, m) in enumerate(truths, 11)
+        ],
+    }  # fmt: skip
+    results = [
+        {"image_id": image, "category_id": c, "score": s, "segmentation": encoded(answer), "annotation_id": n}
+        for n, ((image, c, _), answer, s) in enumerate(zip(truths, answers, scores, strict=True), 11)
+    ]
+    return GroundTruth(truth), as_predictions(results), as_images(truth, prompt=prompt)
+
+
+def numbers(request, protocol=boxes):
+    return {(s.metric, s.split, s.category): s for s in protocol(request)}
+
+
+def test_means_over_categories_and_instances():
+    truth, predictions, images = problem()
+    found = numbers(ScoreRequest(truth, predictions, "segm", (Split("dogs", ("dog",)),), images=images))
+    assert found["mask_mIoU", "all", None].value == pytest.approx((0.75 + 0.25) / 2)
+    assert found["mask_IoU", "all", None].value == pytest.approx((1 + 0.5 + 0.25) / 3)
+    assert found["mask_mIoU", "dogs", None].value == pytest.approx(0.25)
+    assert found["mask_IoU", "all", "cat"].value == pytest.approx(0.75)
+    assert found["mask_IoU", "all", None].n_instances == 3
+    assert found["AP50", "all", None].value == pytest.approx(0.5)  # both cats, no dog
+
+
+def test_resamples_weigh_the_instances_of_an_image():
+    truth, predictions, images = problem()
+    resamples = Resamples(np.array([1, 2]), np.array([[2, 0, 1], [0, 2, 1]], dtype=np.int16))
+    found = numbers(ScoreRequest(truth, predictions, "segm", images=images, resamples=resamples))
+    assert found["mask_mIoU", "all", None].samples == pytest.approx([0.75, 0.25, 0.5])
+    assert found["mask_IoU", "all", None].samples == pytest.approx([0.75, 0.25, 1.75 / 3])
+
+
+def test_without_scores_there_is_no_ap():
+    truth, predictions, images = problem(scores=(None, None, None))
+    found = numbers(ScoreRequest(truth, predictions, "segm", images=images))
+    assert found["mask_mIoU", "all", None].value == pytest.approx(0.5)
+    assert found["AP", "all", None].value is None and found["AP", "all", None].reason == "the model gives no scores"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "protocol", "reason"),
+    [
+        (None, boxes, "takes no prompts, this protocol is of given boxes"),
+        ("boxes", points, "was given boxes, this protocol is of given points"),
+    ],
+)
+def test_protocols_are_not_mixed(prompt, protocol, reason):
+    truth, predictions, images = problem(prompt=prompt)
+    found = protocol(ScoreRequest(truth, predictions, "segm", images=images))
+    assert {s.value for s in found} == {None} and reason in found[0].reason
