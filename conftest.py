@@ -1,3 +1,19 @@
-"""The fixtures of segharness.testing, for the tests of the engine and of every plugin."""
+"""The fixtures of segharness.testing, for the tests of the engine and of every plugin, and the data in ../shared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
 
 pytest_plugins = ["segharness.testing.fixture"]
+
+SHARED = Path(__file__).resolve().parents[1] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder ../shared, or a skip."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the photographs, oracles and networks in ../shared")
+    return SHARED

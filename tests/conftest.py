@@ -1,4 +1,4 @@
-"""What all tests share: a small COCO data set, a model that solves it, and the photographs in ../shared."""
+"""What all tests share: a small COCO data set, and a model that solves it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-
 COLOURS = {"square": (220, 40, 40), "disc": (40, 200, 60)}
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder ../shared, or a skip."""
-    if not SHARED.is_dir():
-        pytest.skip("needs the photographs, oracles and networks in ../shared")
-    return SHARED
 
 
 def draw(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:

@@ -11,7 +11,7 @@ from segharness import DataError
 from segharness.testing import check_dataset
 from segharness_coco.annotations import broken, complete, structure
 from segharness_coco.dataset import CocoInstances
-from segharness_coco.names import NON_VOC, VOC
+from segharness_coco.names import IDS, NON_VOC, VOC
 
 
 def content():
@@ -134,21 +134,14 @@ def test_every_broken_annotation_is_named(change, message):
     assert any(message in problem for problem in problems), problems
 
 
-def test_the_named_splits_are_cocos(shared_categories):
+def test_the_named_splits_and_ids_are_cocos(shared):
+    file = shared / "data/coco-tiny/annotations/instances_val2017.json"
+    shared_categories = json.loads(file.read_text())["categories"]
     assert len(VOC) == 20 and len(NON_VOC) == 60
     assert set(VOC) | set(NON_VOC) == {c["name"] for c in shared_categories}
     ids = {c["name"]: c["id"] for c in shared_categories}
+    assert ids == IDS
     assert [ids[name] for name in VOC] == [1, 2, 3, 4, 5, 6, 7, 9, 16, 17, 18, 19, 20, 21, 44, 62, 63, 64, 67, 72]
-
-
-@pytest.fixture
-def shared_categories():
-    from pathlib import Path
-
-    path = Path(__file__).resolve().parents[4] / "shared/data/coco-tiny/annotations/instances_val2017.json"
-    if not path.is_file():
-        pytest.skip("needs coco-tiny in ../shared")
-    return json.loads(path.read_text())["categories"]
 
 
 def test_coco_check_names_what_is_wrong_image_by_image(harness, folder):

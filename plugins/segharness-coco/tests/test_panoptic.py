@@ -1,0 +1,96 @@
+"""``coco/panoptic``: segments from colours, and every mistake of the format."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as rle
+from segharness import DataError
+from segharness.testing import check_dataset
+from segharness_coco.panoptic import CocoPanoptic
+
+
+def write(folder, change=lambda content: None, ids=None):
+    ids = np.zeros((8, 10), int) if ids is None else ids
+    ids[1:4, 1:5] = 1000
+    ids[5:, :] = 66051  # 3 + 2 * 256 + 1 * 65536
+    content = {
+        "images": [{"id": 5, "file_name": "5.jpg", "height": 8, "width": 10}],
+        "annotations": [
+            {
+                "image_id": 5,
+                "file_name": "5.png",
+                "segments_info": [
+                    {"id": 1000, "category_id": 1, "iscrowd": 0, "area": 12, "bbox": [1, 1, 4, 3]},
+                    {"id": 66051, "category_id": 9, "iscrowd": 0, "area": 30, "bbox": [0, 5, 10, 3]},
+                ],
+            }
+        ],
+        "categories": [{"id": 1, "name": "cat", "isthing": 1}, {"id": 9, "name": "grass", "isthing": 0}],
+    }
+    change(content)
+    (folder / "panoptic").mkdir(exist_ok=True)
+    colours = np.stack([ids % 256, ids // 256 % 256, ids // 65536], axis=-1).astype(np.uint8)
+    Image.fromarray(colours).save(folder / "panoptic/5.png")
+    Image.fromarray(np.zeros((8, 10, 3), np.uint8)).save(folder / "5.jpg")
+    (folder / "panoptic.json").write_text(json.dumps(content))
+    return str(folder / "panoptic.json")
+
+
+def test_segments_are_read_from_their_colours(tmp_path):
+    data = CocoPanoptic(write(tmp_path), images=str(tmp_path))
+    check_dataset(data)
+    cat, grass = data.ground_truth("panoptic")["annotations"]
+    assert (cat["category_id"], cat["area"], cat["bbox"]) == (1, 12.0, [1, 1, 4, 3])
+    assert rle.decode(grass["segmentation"])[5:].all() and grass["area"] == 30.0
+    [thing] = data.ground_truth("instances")["annotations"]
+    assert thing["category_id"] == 1 and [c["name"] for c in data.ground_truth("instances")["categories"]] == ["cat"]
+    with pytest.raises(KeyError):
+        data.ground_truth("void")
+
+
+def test_the_digest_knows_the_files(tmp_path):
+    first = CocoPanoptic(write(tmp_path)).digest
+    assert CocoPanoptic(write(tmp_path)).digest == first
+    assert CocoPanoptic(write(tmp_path, lambda c: c["categories"][0].update(name="dog"))).digest != first
+
+
+def test_real_segments_are_the_same_by_both_formats(shared):
+    folder = shared / "data/panoptic-sample"
+    found = CocoPanoptic(str(folder / "panoptic_examples.json")).ground_truth("panoptic")["annotations"]
+    other = json.loads((folder / "panoptic_coco_detection_format.json").read_text())["annotations"]
+
+    def key(a):
+        counts = a["segmentation"]["counts"]
+        return a["image_id"], a["category_id"], counts if isinstance(counts, str) else counts.decode()
+
+    assert sorted(map(key, found)) == sorted(map(key, other))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.pop("categories"), "not COCO's panoptic format: KeyError: 'categories'"),
+        (lambda c: c["categories"][0].pop("isthing"), "not COCO's panoptic format: KeyError: 'isthing'"),
+        (lambda c: c["annotations"][0].update(image_id=6), "its image is not in the file"),
+        (lambda c: c["annotations"][0]["segments_info"][0].update(category_id=4), "has the category 4"),
+        (lambda c: c["annotations"][0].update(file_name="6.png"), "1 PNG files are missing, first 6.png"),
+    ],
+)
+def test_broken_files_are_said_when_it_is_opened(tmp_path, change, message):
+    with pytest.raises(DataError) as caught:
+        CocoPanoptic(write(tmp_path, change))
+    assert message in str(caught.value)
+
+
+def test_segments_that_are_not_both_drawn_and_declared_are_said(tmp_path):
+    ids = np.zeros((8, 10), int)
+    ids[0, 9] = 77
+    with pytest.raises(DataError, match="5.png: segment 77 is in the PNG file alone"):
+        CocoPanoptic(write(tmp_path, ids=ids)).ground_truth("panoptic")
+    gone = write(tmp_path, lambda c: c["annotations"][0]["segments_info"].append({"id": 8, "category_id": 1}))
+    with pytest.raises(DataError, match="segment 8 is in the JSON file alone"):
+        CocoPanoptic(gone).ground_truth("panoptic")
