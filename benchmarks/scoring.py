@@ -1,7 +1,7 @@
 """How long scoring takes, and how much memory: a run folder of COCO val2017's size, scored by the command line.
 
     python benchmarks/scoring.py                     # 5000 images x 100 detections x 17 conditions, mask and box AP
-    python benchmarks/scoring.py --bootstrap         # a model and its reference, masks, 50 detections, 16 conditions, B = 1000
+    python benchmarks/scoring.py --bootstrap         # a model and its reference, masks, 50 detections, 16 conditions
     python benchmarks/scoring.py --images 500        # a tenth of it
 
 The data are made here: ellipses of every size in 80 categories, some of the detections near ground truths. The first form

@@ -88,6 +88,6 @@ def _best(table: PaperTable, position: int) -> float | None:
 
 
 def _shown(entry: Entry, best: bool, digits: int | None, brackets: bool) -> Text:
-    number = Text(entry.text(digits), style="dim" if entry.number is None else "bold" if best else "")
-    interval = entry.text(digits, brackets).removeprefix(number.plain)
-    return number.append(interval, style="dim")
+    number = entry.text(digits)
+    interval = entry.text(digits, brackets).removeprefix(number)
+    return Text().append(number, "dim" if entry.number is None else "bold" if best else "").append(interval, "dim")

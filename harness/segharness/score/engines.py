@@ -16,6 +16,7 @@ import hotcoco
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from hotcoco import mask as rle
 from pycocotools.coco import COCO
 
 from segharness.score.boundary import BoundaryEval, QuietEval
@@ -78,9 +79,10 @@ def _with_hotcoco(ground_truth: GroundTruth, predictions: pa.Table, task: str, s
         columns = [
             predictions.column(name).to_numpy().astype(np.float64) for name in ("image_id", "score", "category_id")
         ]
-        rows = np.column_stack([columns[0], boxes(predictions), *columns[1:]])
-        masks = rles(ground_truth, predictions) if task == "segm" else None
-        detections = truth.load_res(rows) if masks is None else _with_masks(truth, rows, masks)
+        masks: Any = rles(ground_truth, predictions) if task == "segm" else None
+        shapes = boxes(predictions) if masks is None else _area_boxes(masks)
+        rows = np.column_stack([columns[0], shapes, *columns[1:]])
+        detections = truth.load_res(rows) if masks is None else truth.load_res(rows, segmentation=masks)
     evaluation = hotcoco.COCOeval(truth, detections, task)
     parameters = evaluation.params
     if settings.thresholds is not None:
@@ -92,14 +94,10 @@ def _with_hotcoco(ground_truth: GroundTruth, predictions: pa.Table, task: str, s
     return evaluation
 
 
-def _with_masks(truth: Any, rows: npt.NDArray[np.float64], masks: list[dict[str, Any]]) -> Any:
-    """Load detections whose area is that of their masks, as in result files without boxes."""
-    return truth.load_res(
-        [
-            {"image_id": int(row[0]), "category_id": int(row[6]), "segmentation": mask, "score": row[5]}
-            for row, mask in zip(rows.tolist(), masks, strict=True)
-        ]
-    )
+def _area_boxes(masks: list[dict[str, Any]]) -> npt.NDArray[np.float64]:
+    """Return boxes as large as masks, (N, 4): the engine takes a result's area from its box where it has one."""
+    areas = np.asarray(rle.area(masks), dtype=np.float64) if masks else np.zeros(0)
+    return np.column_stack([np.zeros((len(areas), 2)), areas, np.ones(len(areas))])
 
 
 def _with_pycocotools(ground_truth: GroundTruth, predictions: pa.Table, task: str, settings: Settings) -> Any:
