@@ -17,8 +17,18 @@ from segharness.records import Model
 from segharness.runner import Prepared, RunOutcome, Settings, execute, prepare
 from segharness.runner.model_host import check_model
 from segharness.runner.progress import Display
-from segharness.score import BOOTSTRAP, Scoring, check_engine, check_split, check_stored_reference, score_run
+from segharness.score import (
+    BOOTSTRAP,
+    Scoring,
+    check_engine,
+    check_split,
+    check_stored_reference,
+    protocol_of,
+    score_run,
+)
+from segharness.specs import MetricSpec
 from segharness.store import Lock, RunFolder, read_results
+from segharness.store.samples import read_samples
 from segharness.suite import ModelEntry, Overrides, Plan, StoredReference, Suite, Variables, load_suite, make_plan
 from segharness.suite.schema import ID
 from segharness.suite.select import Selection
@@ -48,14 +58,28 @@ def prepare_run(plan: Plan, host: PluginHost, settings: Settings, scoring: Scori
         names = [category.name for category in opened.dataset.categories]
         for split in plan.suite.scoring.splits:
             check_split(split, names, id)
+    _check_ground_truths(plan.suite, prepared, host)
+    protocol = protocol_of({"suite": plan.suite.to_json(), "inputs": prepared.inputs.to_json()})
     for group in plan.suite.groups:
         if isinstance(group.reference, StoredReference):
             if Path(group.reference.results).resolve() == RunFolder(settings.out).results.resolve():
                 raise UsageError(
                     f"{group.reference.results}: this run would overwrite its own reference; give --out DIR"
                 )
-            check_stored_reference(group.reference, read_results(Path(group.reference.results)), prepared.protocol)
+            content = read_results(Path(group.reference.results))
+            check_stored_reference(group.reference, content, protocol)
+            if scoring.bootstrap:
+                read_samples(Path(group.reference.results), content)
     return prepared
+
+
+def _check_ground_truths(suite: Suite, prepared: Prepared, host: PluginHost) -> None:
+    """Raise UsageError if a protocol needs a kind of ground truth that a data set does not have; all have instances."""
+    for entry in suite.scoring.metrics:
+        kind = host.get(entry.metric, MetricSpec).ground_truth
+        for id, opened in prepared.datasets.items():
+            if kind != "instances" and opened.ground_truth(kind) is None:
+                raise UsageError(f"metric `{entry.id}`: data set `{id}` has no ground truth of the kind `{kind}`")
 
 
 def finish_run(prepared: Prepared, host: PluginHost, scoring: Scoring, show: Display | None = None) -> Finished:

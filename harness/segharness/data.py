@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from segharness.errors import DataError
 from segharness.plugins import PluginHost
@@ -30,6 +32,38 @@ class OpenDataset:
     entry: DatasetEntry
     dataset: Dataset
     samples: Sequence[Sample]
+
+    def ground_truth(self, kind: str) -> dict[str, Any] | None:
+        """Return the ground truth of the images that the suite takes, or None where there is none of that kind.
+
+        An annotation with the id 0, which pycocotools takes for unmatched, or below, gets a free one, everywhere the same.
+
+        Raises:
+            DataError: two annotations have one id.
+        """
+        try:
+            content = self.dataset.ground_truth(kind)
+        except KeyError:
+            return None
+        ids = {sample.image_id for sample in self.samples}
+        given = [annotation["id"] for annotation in content["annotations"]]
+        if len(set(given)) < len(given):
+            twice = next(id for id in given if given.count(id) > 1)
+            raise DataError(f"data set `{self.entry.id}`: two annotations ({kind}) have the id {twice}")
+        free = itertools.count(max(given, default=0) + 1)
+        return {
+            **content,
+            "images": [image for image in content["images"] if image["id"] in ids],
+            "annotations": [
+                {"iscrowd": 0, **a, "id": a["id"] if a["id"] > 0 else next(free)}
+                for a in content["annotations"]
+                if a["image_id"] in ids
+            ],
+        }
+
+    def renumbers(self, kind: str) -> bool:
+        """Return whether `ground_truth` gives an annotation another id than the data set does."""
+        return any(a["id"] <= 0 for a in self.dataset.ground_truth(kind)["annotations"])
 
     @property
     def shards(self) -> list[Shard]:

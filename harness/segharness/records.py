@@ -80,7 +80,7 @@ class Detections:
         category_ids: int32 (N,), the data set's.
         scores: float64 (N,), or None where a model that takes prompts gives none.
         boxes: float64 (N, 4), x y w h in pixels.
-        masks: N compressed COCO RLE counts, or None for a detector.
+        masks: N compressed COCO RLE counts, or None for a detector. What `Recalled` returns are whole RLEs, with their size.
         dropped: instances whose label the data set does not annotate.
         clipped: boxes that reached over the border of the image.
         annotation_ids: int64 (N,), the ground truths that were the prompts; None without prompts.
@@ -89,7 +89,7 @@ class Detections:
     category_ids: npt.NDArray[Any]
     scores: npt.NDArray[Any] | None
     boxes: npt.NDArray[Any]
-    masks: Sequence[bytes] | None
+    masks: Sequence[Any] | None
     dropped: int = 0
     clipped: int = 0
     annotation_ids: npt.NDArray[Any] | None = None

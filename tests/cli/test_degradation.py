@@ -173,6 +173,7 @@ def test_mistakes_of_arguments(table, arguments, message):
         ("model,clean,fog,fog\na,40,30,30\n", "two columns have the name `fog`"),
         ("model,clean,fog\na,0.004,0.003\n", "are these fractions? give --fraction"),
         ("model,clean,fog\na,140,30\n", "`140` is not a percentage from 0 to 100"),
+        ("model,clean,fog\na,40,130\n", "not a percentage from 0 to 100; is it a condition? --ignore fog"),
     ],
 )
 def test_mistakes_of_tables(harness, text, message):

@@ -108,5 +108,5 @@ def test_every_tool_opens_the_results_as_they_are(run):
     assert pl.read_ipc(path).height == table.num_rows
     opened = dataset.dataset(path, format="ipc")
     assert opened.count_rows() == table.num_rows
-    found = duckdb.sql("SELECT count(*) FROM opened WHERE metric = 'CD'").fetchall()
+    found = duckdb.sql("SELECT count(*) FROM opened WHERE metric = 'CD' AND condition = 'paper15'").fetchall()
     assert found == [(4,)]

@@ -229,6 +229,12 @@ def test_degradation_over_data_sets(small):
             "metric `speed` takes no options, and so no `a`",
         ),
         ("scoring: {metrics: [coco, {metric: speed, id: coco}]}", "two protocols have the id `coco`"),
+        ("scoring: {metrics: [{metric: cityscapes, id: speed}]}", "`speed` is the name of another metric"),
+        (
+            "scoring: {metrics: [{metric: coco, id: x, options: {max_dets: [9999999]}}]}",
+            "rising whole numbers from 1 to",
+        ),
+        ("scoring: {tasks: [panoptic]}", "no task `panoptic`"),
     ],
 )
 def test_mistakes_have_their_place(harness, line, message):
@@ -243,8 +249,24 @@ def test_mistakes_have_their_place(harness, line, message):
     assert done.code == 4 and message in done.err and "s.yaml:" in done.err
 
 
+def test_shifts_need_clean_images(small):
+    small.write("shift.yaml", SHIFT.replace("conditions: [clean]", "conditions: [fog-3]"))
+    for folder in ("fog-3", "gaussian_noise-5"):
+        (small.folder / "foggy" / folder).mkdir(parents=True)
+    small.write("foggy/annotations.json", "{}")
+    done = small("collect", "shift.yaml")
+    assert done.code == 4 and "`clean` is not among the conditions" in done.err
+
+
+def test_a_set_cannot_have_the_name_of_what_is_listed(small):
+    text = (small.folder / "small.yaml").read_text()
+    small.write("small.yaml", text.replace("mixed]", "{name: listed, corruptions: [snow], severities: [1]}]"))
+    done = small("collect", "small.yaml")
+    assert done.code == 4 and "`listed` is the name of what is listed one by one" in done.err
+
+
 def test_intervals_are_there_unless_they_are_not_wanted(small):
-    assert small("run", "small.yaml", "--bootstrap", "50").code == 0
+    assert small("run", "small.yaml", "--bootstrap", "150").code == 0
     with_them = small.results("small")
     for metric in ("AP", "AP50", "AP_avg", "CD", "mPC"):
         rows = [r for r in with_them.to_pylist() if r["metric"] == metric and r["value"] is not None]
@@ -255,7 +277,7 @@ def test_intervals_are_there_unless_they_are_not_wanted(small):
     assert without.column("ci_low").null_count == len(without)
     assert with_them.column("value").equals(without.column("value"))
     assert not (small.folder / "runs/small/resamples.arrow").exists()
-    assert small("score", "runs/small", "--bootstrap", "50", "-q").code == 0
+    assert small("score", "runs/small", "--bootstrap", "150", "-q").code == 0
     assert small.results("small").equals(with_them)
 
 
@@ -339,9 +361,131 @@ def test_what_cannot_be_compared_is_said(small, arguments, message):
     text = (small.folder / "small.yaml").read_text()
     small.write("seeded.yaml", text.replace("seed: 5", "seed: 6"))
     assert small("run", "seeded.yaml", "--out", "seeded", "-qq").code == 0
-    assert small("run", "small.yaml", "--out", "fewer", "--bootstrap", "20", "-qq").code == 0
+    assert small("run", "small.yaml", "--out", "fewer", "--bootstrap", "120", "-qq").code == 0
     done = small("compare", *arguments)
     assert done.code == 4 and message in done.err and "Traceback" not in done.err
+
+
+STORED = """
+segharness: 1
+name: {name}
+extends: small.yaml
+models: [{{id: mine, model: "./solver.py:build", options: {{margin: 60}}}}]
+reference: {{results: {results}, model: good}}
+"""
+
+
+def test_a_run_is_compared_with_the_run_of_its_stored_reference(small):
+    assert small("run", "small.yaml", "-qq").code == 0
+    small.write("mine.yaml", STORED.format(name="mine", results="runs/small/results.arrow"))
+    assert small("run", "mine.yaml", "-qq").code == 0
+    done = small("compare", "runs/small::other", "runs/mine::mine", "--format", "json")
+    assert done.code == 0, done.err
+    cd = [r for r in json.loads(done.out) if r["metric"] == "CD" and not r["reason"]]
+    assert cd and all(r["verdict"] in COMPARED for r in cd)
+
+
+def test_degradation_against_two_references_of_one_name_is_not_compared(small):
+    assert small("run", "small.yaml", "-qq").code == 0
+    worse = 'models: [{id: good, model: "./solver.py:build", options: {margin: 100}}]'
+    small.write("worse.yaml", "segharness: 1\nname: worse\nextends: small.yaml\n" + worse + "\nreference: good\n")
+    assert small("run", "worse.yaml", "-qq").code == 0
+    for name in ("small", "worse"):
+        small.write(f"vs-{name}.yaml", STORED.format(name=f"vs-{name}", results=f"runs/{name}/results.arrow"))
+        assert small("run", f"vs-{name}.yaml", "-qq").code == 0
+    found = json.loads(small("compare", "runs/vs-small", "runs/vs-worse", "--format", "json").out)
+    for row in found:
+        if row["metric"] in ("CD", "rCD", "rCD_pooled"):
+            assert row["difference"] is None and "the reference `good` has other APs" in row["reason"]
+        elif row["metric"] == "AP":
+            assert row["difference"] == 0.0
+
+
+def test_sets_of_one_name_and_other_members_are_not_compared(small):
+    text = (small.folder / "small.yaml").read_text()
+    listed = "conditions: [clean, gaussian_noise-5, fog-3, mixed]"
+    for name, first, second in (("one", "fog", "snow"), ("two", "snow", "fog")):
+        small.write(
+            f"{name}.yaml",
+            text.replace("name: small", f"name: {name}").replace(
+                listed,
+                f"conditions: [clean, {{name: mine, corruptions: [{first}], severities: [3]}}, "
+                f"{{name: rest, corruptions: [{second}], severities: [3]}}]",
+            ),
+        )
+        assert small("run", f"{name}.yaml", "-qq").code == 0
+    found = json.loads(small("compare", "runs/one::good", "runs/two::good", "--format", "json").out)
+    sets = [r for r in found if r["condition"] in ("mine", "rest")]
+    assert sets and all("are other conditions in the two runs" in r["reason"] for r in sets)
+    assert {r["difference"] for r in found if r["metric"] == "AP"} == {0.0}
+
+
+def test_a_damaged_file_of_resamples_is_found_before_the_run(small):
+    assert small("run", "small.yaml", "-qq").code == 0
+    path = small.folder / "runs/small/resamples.arrow"
+    path.write_bytes(path.read_bytes()[:200])
+    small.write("mine.yaml", STORED.format(name="mine", results="runs/small/results.arrow"))
+    done = small("run", "mine.yaml")
+    assert done.code == 4 and "`segharness score RUN` makes it again" in done.err
+    assert not (small.folder / "runs/mine").exists()
+    assert small("run", "mine.yaml", "--no-bootstrap", "-qq").code == 0
+
+
+def test_prompts_know_annotations_with_the_id_0(prompted):
+    path = prompted.folder / "coco/annotations.json"
+    content = json.loads(path.read_text())
+    for annotation in content["annotations"]:
+        annotation["id"] -= 1
+    path.write_text(json.dumps(content))
+    done = prompted("run", "prompted.yaml", "-k", "boxes")
+    assert done.code == 0, done.err
+    table = prompted.results("prompted")
+    assert number(table, "boxes", "mask_mIoU", "given-boxes")["value"] > 0.9
+    notes = json.loads(table.schema.metadata[b"segharness"])["manifest"]["notes"]
+    assert any("ids of 0 or below were renumbered" in note for note in notes)
+
+
+def test_resamples_are_neither_too_few_nor_too_many(small):
+    for count in ("1", "99", "20001"):
+        done = small("run", "small.yaml", "--bootstrap", count)
+        assert done.code == 4 and ("too few" in done.err or "at most" in done.err)
+
+
+def test_one_image_has_no_interval(small):
+    assert small("run", "small.yaml", "--limit", "1", "-qq").code == 0
+    table = small.results("small")
+    assert table.column("ci_low").null_count == len(table)
+
+
+PLUGIN = """
+from segharness import MetricSpec, Score, hookimpl
+import numpy as np
+
+
+def score(request):
+    return [Score("x", 0.5, samples=np.zeros(3))]
+
+
+@hookimpl
+def segharness_metrics():
+    return [MetricSpec("acme", score, ("segm",), ("x",))]
+"""
+
+
+def test_a_metric_with_samples_of_another_size_costs_its_own_numbers(small):
+    small.write("segharness_plugins.py", PLUGIN)
+    text = (small.folder / "small.yaml").read_text()
+    small.write("small.yaml", text + "scoring: {metrics: [coco, acme]}\n")
+    done = small("run", "small.yaml")
+    assert done.code == 1 and "metric `acme`" in done.err and "(3,)" in done.err and "Traceback" not in done.err
+    assert number(small.results("small"), "good", "AP", "coco", condition="clean", task="segm")["value"] is not None
+
+
+def test_a_protocol_needs_its_ground_truth_before_the_first_cell(small):
+    text = (small.folder / "small.yaml").read_text()
+    small.write("small.yaml", text + "scoring: {metrics: [panoptic]}\n")
+    done = small("run", "small.yaml")
+    assert done.code == 4 and "has no ground truth of the kind `panoptic`" in done.err
 
 
 def test_results_are_exported_and_come_back_as_a_model(small):

@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pytest
 from rich.console import Console
-from segharness.report import make_report, picture
+from segharness.report import Entry, make_report, picture
 from segharness.report import text as documents
 from segharness.report.console import show
-from segharness.store import RESULTS, write_results
+from segharness.store import RESULTS, manifest_of, write_results
 from segharness.suite import StoredReference
 
 CONDITIONS = [
@@ -87,7 +87,11 @@ def test_a_family_is_named_once_with_its_version(tmp_path, monkeypatch):
 def test_what_is_missing_is_a_note_with_its_reason(tmp_path):
     [table] = make_report(results(tmp_path, missing=("b_1", "fog-5"))).tables
     assert table.rows[1][1][-1].number is None
-    assert table.notes == ("b_1: fog weather: a, b_1",)
+    assert table.notes == (
+        "b_1: fog weather: a, b_1",
+        "motion_blur at severity 3",
+        "fog at severities 3, 5, their means",
+    )
 
 
 def test_a_stored_reference_is_found_under_its_name(tmp_path):
@@ -106,7 +110,8 @@ def test_every_number_is_shown_at_any_width_without_being_cut(tmp_path, width):
     for number in ("40.0", "20.0", "30.0", "80.0", "35.0", "27.5", "50.0"):
         assert number in shown
     assert "…" not in shown
-    assert all(len(line.rstrip()) <= width for line in shown.splitlines() if "reference" not in line)
+    tables = [line for line in shown.splitlines() if not line.startswith(("mask AP", "  - ", "95 %"))]
+    assert all(len(line.rstrip()) <= width for line in tables)
 
 
 def test_the_picture_is_svg_that_fetches_nothing(tmp_path):
@@ -127,7 +132,7 @@ def test_markdown_is_a_table(tmp_path):
     lines = documents.markdown(make_report(results(tmp_path))).splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert len({line.count("|") for line in table}) == 1
-    assert "| b_1 | 50.0 |" in lines[5]
+    assert "| b_1 | **50.0** |" in lines[5]
 
 
 def test_latex_is_escaped_and_has_as_many_cells_as_columns(tmp_path):
@@ -136,3 +141,46 @@ def test_latex_is_escaped_and_has_as_many_cells_as_columns(tmp_path):
     rows = [line for line in text.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
     assert {line.count("&") for line in rows} == {8}
     assert r"\multicolumn{6}{c}{} & \multicolumn{1}{c}{blur} & \multicolumn{1}{c}{weather}" in text
+
+
+@pytest.mark.parametrize(
+    ("number", "low", "high", "expected"),
+    [
+        (16.64, 12.9, 20.6, "17 [13, 21]"),
+        (16.64, 16.1, 17.2, "16.6 [16.1, 17.2]"),
+        (16.64, None, None, "16.6"),
+        (100.0, 100.0, 100.0, "100.0"),
+        (-0.04, -0.5, 0.3, "0.0 [-0.5, 0.3]"),
+        (None, None, None, "-"),
+    ],
+)
+def test_no_more_digits_than_the_interval_supports(number, low, high, expected):
+    assert Entry(number, None, low, high).text(brackets=True) == expected
+    assert Entry(number, None, low, high).text(3) == ("-" if number is None else f"{number:.3f}")
+
+
+def test_a_number_whose_interval_is_missing_has_the_fewest_digits():
+    assert Entry(118.94, "no interval: undefined on 65 of 1000 resamples").text() == "119"
+
+
+def test_the_best_of_a_column_is_bold_in_documents(tmp_path):
+    report = make_report(results(tmp_path))
+    assert "| **50.0** |" in documents.markdown(report) and r"\textbf{50.0}" in documents.latex(report)
+    assert documents.markdown(report).count("**80.0**") == 3  # of CD, rCD and pooled the smaller
+
+
+def test_speed_is_found_by_its_metric_not_by_its_name(tmp_path):
+    content = results(tmp_path)
+    manifest = manifest_of(content)
+    manifest["suite"]["scoring"]["metrics"].append({"id": "timing", "metric": "speed", "options": {}})
+    row = dict.fromkeys(RESULTS.names) | {
+        "model": "a", "dataset": "d", "condition": "clean", "protocol": "timing", "task": "speed", "split": "all",
+        "metric": "fps", "value": 12.5, "device": "an abacus",
+    }  # fmt: skip
+    more = pa.table({name: [row[name]] for name in RESULTS.names}, schema=RESULTS)
+    timed = write_results(
+        tmp_path / "t.arrow", pa.concat_tables([content.replace_schema_metadata(None), more]), manifest
+    )
+    [table] = make_report(timed).tables
+    position = [c.heading for c in table.columns].index("fps")
+    assert table.rows[0][1][position].number == 12.5 and "fps on an abacus" in table.notes

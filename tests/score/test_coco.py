@@ -204,6 +204,31 @@ def test_wrong_settings_are_said(given_options, message):
     assert message in str(caught.value)
 
 
+def test_image_ids_below_0_are_scored_with_the_definition():
+    truth, results = simple()
+    for item in truth["images"]:
+        item["id"] *= -1
+    for item in (*truth["annotations"], *results):
+        item["image_id"] *= -1
+    notes = []
+    request = ScoreRequest(GroundTruth(truth), as_predictions(results), "segm", engine="hotcoco", note=notes.append)
+    assert overall(score(request))[0] == 0.5
+    assert notes == ["image ids below 0, which hotcoco does not take: scored with pycocotools"]
+
+
+def test_class_agnostic_splits_are_null_with_the_reason():
+    truth, results = simple()
+    request = ScoreRequest(
+        GroundTruth(truth),
+        as_predictions(results),
+        "segm",
+        (Split("cats", ("cat",)),),
+        options={"class_agnostic": True},
+    )
+    [found] = [s for s in score(request) if s.split == "cats" and s.metric == "AP"]
+    assert found.value is None and "no categories to split" in found.reason
+
+
 def test_what_was_given_prompts_has_no_ap_beside_detectors():
     truth, results = simple()
     images = as_images(truth, prompt="boxes")

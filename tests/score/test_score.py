@@ -59,3 +59,35 @@ def test_only_the_images_of_the_run_are_scored():
 def test_ground_truth_of_another_kind_is_said():
     with pytest.raises(UsageError, match="data set `d` has no ground truth of the kind `panoptic`"):
         ground_truth(opened(simple()[0]), "panoptic")
+
+
+def test_two_annotations_of_one_id_are_refused():
+    content, _ = simple()
+    content["annotations"][1]["id"] = content["annotations"][0]["id"]
+    with pytest.raises(UsageError, match=r"two annotations \(instances\) have the id 1"):
+        ground_truth(opened(content), "instances")
+
+
+def test_annotations_without_iscrowd_are_no_crowds():
+    content, _ = simple()
+    for annotation in content["annotations"]:
+        del annotation["iscrowd"]
+    assert {a["iscrowd"] for a in ground_truth(opened(content), "instances").content["annotations"]} == {0}
+
+
+@pytest.mark.parametrize("name", ["coco", "cityscapes", "panoptic", "given-boxes", "given-points", "speed"])
+def test_listed_metrics_are_those_that_are_computed(name):
+    """The specs repeat the names, so that listing them imports nothing heavy."""
+    from segharness.plugins import PluginHost
+    from segharness.score import cityscapes, given, panoptic, settings, speed
+    from segharness.specs import MetricSpec
+
+    modules = {
+        "given-boxes": given,
+        "given-points": given,
+        "cityscapes": cityscapes,
+        "panoptic": panoptic,
+        "speed": speed,
+    }
+    metrics = settings.configure({}) if name == "coco" else modules[name].METRICS
+    assert PluginHost.load().get(name, MetricSpec).metrics == metrics

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 from rich import box
@@ -48,9 +47,7 @@ def execute(args: argparse.Namespace) -> int:
         return Exit.OK
     console = Console()
     for first, second, differences in found:
-        shown = (
-            differences if args.verbose else [d for d in differences if "/" not in d.condition and d.metric != "mPC"]
-        )
+        shown = differences if args.verbose else [d for d in differences if not d.part and d.metric != "mPC"]
         _show(console, first, second, shown)
     return Exit.OK
 
@@ -70,10 +67,10 @@ def _json(first: Side, second: Side, found: Difference) -> dict[str, Any]:
 
 
 def _show(console: Console, first: Side, second: Side, differences: Sequence[Difference]) -> None:
-    def kind(d: Difference) -> tuple[str, ...]:
-        return (d.dataset, d.protocol, d.task, d.split)
-
-    for (dataset, protocol, task, split), group in groupby(sorted(differences, key=kind), key=kind):
+    by_kind: dict[tuple[str, str, str, str], list[Difference]] = {}
+    for found in differences:
+        by_kind.setdefault((found.dataset, found.protocol, found.task, found.split), []).append(found)
+    for (dataset, protocol, task, split), group in by_kind.items():
         of = f", {split} categories" if split != OVERALL else ""
         title = f"{second.shown} (second) against {first.shown} (first): {task} ({protocol}) on {dataset}{of}, percent"
         console.print(Text(title, style="bold"), soft_wrap=True)

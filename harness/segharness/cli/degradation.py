@@ -46,7 +46,8 @@ def execute(args: argparse.Namespace) -> int:
     table = read_table(args.table, args.clean, args.scale, conditions, _names(args.ignore))
     found = degradations(table, args.reference)
     format = args.format or _by_ending(args.output)
-    notes = [*_reasons(found, args.ratios), *_doubts(table, args.reference, args.scale)]
+    notes = [f"averaged over {len(table.conditions)} columns: {', '.join(table.conditions)}"]
+    notes += [*_reasons(found, args.ratios), *_doubts(table, args.reference, args.scale)]
     text = {"csv": _csv, "json": _json, "table": _table}[format](found, table.conditions, args.ratios)
     if format == "table":
         text += "".join(f"  - {line}\n" for line in notes)

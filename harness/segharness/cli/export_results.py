@@ -29,5 +29,5 @@ def execute(args: argparse.Namespace) -> int:
     count = export_results(folder, host, args.output, skipped.append)
     for line in skipped:
         print(f"not written: {line}", file=sys.stderr)
-    print(f"{args.output}: {count} files; as a model: coco-results/{args.output}/MODEL/DATASET")
+    print(f"{args.output}: {count} files; as a model: --model coco-results/{args.output}/MODEL/DATASET,id=MODEL")
     return Exit.FAILED if skipped else Exit.OK

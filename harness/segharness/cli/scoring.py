@@ -6,6 +6,7 @@ import argparse
 
 from segharness.cli import positive
 from segharness.score import BOOTSTRAP, Scoring
+from segharness.score.resample import FEWEST, MOST
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -14,12 +15,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     draws = group.add_mutually_exclusive_group()
     draws.add_argument(
         "--bootstrap",
-        type=positive,
+        type=_enough,
         default=BOOTSTRAP,
         metavar="B",
         help=f"how many resamples of the images intervals are taken from (default {BOOTSTRAP})",
     )
     draws.add_argument("--no-bootstrap", action="store_const", dest="bootstrap", const=0, help="no intervals")
+
+
+def _enough(text: str) -> int:
+    found = positive(text)
+    if found < FEWEST:
+        raise argparse.ArgumentTypeError(f"{found} resamples are too few for an interval; give at least {FEWEST}")
+    if found > MOST:
+        raise argparse.ArgumentTypeError(f"{found} resamples are more than memory is kept for; give at most {MOST}")
+    return found
 
 
 def chosen(args: argparse.Namespace) -> Scoring:

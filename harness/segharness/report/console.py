@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from segharness.report.entry import Entry
-from segharness.report.layout import PaperTable, Report
+from segharness.report.layout import LEGEND, PaperTable, Report
 
 
 def show(report: Report, console: Console) -> None:
@@ -24,6 +24,8 @@ def show(report: Report, console: Console) -> None:
         for note in table.notes:
             console.print(f"  - {note}", highlight=False, markup=False, soft_wrap=True)
         console.print()
+    if any(column.brackets for table in report.tables for column in table.columns):
+        console.print(Text(LEGEND, style="dim"), soft_wrap=True)
 
 
 def _parts(table: PaperTable, console: Console, digits: int | None) -> list[list[int]]:
@@ -66,25 +68,14 @@ def _rich(table: PaperTable, positions: Sequence[int], digits: int | None) -> Ta
         before = column.group
         heading = Text.assemble((first_of_group, "italic"), "\n", column.heading)
         drawn.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
-    best = {position: _best(table, position) for position in positions}
+    best = {position: table.best(position, digits) for position in positions}
     for name, entries in table.rows:
         shown = []
         for p in positions:
-            marked = best[p] is not None and entries[p].number == best[p]
+            marked = entries[p].number is not None and entries[p].text(digits) == best[p]
             shown.append(_shown(entries[p], marked, digits, table.columns[p].brackets))
         drawn.add_row(Text(name), *shown)
     return drawn
-
-
-def _best(table: PaperTable, position: int) -> float | None:
-    """Return the best number of a column with several, where the rows are models."""
-    if table.first != "model":
-        return None
-    found = [entries[position].number for _, entries in table.rows]
-    numbers = [number for number in found if number is not None]
-    if len(numbers) < 2:
-        return None
-    return min(numbers) if table.columns[position].lower_is_better else max(numbers)
 
 
 def _shown(entry: Entry, best: bool, digits: int | None, brackets: bool) -> Text:

@@ -38,6 +38,8 @@ class Entry:
         """Return how many decimals to print: those asked for, or no more than the interval supports."""
         if asked is not None:
             return asked
+        if self.reason is not None:
+            return 0  # an interval is due and there is none
         if self.low is None or self.high is None or self.high <= self.low:
             return MOST_DECIMALS
         return min(MOST_DECIMALS, max(0, math.ceil(-math.log10((self.high - self.low) / 2))))

@@ -14,7 +14,10 @@ from segharness.suite import Suite
 if TYPE_CHECKING:
     import pyarrow as pa
 
+LEGEND = "95 % intervals in brackets; of CD, rCD and pooled the smaller is the better; the best of a column is bold"
+
 VIEWS = {
+    "metrics": "every metric under the first condition",
     "classes": "a table of every category",
     "parts": "averages, CD and rCD by category of corruption and by severity",
     "ratios": "what CD and rCD are means of",
@@ -56,6 +59,14 @@ class PaperTable:
     rows: tuple[tuple[str, tuple[Entry, ...]], ...]
     notes: tuple[str, ...]
     first: str = "model"
+
+    def best(self, position: int, digits: int | None) -> str | None:
+        """Return what the best number of a column is printed as, where rows are models and there are several."""
+        entries = [entries[position] for _, entries in self.rows if entries[position].number is not None]
+        if self.first != "model" or len(entries) < 2:
+            return None
+        sign = -1 if self.columns[position].lower_is_better else 1
+        return max(entries, key=lambda entry: sign * (entry.number or 0.0)).text(digits)
 
 
 @dataclass(frozen=True)

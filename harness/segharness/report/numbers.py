@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from segharness.report.entry import Entry
+from segharness.suite import Scoring
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,7 +15,7 @@ Kind = tuple[str, str, str, str]
 """Data set (or shift), protocol, task and split."""
 
 SPEED = "speed"
-"""The protocol whose numbers are a column of the other tables."""
+"""The metric and task whose numbers are a column of the other tables."""
 
 
 class Numbers:
@@ -24,31 +25,34 @@ class Numbers:
         primary: the metric that tables of a protocol and task are about: the first of its rows.
         metrics: all metrics of a protocol and task that cells have.
         categories: those of a data set, in order.
+        speed: the protocol that is speed, where there is one.
+        devices: of every model that was timed.
     """
 
-    def __init__(self, results: pa.Table) -> None:
+    def __init__(self, results: pa.Table, scoring: Scoring) -> None:
+        self.speed = next((entry.id for entry in scoring.metrics if entry.metric == SPEED), None)
         self._found: dict[tuple[Any, ...], Entry] = {}
         self.primary: dict[tuple[str, str], str] = {}
         self.metrics: dict[tuple[str, str], dict[str, None]] = {}
         self.kinds: dict[Kind, None] = {}
         self.categories: dict[str, dict[str, None]] = {}
-        self.devices: dict[str, None] = {}
+        self.devices: dict[str, dict[str, None]] = {}
         for row in results.to_pylist():
             self._add(row)
 
     def _add(self, row: Mapping[str, Any]) -> None:
         protocol = (row["protocol"], row["task"])
-        scale = 1.0 if row["protocol"] == SPEED else 100.0
+        scale = 1.0 if row["protocol"] == self.speed else 100.0
         kind = (row["dataset"], *protocol, row["split"])
         key = (row["model"], *kind, row["condition"], row["metric"], row["category"], row["reference"])
-        if row["protocol"] == SPEED and key in self._found:
+        if row["protocol"] == self.speed and key in self._found:
             return  # another device: the first one is the column, all are in the results
         self._found[key] = Entry.of(row, scale)
         if row["device"] is not None:
-            self.devices.setdefault(row["device"])
+            self.devices.setdefault(row["model"], {}).setdefault(row["device"])
         if row["category"] is not None:
             self.categories.setdefault(row["dataset"], {}).setdefault(row["category"])
-        elif row["protocol"] != SPEED:
+        elif row["protocol"] != self.speed:
             self.primary.setdefault(protocol, row["metric"])
             self.kinds.setdefault(kind)
             if row["reference"] is None:

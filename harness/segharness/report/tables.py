@@ -62,7 +62,7 @@ class _Frame:
 
 def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterator[PaperTable]:
     """Yield every table of a run's results; `views` asks for more than the papers' own."""
-    numbers = Numbers(results)
+    numbers = Numbers(results, suite.scoring)
     shifts = {shift.name for shift in suite.shifts}
     for kind in numbers.kinds:
         if kind[0] in shifts:
@@ -70,8 +70,10 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
         for conditions in suite.condition_groups or (ConditionGroup("", ()),):
             for group in suite.groups:
                 frame = _Frame(suite, numbers, kind, conditions, group)
-                if frame.members or kind[3] == OVERALL:
-                    yield _table(frame) if frame.members else _metrics_table(frame)
+                if frame.members:
+                    yield _table(frame)
+                if kind[3] == OVERALL and ("metrics" in views or not frame.members):
+                    yield _metrics_table(frame)
                 if "parts" in views and frame.members and frame.primary == _AP:
                     yield from _parts_table(frame)
                 if "ratios" in views and frame.members and frame.primary == _AP and frame.reference:
@@ -95,7 +97,7 @@ def _table(frame: _Frame) -> PaperTable:
     mixed = [c for c in suite.conditions if c.mixture]
     has_clean = any(c.name == CLEAN.name for c in suite.conditions)
     averaged = frame.primary == _AP
-    splits = [s.name for s in suite.scoring.splits] if kind[3] == OVERALL and has_clean else []
+    splits = _splits(frame) if kind[3] == OVERALL and has_clean else []
 
     columns = [Column("clean", brackets=True)] if has_clean else []
     columns += [Column("MC" if len(mixed) == 1 else c.name, brackets=True) for c in mixed]
@@ -119,7 +121,7 @@ def _table(frame: _Frame) -> PaperTable:
         entries += [numbers.get(model, (*kind[:3], split), CLEAN.name, frame.primary) for split in splits]
         entries += [mean([numbers.get(model, kind, c, frame.primary) for c in by_corruption[pair]]) for pair in ordered]
         rows.append((model, tuple(entries)))
-    notes = (*_notes(columns, rows), *_families([*members, *mixed]), *_devices(numbers))
+    notes = (*_notes(columns, rows), *_severities(members), *_families([*members, *mixed]), *_devices(numbers))
     return PaperTable(frame.title(), tuple(columns), tuple(rows), notes)
 
 
@@ -132,7 +134,7 @@ def _metrics_table(frame: _Frame) -> PaperTable:
         for m in numbers.metrics[kind[1], kind[2]]
         if any(numbers.has(model, kind, condition, m) for model in frame.group.models)
     ]
-    splits = [split.name for split in suite.scoring.splits]
+    splits = _splits(frame)
     columns = [Column(metric, brackets=metric == frame.primary) for metric in metrics]
     columns += [Column(name, f"{frame.primary} by split", brackets=True) for name in splits]
     columns += _speed_columns(numbers)
@@ -172,12 +174,11 @@ def _parts_table(frame: _Frame) -> Iterator[PaperTable]:
     """Yield the averages and degradation over the parts of a set of conditions."""
     numbers, members, name = frame.numbers, frame.members, frame.conditions.name
     parts = [f"{name}/{c}" for c in dict.fromkeys(m.category for m in members)]
-    parts += [f"{name}-{s}" for s in dict.fromkeys(m.severity for m in members)]
+    parts += [f"{name}/severity-{s}" for s in dict.fromkeys(m.severity for m in members)]
     parts = [p for p in parts if any(numbers.has(m, frame.kind, p, "AP_avg") for m in frame.group.models)]
     columns: list[Column] = []
     for part in parts:
-        shown = part.removeprefix(name).lstrip("/-")
-        group = shown if "/" in part else f"severity {shown}"
+        group = part.removeprefix(f"{name}/").replace("severity-", "severity ")
         columns += [Column("avg", group, brackets=True), *(Column(h, group, True, True) for h in ("CD", "rCD"))]
     rows = []
     for model in frame.group.models:
@@ -207,7 +208,7 @@ def _ratio_tables(frame: _Frame) -> Iterator[PaperTable]:
 
 
 def _class_tables(suite: Suite, numbers: Numbers) -> Iterator[PaperTable]:
-    """Yield the numbers of every category, a row a category; the best of a row is not marked, of a column neither."""
+    """Yield the numbers of every category, a row a category."""
     condition = suite.conditions[0].name
     for kind in numbers.kinds:
         if kind[3] != OVERALL or kind[0] not in numbers.categories:
@@ -234,28 +235,61 @@ def _class_tables(suite: Suite, numbers: Numbers) -> Iterator[PaperTable]:
             )
             for category in numbers.categories[kind[0]]
         ]
+        known = [(name, entries) for name, entries in rows if any(entry.number is not None for entry in entries)]
+        notes = _notes(columns, known)
+        if len(known) < len(rows):
+            notes = (*notes, f"{len(rows) - len(known)} categories without a number are left out")
         title = f"{_TASKS.get(kind[2], kind[2])} ({kind[1]}) on {kind[0]} by category, {condition}, percent"
         if columns:
-            yield PaperTable(title, tuple(columns), tuple(rows), _notes(columns, rows), "category")
+            yield PaperTable(title, tuple(columns), tuple(known), notes, "category")
 
 
 # -------------------------------------------------------------------------------------------------------------- parts
 
 
+def _splits(frame: _Frame) -> list[str]:
+    """Return the splits that a kind has numbers of; class-agnostic ones have none."""
+    kinds = {split.name: (*frame.kind[:3], split.name) for split in frame.suite.scoring.splits}
+    return [name for name, kind in kinds.items() if kind in frame.numbers.kinds]
+
+
+def _severities(members: Sequence[Condition]) -> Iterator[str]:
+    """Yield at which severities the corruptions are, which their headings do not say."""
+    found: dict[tuple[int | None, ...], list[str]] = {}
+    by_corruption: dict[str, list[int | None]] = {}
+    for member in members:
+        by_corruption.setdefault(str(member.corruption), []).append(member.severity)
+    for corruption, severities in by_corruption.items():
+        found.setdefault(tuple(severities), []).append(corruption)
+    for levels, corruptions in found.items():
+        who = "corruptions" if len(found) == 1 else ", ".join(corruptions)
+        several = "severities" if len(levels) > 1 else "severity"
+        mean = ", their means" if len(levels) > 1 else ""
+        yield f"{who} at {several} {', '.join(map(str, levels))}{mean}"
+
+
 def _speed_columns(numbers: Numbers) -> list[Column]:
-    return [Column("fps", SPEED)] if numbers.devices else []
+    return [Column("fps", SPEED)] if numbers.speed else []
 
 
 def _speeds(frame: _Frame, model: str) -> list[Entry]:
-    """Return the frames a second of a model, where the run has any."""
-    if not frame.numbers.devices:
+    """Return the frames a second of a model, where the suite asks for speed."""
+    if frame.numbers.speed is None:
         return []
     condition = frame.suite.conditions[0].name
-    return [frame.numbers.get(model, (frame.kind[0], SPEED, SPEED, OVERALL), condition, "fps")]
+    return [frame.numbers.get(model, (frame.kind[0], frame.numbers.speed, SPEED, OVERALL), condition, "fps")]
 
 
-def _devices(numbers: Numbers) -> tuple[str, ...]:
-    return (f"fps on {', '.join(numbers.devices)}",) if numbers.devices else ()
+def _devices(numbers: Numbers) -> Iterator[str]:
+    """Yield what the frames a second were measured on: once for all models, or for each."""
+    if (
+        len({tuple(found) for found in numbers.devices.values()}) == 1
+        and len(next(iter(numbers.devices.values()))) == 1
+    ):
+        yield f"fps on {next(iter(next(iter(numbers.devices.values()))))}"
+        return
+    for model, (first, *others) in numbers.devices.items():
+        yield f"{model}: fps on {first}" + (f"; the results have those on {', '.join(others)} too" if others else "")
 
 
 def _family(corruption: str) -> str:

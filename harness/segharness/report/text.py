@@ -10,6 +10,8 @@ from itertools import groupby
 from segharness.report.entry import Entry
 from segharness.report.layout import Column, PaperTable, Report
 
+BOLD = r"\textbf{{{}}}"
+
 _LATEX = str.maketrans({c: f"\\{c}" for c in "_%&#$"})
 
 
@@ -37,7 +39,7 @@ def markdown(report: Report) -> str:
         lines.append(f"| {table.first} | " + " | ".join(_full(column) for column in table.columns) + " |")
         lines.append("|---|" + "---:|" * len(table.columns))
         for model, entries in table.rows:
-            lines.append(f"| {model} | " + " | ".join(_cells(table, entries, report.digits)) + " |")
+            lines.append(f"| {model} | " + " | ".join(_cells(table, entries, report.digits, "**{}**")) + " |")
         lines += ["", *(f"- {note}" for note in table.notes), *([""] if table.notes else [])]
     return "\n".join(lines)
 
@@ -52,12 +54,13 @@ def _latex(table: PaperTable, digits: int | None) -> str:
     above = " & ".join(rf"\multicolumn{{{count}}}{{c}}{{{group.translate(_LATEX)}}}" for group, count in spans)
     headings = " & ".join(column.heading.translate(_LATEX) for column in table.columns)
     rows = [
-        f"{model.translate(_LATEX)} & {' & '.join(_cells(table, entries, digits))} \\\\"
+        f"{model.translate(_LATEX)} & {' & '.join(_cells(table, entries, digits, BOLD))} \\\\"
         for model, entries in table.rows
     ]
     return "\n".join(
         [
-            rf"% {table.title}",
+            rf"% {table.title}; needs \usepackage{{booktabs}}",
+            *(f"% {note}" for note in table.notes),
             rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
             r"\toprule",
             rf" & {above} \\",
@@ -81,5 +84,12 @@ def _names(column: Column) -> list[str]:
     return [name, f"{name} low", f"{name} high"] if column.brackets else [name]
 
 
-def _cells(table: PaperTable, entries: Sequence[Entry], digits: int | None) -> list[str]:
-    return [entry.text(digits, column.brackets) for column, entry in zip(table.columns, entries, strict=True)]
+def _cells(table: PaperTable, entries: Sequence[Entry], digits: int | None, bold: str) -> list[str]:
+    """Return a row's numbers; the best of each column in `bold`."""
+    found = []
+    for position, (column, entry) in enumerate(zip(table.columns, entries, strict=True)):
+        number = entry.text(digits)
+        interval = entry.text(digits, column.brackets).removeprefix(number)
+        best = entry.number is not None and number == table.best(position, digits)
+        found.append((bold.format(number) if best else number) + interval)
+    return found

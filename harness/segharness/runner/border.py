@@ -137,13 +137,8 @@ def admit_recalled(found: Detections, shape: tuple[int, int], known: Collection[
     _finite(boxes, "box")
     if (inverted := np.flatnonzero((boxes[:, 2:] < 0).any(axis=1))).size:
         raise ContractError(f"box {inverted[0]} has a negative side: x y w h = {boxes[inverted[0]].tolist()}")
-    for position, counts in enumerate(found.masks or ()):
-        try:
-            check(counts, *shape)
-        except ValueError as error:
-            raise ContractError(f"mask {position}: {error}") from error
     keep = np.isin(np.asarray(found.category_ids), list(known))
-    masks = None if found.masks is None else [mask for mask, kept in zip(found.masks, keep, strict=True) if kept]
+    masks = None if found.masks is None else _encode(found.masks, shape, count, keep)
     ids = np.asarray(found.category_ids)[keep].astype(np.int32)
     return Detections(ids, scores[keep], boxes[keep], masks, int(count - keep.sum()))
 

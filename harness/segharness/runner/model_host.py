@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from segharness.errors import UsageError
 from segharness.identity import file_digest
@@ -53,9 +53,14 @@ def _takes_anything(parameters: Any) -> bool:
     return any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
+def is_recalled(model: Any) -> TypeGuard[Recalled]:
+    """Return whether an object has detections instead of making them: `recall`, and no `predict`."""
+    return isinstance(model, Recalled) and not hasattr(model, "predict")
+
+
 def check_model(model: Any) -> None:
     """Raise UsageError if an object is neither a `Model` nor a `Recalled`."""
-    if isinstance(model, Recalled):
+    if is_recalled(model):
         return
     if not callable(getattr(model, "predict", None)):
         raise UsageError(f"a {type(model).__name__} has no method `predict`, which a model needs")

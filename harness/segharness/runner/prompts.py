@@ -54,10 +54,9 @@ class Prompts:
     def __init__(self, data: OpenDataset, kind: str) -> None:
         if kind not in KINDS:
             raise UsageError(f"`prompt` is {kind!r}, not {' or '.join(KINDS)}")
-        try:
-            content = data.dataset.ground_truth("instances")
-        except KeyError:
-            raise UsageError(f"data set `{data.entry.id}` has no instances to make prompts of") from None
+        content = data.ground_truth("instances")
+        if content is None:
+            raise UsageError(f"data set `{data.entry.id}` has no instances to make prompts of")
         self.kind, self._name = kind, data.entry.dataset
         self._of: dict[int, list[Mapping[str, Any]]] = {}
         for annotation in content["annotations"]:

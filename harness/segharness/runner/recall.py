@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from segharness.data import OpenDataset
 from segharness.errors import CellError
-from segharness.records import Condition, Recalled, Sample
+from segharness.records import Condition, Detections, Recalled, Sample
 from segharness.runner.border import admit_recalled
 from segharness.runner.pipeline import Outcome, ShardTables, tables
 
@@ -29,6 +29,7 @@ def recall(
             found = model.recall(condition.name, [sample.image_id for sample in samples], known)
             if len(found) != len(samples):
                 raise CellError(f"recall returned {len(found)} results for {len(samples)} images")
+            _check_categories(found, categories)
         except CellError as error:
             for outcome in outcomes:
                 outcome.error = f"model `{name}`: {error}"
@@ -41,3 +42,12 @@ def recall(
                     outcome.error = f"model `{name}`, {outcome.sample}: {error}"
         finish(condition.name, tables(outcomes))
         progress(len(samples))
+
+
+def _check_categories(found: Sequence[Detections], known: Collection[int]) -> None:
+    """Raise CellError if all detections are of categories that the data set does not have: ids that count otherwise."""
+    theirs = {int(id) for detections in found for id in detections.category_ids}
+    if theirs and not theirs & set(known):
+        shown = ", ".join(map(str, sorted(theirs)[:5]))
+        ours = ", ".join(map(str, sorted(known)[:5]))
+        raise CellError(f"none of its category ids ({shown} ...) is one of the data set's ({ours} ...)")

@@ -25,7 +25,7 @@ from segharness.records import Model, Recalled
 from segharness.runner.border import Labels
 from segharness.runner.devices import device_name
 from segharness.runner.image import Corruptor
-from segharness.runner.model_host import check_model, load_model
+from segharness.runner.model_host import check_model, is_recalled, load_model
 from segharness.runner.pipeline import Calls, Pipeline, ShardTables
 from segharness.runner.prompts import Prompts
 from segharness.runner.recall import recall
@@ -101,10 +101,13 @@ class Workbench:
         def progress(images: int) -> None:
             emit({"event": "progress", "images": images})
 
-        if isinstance(model, Recalled):
+        if is_recalled(model):
             recall(model, unit.model, data, samples, conditions, finish, progress)
             return
+        assert isinstance(model, Model)
         kind = getattr(model, "prompt", None)
+        if kind is not None and not isinstance(kind, str):
+            raise UsageError(f"`prompt` of a {type(model).__name__} is {kind!r:.60}, not boxes or points")
         pipeline = Pipeline(
             model,
             unit.model,

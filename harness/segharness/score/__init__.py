@@ -2,7 +2,7 @@
 
 from segharness.score.request import GroundTruth, Score, ScoreRequest, check_split
 from segharness.score.score import BOOTSTRAP, Scoring, check_engine, score_run
-from segharness.score.stored import check_stored_reference, models_of
+from segharness.score.stored import check_stored_reference, models_of, protocol_of
 
 __all__ = [
     "BOOTSTRAP",
@@ -14,5 +14,6 @@ __all__ = [
     "check_split",
     "check_stored_reference",
     "models_of",
+    "protocol_of",
     "score_run",
 ]

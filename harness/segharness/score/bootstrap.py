@@ -7,13 +7,13 @@ distinct scores this is the curve that pycocotools would accumulate on a data se
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from segharness.runner.devices import cores
 from segharness.score.matches import Matches
 from segharness.score.resample import Resamples
 
@@ -44,7 +44,7 @@ def average_precisions(
     def one(category: int) -> None:
         found[category] = _category(matches, resamples.counts, category, prepared)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(one, range(categories)))
     return found
 

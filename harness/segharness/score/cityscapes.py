@@ -3,9 +3,9 @@
 It differs from COCO's AP in every detail: IoU must be strictly greater than .5, .55 ... .95; no limit on detections; ground
 truths under 100 pixels are ignored; of several predictions on one ground truth the most confident is right and the others
 are wrong; an unmatched prediction is dropped where the share of it that lies on void, groups and small ground truths is
-greater than the threshold; the precision-recall curve is integrated by steps, without envelope, from (1, 0) on; classes
-without ground truth are left out of the mean. Crowds are Cityscapes' groups; void comes from the data set's ground truth
-of the kind ``void``, and a data set without has none.
+greater than the threshold; the area under precision over recall is taken by trapezoids, without envelope, from recall 0 and
+precision 1 on; classes without ground truth are left out of the mean. Crowds are Cityscapes' groups; void comes from the
+data set's ground truth of the kind ``void``, and a data set without has none.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ METRICS = ("AP", "AP50")
 THRESHOLDS = np.arange(0.5, 1.0, 0.05)
 SMALLEST = 100
 """Pixels of the smallest ground truth that counts."""
+
+_ELEMENTS = 1_000_000
+"""How many weights are looked at together."""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -65,13 +68,16 @@ def score(request: ScoreRequest) -> list[Score]:
     frames = make_frames(request)
     weights = None if request.resamples is None else request.resamples.counts
     found = _curves(frames, [c["id"] for c in categories], weights)
+    counts = coco.instances(content, categories)
     blank = Score("", None, n_images=len(content["images"]))
     scores: list[Score] = []
     for split in (Split(OVERALL, (), complement=True), *request.splits):
         chosen = coco.split_columns(split, columns)
-        scores += [_scored(found, replace(blank, metric=m, split=split.name), chosen) for m in METRICS]
+        whole = replace(blank, split=split.name, n_instances=int(counts[chosen].sum()))
+        scores += [_scored(found, replace(whole, metric=m), chosen) for m in METRICS]
     for name, column in columns.items():
-        scores += [_scored(found, replace(blank, metric=m, category=name), np.array([column])) for m in METRICS]
+        one = replace(blank, category=name, n_instances=int(counts[column]))
+        scores += [_scored(found, replace(one, metric=m), np.array([column])) for m in METRICS]
     return scores
 
 
@@ -98,17 +104,38 @@ def _scored(found: Floats, blank: Score, columns: npt.NDArray[np.int64]) -> Scor
 
 def _curves(frames: Sequence[Frame], labels: Sequence[int], counts: npt.NDArray[np.int16] | None) -> Floats:
     """Return AP, (K, 10, 1 + B): of the frames as they are, then of the resamples, whose `counts` are (N, B)."""
-    weights = np.ones((len(frames), 1), dtype=np.int64)
+    weights = np.ones((len(frames), 1), dtype=np.int16)
     if counts is not None:
         weights = np.concatenate([weights, counts], axis=1)
+    present = [set(frame.label_gt.tolist()) | set(frame.label_dt.tolist()) for frame in frames]
     found = np.full((len(labels), len(THRESHOLDS), weights.shape[1]), np.nan)
     for row, label in enumerate(labels):
-        parts = [_of_class(frame, label) for frame in frames]
+        at = [number for number, inside in enumerate(present) if label in inside]
+        parts = [_of_class(frames[number], label) for number in at]
+        visible = np.array([part.visible for part in parts], dtype=np.int64)
+        truths = visible @ weights[at].astype(np.int64) if at else np.zeros(weights.shape[1], dtype=np.int64)
         for column, threshold in enumerate(THRESHOLDS):
-            found[row, column] = _average_precision(
-                [_judged(part, threshold) for part in parts], [part.visible for part in parts], weights
-            )
+            judged = _together([_judged(part, threshold) for part in parts], at)
+            found[row, column] = _average_precision(judged, truths, weights)
     return found
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """The predictions of one class that count at one threshold: scores, which are right, and in which frames they are."""
+
+    score: Floats
+    right: npt.NDArray[np.bool_]
+    frame: Ints
+
+
+def _together(parts: Sequence[tuple[Floats, npt.NDArray[np.bool_]]], frames: Sequence[int]) -> _Judged:
+    """Return the predictions of several frames, by falling score."""
+    score = np.concatenate([np.zeros(0), *(s for s, _ in parts)])
+    right = np.concatenate([np.zeros(0, dtype=bool), *(r for _, r in parts)])
+    frame = np.repeat(np.array(frames, dtype=np.int64), [len(s) for s, _ in parts])
+    order = np.argsort(-score, kind="stable")
+    return _Judged(score[order], right[order], frame[order])
 
 
 @dataclass(frozen=True)
@@ -149,33 +176,38 @@ def _judged(part: _Class, threshold: float) -> tuple[Floats, npt.NDArray[np.bool
     meets = part.iou > threshold
     scores: list[float] = []
     right: list[bool] = []
+    free = np.ones(len(part.score), dtype=bool)  # where ground truths overlap, a prediction still counts once
     for truth in np.flatnonzero(part.large):
-        mine = sorted(part.score[meets[:, truth]], reverse=True)
+        mine = sorted(part.score[meets[:, truth] & free], reverse=True)
+        free &= ~meets[:, truth]
         scores += mine
         right += [position == 0 for position in range(len(mine))]
     wrong = part.score[~meets.any(axis=1) & (part.excused <= threshold)]
     return np.array([*scores, *wrong]), np.array([*right, *[False] * len(wrong)], dtype=bool)
 
 
-def _average_precision(
-    judged: Sequence[tuple[Floats, npt.NDArray[np.bool_]]], visible: Sequence[int], weights: npt.NDArray[np.int64]
-) -> Floats:
-    """Return AP of one class at one threshold, (R,), for weights of the frames (N, R); NaN without ground truth."""
-    truths = np.array(visible, dtype=np.int64) @ weights
-    frame = np.repeat(np.arange(len(judged)), [len(scores) for scores, _ in judged])
-    scores = np.concatenate([np.zeros(0), *(s for s, _ in judged)])
-    right = np.concatenate([np.zeros(0, dtype=bool), *(r for _, r in judged)])
-    order = np.argsort(-scores, kind="stable")
-    last = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # of each group of equal scores
-    counted = weights[frame[order]]
-    total = np.cumsum(counted, axis=0)[last]
-    true = np.cumsum(counted * right[order][:, None], axis=0)[last]
-    precision = np.where(total > 0, true / np.maximum(total, 1), 1.0)
-    recall = true / np.maximum(truths, 1)
-    edge = np.zeros((1, weights.shape[1]))
-    precision, recall = np.concatenate([edge + 1, precision]), np.concatenate([edge, recall])
-    around = np.concatenate([edge, recall, recall[-1:]])
-    area = (precision * (around[2:] - around[:-2]) / 2).sum(axis=0)
+def _average_precision(judged: _Judged, truths: Ints, weights: npt.NDArray[np.int16]) -> Floats:
+    """Return AP of one class at one threshold, (R,), NaN without ground truth.
+
+    Args:
+        judged: the predictions.
+        truths: (R,), how many ground truths count.
+        weights: (N, R), how often each frame counts.
+    """
+    last = np.flatnonzero(np.diff(judged.score, append=-np.inf))  # of each group of equal scores
+    area = np.empty(weights.shape[1])
+    width = max(1, _ELEMENTS // max(len(judged.score), 1))
+    for first in range(0, len(area), width):
+        part = slice(first, first + width)
+        counted = weights[:, part][judged.frame]
+        total = np.cumsum(counted, axis=0, dtype=np.int32)[last]
+        true = np.cumsum(counted * judged.right[:, None], axis=0, dtype=np.int32)[last]
+        precision = np.where(total > 0, true / np.maximum(total, 1), 1.0)
+        recall = true / np.maximum(truths[part], 1)
+        edge = np.zeros((1, counted.shape[1]))
+        precision, recall = np.concatenate([edge + 1, precision]), np.concatenate([edge, recall])
+        around = np.concatenate([edge, recall, recall[-1:]])
+        area[part] = (precision * (around[2:] - around[:-2]) / 2).sum(axis=0)
     return np.where(truths > 0, area, np.nan)
 
 

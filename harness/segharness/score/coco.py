@@ -39,12 +39,14 @@ def score(request: ScoreRequest) -> list[Score]:
     content = request.ground_truth.content
     categories = sorted(content["categories"], key=lambda c: c["id"])
     columns = {c["name"]: position for position, c in enumerate(categories)}
-    counts = _instances(content, categories)
+    counts = instances(content, categories)
     blank = Score("", None, n_images=len(content["images"]))
     if settings.class_agnostic:
         whole = replace(blank, n_instances=int(counts.sum()))
-        return [evaluated.score(replace(whole, metric=m), np.array([0])) for m in settings.metrics()]
-    found: list[Score] = []
+        found = [evaluated.score(replace(whole, metric=m), np.array([0])) for m in settings.metrics()]
+        reason = "class-agnostic: there are no categories to split"
+        return found + [Score(m, None, reason, split.name) for split in request.splits for m in settings.metrics()]
+    found = []
     for split in (Split(OVERALL, (), complement=True), *request.splits):
         chosen = split_columns(split, columns)
         whole = replace(blank, split=split.name, n_instances=int(counts[chosen].sum()))
@@ -109,13 +111,23 @@ class Evaluated:
 
 def evaluate(request: ScoreRequest, settings: Settings) -> Evaluated:
     """Match and accumulate one cell, and once more on every resample."""
-    engine = request.engine or "hotcoco"
+    engine = _engine(request)
     truth, predictions, task = request.ground_truth, request.predictions, request.task
     accumulated = accumulate(truth, predictions, task, engine, settings)
     if request.resamples is None:
         return Evaluated(accumulated, settings)
-    matches = match(truth, predictions, task, engine, settings)
+    matches = match(truth, predictions, task, engine, settings, accumulated.matched)
     return Evaluated(accumulated, settings, average_precisions(matches, request.resamples, truth.prepared))
+
+
+def _engine(request: ScoreRequest) -> str:
+    """Return the engine to use: hotcoco does not take every input, and the definition then takes its place, with a note."""
+    if request.engine not in (None, "hotcoco"):
+        return str(request.engine)
+    if min((image["id"] for image in request.ground_truth.content["images"]), default=0) >= 0:
+        return "hotcoco"
+    request.note("image ids below 0, which hotcoco does not take: scored with pycocotools")
+    return "pycocotools"
 
 
 def mean(accumulated: Accumulated, metric: str, columns: Columns, settings: Settings | None = None) -> float | None:
@@ -133,7 +145,7 @@ def mean(accumulated: Accumulated, metric: str, columns: Columns, settings: Sett
     return float(np.mean(values)) if len(values) else None
 
 
-def _instances(content: Mapping[str, Any], categories: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.int64]:
+def instances(content: Mapping[str, Any], categories: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.int64]:
     """Return the number of ground truths of each category, crowds apart."""
     position = {c["id"]: i for i, c in enumerate(categories)}
     counts = np.zeros(len(categories), dtype=np.int64)

@@ -10,12 +10,18 @@ from typing import Any
 import pyarrow as pa
 
 from segharness.errors import UsageError, nearest
+from segharness.identity import differences
+from segharness.score.curves import Set, sets
 from segharness.score.resample import Interval, interval
-from segharness.score.stored import models_of
+from segharness.score.stored import models_of, protocol_of
 from segharness.store import manifest_of, read_results
 from segharness.store.samples import NAMES, Samples, read_samples, samples_key
+from segharness.suite import Suite
 
 COMPARED = ("AP", "AP_avg", "mPC", "CD", "rCD", "rCD_pooled", "mask_mIoU", "PQ")
+CELLS = ("AP", "mask_mIoU", "PQ")
+"""Those of them that are of one cell, not of a set."""
+
 LOWER_IS_BETTER = ("CD", "rCD", "rCD_pooled")
 BETTER, WORSE, SAME = "better", "worse", "not distinguishable"
 
@@ -30,14 +36,17 @@ class Side:
     Attributes:
         model: its id.
         shown: what it is called beside the other.
-        rows: its numbers over whole splits, by what they are of.
         samples: their values on the resamples.
+        references: a digest of the APs of every reference, by its name.
+        sets: what averages run over, by data set and condition in results.
     """
 
     model: str
     shown: str
     rows: Mapping[tuple[Any, ...], Mapping[str, Any]]
     samples: Mapping[tuple[Any, ...], Samples]
+    references: Mapping[str, str]
+    sets: Mapping[tuple[str, str], Set]
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ class Difference:
         difference: None likewise, and then `reason` says why.
         interval: of the difference.
         verdict: of the second model: better, worse, not distinguishable; None without an interval.
+        part: whether it is over a part of a set of conditions that stands beside it.
     """
 
     dataset: str
@@ -63,6 +73,7 @@ class Difference:
     interval: Interval = NO_INTERVAL
     verdict: str | None = None
     reason: str | None = None
+    part: bool = False
 
 
 def sides(names: Sequence[str]) -> list[tuple[Side, Side]]:
@@ -95,7 +106,23 @@ def compare(first: Side, second: Side) -> Iterator[Difference]:
         other = first.rows.get(key)
         if other is None or row["metric"] not in COMPARED:
             continue
-        yield _difference(other, row, first.samples.get(key), second.samples.get(key))
+        over = second.sets.get((row["dataset"], row["condition"]))
+        found = _difference(other, row, first.samples.get(key), second.samples.get(key))
+        if reason := _incomparable(row, over, first, second):
+            found = replace(found, difference=None, interval=NO_INTERVAL, verdict=None, reason=reason)
+        yield replace(found, part=over is not None and over.part)
+
+
+def _incomparable(row: Mapping[str, Any], over: Set | None, first: Side, second: Side) -> str | None:
+    """Return why two numbers of one name are of different things, or None."""
+    if row["metric"] in CELLS:
+        return None
+    if over != first.sets.get((row["dataset"], row["condition"])):
+        return f"`{row['condition']}` are other conditions in the two runs"
+    name = row["reference"]
+    if name is not None and first.references.get(name) != second.references.get(name):
+        return f"the reference `{name}` has other APs in the two runs"
+    return None
 
 
 def _difference(
@@ -107,8 +134,9 @@ def _difference(
     if values[0] is None or values[1] is None:
         return replace(blank, reason=first["reason"] if values[0] is None else second["reason"])
     difference = float(values[1] - values[0])
-    if before is None or after is None or len(before) != len(after):
-        return replace(blank, difference=difference, reason="no interval: scored without resamples")
+    if before is None or after is None:
+        lacking = f"no interval: {blank.metric} has no resamples, or one of the two was scored without"
+        return replace(blank, difference=difference, reason=lacking)
     found = interval(difference, after - before)
     if found.low is None or found.high is None:
         return replace(blank, difference=difference, reason=found.reason)
@@ -130,33 +158,27 @@ class _Opened:
         self.file = self.path / "results.arrow" if self.path.is_dir() else self.path
         self.content: pa.Table = read_results(self.path)
         self.models = models_of(self.content)
-        self.protocol = manifest_of(self.content, self.file)["protocol"]
+        self.manifest = manifest_of(self.content, self.file)
         self.key = samples_key(self.file)
         if self.model is not None and self.model not in self.models:
             raise UsageError(f"{name}: no model `{self.model}`{nearest(self.model, self.models)}")
+        self._references = self.manifest.get("references", {})
+        self._sets = {
+            (found.dataset, found.condition): found for found in sets(Suite.from_json(self.manifest["suite"]))
+        }
+        self._rows = [row for row in self.content.to_pylist() if row["category"] is None]
         self._samples = read_samples(self.file, self.content)
 
     def side(self, model: str, with_path: bool = False) -> Side:
-        """Return one of the models. References are looked at too: numbers against different ones have other keys."""
-        rows = {}
-        for row in self.content.to_pylist():
-            if row["model"] == model and row["category"] is None:
-                rows[self._key(row)] = row
+        """Return one of the models. Numbers against different references have different keys."""
+        rows = {self._key(row): row for row in self._rows if row["model"] == model}
         samples = {
             self._key(dict(zip(NAMES, names, strict=True))): values
             for names, values in self._samples.items()
             if names[0] == model
         }
-        return Side(model, f"{self.path}::{model}" if with_path else model, rows, samples)
-
-    def reference(self, name: str) -> list[Any]:
-        """Return the APs of a reference, to see whether two runs have the same one."""
-        keys = ("dataset", "condition", "protocol", "task", "split", "value")
-        return [
-            tuple(row[key] for key in keys)
-            for row in self.content.to_pylist()
-            if row["model"] == name and row["metric"] == "AP" and row["category"] is None
-        ]
+        shown = f"{self.path}::{model}" if with_path else model
+        return Side(model, shown, rows, samples, self._references, self._sets)
 
     @staticmethod
     def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -165,25 +187,18 @@ class _Opened:
 
 def _check(first: _Opened, second: _Opened) -> None:
     """Raise UsageError if two results cannot be compared."""
-    if first.protocol != second.protocol:
+    theirs, ours = first.manifest["protocol"], second.manifest["protocol"]
+    if theirs != ours:
+        changed = differences(protocol_of(first.manifest), protocol_of(second.manifest))
         raise UsageError(
-            f"{first.path} was made under protocol {first.protocol[:8]}, {second.path} under {second.protocol[:8]}: "
-            "data, conditions, seed or scoring differ, so their numbers cannot be compared"
+            f"{first.path} was made under protocol {theirs[:8]}, {second.path} under {ours[:8]}, so their numbers cannot "
+            f"be compared: {'; '.join(changed)}"
         )
     if first.key is not None and second.key is not None and first.key != second.key:
         raise UsageError(
             f"{first.path} and {second.path} were scored on different resamples; "
             "`segharness score` both with one --bootstrap"
         )
-    if first.path.resolve() == second.path.resolve():
-        return
-    references = {row for row in first.content.column("reference").to_pylist() if row is not None}
-    for name in references & set(second.content.column("reference").to_pylist()):
-        if first.reference(name) != second.reference(name):
-            raise UsageError(
-                f"the reference `{name}` of {first.path} has other APs than that of {second.path}: "
-                "CD and rCD against the two cannot be compared"
-            )
 
 
 def _pairs(first: _Opened, second: _Opened) -> list[str]:

@@ -1,8 +1,8 @@
 """The APs of a run -> averages and degradation, over sets of conditions and over shifts between data sets.
 
 A set of conditions is looked at as a whole (``paper15``), by category of corruption (``paper15/blur``) and by severity
-(``paper15-3``), where those have several corruptions. A shift takes one data set as clean and others as what corruptions
-are elsewhere. The ratios that CD and rCD are means of stand under the set and the corruption (``paper15/fog``).
+(``paper15/severity-3``), where those have several corruptions. A shift takes one data set as clean and others as what
+corruptions are elsewhere. The ratios that CD and rCD are means of stand under the set and the corruption (``paper15/fog``).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from segharness.score.degradation import (
     own_metrics,
     ratios,
 )
-from segharness.score.stored import StoredNumbers
+from segharness.score.stored import StoredNumbers, is_ap
 from segharness.specs import slug
-from segharness.suite import ConditionGroup, Group, Suite
+from segharness.suite import ConditionGroup, Suite
 
 Row = dict[str, Any]
 Kind = tuple[str, str, str]
@@ -47,12 +47,19 @@ class Slot:
 
 @dataclass(frozen=True)
 class Set:
-    """What a curve runs over: the slots of the i, and that of clean; `dataset` and `condition` name it in results."""
+    """What a curve runs over.
+
+    Attributes:
+        dataset, condition: its name in results.
+        clean, members: the slot of clean, and those of the i.
+        part: whether it is a part of a set that stands beside it.
+    """
 
     dataset: str
     condition: str
     clean: Slot
     members: tuple[Slot, ...]
+    part: bool = False
 
 
 def degradation_rows(suite: Suite, rows: Sequence[Row], stored: Mapping[str, StoredNumbers]) -> Iterator[Row]:
@@ -64,6 +71,8 @@ def degradation_rows(suite: Suite, rows: Sequence[Row], stored: Mapping[str, Sto
         stored: the stored references, by the name of the group.
     """
     aps = aps_of(rows)
+    sampled = any(isinstance(ap, np.ndarray) for ap, _ in aps.values())
+    theirs = {name: aps_of(numbers.rows) for name, numbers in stored.items()}
     kinds = dict.fromkeys((key[2], key[3], key[4]) for key in aps)
     for over in sets(suite):
         for kind in kinds:
@@ -72,7 +81,11 @@ def degradation_rows(suite: Suite, rows: Sequence[Row], stored: Mapping[str, Sto
                 yield from _rows(model.id, kind, over, own, None)
             for group in suite.groups:
                 for id in group.models:
-                    yield from _against(aps, group, stored.get(group.name), id, kind, over)
+                    reference = _Reference(aps, str(group.reference)) if group.reference is not None else None
+                    if group.name in stored:
+                        reference = _Reference(theirs[group.name], stored[group.name].model)
+                    for row in _against(aps, reference, id, kind, over):
+                        yield _explained(row) if sampled else row
 
 
 def sets(suite: Suite) -> Iterator[Set]:
@@ -82,7 +95,7 @@ def sets(suite: Suite) -> Iterator[Set]:
         for dataset in suite.datasets:
             for name, members in parts:
                 slots = tuple(Slot(dataset.id, c.name, str(c.corruption)) for c in members)
-                yield Set(dataset.id, name, Slot(dataset.id, CLEAN.name, ""), slots)
+                yield Set(dataset.id, name, Slot(dataset.id, CLEAN.name, ""), slots, name != group.name)
     for shift in suite.shifts:
         slots = tuple(Slot(id, CLEAN.name, id) for id in shift.datasets)
         yield Set(shift.name, CLEAN.name, Slot(shift.clean, CLEAN.name, ""), slots)
@@ -96,7 +109,7 @@ def _parts(group: ConditionGroup, members: Sequence[Condition]) -> Iterator[tupl
         for category in dict.fromkeys(c.category for c in members if c.category)
     ]
     by_severity = [
-        (f"{group.name}-{severity}", [c for c in members if c.severity == severity])
+        (f"{group.name}/severity-{severity}", [c for c in members if c.severity == severity])
         for severity in dict.fromkeys(c.severity for c in members)
     ]
     for name, found in (*by_category, *by_severity):
@@ -104,30 +117,34 @@ def _parts(group: ConditionGroup, members: Sequence[Condition]) -> Iterator[tupl
             yield name, found
 
 
-def _against(aps: APs, group: Group, stored: StoredNumbers | None, model: str, kind: Kind, over: Set) -> Iterator[Row]:
+@dataclass(frozen=True)
+class _Reference:
+    """A reference: its name, and the APs that it is found in."""
+
+    aps: APs
+    model: str
+
+
+def _against(aps: APs, reference: _Reference | None, model: str, kind: Kind, over: Set) -> Iterator[Row]:
     """Yield a model's CD, rCD and rCD_pooled in its group, and the ratios behind the first two."""
-    if group.reference is None:
+    if reference is None:
         nothing = dict.fromkeys(AGAINST_REFERENCE, Value(None, "no reference is declared"))
         yield from _rows(model, kind, over, nothing, None)
         return
-    name = stored.model if stored is not None else str(group.reference)
-    theirs = curve(aps_of(stored.rows) if stored is not None else aps, name, kind, over)
+    theirs = curve(reference.aps, reference.model, kind, over)
     own = curve(aps, model, kind, over)
-    found: Mapping[str, Value] = against_reference(own, theirs)
-    if isinstance(own.clean, np.ndarray):  # there is a bootstrap, and so a reason is due where an interval is lacking
-        found = {metric: _explained(value) for metric, value in found.items()}
-    yield from _rows(model, kind, over, found, name)
+    yield from _rows(model, kind, over, against_reference(own, theirs), reference.model)
     behind = ratios(own, theirs)
-    for metric, found in (("CD_ratio", behind.cd), ("rCD_ratio", behind.rcd)):
-        for corruption, value in found.items():
+    for metric, values in (("CD_ratio", behind.cd), ("rCD_ratio", behind.rcd)):
+        for corruption, value in values.items():
             one = replace(over, condition=f"{over.condition}/{slug(corruption)}")
-            yield from _rows(model, kind, one, {metric: value}, name)
+            yield from _rows(model, kind, one, {metric: value}, reference.model)
 
 
-def _explained(value: Value) -> Value:
-    """Return a value that lacks samples only because its reference has none, with that reason."""
-    lacking = value.value is not None and value.samples is None
-    return replace(value, reason="no interval: the reference was stored without these resamples") if lacking else value
+def _explained(row: Row) -> Row:
+    """Return a row of a scoring with resamples; one that lacks them because its reference has none says so."""
+    lacking = row["value"] is not None and row["samples"] is None
+    return {**row, "reason": "no interval: the reference was stored without these resamples"} if lacking else row
 
 
 def _rows(model: str, kind: Kind, over: Set, found: Mapping[str, Value], reference: str | None) -> Iterator[Row]:
@@ -154,7 +171,7 @@ def aps_of(rows: Sequence[Row]) -> APs:
     return {
         tuple(row[key] for key in keys): (_numbers(row["value"], row.get("samples")), row["reason"])
         for row in rows
-        if row["metric"] == "AP" and row["category"] is None
+        if is_ap(row)
     }
 
 

@@ -32,11 +32,13 @@ class Accumulated:
     """What an engine computed for one cell.
 
     precision float64 [T, R, K, A, M] and recall [T, K, A, M]: IoU thresholds, recall thresholds, categories (one, when
-    class-agnostic), area ranges, maxDets; -1 where a category has no ground truth.
+    class-agnostic), area ranges, maxDets; -1 where a category has no ground truth. `matched` is what `matched` returns for
+    all predictions, where the engine has it at hand.
     """
 
     precision: npt.NDArray[np.float64]
     recall: npt.NDArray[np.float64]
+    matched: Sequence[Matched | None] | None = None
 
 
 def accumulate(
@@ -46,7 +48,11 @@ def accumulate(
     evaluation = ENGINES[engine](ground_truth, predictions, task, settings)
     evaluation.evaluate()
     evaluation.accumulate()
-    return Accumulated(np.asarray(evaluation.eval["precision"]), np.asarray(evaluation.eval["recall"]))
+    every = None
+    if isinstance(evaluation, QuietEval):
+        low, high = settings.ranges[0]
+        every = [found for found in evaluation.evalImgs if found is None or list(found["aRng"]) == [low, high]]
+    return Accumulated(np.asarray(evaluation.eval["precision"]), np.asarray(evaluation.eval["recall"]), every)
 
 
 def matched(

@@ -53,8 +53,11 @@ def export_results(
         for model in suite.models:
             for condition in suite.conditions:
                 cell = read_cell(folder, inputs, opened, model.id, condition.name)
-                if cell.predictions is None:
-                    skipped(f"{model.id}::{entry.id}::{condition.name}: {cell.reason}")
+                reason = cell.reason
+                if cell.predictions is not None and cell.predictions.column("score").null_count:
+                    reason = "the model gives no scores, which result files need"
+                if cell.predictions is None or reason is not None:
+                    skipped(f"{model.id}::{entry.id}::{condition.name}: {reason}")
                     continue
                 for kind, rows in _results(cell.predictions, sizes):
                     path = out / model.id / entry.id / f"{condition.name}.{kind}.json"
@@ -69,7 +72,7 @@ def export_results(
 def _results(predictions: pa.Table, sizes: dict[int, list[int]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Yield ``segm``, where there are masks, and ``bbox``, each with its result list."""
     heads = [
-        {"image_id": image_id, "category_id": category_id, "score": 1.0 if score is None else score}
+        {"image_id": image_id, "category_id": category_id, "score": score}
         for image_id, category_id, score in zip(
             *(predictions.column(name).to_pylist() for name in ("image_id", "category_id", "score")), strict=True
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from segharness.score.engines import matched
+from segharness.score.engines import Matched, matched
 from segharness.score.request import GroundTruth
 from segharness.score.settings import ALL_AREAS, Settings
 
@@ -37,10 +38,18 @@ class Matches:
     truth_image: npt.NDArray[np.int64]
 
 
-def match(ground_truth: GroundTruth, predictions: pa.Table, task: str, engine: str, settings: Settings) -> Matches:
+def match(
+    ground_truth: GroundTruth,
+    predictions: pa.Table,
+    task: str,
+    engine: str,
+    settings: Settings,
+    known: Sequence[Matched | None] | None = None,
+) -> Matches:
     """Return the matches of a cell, over all areas and at the largest of maxDets.
 
-    The engine is asked only about images and categories that have ground truth: elsewhere no detection matches.
+    The engine is asked only about images and categories that have ground truth: elsewhere no detection matches. It is not
+    asked at all where `known` is what it found in all predictions.
     """
     truth = _Truth.of(ground_truth, settings)
     image = np.searchsorted(truth.image_ids, predictions.column("image_id").to_numpy().astype(np.int64))
@@ -49,13 +58,12 @@ def match(ground_truth: GroundTruth, predictions: pa.Table, task: str, engine: s
     group = np.zeros_like(category) if settings.class_agnostic else category
     order = np.lexsort((category, image, -score, group))  # ties keep the order of the rows
     order = order[_rank(group[order], image[order]) < settings.max_dets[-1]]
-    asked = np.flatnonzero(np.isin(group * len(truth.image_ids) + image, truth.pairs))
-    hit, ignored = _flags(
-        matched(ground_truth, predictions.take(pa.array(asked)), task, engine, settings),
-        asked,
-        len(predictions),
-        len(settings.iou),
-    )
+    if known is None:
+        asked = np.flatnonzero(np.isin(group * len(truth.image_ids) + image, truth.pairs))
+        known = matched(ground_truth, predictions.take(pa.array(asked)), task, engine, settings)
+    else:
+        asked = np.arange(len(predictions))
+    hit, ignored = _flags(known, asked, len(predictions), len(settings.iou))
     counts = np.bincount(group[order], minlength=truth.groups)
     return Matches(
         np.concatenate([[0], np.cumsum(counts)]),

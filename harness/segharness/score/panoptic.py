@@ -23,6 +23,8 @@ from segharness.score.engines import results
 from segharness.score.request import Score, ScoreRequest
 
 KINDS = ("PQ", "SQ", "RQ")
+Segments = dict[int, list[dict[str, Any]]]
+"""The predicted segments of every image, as COCO results."""
 METRICS = (*KINDS, *(f"{kind}_{part}" for part in ("th", "st") for kind in KINDS))
 
 
@@ -31,24 +33,31 @@ def score(request: ScoreRequest) -> list[Score]:
 
     Predicted segments must not overlap: which of two would keep a pixel is for the model to say.
     """
-    if reason := coco.unfit(request) or _overlap(request):
+    if reason := coco.unfit(request):
+        return coco.nothing(request, METRICS, reason)
+    segments = _segments(request)
+    if reason := _overlap(segments):
         return coco.nothing(request, METRICS, reason)
     content = request.ground_truth.content
-    found = _per_class(request)
+    found = _per_class(request, segments)
     things = {c["name"] for c in content["categories"] if c.get("isthing")}
     categories = sorted(content["categories"], key=lambda c: c["id"])
+    counts = dict(zip((c["name"] for c in categories), coco.instances(content, categories).tolist(), strict=True))
     blank = Score("", None, n_images=len(content["images"]))
     scores: list[Score] = []
     every = [c["name"] for c in categories]
     groups = {"": every, "_th": [n for n in every if n in things], "_st": [n for n in every if n not in things]}
     for suffix, names in groups.items():
-        scores += [_mean(found, replace(blank, metric=f"{kind}{suffix}"), kind, names) for kind in KINDS]
+        some = replace(blank, n_instances=sum(counts[name] for name in names))
+        scores += [_mean(found, replace(some, metric=f"{kind}{suffix}"), kind, names) for kind in KINDS]
     columns = {name: position for position, name in enumerate(every)}
     for split in request.splits:
         names = [every[column] for column in coco.split_columns(split, columns)]
-        scores += [_mean(found, replace(blank, metric=kind, split=split.name), kind, names) for kind in KINDS]
+        some = replace(blank, split=split.name, n_instances=sum(counts[name] for name in names))
+        scores += [_mean(found, replace(some, metric=kind), kind, names) for kind in KINDS]
     for name in every:
-        scores += [_mean(found, replace(blank, metric=kind, category=name), kind, [name]) for kind in KINDS]
+        one = replace(blank, category=name, n_instances=counts[name])
+        scores += [_mean(found, replace(one, metric=kind), kind, [name]) for kind in KINDS]
     return scores
 
 
@@ -59,13 +68,13 @@ def _mean(found: Mapping[str, Mapping[str, float]], blank: Score, kind: str, nam
     return replace(blank, value=float(np.mean(values)))
 
 
-def _per_class(request: ScoreRequest) -> Mapping[str, Mapping[str, float]]:
+def _per_class(request: ScoreRequest, segments: Segments) -> Mapping[str, Mapping[str, float]]:
     """Return PQ, SQ and RQ of every category that occurs, by name."""
     truth = request.ground_truth.prepared.get("panoptic")
     if truth is None:
         truth = request.ground_truth.prepared["panoptic"] = hotcoco.COCO(_truth(request.ground_truth.content))
-    segments = [s for found in _segments(request).values() for s in found]
-    evaluation = panoptic.PanopticEval(truth, truth.load_res(segments))
+    every = [segment for found in segments.values() for segment in found]
+    evaluation = panoptic.PanopticEval(truth, truth.load_res(every))
     evaluation.evaluate()
     names = {c["id"]: c["name"] for c in request.ground_truth.content["categories"]}
     return {
@@ -75,7 +84,7 @@ def _per_class(request: ScoreRequest) -> Mapping[str, Mapping[str, float]]:
     }
 
 
-def _segments(request: ScoreRequest) -> dict[int, list[dict[str, Any]]]:
+def _segments(request: ScoreRequest) -> Segments:
     """Return the predicted segments of every image; a mask without a pixel is none."""
     found: dict[int, list[dict[str, Any]]] = {}
     for result in results(request.ground_truth, request.predictions, "segm"):
@@ -113,10 +122,10 @@ def _truth(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**content, "annotations": [{**segment, "id": id} for id, segment in enumerate(segments, 1)]}
 
 
-def _overlap(request: ScoreRequest) -> str | None:
+def _overlap(segments: Segments) -> str | None:
     """Return which image has predicted segments that overlap, or None."""
-    for image_id, segments in _segments(request).items():
-        masks = [segment["segmentation"] for segment in segments]
+    for image_id, found in segments.items():
+        masks = [segment["segmentation"] for segment in found]
         if int(np.sum(rle.area(masks))) != int(rle.area(rle.merge(masks))):
             return f"the model's segments overlap, first in image {image_id}: this protocol needs one segment a pixel"
     return None

@@ -22,6 +22,14 @@ LEVEL = 0.95
 MOST_UNDEFINED = 0.01
 """The share of resamples that may leave a number undefined; with more of them it has no interval."""
 
+EQUAL = 1e-12
+"""Two numbers that differ by less are one: sums are taken in different orders."""
+
+FEWEST = 100
+"""Resamples that an interval can be taken from."""
+
+MOST = 20_000
+
 _NORMAL = NormalDist()
 
 Samples = npt.NDArray[np.float64]
@@ -87,9 +95,11 @@ def interval(value: float, samples: Samples) -> Interval:
     if undefined > MOST_UNDEFINED * len(samples):
         return Interval(reason=f"no interval: undefined on {undefined} of {len(samples)} resamples")
     found = samples[~np.isnan(samples)]
-    below = ((found < value).sum() + 0.5 * (found == value).sum()) / len(found)
-    edge = 0.5 / len(found)
-    shift = 2 * _NORMAL.inv_cdf(min(max(float(below), edge), 1 - edge))
+    equal = np.abs(found - value) <= EQUAL
+    below = float((found < value)[~equal].sum() + 0.5 * equal.sum()) / len(found)
+    if not 0 < below < 1:
+        return Interval(reason=f"no interval: it is {'larger' if below else 'smaller'} than on all resamples")
+    shift = 2 * _NORMAL.inv_cdf(below)
     reach = _NORMAL.inv_cdf((1 + LEVEL) / 2)
     low, high = np.quantile(found, [_NORMAL.cdf(shift - reach), _NORMAL.cdf(shift + reach)])
     return Interval(float(low), float(high))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,7 +19,7 @@ from segharness.score.cells import CellPredictions, read_cell
 from segharness.score.curves import Row, degradation_rows
 from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.score.resample import Resamples, draw, interval
-from segharness.score.stored import StoredNumbers, read_stored
+from segharness.score.stored import StoredNumbers, protocol_of, read_stored, reference_aps
 from segharness.specs import MetricSpec, load
 from segharness.store import RESULTS, RunFolder, table, write_results
 from segharness.store.failures import read_failures
@@ -89,11 +90,15 @@ def score_run(
             for condition in suite.conditions:
                 rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
     key = digest({"bootstrap": scoring.bootstrap, "datasets": sizes}) if scoring.bootstrap else None
-    rows += degradation_rows(suite, rows, stored_references(suite, manifest["protocol"], key))
+    stored = stored_references(suite, protocol_of(manifest), key)
+    references = {str(g.reference): rows for g in suite.groups if isinstance(g.reference, str)}
+    references |= {numbers.model: numbers.rows for numbers in stored.values()}
+    rows += list(degradation_rows(suite, rows, stored))
     for row in rows:
         row.update(_interval(row))
     content = table(RESULTS, {name: [row.get(name) for row in rows] for name in RESULTS.names})
     scored = {"engine": scoring.engine or "default", "bootstrap": scoring.bootstrap, "notes": list(notes)}
+    scored["references"] = {name: digest(reference_aps(found, name)) for name, found in references.items()}
     written = write_results(folder.results, content, {**manifest, **scored})
     try:
         write_samples(folder.results, content, key or "", rows)
@@ -104,7 +109,7 @@ def score_run(
     return written
 
 
-def stored_references(suite: Suite, protocol: str, key: str | None) -> dict[str, StoredNumbers]:
+def stored_references(suite: Suite, protocol: Mapping[str, Any], key: str | None) -> dict[str, StoredNumbers]:
     """Return the stored references of a suite's groups, by the groups' names."""
     return {
         group.name: read_stored(group.reference, protocol, key)
@@ -119,10 +124,6 @@ def _interval(row: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     found = interval(row["value"], row["samples"])
     return {"ci_low": found.low, "ci_high": found.high, "reason": found.reason}
-
-
-RENUMBERED = "renumbered"
-"""In a ground truth's memory, where an annotation had the id 0."""
 
 
 class _DatasetScorer:
@@ -144,7 +145,7 @@ class _DatasetScorer:
         self._metrics = [(entry, host.get(entry.metric, MetricSpec)) for entry in suite.scoring.metrics]
         self._truths: dict[tuple[str, ...], GroundTruth] = {}
         self._resamples: Resamples | None = None
-        if scoring.bootstrap:
+        if scoring.bootstrap and len(opened.samples) > 1:  # of one image every resample is the same
             ids = [sample.image_id for sample in opened.samples]
             self._resamples = draw(opened.dataset.digest, ids, scoring.bootstrap)
 
@@ -187,12 +188,13 @@ class _DatasetScorer:
         self, entry: MetricEntry, spec: MetricSpec, task: str, cell: CellPredictions, where: str
     ) -> Sequence[Score]:
         splits = self._suite.scoring.splits
-        metrics = spec.metrics if spec.configure is None else load(spec.configure)(entry.options)
+        metrics: Sequence[str] = spec.metrics
         names = (OVERALL, *(split.name for split in splits))
-        if cell.predictions is None:
-            return [Score(metric, None, cell.reason, name) for name in names for metric in metrics]
         engine = self._scoring.engine if self._scoring.engine in spec.engines else next(iter(spec.engines), None)
         try:
+            metrics = metrics if spec.configure is None else load(spec.configure)(entry.options)
+            if cell.predictions is None:
+                return [Score(metric, None, cell.reason, name) for name in names for metric in metrics]
             truth = self._truth(spec)
             request = ScoreRequest(
                 truth,
@@ -206,6 +208,7 @@ class _DatasetScorer:
                 lambda text: self._notes.setdefault(f"{where}: {entry.id}, {task}: {text}"),
             )
             found: Sequence[Score] = list(load(spec.score)(request))
+            _check_samples(found, self._resamples)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a metric is a plugin's code; it costs its own numbers
             what = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
             what = f"metric `{entry.id}`: {what}"
@@ -217,9 +220,18 @@ class _DatasetScorer:
         key = (spec.ground_truth, *spec.also)
         if key not in self._truths:
             self._truths[key] = ground_truth(self._opened, spec.ground_truth, spec.also)
-            if RENUMBERED in self._truths[key].prepared:
-                self._notes.setdefault(f"{self._opened.entry.id}: the ground truth with the id 0 was renumbered")
+            if self._opened.renumbers(spec.ground_truth):
+                self._notes.setdefault(f"{self._opened.entry.id}: ground truths with ids of 0 or below were renumbered")
         return self._truths[key]
+
+
+def _check_samples(scores: Sequence[Score], resamples: Resamples | None) -> None:
+    """Raise ValueError if a protocol's scores carry other samples than one a resample."""
+    shape = (resamples.size,) if resamples is not None else None
+    for score in scores:
+        found = None if score.samples is None else np.shape(score.samples)
+        if found is not None and found != shape:
+            raise ValueError(f"`{score.metric}` has samples of shape {found}, there are {shape and shape[0]} resamples")
 
 
 def _of_categories(predictions: pa.Table, truth: GroundTruth) -> pa.Table:
@@ -235,39 +247,13 @@ def tasks_of(spec: MetricSpec, asked: Sequence[str]) -> Sequence[str]:
 
 
 def ground_truth(opened: OpenDataset, kind: str, also: Sequence[str] = ()) -> GroundTruth:
-    """Return a data set's ground truth, restricted to the images that the suite takes.
-
-    An annotation with the id 0, which pycocotools takes for unmatched, gets a free one.
-
-    Args:
-        opened: the data set.
-        kind: which ground truth.
-        also: further kinds, where the data set has them.
+    """Return a data set's ground truth as it is scored; further kinds where the data set has them.
 
     Raises:
         UsageError: the data set has no ground truth of that kind.
     """
-    ids = {sample.image_id for sample in opened.samples}
-    try:
-        content = opened.dataset.ground_truth(kind)
-    except KeyError:
-        raise UsageError(f"data set `{opened.entry.id}` has no ground truth of the kind `{kind}`") from None
-    more = {}
-    for other in also:
-        try:
-            more[other] = _restricted(opened.dataset.ground_truth(other), ids)
-        except KeyError:
-            continue
-    renumbered = any(annotation.get("id") == 0 for annotation in content["annotations"])
-    return GroundTruth(_restricted(content, ids), more, {RENUMBERED: True} if renumbered else {})
-
-
-def _restricted(content: Mapping[str, Any], ids: set[int]) -> dict[str, Any]:
-    free = max((a.get("id", 0) for a in content["annotations"]), default=0) + 1
-    return {
-        **content,
-        "images": [image for image in content["images"] if image["id"] in ids],
-        "annotations": [
-            {**a, "id": free} if a.get("id") == 0 else a for a in content["annotations"] if a["image_id"] in ids
-        ],
-    }
+    more = {other: found for other in also if (found := opened.ground_truth(other)) is not None}
+    content = opened.ground_truth(kind)
+    if content is None:
+        raise UsageError(f"data set `{opened.entry.id}` has no ground truth of the kind `{kind}`")
+    return GroundTruth(content, more)

@@ -15,6 +15,8 @@ ALL_AREAS = (0.0, 1e10)
 AREAS: Mapping[str, tuple[float, float]] = {"S": (0.0, 32.0**2), "M": (32.0**2, 96.0**2), "L": (96.0**2, 1e10)}
 """COCO's ranges in square pixels, both ends inside."""
 
+_MOST_DETECTIONS = 1_000_000
+
 _KEYS = ("iou_thresholds", "areas", "max_dets", "class_agnostic")
 
 
@@ -83,9 +85,9 @@ def read(options: Mapping[str, Any]) -> Settings:
             thresholds = tuple(found)
     if "max_dets" in options:
         given = options["max_dets"]
-        whole = isinstance(given, Sequence) and all(type(k) is int and k > 0 for k in given)
+        whole = isinstance(given, Sequence) and all(type(k) is int and 0 < k <= _MOST_DETECTIONS for k in given)
         if not given or not whole or sorted(set(given)) != list(given):
-            problems.append(f"`max_dets` is {_shown(given)}, not rising whole numbers from 1")
+            problems.append(f"`max_dets` is {_shown(given)}, not rising whole numbers from 1 to {_MOST_DETECTIONS}")
         else:
             max_dets = tuple(given)
     if "areas" in options:

@@ -27,12 +27,11 @@ def score(request: ScoreRequest) -> list[Score]:
         return _nothing("nothing was timed: the model was not run here")
     if timed.column("call").null_count:
         return _nothing("the predictions are of a version that did not count calls; --fresh makes them again")
-    single = timed.filter(pc.equal(timed.column("batch"), 1))
-    if not len(single):
-        return _nothing(f"timed at batch {pc.max(timed.column('batch')).as_py()}, not 1")
-    warm = single.filter(pc.greater_equal(single.column("call"), WARM_UP))
+    if (batch := pc.max(timed.column("batch")).as_py()) != 1:
+        return _nothing(f"timed at batch {batch}, not 1")
+    warm = timed.filter(pc.greater_equal(timed.column("call"), WARM_UP))
     if not len(warm):
-        return _nothing(f"all {len(single)} images fell into the warm-up, the first {WARM_UP} calls in each process")
+        return _nothing(f"all {len(timed)} images fell into the warm-up, the first {WARM_UP} calls in each process")
     found: list[Score] = []
     for device in sorted(set(warm.column("device").to_pylist())):
         found += _numbers(warm.filter(pc.equal(warm.column("device"), device)), device)

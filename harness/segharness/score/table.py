@@ -119,9 +119,10 @@ def read_table(
             number = _number(by_name[name])
             if number is None or not 0 <= number <= scale:
                 unit = "a percentage from 0 to 100" if scale == 100 else "a fraction from 0 to 1"
-                problems.append(
-                    f"{file}:{line}: {model}, {name}: `{by_name[name]}` is not {unit}{_other(number, scale)}"
+                hint = _other(number, scale) or (
+                    "" if conditions or name == clean else f"; is it a condition? --ignore {name}"
                 )
+                problems.append(f"{file}:{line}: {model}, {name}: `{by_name[name]}` is not {unit}{hint}")
             else:
                 rows[model][name] = number / scale
                 places = max(places, len(by_name[name].partition(".")[2]))

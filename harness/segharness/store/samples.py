@@ -18,6 +18,8 @@ from segharness.store.shards import checksum, ipc_bytes
 NAMES = ("model", "reference", "dataset", "condition", "protocol", "task", "split", "metric")
 """What names a number; categories have no row."""
 
+_AGAIN = "`segharness score RUN` makes it again"
+
 Samples = npt.NDArray[np.float64]
 
 
@@ -68,9 +70,9 @@ def read_samples(results: Path, content: pa.Table, key: str | None = None) -> di
         metadata = metadata_of(found.schema, str(path))
         intact = metadata.get("checksum") == checksum(found)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}; {_AGAIN}") from error
     if not intact:
-        raise StoreError(f"{path}: damaged: its checksum does not match; `segharness score RUN` makes it again")
+        raise StoreError(f"{path}: damaged: its checksum does not match; {_AGAIN}")
     if metadata.get("results") != checksum(content) or (key is not None and metadata.get("key") != key):
         return {}
     names = zip(*(found.column(name).to_pylist() for name in NAMES), strict=True)
@@ -88,4 +90,4 @@ def samples_key(results: Path) -> str | None:
         with pa.OSFile(str(path)) as source:
             return str(metadata_of(pa.ipc.open_file(source).schema, str(path)).get("key"))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}; {_AGAIN}") from error

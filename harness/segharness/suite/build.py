@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from segharness.errors import UsageError, nearest
+from segharness.errors import nearest
 from segharness.plugins import PluginHost
 from segharness.records import Condition
-from segharness.specs import CategorySet, DatasetSpec, MetricSpec, ModelSpec, Option, load, slug
+from segharness.specs import DatasetSpec, ModelSpec, Option, slug
 from segharness.suite.conditions import expand_conditions
 from segharness.suite.local import check_local_model, exists, local_reference
 from segharness.suite.schema import ID
+from segharness.suite.scoring import ScoringBuilder, items, mapping
 from segharness.suite.source import Node
 from segharness.suite.suite import (
-    OVERALL,
     ConditionGroup,
     DatasetEntry,
     Group,
-    MetricEntry,
     ModelEntry,
-    Scoring,
-    Shift,
-    Split,
     StoredReference,
     Suite,
 )
@@ -68,6 +64,7 @@ class _Builder:
             self.add_dataset(node)
         groups = self._groups()
         conditions, condition_groups = self._conditions()
+        scoring = ScoringBuilder(self.root, self.host, self.problems, self.whole)
         name = self._text("name") or re.sub(r"[^a-z0-9._-]", "-", file.stem.lower())
         return Suite(
             path=shown,
@@ -79,8 +76,8 @@ class _Builder:
             datasets=tuple(self.datasets),
             conditions=conditions,
             condition_groups=condition_groups,
-            scoring=self._scoring(),
-            shifts=tuple(self._shifts()),
+            scoring=scoring.scoring(),
+            shifts=tuple(scoring.shifts([dataset.id for dataset in self.datasets], conditions)),
         )
 
     # ------------------------------------------------------------------------------------------------ small things
@@ -165,7 +162,7 @@ class _Builder:
                 self._complain(results, f"no file {path}")
             model = node.get("model")
             return StoredReference(str(path), model.text if model else None)
-        if node.text not in ids and self.whole and len(ids) == len(_items(models)):
+        if node.text not in ids and self.whole and len(ids) == len(items(models)):
             self._complain(node, f"the reference `{node.text}` is not among the models{nearest(node.text, ids)}")
         return node.text
 
@@ -180,7 +177,7 @@ class _Builder:
         top = dict(node.value) if isinstance(node.value, dict) else {}
         given = replace(name, value=tail, text=tail)
         top["model"] = replace(name, value=stem, text=stem)
-        top["options"] = Node({**_mapping(node.get("options")), spec.tail: given}, name.mark, name.key_mark)
+        top["options"] = Node({**mapping(node.get("options")), spec.tail: given}, name.mark, name.key_mark)
         if "id" not in top and re.fullmatch(ID, id := Path(tail).name.lower()):
             top["id"] = replace(name, value=id, text=id)
         return replace(node, value=top)
@@ -191,9 +188,9 @@ class _Builder:
         assert name_node is not None
         options = self._plain_options(node.get("options"))
         options_for = {
-            dataset: self._plain_options(value) for dataset, value in (_mapping(node.get("options_for"))).items()
+            dataset: self._plain_options(value) for dataset, value in (mapping(node.get("options_for"))).items()
         }
-        for dataset, value in _mapping(node.get("options_for")).items():
+        for dataset, value in mapping(node.get("options_for")).items():
             known = [d.id for d in self.datasets]
             if dataset not in known and known and self.whole:
                 self.problems.append(
@@ -232,7 +229,7 @@ class _Builder:
             weights=self._file(node.get("weights")),
             python=python,
             batch_size=self._number("batch_size", node) or 1,
-            tags=tuple(tag.text for tag in _items(node.get("tags"))),
+            tags=tuple(tag.text for tag in items(node.get("tags"))),
         )
 
     def _check_weights(self, node: Node, spec: ModelSpec) -> None:
@@ -244,7 +241,7 @@ class _Builder:
 
     @staticmethod
     def _all_options(node: Node) -> list[Mapping[str, Node]]:
-        return [_mapping(node.get("options")), *(_mapping(v) for v in _mapping(node.get("options_for")).values())]
+        return [mapping(node.get("options")), *(mapping(v) for v in mapping(node.get("options_for")).values())]
 
     # ---------------------------------------------------------------------------------------------------- data sets
 
@@ -256,7 +253,7 @@ class _Builder:
             self._complain(name_node, self.host.unknown(name_node.text, DatasetSpec))
             return
         options = self._plain_options(node.get("options"))
-        self._check_options(node, f"data set `{spec.name}`", spec.options, [_mapping(node.get("options"))])
+        self._check_options(node, f"data set `{spec.name}`", spec.options, [mapping(node.get("options"))])
         self._resolve_paths(node, spec.options, options)
         id_node = node.get("id")
         id = id_node.text if id_node else slug(spec.name)
@@ -264,7 +261,7 @@ class _Builder:
             self._complain(id_node or name_node, f"two data sets have the id `{id}`; give one another `id:`")
             return
         limit = self._number("limit", node) or self._number("limit")
-        tags = (*spec.tags, *(tag.text for tag in _items(node.get("tags"))))
+        tags = (*spec.tags, *(tag.text for tag in items(node.get("tags"))))
         self.datasets.append(DatasetEntry(id, spec.name, options, limit, tags))
 
     # ------------------------------------------------------------------------------------------------------ options
@@ -280,8 +277,8 @@ class _Builder:
         known: Mapping[str, Option],
         given: list[Mapping[str, Node]],
     ) -> None:
-        for mapping in given:
-            for key, value in mapping.items():
+        for options in given:
+            for key, value in options.items():
                 if key not in known:
                     self.problems.append(f"{value.key_mark}: {owner} has no option `{key}`{nearest(key, known)}")
                 elif known[key].path and (not value.text or not exists(self._path(value))):
@@ -292,8 +289,8 @@ class _Builder:
                 self._complain(node, f"{owner} needs the option `{key}`: {option.help}")
 
     def _resolve_paths(self, node: Node, known: Mapping[str, Option], options: dict[str, Any]) -> None:
-        for mapping in self._all_options(node):
-            for key, value in mapping.items():
+        for given in self._all_options(node):
+            for key, value in given.items():
                 if key in options and key in known and known[key].path:
                     options[key] = str(self._path(value))
 
@@ -319,101 +316,3 @@ class _Builder:
         if node is None:
             return (), ()
         return expand_conditions(node, self.host, self.problems)
-
-    def _scoring(self) -> Scoring:
-        node = self.root.get("scoring")
-        if node is None:
-            return Scoring()
-        specs: list[MetricSpec] = []
-        metrics = tuple(self._metrics(_items(node.get("metrics")), specs)) or Scoring.metrics
-        known = {task for spec in specs or self.host.all(MetricSpec) for task in spec.tasks}
-        for item in _items(node.get("tasks")):
-            if item.text not in known:
-                self._complain(item, f"no task `{item.text}`{nearest(item.text, known)}")
-        for key in ("tasks", "metrics"):
-            if (given := node.get(key)) is not None and not given.items() and self.whole:
-                self._complain(given, f"`{key}` is empty")
-        tasks = tuple(dict.fromkeys(n.text for n in _items(node.get("tasks")))) or Scoring.tasks
-        for name, value in _mapping(node.get("splits")).items():
-            if name in ("", OVERALL):
-                self.problems.append(
-                    f"{value.key_mark}: a split cannot be named `{name}`: that is the name of all categories"
-                )
-        splits = tuple(self._split(name, value) for name, value in _mapping(node.get("splits")).items())
-        return Scoring(tasks, metrics, splits)
-
-    def _metrics(self, items: list[Node], specs: list[MetricSpec]) -> Iterator[MetricEntry]:
-        """Yield the protocols that are listed; what they are made of is appended to `specs`."""
-        taken: set[str] = set()
-        for item in items:
-            name_node = item.get("metric") or item
-            id_node = item.get("id")
-            name = name_node.text
-            id = id_node.text if id_node else slug(name)
-            if (spec := self.host.find(name, MetricSpec)) is None:
-                usual = [entry.metric for entry in Scoring.metrics]
-                owners = [m.name for m in self.host.all(MetricSpec) if name in m.metrics]
-                owners.sort(key=lambda owner: owner not in usual)
-                hint = f"; `{name}` is one of the numbers of `{owners[0]}`" if owners else ""
-                self._complain(name_node, self.host.unknown(name, MetricSpec) + hint)
-                continue
-            options = self._plain_options(item.get("options"))
-            specs.append(spec)
-            if id in taken:
-                if isinstance(item.value, dict):
-                    self._complain(item, f"two protocols have the id `{id}`; give one another `id:`")
-                continue
-            taken.add(id)
-            if options and id == name:
-                self._complain(item, f"options change what `{name}` means: give the protocol an `id:` of its own")
-            self._check_metric(item, spec, options)
-            yield MetricEntry(id, name, options)
-
-    def _check_metric(self, item: Node, spec: MetricSpec, options: Mapping[str, Any]) -> None:
-        place = item.get("options") or item
-        if spec.configure is None:
-            for key in options:
-                self._complain(place, f"metric `{spec.name}` takes no options, and so no `{key}`")
-            return
-        try:
-            load(spec.configure)(options)
-        except UsageError as error:
-            for problem in error.problems:
-                self._complain(place, f"metric `{spec.name}`: {problem}")
-
-    def _shifts(self) -> Iterator[Shift]:
-        known = [dataset.id for dataset in self.datasets]
-        names: set[str] = set()
-        for node in _items(self.root.get("shifts")):
-            name, clean, others = node.get("name"), node.get("clean"), node.get("datasets")
-            assert name is not None and clean is not None and others is not None
-            for item in (clean, *others.items()):
-                if item.text not in known and self.whole:
-                    self._complain(item, f"no data set `{item.text}` in this suite{nearest(item.text, known)}")
-            if not others.items():
-                self._complain(others, "`datasets` is empty")
-            if clean.text in [item.text for item in others.items()]:
-                self._complain(clean, f"`{clean.text}` is both clean and shifted")
-            if name.text in names or name.text in known:
-                self._complain(name, f"a data set or shift has the name `{name.text}` already")
-            names.add(name.text)
-            yield Shift(name.text, clean.text, tuple(dict.fromkeys(item.text for item in others.items())))
-
-    def _split(self, name: str, node: Node) -> Split:
-        inner = node.get("not")
-        source = inner or node
-        if isinstance(source.value, list):
-            return Split(name, tuple(item.text for item in source.items()), inner is not None)
-        found = self.host.find(source.text, CategorySet)
-        if found is None:
-            self._complain(source, self.host.unknown(source.text, CategorySet))
-            return Split(name, ())
-        return Split(name, found.categories, inner is not None)
-
-
-def _mapping(node: Node | None) -> Mapping[str, Node]:
-    return node.value if node is not None and isinstance(node.value, dict) else {}
-
-
-def _items(node: Node | None) -> list[Node]:
-    return node.items() if node else []

@@ -51,6 +51,8 @@ class _Expansion:
             item.get(key) for key in ("severities", "corruptions", "set", "name")
         )
         severities = [int(n.plain()) for n in severities_node.items()] if severities_node else None
+        if name is not None and name.text == LISTED:
+            self.problems.append(f"{name.mark}: `{LISTED}` is the name of what is listed one by one; give another one")
         if severities == []:
             self.problems.append(f"{item.mark}: `severities` is empty")
         if (corruptions is None) == (one_set is None):

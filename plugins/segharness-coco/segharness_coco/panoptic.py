@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,22 +116,74 @@ def _read(file: Path) -> tuple[bytes, dict[str, Any]]:
         content = json.loads(raw)
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{file}: not JSON: {error}") from error
-    try:
-        images = {
-            image["id"] for image in content["images"] if image["height"] and image["width"] and image["file_name"]
-        }
-        categories = {c["id"] for c in content["categories"] if c["name"] and c["isthing"] in (0, 1)}
-        for annotation in content["annotations"]:
-            if annotation["image_id"] not in images:
-                raise DataError(f"{file}: annotation {annotation['file_name']}: its image is not in the file")
-            for segment in annotation["segments_info"]:
-                if segment["category_id"] not in categories:
-                    raise DataError(
-                        f"{file}: annotation {annotation['file_name']}: segment {segment['id']} has the category "
-                        f"{segment['category_id']}, which is not in the file"
-                    )
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{file}: not COCO's panoptic format: {type(error).__name__}: {error}") from error
+    problems = list(_problems(content))
+    if problems:
+        shown = [f"{file}: {problem}" for problem in problems[:_MOST]]
+        raise DataError(
+            [*shown, f"{file}: and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else shown
+        )
     return raw, content
+
+
+_NEEDED: dict[str, dict[str, type]] = {
+    "images": {"id": int, "file_name": str, "height": int, "width": int},
+    "annotations": {"image_id": int, "file_name": str, "segments_info": list},
+    "categories": {"id": int, "name": str, "isthing": int},
+}
+_SEGMENT: dict[str, type] = {"id": int, "category_id": int}
+_MOST = 20
+
+
+def _problems(content: Any) -> Iterator[str]:
+    """Yield what keeps a file from being COCO's panoptic format; references are looked at only where every key is there."""
+    found = list(_malformed(content))
+    yield from found
+    if found:
+        return
+    for key, name in (("images", "id"), ("categories", "id"), ("categories", "name"), ("annotations", "image_id")):
+        counts = Counter(item[name] for item in content[key])
+        yield from (f"{key}: the {name} {value} is given {n} times" for value, n in counts.items() if n > 1)
+    images = {image["id"] for image in content["images"]}
+    categories = {category["id"] for category in content["categories"]}
+    described = {annotation["image_id"] for annotation in content["annotations"]}
+    yield from (f"image {id} has no annotation" for id in sorted(images - described))
+    yield from (f"annotation of image {id}: its image is not in the file" for id in sorted(described - images))
+    for annotation in content["annotations"]:
+        where = f"annotation {annotation['file_name']}"
+        segments = annotation["segments_info"]
+        counts = Counter(segment["id"] for segment in segments)
+        yield from (f"{where}: segment {id} is given {n} times" for id, n in counts.items() if n > 1)
+        for segment in segments:
+            if segment["category_id"] not in categories:
+                yield f"{where}: segment {segment['id']}: its category {segment['category_id']} is not in the file"
+            if segment.get("iscrowd", 0) not in (0, 1):
+                yield f"{where}: segment {segment['id']}: iscrowd {segment['iscrowd']!r:.60} is neither 0 nor 1"
+
+
+def _malformed(content: Any) -> Iterator[str]:
+    """Yield every key that is missing or of another kind."""
+    if not isinstance(content, dict):
+        yield f"holds a JSON {type(content).__name__}, not an object with images, annotations and categories"
+        return
+    for key, needed in _NEEDED.items():
+        if not isinstance(content.get(key), list):
+            yield f"the key `{key}` is missing, or is not a list"
+            continue
+        for number, item in enumerate(content[key]):
+            yield from (f"{key}, number {number}: {problem}" for problem in _lacking(item, needed))
+            for segment in item["segments_info"] if key == "annotations" and not list(_lacking(item, needed)) else ():
+                yield from (f"{key}, number {number}, a segment: {problem}" for problem in _lacking(segment, _SEGMENT))
+            if key == "images" and not list(_lacking(item, needed)) and min(item["height"], item["width"]) < 1:
+                yield f"image {item['id']}: height {item['height']}, width {item['width']}"
+
+
+def _lacking(item: Any, needed: Mapping[str, type]) -> Iterator[str]:
+    if not isinstance(item, dict):
+        yield "is no object"
+        return
+    for name, kind in needed.items():
+        value = item.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            yield f"`{name}` is {value!r:.60}" if name in item else f"lacks `{name}`"

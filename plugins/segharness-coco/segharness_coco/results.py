@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ class CocoResults:
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
         self._read: dict[str, dict[int, Detections]] = {}
+        self._listed: dict[str, frozenset[int] | None] = {}
 
     def recall(self, condition: str, image_ids: Sequence[int], known: Collection[int]) -> Sequence[Detections]:
         """Return what the file of a condition holds for some images; see `segharness.Recalled`.
@@ -41,31 +41,34 @@ class CocoResults:
             CellError: there is no such file, it is no result file, or it is of images that the data set does not have.
         """
         if condition not in self._read:
-            self._read[condition] = self._load(condition, known)
-        found = self._read[condition]
+            self._read[condition], self._listed[condition] = self._load(condition, known)
+        found, listed = self._read[condition], self._listed[condition]
+        if listed is not None and (missing := [id for id in image_ids if id not in listed]):
+            raise CellError(f"{self._folder}, {condition}: lists its images, and image {missing[0]} is not among them")
         nothing = Detections(np.zeros(0, np.int32), np.zeros(0), np.zeros((0, 4)), ())
         return [found.get(image_id, nothing) for image_id in image_ids]
 
-    def _load(self, condition: str, known: Collection[int]) -> dict[int, Detections]:
+    def _load(self, condition: str, known: Collection[int]) -> tuple[dict[int, Detections], frozenset[int] | None]:
+        """Return the detections of every image, and which images the file lists, where its layout does."""
         whole = self._folder / f"{condition}.json"
         parts = [self._folder / f"{condition}.{kind}.json" for kind in ("segm", "bbox")]
         files = [whole] if whole.is_file() else [part for part in parts if part.is_file()]
         if not files:
             raise CellError(f"{self._folder} has no {whole.name}, nor {parts[0].name} or {parts[1].name}")
-        rows = _checked(files[0])
+        rows, listed = _checked(files[0])
         if len(files) == 2:
-            rows = _together(files, rows, _checked(files[1]))
+            rows = _together(files, rows, _checked(files[1])[0])
         grouped: dict[int, list[Mapping[str, Any]]] = {}
         for row in rows:
             grouped.setdefault(row["image_id"], []).append(row)
-        for image_id in grouped:
+        for image_id in listed if listed is not None else grouped:
             if image_id not in known:
                 raise CellError(f"{files[0]}: image {image_id} is not one of the data set's")
         kinds = {("segmentation" in row, "bbox" in row) for row in rows}
         if len(kinds) > 1:
             raise CellError(f"{files[0]}: some results have a segmentation or a bbox, others have not")
         try:
-            return {image_id: _detections(found) for image_id, found in grouped.items()}
+            return {image_id: _detections(found) for image_id, found in grouped.items()}, listed
         except ValueError as error:
             raise CellError(f"{files[0]}: a broken mask: {error}") from error
 
@@ -75,6 +78,9 @@ def _together(files: Sequence[Path], masks: list[Any], boxes: list[Any]) -> list
     if len(masks) != len(boxes):
         raise CellError(f"{files[0]} has {len(masks)} results, {files[1].name} {len(boxes)}: not the same detections")
     for number, (mask, box) in enumerate(zip(masks, boxes, strict=True)):
+        if "segmentation" not in mask or "bbox" not in box:
+            lacking = f"{files[0].name}: no segmentation" if "segmentation" not in mask else f"{files[1].name}: no bbox"
+            raise CellError(f"{files[0].parent}: result {number} of {lacking}")
         if any(mask[key] != box[key] for key in ("image_id", "category_id", "score")):
             raise CellError(
                 f"{files[0]}: result {number} is not that of {files[1].name}: image, category or score differ"
@@ -82,22 +88,25 @@ def _together(files: Sequence[Path], masks: list[Any], boxes: list[Any]) -> list
     return [{**mask, "bbox": box["bbox"]} for mask, box in zip(masks, boxes, strict=True)]
 
 
-def _checked(file: Path) -> list[dict[str, Any]]:
-    """Return the results of a file, every one of them well-formed."""
+def _checked(file: Path) -> tuple[list[dict[str, Any]], frozenset[int] | None]:
+    """Return the results of a file, every one of them well-formed, and the images that it lists, where its layout does."""
     try:
         content = json.loads(file.read_bytes())
     except OSError as error:
         raise CellError(f"{file}: cannot be read: {error.strerror}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CellError(f"{file}: not JSON: {error}") from error
+    listed = None
     if isinstance(content, dict) and isinstance(content.get("images"), list):
-        content = list(_from_yolact(file, content["images"]))
+        images = content["images"]
+        content = list(_from_yolact(file, images))
+        listed = frozenset(image["image_id"] for image in images)
     if not isinstance(content, list):
         raise CellError(f"{file}: holds a JSON {type(content).__name__}, not a list of COCO results")
     for number, row in enumerate(content):
         if problem := _broken(row):
             raise CellError(f"{file}: result {number}: {problem}")
-    return content
+    return content, listed
 
 
 def _broken(row: Any) -> str | None:
@@ -107,7 +116,7 @@ def _broken(row: Any) -> str | None:
         if type(row.get(key)) is not int:
             return f"`{key}` is {row.get(key)!r:.60}, not a whole number"
     score = row.get("score")
-    if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
+    if not are_numbers([score], 1):
         return f"`score` is {score!r:.60}, not a finite number"
     if "segmentation" not in row and "bbox" not in row:
         return "has neither `segmentation` nor `bbox`"
@@ -124,11 +133,17 @@ def _broken(row: Any) -> str | None:
 def _from_yolact(file: Path, images: Sequence[Any]) -> Iterator[dict[str, Any]]:
     """Yield COCO results from YOLACT's layout: a list of detections an image, categories by name."""
     for image in images:
-        if not isinstance(image, dict) or not isinstance(image.get("dets"), list):
-            raise CellError(f"{file}: neither COCO results nor YOLACT's layout: an image has no list `dets`")
+        if (
+            not isinstance(image, dict)
+            or not isinstance(image.get("dets"), list)
+            or type(image.get("image_id")) is not int
+        ):
+            raise CellError(
+                f"{file}: neither COCO results nor YOLACT's layout: an image has no `image_id` or no list `dets`"
+            )
         for found in image["dets"]:
             name = found.get("category") if isinstance(found, dict) else None
-            if name not in _BY_NAME:
+            if not isinstance(name, str) or name not in _BY_NAME:
                 raise CellError(f"{file}: image {image.get('image_id')}: no category `{name}` in COCO")
             yield {
                 "image_id": image.get("image_id"),
@@ -154,7 +169,7 @@ def _detections(rows: Sequence[Mapping[str, Any]]) -> Detections:
         np.array([row["category_id"] for row in rows], dtype=np.int64),
         np.array([row["score"] for row in rows], dtype=np.float64),
         boxes.reshape(len(rows), 4),
-        None if masks is None else [mask["counts"] for mask in masks],
+        masks,
     )
 
 

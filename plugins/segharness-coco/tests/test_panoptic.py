@@ -40,6 +40,10 @@ def write(folder, change=lambda content: None, ids=None):
     return str(folder / "panoptic.json")
 
 
+def segments(content):
+    return content["annotations"][0]["segments_info"]
+
+
 def test_segments_are_read_from_their_colours(tmp_path):
     data = CocoPanoptic(write(tmp_path), images=str(tmp_path))
     check_dataset(data)
@@ -73,10 +77,19 @@ def test_real_segments_are_the_same_by_both_formats(shared):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.pop("categories"), "not COCO's panoptic format: KeyError: 'categories'"),
-        (lambda c: c["categories"][0].pop("isthing"), "not COCO's panoptic format: KeyError: 'isthing'"),
-        (lambda c: c["annotations"][0].update(image_id=6), "its image is not in the file"),
-        (lambda c: c["annotations"][0]["segments_info"][0].update(category_id=4), "has the category 4"),
+        (lambda c: c.pop("categories"), "the key `categories` is missing"),
+        (lambda c: c["categories"][0].pop("isthing"), "categories, number 0: lacks `isthing`"),
+        (lambda c: c["images"][0].update(height="8"), "images, number 0: `height` is '8'"),
+        (lambda c: c["images"][0].update(height=-8), "image 5: height -8, width 10"),
+        (lambda c: c["annotations"][0].update(image_id=6), "annotation of image 6: its image is not in the file"),
+        (lambda c: c["annotations"].clear(), "image 5 has no annotation"),
+        (lambda c: c["annotations"].append(c["annotations"][0]), "annotations: the image_id 5 is given 2 times"),
+        (lambda c: c["categories"].append(c["categories"][0]), "categories: the id 1 is given 2 times"),
+        (lambda c: segments(c).append(segments(c)[0]), "annotation 5.png: segment 1000 is given 2 times"),
+        (lambda c: segments(c)[0].update(category_id=4), "segment 1000: its category 4 is not in the file"),
+        (lambda c: segments(c)[0].update(iscrowd="yes"), "segment 1000: iscrowd 'yes' is neither 0 nor 1"),
+        (lambda c: segments(c)[0].update(id=[1]), "annotations, number 0, a segment: `id` is [1]"),
+        (lambda c: segments(c)[0].pop("id"), "a segment: lacks `id`"),
         (lambda c: c["annotations"][0].update(file_name="6.png"), "1 PNG files are missing, first 6.png"),
     ],
 )

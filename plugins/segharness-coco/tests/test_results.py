@@ -36,14 +36,14 @@ def test_detectron2s_files_have_masks_and_boxes(tmp_path):
     [found, nothing] = recall(write(tmp_path, [ROW, {**ROW, "score": 1}]), (7, 8))
     assert found.scores.tolist() == [0.25, 1.0] and found.category_ids.tolist() == [3, 3]
     assert found.boxes[0].tolist() == ROW["bbox"] and found.boxes.dtype == np.float64
-    assert found.masks == [RLE["counts"]] * 2
+    assert found.masks == [{"size": [10, 12], "counts": RLE["counts"]}] * 2
     assert len(nothing.scores) == 0
 
 
 def test_mmdetections_files_are_put_together(tmp_path):
     write(tmp_path, [without("bbox")], "clean.segm.json")
     [found] = recall(write(tmp_path, [without("segmentation")], "clean.bbox.json"))
-    assert found.boxes[0].tolist() == ROW["bbox"] and found.masks == [RLE["counts"]]
+    assert found.boxes[0].tolist() == ROW["bbox"] and found.masks[0]["counts"] == RLE["counts"]
 
 
 def test_masks_alone_have_the_boxes_of_their_pixels(tmp_path):
@@ -76,7 +76,14 @@ def test_boxes_alone_are_a_detector(tmp_path):
         ([{**without("bbox"), "segmentation": {**SHAPE, "counts": [1, 2]}}], "runs do not cover 10x12"),
         ([{**ROW, "image_id": 99}], "image 99 is not one of the data set's"),
         ([ROW, without("bbox")], "some results have a segmentation or a bbox, others have not"),
-        ({"images": [{"image_id": 7}]}, "an image has no list `dets`"),
+        ({"images": [{"image_id": 7}]}, "an image has no `image_id` or no list `dets`"),
+        ({"images": [{"image_id": 99, "dets": []}]}, "image 99 is not one of the data set's"),
+        ({"images": [{"image_id": 8, "dets": []}]}, "lists its images, and image 7 is not among them"),
+        ("[" * 100_000, "not JSON"),
+        (
+            '[{"image_id": 7, "category_id": 3, "score": 1' + "0" * 400 + ', "bbox": [0, 0, 1, 1]}]',
+            "not a finite number",
+        ),
         ({"images": [{"image_id": 7, "dets": [{"category": "gnu"}]}]}, "no category `gnu` in COCO"),
     ],
 )
@@ -97,6 +104,12 @@ def test_two_files_of_other_detections_are_not_put_together(tmp_path):
         recall(write(tmp_path, [without("segmentation")], "clean.bbox.json"))
     with pytest.raises(CellError, match="image, category or score differ"):
         recall(write(tmp_path, [without("segmentation"), {**without("segmentation"), "score": 0.9}], "clean.bbox.json"))
+
+
+def test_two_files_of_one_kind_are_said(tmp_path):
+    write(tmp_path, [without("bbox")], "clean.segm.json")
+    with pytest.raises(CellError, match="result 0 of clean.bbox.json: no bbox"):
+        recall(write(tmp_path, [without("bbox")], "clean.bbox.json"))
 
 
 SUITE = """
@@ -209,3 +222,26 @@ def test_the_folder_must_be_there(harness):
     harness.write("suite.yaml", SUITE)
     done = harness("run", "suite.yaml")
     assert done.code == 4 and "no file or folder" in done.err and "option `folder` of model `coco-results`" in done.err
+
+
+TRUTH = {
+    "images": [{"id": 7, "file_name": "x.png", "height": 10, "width": 12}],
+    "annotations": [{**without("score"), "id": 1, "area": 24, "iscrowd": 0}],
+    "categories": [{"id": 3, "name": "thing"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({**ROW, "segmentation": {**SHAPE, "size": [12, 10]}}, "mask 0 has size (12, 10), the image (10, 12)"),
+        ({**ROW, "category_id": 2}, "none of its category ids (2 ...) is one of the data set's (3 ...)"),
+        ({**ROW, "bbox": [1, 1, -3, 4]}, "box 0 has a negative side"),
+    ],
+)
+def test_results_that_do_not_fit_the_data_set_fail(harness, row, message):
+    harness.write("truth.json", json.dumps(TRUTH))
+    harness.write("found/clean.json", json.dumps([row]))
+    harness.write("suite.yaml", SUITE)
+    done = harness("run", "suite.yaml")
+    assert done.code == 1 and message in done.err and "Traceback" not in done.err
