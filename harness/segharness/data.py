@@ -39,7 +39,7 @@ class OpenDataset:
         An annotation with the id 0, which pycocotools takes for unmatched, or below, gets a free one, everywhere the same.
 
         Raises:
-            DataError: two annotations have one id.
+            DataError: two annotations or two categories have one id.
         """
         try:
             content = self.dataset.ground_truth(kind)
@@ -50,6 +50,9 @@ class OpenDataset:
         if len(set(given)) < len(given):
             twice = next(id for id in given if given.count(id) > 1)
             raise DataError(f"data set `{self.entry.id}`: two annotations ({kind}) have the id {twice}")
+        categories = [category["id"] for category in content["categories"]]
+        if len(set(categories)) < len(categories):
+            raise DataError(f"data set `{self.entry.id}`: two categories ({kind}) have one id")
         free = itertools.count(max(given, default=0) + 1)
         return {
             **content,

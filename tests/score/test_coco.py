@@ -194,6 +194,8 @@ def test_class_agnostic_has_no_categories():
         ({"max_dets": [10, 1]}, "not rising whole numbers from 1"),
         ({"max_dets": [True]}, "not rising whole numbers from 1"),
         ({"areas": [0, 1]}, "not a mapping from names"),
+        ({"areas": {"x": [0, 9], "y": [0, 9]}}, "`areas`: y is [0, 9], the same as x"),
+        ({"areas": {"x": [0, 1e10]}}, "the same as all areas"),
         ({"areas": {"x": [5, 1]}}, "`areas`: x is [5, 1], not [from, to]"),
         ({"class_agnostic": "yes"}, "not true or false"),
     ],

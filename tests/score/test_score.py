@@ -68,6 +68,13 @@ def test_two_annotations_of_one_id_are_refused():
         ground_truth(opened(content), "instances")
 
 
+def test_two_categories_of_one_id_are_refused():
+    content, _ = simple()
+    content["categories"][1]["id"] = content["categories"][0]["id"]
+    with pytest.raises(UsageError, match=r"two categories \(instances\) have one id"):
+        ground_truth(opened(content), "instances")
+
+
 def test_annotations_without_iscrowd_are_no_crowds():
     content, _ = simple()
     for annotation in content["annotations"]:

@@ -107,6 +107,7 @@ def configure(options: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _areas(given: Any, problems: list[str]) -> list[tuple[str, float, float]]:
     found = []
+    taken: dict[tuple[float, ...], str] = {ALL_AREAS: "all areas"}
     if not isinstance(given, Mapping):
         problems.append(f"`areas` is {_shown(given)}, not a mapping from names to [from, to] in square pixels")
         return []
@@ -114,7 +115,10 @@ def _areas(given: Any, problems: list[str]) -> list[tuple[str, float, float]]:
         pair = _numbers(limits)
         if len(pair) != 2 or not 0 <= pair[0] < pair[1]:
             problems.append(f"`areas`: {name} is {_shown(limits)}, not [from, to] in square pixels")
+        elif tuple(pair) in taken:
+            problems.append(f"`areas`: {name} is {_shown(limits)}, the same as {taken[tuple(pair)]}")
         else:
+            taken[tuple(pair)] = str(name)
             found.append((str(name), pair[0], pair[1]))
     return found
 
