@@ -81,11 +81,13 @@ def encoded(mask: np.ndarray) -> dict:
 
 
 def make(rng: np.random.Generator, images: int, detections: list[int], size: int = SIZE, distinct: bool = False):
-    """Return a small data set and results: ties, crowds, empty images, empty and full masks, many detections.
+    """Return a small data set and results: ties, crowds, empty images, empty and full masks, many detections, ids of 0.
 
     `detections` are how many each image may have; with `distinct` no two scores are equal.
     """
-    categories = [{"id": i, "name": f"c{i}"} for i in (1, 4)]
+    kinds = [int(rng.integers(0, 2)), 4]
+    categories = [{"id": id, "name": name} for id, name in zip(kinds, ("c1", "c4"), strict=True)]
+    first = int(rng.integers(0, 2))
 
     def shape():
         mask = np.zeros((size, size), np.uint8)
@@ -99,7 +101,7 @@ def make(rng: np.random.Generator, images: int, detections: list[int], size: int
         return mask
 
     annotations, results, shapes = [], [], []
-    listed = [{"id": i, "height": size, "width": size} for i in range(1, images + 1)]
+    listed = [{"id": i, "height": size, "width": size} for i in range(first, images + first)]
     for image, count in zip(listed, detections, strict=True):
         for _ in range(rng.integers(0, 5)):
             mask = shape()
@@ -109,7 +111,7 @@ def make(rng: np.random.Generator, images: int, detections: list[int], size: int
                 {
                     "id": len(annotations) + 1,
                     "image_id": image["id"],
-                    "category_id": int(rng.choice([1, 4])),
+                    "category_id": int(rng.choice(kinds)),
                     "iscrowd": int(rng.random() < 0.2),
                     "segmentation": found,
                     "bbox": rle.toBbox(found).tolist(),
@@ -123,7 +125,7 @@ def make(rng: np.random.Generator, images: int, detections: list[int], size: int
             results.append(
                 {
                     "image_id": image["id"],
-                    "category_id": int(rng.choice([1, 4])),
+                    "category_id": int(rng.choice(kinds)),
                     "score": float(score),
                     "segmentation": found,
                     "bbox": rle.toBbox(found).tolist(),

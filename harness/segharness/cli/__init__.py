@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from enum import IntEnum
+from pathlib import Path
 from typing import NoReturn
 
 from segharness.errors import UsageError, nearest
@@ -35,6 +36,23 @@ def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1")
     return int(text)
+
+
+def emit(text: str, output: Path | None) -> None:
+    """Write a document into a file, whole or not at all, or to the screen when there is none.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    if output is None:
+        sys.stdout.write(text)
+        return
+    from segharness.store.atomic import write_atomic
+
+    try:
+        write_atomic(output, text.encode())
+    except OSError as error:
+        raise UsageError(f"{output}: cannot be written: {error.strerror}") from error
 
 
 class Parser(argparse.ArgumentParser):

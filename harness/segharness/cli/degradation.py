@@ -16,11 +16,9 @@ from rich.console import Console
 from rich.table import Table as Drawn
 from rich.text import Text
 
-from segharness.cli import Exit
-from segharness.errors import UsageError
+from segharness.cli import Exit, emit
 from segharness.score.degradation import Value
 from segharness.score.table import Degradation, Table, degradations, doubtful, read_table
-from segharness.store.atomic import write_atomic
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -51,13 +49,7 @@ def execute(args: argparse.Namespace) -> int:
     text = {"csv": _csv, "json": _json, "table": _table}[format](found, table.conditions, args.ratios)
     if format == "table":
         text += "".join(f"  - {line}\n" for line in notes)
-    if args.output is None:
-        sys.stdout.write(text)
-    else:
-        try:
-            write_atomic(args.output, text.encode())
-        except OSError as error:
-            raise UsageError(f"{args.output}: cannot be written: {error.strerror}") from error
+    emit(text, args.output)
     for line in notes if format != "table" else ():
         print(f"note: {line}", file=sys.stderr)
     return Exit.OK

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from segharness.cli import Exit
+from segharness.cli import Exit, emit
 from segharness.errors import UsageError
 from segharness.plugins import PluginHost
 from segharness.report import VIEWS, read_report
 from segharness.report.console import show
 from segharness.specs import ReporterSpec, load
-from segharness.store.atomic import write_atomic
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,13 +33,7 @@ def execute(args: argparse.Namespace) -> int:
         return Exit.OK
     spec = _reporter(args.host, args.format, args.output)
     text: str = load(spec.render)(report)
-    if args.output is None:
-        sys.stdout.write(text)
-    else:
-        try:
-            write_atomic(args.output, text.encode())
-        except OSError as error:
-            raise UsageError(f"{args.output}: cannot be written: {error.strerror}") from error
+    emit(text, args.output)
     return Exit.OK
 
 

@@ -25,7 +25,6 @@ CELLS = ("AP", "mask_mIoU", "PQ")
 LOWER_IS_BETTER = ("CD", "rCD", "rCD_pooled")
 BETTER, WORSE, SAME = "better", "worse", "not distinguishable"
 
-
 NO_INTERVAL = Interval()
 
 
@@ -36,6 +35,7 @@ class Side:
     Attributes:
         model: its id.
         shown: what it is called beside the other.
+        rows: its numbers over whole splits, by what they are of.
         samples: their values on the resamples.
         references: a digest of the APs of every reference, by its name.
         sets: what averages run over, by data set and condition in results.
