@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from segharness.errors import DataError
@@ -27,46 +28,51 @@ class Shard:
 
 @dataclass(frozen=True)
 class OpenDataset:
-    """A data set that was opened, with the images that the suite takes of it."""
+    """A data set that was opened, with the images that the suite takes of it.
+
+    `renumbered` are the kinds of ground truth, of those asked for, in which annotations were given other ids.
+    """
 
     entry: DatasetEntry
     dataset: Dataset
     samples: Sequence[Sample]
+    renumbered: set[str] = field(default_factory=set, compare=False, repr=False)
+    _truths: dict[str, dict[str, Any] | None] = field(default_factory=dict, compare=False, repr=False)
 
     def ground_truth(self, kind: str) -> dict[str, Any] | None:
         """Return the ground truth of the images that the suite takes, or None where there is none of that kind.
 
         An annotation with the id 0, which pycocotools takes for unmatched, or below, gets a free one, everywhere the same.
+        The data set is asked once, for making a ground truth may mean decoding or drawing it.
 
         Raises:
             DataError: two annotations or two categories have one id.
         """
-        try:
-            content = self.dataset.ground_truth(kind)
-        except KeyError:
-            return None
-        ids = {sample.image_id for sample in self.samples}
-        given = [annotation["id"] for annotation in content["annotations"]]
-        if len(set(given)) < len(given):
-            twice = next(id for id in given if given.count(id) > 1)
-            raise DataError(f"data set `{self.entry.id}`: two annotations ({kind}) have the id {twice}")
-        categories = [category["id"] for category in content["categories"]]
-        if len(set(categories)) < len(categories):
-            raise DataError(f"data set `{self.entry.id}`: two categories ({kind}) have one id")
-        free = itertools.count(max(given, default=0) + 1)
-        return {
-            **content,
-            "images": [image for image in content["images"] if image["id"] in ids],
-            "annotations": [
-                {"iscrowd": 0, **a, "id": a["id"] if a["id"] > 0 else next(free)}
-                for a in content["annotations"]
-                if a["image_id"] in ids
-            ],
-        }
+        if kind not in self._truths:
+            try:
+                content = self.dataset.ground_truth(kind)
+            except KeyError:
+                self._truths[kind] = None
+            else:
+                self._truths[kind] = self._restricted(kind, content)
+        return self._truths[kind]
 
-    def renumbers(self, kind: str) -> bool:
-        """Return whether `ground_truth` gives an annotation another id than the data set does."""
-        return any(a["id"] <= 0 for a in self.dataset.ground_truth(kind)["annotations"])
+    def _restricted(self, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        ids = {sample.image_id for sample in self.samples}
+        for name in ("annotations", "categories"):
+            counts = Counter(item["id"] for item in content[name])
+            if twice := [id for id, count in counts.items() if count > 1]:
+                raise DataError(f"data set `{self.entry.id}`: two {name} ({kind}) have the id {twice[0]}")
+        free = itertools.count(max((a["id"] for a in content["annotations"]), default=0) + 1)
+        found = []
+        for annotation in content["annotations"]:
+            if annotation["image_id"] in ids:
+                found.append({"iscrowd": 0, **annotation})
+                if annotation["id"] <= 0:
+                    found[-1]["id"] = next(free)
+                    self.renumbered.add(kind)
+        images = [image for image in content["images"] if image["id"] in ids]
+        return {**content, "images": images, "annotations": found}
 
     @property
     def shards(self) -> list[Shard]:

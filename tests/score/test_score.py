@@ -71,7 +71,7 @@ def test_two_annotations_of_one_id_are_refused():
 def test_two_categories_of_one_id_are_refused():
     content, _ = simple()
     content["categories"][1]["id"] = content["categories"][0]["id"]
-    with pytest.raises(UsageError, match=r"two categories \(instances\) have one id"):
+    with pytest.raises(UsageError, match=r"two categories \(instances\) have the id "):
         ground_truth(opened(content), "instances")
 
 

@@ -220,7 +220,7 @@ class _DatasetScorer:
         key = (spec.ground_truth, *spec.also)
         if key not in self._truths:
             self._truths[key] = ground_truth(self._opened, spec.ground_truth, spec.also)
-            if self._opened.renumbers(spec.ground_truth):
+            if spec.ground_truth in self._opened.renumbered:
                 self._notes.setdefault(f"{self._opened.entry.id}: ground truths with ids of 0 or below were renumbered")
         return self._truths[key]
 

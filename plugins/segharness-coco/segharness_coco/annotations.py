@@ -62,12 +62,12 @@ class Annotations:
         self.content: dict[str, list[dict[str, Any]]] = {key: content[key] for key in _NEEDED}
 
 
-def structure(content: Any) -> Iterator[str]:
-    """Yield what keeps a file from being COCO annotations at all."""
+def structure(content: Any, kinds: Mapping[str, Mapping[str, type]] = _NEEDED) -> Iterator[str]:
+    """Yield what keeps a file from being COCO annotations at all, or what else `kinds` says its lists hold."""
     if not isinstance(content, dict):
-        yield f"holds a JSON {type(content).__name__}, not an object with images, annotations and categories"
+        yield f"holds a JSON {type(content).__name__}, not an object with {', '.join(kinds)}"
         return
-    for key, needed in _NEEDED.items():
+    for key, needed in kinds.items():
         if not isinstance(content.get(key), list):
             yield f"the key `{key}` is missing, or is not a list"
             continue

@@ -15,6 +15,7 @@ from PIL import Image
 from pycocotools import mask as rle
 from segharness import Category, DataError, Sample
 
+from segharness_coco.annotations import structure
 from segharness_coco.dataset import image_samples
 from segharness_coco.names import ALIASES
 
@@ -132,7 +133,7 @@ _NEEDED: dict[str, dict[str, type]] = {
     "annotations": {"image_id": int, "file_name": str, "segments_info": list},
     "categories": {"id": int, "name": str, "isthing": int},
 }
-_SEGMENT: dict[str, type] = {"id": int, "category_id": int}
+_SEGMENT: dict[str, dict[str, type]] = {"segments_info": {"id": int, "category_id": int}}
 _MOST = 20
 
 
@@ -163,27 +164,14 @@ def _problems(content: Any) -> Iterator[str]:
 
 
 def _malformed(content: Any) -> Iterator[str]:
-    """Yield every key that is missing or of another kind."""
-    if not isinstance(content, dict):
-        yield f"holds a JSON {type(content).__name__}, not an object with images, annotations and categories"
+    """Yield every key that is missing or of another kind, and images without size."""
+    found = list(structure(content, _NEEDED))
+    yield from found
+    if found:
         return
-    for key, needed in _NEEDED.items():
-        if not isinstance(content.get(key), list):
-            yield f"the key `{key}` is missing, or is not a list"
-            continue
-        for number, item in enumerate(content[key]):
-            yield from (f"{key}, number {number}: {problem}" for problem in _lacking(item, needed))
-            for segment in item["segments_info"] if key == "annotations" and not list(_lacking(item, needed)) else ():
-                yield from (f"{key}, number {number}, a segment: {problem}" for problem in _lacking(segment, _SEGMENT))
-            if key == "images" and not list(_lacking(item, needed)) and min(item["height"], item["width"]) < 1:
-                yield f"image {item['id']}: height {item['height']}, width {item['width']}"
-
-
-def _lacking(item: Any, needed: Mapping[str, type]) -> Iterator[str]:
-    if not isinstance(item, dict):
-        yield "is no object"
-        return
-    for name, kind in needed.items():
-        value = item.get(name)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            yield f"`{name}` is {value!r:.60}" if name in item else f"lacks `{name}`"
+    for annotation in content["annotations"]:
+        inside = {"segments_info": annotation["segments_info"]}
+        yield from (f"annotation {annotation['file_name']}: {problem}" for problem in structure(inside, _SEGMENT))
+    for image in content["images"]:
+        if min(image["height"], image["width"]) < 1:
+            yield f"image {image['id']}: height {image['height']}, width {image['width']}"

@@ -78,8 +78,8 @@ def test_real_segments_are_the_same_by_both_formats(shared):
     ("change", "message"),
     [
         (lambda c: c.pop("categories"), "the key `categories` is missing"),
-        (lambda c: c["categories"][0].pop("isthing"), "categories, number 0: lacks `isthing`"),
-        (lambda c: c["images"][0].update(height="8"), "images, number 0: `height` is '8'"),
+        (lambda c: c["categories"][0].pop("isthing"), "categories, id 1: lacks `isthing`"),
+        (lambda c: c["images"][0].update(height="8"), "images, id 5: `height` is '8', not a whole number"),
         (lambda c: c["images"][0].update(height=-8), "image 5: height -8, width 10"),
         (lambda c: c["annotations"][0].update(image_id=6), "annotation of image 6: its image is not in the file"),
         (lambda c: c["annotations"].clear(), "image 5 has no annotation"),
@@ -88,8 +88,11 @@ def test_real_segments_are_the_same_by_both_formats(shared):
         (lambda c: segments(c).append(segments(c)[0]), "annotation 5.png: segment 1000 is given 2 times"),
         (lambda c: segments(c)[0].update(category_id=4), "segment 1000: its category 4 is not in the file"),
         (lambda c: segments(c)[0].update(iscrowd="yes"), "segment 1000: iscrowd 'yes' is neither 0 nor 1"),
-        (lambda c: segments(c)[0].update(id=[1]), "annotations, number 0, a segment: `id` is [1]"),
-        (lambda c: segments(c)[0].pop("id"), "a segment: lacks `id`"),
+        (
+            lambda c: segments(c)[0].update(id=[1]),
+            "segments_info, id [1]: `id` is [1], not a whole number",
+        ),
+        (lambda c: segments(c)[0].pop("id"), "annotation 5.png: segments_info, number 0: lacks `id`"),
         (lambda c: c["annotations"][0].update(file_name="6.png"), "1 PNG files are missing, first 6.png"),
     ],
 )
