@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from hotcoco import mask as rle
 from segharness.data import open_dataset
-from segharness.identity import Inputs, digest, protocol_inputs
+from segharness.digests import digest
+from segharness.identity import Inputs, protocol_inputs
 from segharness.plugins import PluginHost
 from segharness.runner.manifest import make_manifest
 from segharness.store import IMAGES, PREDICTIONS, RunFolder, table, write_shard

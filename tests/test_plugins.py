@@ -150,6 +150,7 @@ def test_modules_of_a_folder_are_forgotten(tmp_path):
         lambda: ModelSpec("a/b", 3),
         lambda: ModelSpec("a/b", "a.b:c", tags="x"),
         lambda: ModelSpec("a/b", "a.b:c", weights="maybe"),
+        lambda: ModelSpec("a/b", "a.b:c", weights_file="weights.bin"),
         lambda: CorruptionSpec("x", "a.b:c", severities=()),
         lambda: CorruptionSpec("x", "a.b:c", severities=(0,)),
         lambda: ModelSpec("a/b", "a.b:c", tags=None),

@@ -41,6 +41,7 @@ def segharness_commands() -> Iterable[CommandSpec]:
         ),
         _command("corrupt", "corrupt image files"),
         _command("preview", "draw one image under many corruptions, on one sheet"),
+        _command("sheet", "draw images of a data set with and without their ground truth, on one sheet"),
         _command("export", "write a corrupted copy of a data set"),
         _command("plugins", "list the plugins found, what they offer, and which were left out"),
     ]

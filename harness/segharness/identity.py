@@ -5,9 +5,6 @@ Never in it: device count, paths, batch size, time.
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
@@ -15,34 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from segharness.data import Shard
+from segharness.digests import digest, file_digest
 from segharness.plugins import BESIDE_SUITE, PluginHost
 from segharness.records import Condition
 from segharness.specs import CorruptionSpec, MixtureSpec, ModelSpec, Option
 from segharness.suite import ModelEntry, Suite
 from segharness.suite.local import sources
+from segharness.weights import weights_of
 
 VERSION = 1
-
-
-def digest(inputs: Any) -> str:
-    """Return 128 bits of BLAKE2b over the canonical JSON of `inputs`, as hex."""
-    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file, as hex."""
-    stat = path.stat()
-    return _file_digest(str(path), stat.st_mtime_ns, stat.st_size)
-
-
-@functools.lru_cache(maxsize=256)
-def _file_digest(path: str, _mtime: int, _size: int) -> str:
-    with Path(path).open("rb") as file:
-        state = hashlib.sha256()
-        while block := file.read(1 << 20):
-            state.update(block)
-        return state.hexdigest()
 
 
 def source_digest(file: Path) -> str:
@@ -53,7 +31,8 @@ def source_digest(file: Path) -> str:
 
 def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost) -> dict[str, Any]:
     """Return what of a model decides its predictions on a data set: spec, options, weights, local source."""
-    inputs: dict[str, Any] = {"weights": file_digest(Path(entry.weights)) if entry.weights else None}
+    weights = Path(entry.weights) if entry.weights else None
+    inputs: dict[str, Any] = {}
     known: Mapping[str, Option] = {}
     if (local := entry.local) is not None:
         inputs["source"] = source_digest(local[0])
@@ -61,8 +40,10 @@ def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost) -> dict[str,
     elif (spec := host.find(entry.model, ModelSpec)) is not None:
         inputs["name"], inputs["version"], known = spec.name, spec.version, spec.options
         inputs |= _source_of(spec, host)
+        weights = weights_of(spec, entry.weights)
     else:
         inputs["name"] = entry.model
+    inputs["weights"] = file_digest(weights) if weights else None
     inputs["options"] = _by_content(entry.options_on(dataset), known)
     return inputs
 

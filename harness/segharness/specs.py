@@ -75,8 +75,10 @@ class ModelSpec:
     `factory(**options)` returns a `Model`; a parameter named `device` gets the worker's device (``"cpu"``, ``"cuda:0"``),
     a parameter named `weights` the suite's weights file. `version` changes when the same options begin to give other
     predictions. `weights` says whether a suite gives a weights file: ``"none"``, ``"optional"`` or ``"required"``;
-    `weights_digest` is the sha256 that it must have. `metadata` is free: backbone, normalisation ... `tail` names the option
-    that the rest of a longer name gives: with it ``coco-results/DIR`` is the model `coco-results` on that folder.
+    `weights_file` is one that comes with the plugin, ``"package:path/in/it"``, used when a suite gives none.
+    `weights_digest` is the sha256 of that file or, without it, of the one that a suite must give. `metadata` is free:
+    backbone, normalisation ... `tail` names the option that the rest of a longer name gives: with it ``coco-results/DIR`` is
+    the model `coco-results` on that folder.
     """
 
     name: str
@@ -87,6 +89,7 @@ class ModelSpec:
     tags: tuple[str, ...] = ()
     version: str = "1"
     weights: str = "none"
+    weights_file: str | None = None
     weights_digest: str | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -98,6 +101,8 @@ class ModelSpec:
             raise PluginError(f"ModelSpec `{self.name}`: its tail `{self.tail}` is none of its options")
         if self.weights not in ("none", "optional", "required"):
             raise PluginError(f"ModelSpec `{self.name}`: weights is {self.weights!r}, not none, optional or required")
+        if self.weights_file is not None and not re.fullmatch(r"[\w.]+:[^:]+", self.weights_file):
+            raise PluginError(f"ModelSpec `{self.name}`: weights_file is {self.weights_file!r}, not 'package:file'")
 
 
 @dataclass(frozen=True)

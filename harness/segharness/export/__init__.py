@@ -1,7 +1,18 @@
-"""Corrupted images as files: one by one, as a contact sheet, as a copy of a data set."""
+"""Images as files: corrupted ones, contact sheets, copies of a data set."""
 
 from segharness.export.copy import Copy, CopyOutcome, copy_dataset
 from segharness.export.files import read_image, write_png
+from segharness.export.overlay import Picture, overlay, overlay_sheet
 from segharness.export.sheet import contact_sheet
 
-__all__ = ["Copy", "CopyOutcome", "contact_sheet", "copy_dataset", "read_image", "write_png"]
+__all__ = [
+    "Copy",
+    "CopyOutcome",
+    "Picture",
+    "contact_sheet",
+    "copy_dataset",
+    "overlay",
+    "overlay_sheet",
+    "read_image",
+    "write_png",
+]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeGuard
 
 from segharness.errors import UsageError
-from segharness.identity import file_digest
 from segharness.plugins import PluginHost, import_file
 from segharness.records import Model, Recalled
 from segharness.runner.foreign import ForeignModel
 from segharness.specs import ModelSpec, load
 from segharness.suite import ModelEntry
+from segharness.weights import problem_with, weights_of
 
 
 def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -> Model | Recalled:
@@ -27,14 +26,17 @@ def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -
     if entry.python is not None and entry.local is not None:
         return ForeignModel(entry.python, entry.local, options, entry.weights, device)
     factory: Callable[..., Any]
+    weights = entry.weights
     if entry.local is not None:
         file, function = entry.local
         factory = getattr(import_file(file), function)
     else:
         spec = host.get(entry.model, ModelSpec)
-        _check_weights(spec, entry)
+        if (problem := problem_with(spec, weights)) is not None:
+            raise UsageError(problem)
+        weights = str(weights_of(spec, weights) or "") or None
         factory = load(spec.factory)
-    model = factory(**options, **engine_arguments(factory, options, device, entry.weights))
+    model = factory(**options, **engine_arguments(factory, options, device, weights))
     check_model(model)
     return model  # type: ignore[no-any-return]
 
@@ -67,12 +69,3 @@ def check_model(model: Any) -> None:
     categories = getattr(model, "categories", None)
     if not isinstance(categories, Sequence) or isinstance(categories, str):
         raise UsageError(f"a {type(model).__name__} has no `categories`: a sequence of names, one a label")
-
-
-def _check_weights(spec: ModelSpec, entry: ModelEntry) -> None:
-    if spec.weights_digest and entry.weights:
-        found = file_digest(Path(entry.weights))
-        if found != spec.weights_digest:
-            raise UsageError(
-                f"{entry.weights}: sha256 {found[:16]}..., but `{spec.name}` declares {spec.weights_digest[:16]}..."
-            )

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segharness.data import OpenDataset, open_dataset
+from segharness.digests import digest
 from segharness.errors import PluginError, UsageError
-from segharness.identity import Inputs, digest, protocol_inputs
+from segharness.identity import Inputs, protocol_inputs
 from segharness.plugins import PluginHost
 from segharness.records import Model
 from segharness.runner.devices import cores

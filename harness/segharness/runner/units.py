@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from segharness.data import OpenDataset, Shard
+from segharness.digests import digest
 from segharness.errors import StoreError
-from segharness.identity import Inputs, differences, digest
+from segharness.identity import Inputs, differences
 from segharness.plugins import PluginArguments
 from segharness.store import RunFolder, shard_state
 from segharness.suite import Plan, Suite

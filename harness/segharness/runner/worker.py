@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from segharness.data import OpenDataset, open_dataset
+from segharness.digests import digest
 from segharness.errors import SegharnessError, UsageError
-from segharness.identity import digest
 from segharness.plugins import PluginHost, forget_folder
 from segharness.records import Model, Recalled
 from segharness.runner.border import Labels

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from segharness.data import OpenDataset
+from segharness.digests import digest
 from segharness.errors import StoreError
-from segharness.identity import Inputs, digest
+from segharness.identity import Inputs
 from segharness.store import RunFolder, read_shard
 
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segharness.data import OpenDataset, open_dataset
+from segharness.digests import digest
 from segharness.errors import StoreError, UsageError, nearest
-from segharness.identity import Inputs, digest
+from segharness.identity import Inputs
 from segharness.plugins import PluginHost
 from segharness.records import Condition
 from segharness.score.cells import CellPredictions, read_cell

@@ -10,8 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from segharness.digests import digest
 from segharness.errors import UsageError
-from segharness.identity import Inputs, differences, digest, protocol_inputs
+from segharness.identity import Inputs, differences, protocol_inputs
 from segharness.store import manifest_of, read_results
 from segharness.store.samples import NAMES, read_samples
 from segharness.suite import StoredReference, Suite

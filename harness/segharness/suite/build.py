@@ -28,6 +28,7 @@ from segharness.suite.suite import (
     StoredReference,
     Suite,
 )
+from segharness.weights import problem_with
 
 
 def build(root: Node, shown: str, file: Path, host: PluginHost, problems: list[str], written: Collection[str]) -> Suite:
@@ -238,6 +239,12 @@ class _Builder:
             self._complain(node, f"model `{spec.name}` needs `weights:`, a file")
         if given is not None and spec.weights == "none":
             self._complain(given, f"model `{spec.name}` takes no `weights`")
+            return
+        path = self._path(given) if given else None
+        if (path is None or path.is_file()) and (
+            problem := problem_with(spec, str(path) if path else None)
+        ) is not None:
+            self._complain(given or node, problem)
 
     @staticmethod
     def _all_options(node: Node) -> list[Mapping[str, Node]]:
