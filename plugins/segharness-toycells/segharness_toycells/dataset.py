@@ -1,4 +1,4 @@
-"""``toycells/test`` and ``toycells/quick``: the toy problem as a data set without files."""
+"""``toycells/train``, ``test`` and ``quick``: the toy problem as a data set without files."""
 
 from __future__ import annotations
 
@@ -9,35 +9,48 @@ from typing import Any
 
 import numpy as np
 from pycocotools import mask as rle
-from segharness import Category, Sample
+from segharness import Category, Sample, UsageError
 
+from segharness_toycells.enlarged import checked, enlarged
 from segharness_toycells.scene import SIZE, Scene, make_scene
 
-VERSION = 1
+VERSION = 2
 """Changes whenever pixels or masks change."""
 
-_TEST_SEED = 2
-_TEST_IMAGES = 2000
-_QUICK_IMAGES = 64
+_LARGEST = 16
+TRAIN_SEED, _TEST_SEED, _VALIDATION_SEED = 1, 2, 3
+_TRAIN_IMAGES, _TEST_IMAGES, _QUICK_IMAGES = 10_000, 2000, 64
 
 
 class ToyCells:
-    """The first `count` images of a split; image ids count from 1."""
+    """The first `count` images of a split; image ids count from 1.
+
+    Args:
+        seed: of the split.
+        count: how many images.
+        enlarged: each pixel is a square of so many along a side.
+
+    Raises:
+        UsageError: `enlarged` is no whole number from 1 to 16.
+    """
 
     categories: Sequence[Category] = (Category(1, "cell", ("bacterium", "object")),)
     shard_size = 32
 
-    def __init__(self, seed: int, count: int) -> None:
-        self._seed, self._count = seed, count
-        self.digest = hashlib.sha256(f"toycells:{VERSION}:{seed}:{count}".encode()).hexdigest()
+    def __init__(self, seed: int, count: int, enlarged: int = 1) -> None:
+        if checked("enlarged", enlarged) > _LARGEST:
+            raise UsageError(f"option enlarged is {enlarged}; images are enlarged at most {_LARGEST} times")
+        self._seed, self._count, self._times = seed, count, enlarged
+        self.side = SIZE * enlarged
+        self.digest = hashlib.sha256(f"toycells:{VERSION}:{seed}:{count}:{enlarged}".encode()).hexdigest()
 
     def scene(self, image_id: int) -> Scene:
-        """Return an image with its masks."""
+        """Return an image with its masks, before it is enlarged."""
         return make_scene(self._seed, image_id - 1)
 
     def samples(self) -> Sequence[Sample]:
         return [
-            Sample(i, functools.partial(_pixels, self._seed, i - 1), SIZE, SIZE, f"toycells {i}")
+            Sample(i, functools.partial(_pixels, self._seed, i - 1, self._times), self.side, self.side, f"toycells {i}")
             for i in range(1, self._count + 1)
         ]
 
@@ -51,35 +64,45 @@ class ToyCells:
             raise KeyError(kind)
         annotations: list[dict[str, Any]] = []
         for image_id in range(1, self._count + 1):
-            masks = np.asfortranarray(self.scene(image_id).masks.transpose(1, 2, 0)).astype(np.uint8)
-            for encoded in rle.encode(masks):
+            masks = enlarged(self.scene(image_id).masks, self._times, (1, 2)).transpose(1, 2, 0)
+            for encoded in rle.encode(np.asfortranarray(masks, dtype=np.uint8)):
                 annotations.append(
                     {
                         "id": len(annotations) + 1,
                         "image_id": image_id,
                         "category_id": 1,
                         "iscrowd": 0,
-                        "segmentation": {"size": [SIZE, SIZE], "counts": encoded["counts"].decode()},
+                        "segmentation": {"size": [self.side, self.side], "counts": encoded["counts"].decode()},
                         "area": float(rle.area(encoded)),
                         "bbox": rle.toBbox(encoded).tolist(),
                     }
                 )
         return {
-            "images": [{"id": i, "height": SIZE, "width": SIZE} for i in range(1, self._count + 1)],
+            "images": [{"id": i, "height": self.side, "width": self.side} for i in range(1, self._count + 1)],
             "annotations": annotations,
             "categories": [{"id": 1, "name": "cell"}],
         }
 
 
-def _pixels(seed: int, index: int) -> Any:
-    return make_scene(seed, index).pixels
+def _pixels(seed: int, index: int, times: int) -> Any:
+    return enlarged(make_scene(seed, index).pixels, times, (0, 1))
 
 
-def test() -> ToyCells:
+def train(enlarged: int = 1) -> ToyCells:
+    """The 10000 training images."""
+    return ToyCells(TRAIN_SEED, _TRAIN_IMAGES, enlarged)
+
+
+def validation(count: int) -> ToyCells:
+    """Images that are neither trained nor tested on."""
+    return ToyCells(_VALIDATION_SEED, count)
+
+
+def test(enlarged: int = 1) -> ToyCells:
     """The 2000 test images."""
-    return ToyCells(_TEST_SEED, _TEST_IMAGES)
+    return ToyCells(_TEST_SEED, _TEST_IMAGES, enlarged)
 
 
-def quick() -> ToyCells:
+def quick(enlarged: int = 1) -> ToyCells:
     """The first 64 of them."""
-    return ToyCells(_TEST_SEED, _QUICK_IMAGES)
+    return ToyCells(_TEST_SEED, _QUICK_IMAGES, enlarged)

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from segharness import DatasetSpec, ModelSpec, hookimpl
+from segharness import DatasetSpec, ModelSpec, Option, hookimpl
 
 _PAPER = "https://arxiv.org/abs/1909.07829"
+_OPTIONS = {"enlarged": Option("each pixel is a square of so many along a side; 1")}
+_SHRINK = {"shrink": Option("an image is shrunk so many times first: 4 for toycells/...,enlarged=4; 1")}
+_SPLITS = {
+    "train": "AdaptIS's toy problem: 10000 images, generated",
+    "test": "its 2000 test images",
+    "quick": "the first 64 images of toycells/test",
+}
 
 
 @hookimpl
 def segharness_datasets() -> list[DatasetSpec]:
     return [
-        DatasetSpec("toycells/test", "segharness_toycells.dataset:test", "AdaptIS's toy problem: 2000 images, generated",
-                    licence="Apache-2.0", homepage=_PAPER, tags=("toy",)),
-        DatasetSpec("toycells/quick", "segharness_toycells.dataset:quick", "the first 64 images of toycells/test",
-                    licence="Apache-2.0", homepage=_PAPER, tags=("toy",)),
+        DatasetSpec(f"toycells/{split}", f"segharness_toycells.dataset:{split}", description, licence="Apache-2.0",
+                    homepage=_PAPER, tags=("toy",), options=_OPTIONS)
+        for split, description in _SPLITS.items()
     ]  # fmt: skip
+
+
+_SEGMENTERS = {
+    "threshold": "Otsu's threshold and connected components",
+    "watershed": "Otsu's threshold and a watershed from the distance transform",
+}
 
 
 @hookimpl
 def segharness_models() -> list[ModelSpec]:
     return [
-        ModelSpec("toycells/threshold", "segharness_toycells.segmenters:Threshold",
-                  "Otsu's threshold and connected components", "Apache-2.0", tags=("toy", "classical")),
-        ModelSpec("toycells/watershed", "segharness_toycells.segmenters:Watershed",
-                  "Otsu's threshold and a watershed from the distance transform", "Apache-2.0", tags=("toy", "classical")),
+        ModelSpec(f"toycells/{name}", f"segharness_toycells.segmenters:{name.title()}", description, "Apache-2.0",
+                  tags=("toy", "classical"), options=_SHRINK)
+        for name, description in _SEGMENTERS.items()
     ]  # fmt: skip

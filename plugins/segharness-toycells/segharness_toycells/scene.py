@@ -3,24 +3,36 @@
 96x96 pixels, 8 to 22 cells, blue with a red boundary, slightly varied in size, placed and turned at random; a random blur
 and high-frequency noise over the whole image (AdaptIS, section on the toy data set). An image depends on its split's seed
 and its index alone.
+
+Draws are whole numbers, and floats meet only ``+ - * /`` and square roots, element by element, from tables of rounded
+values: what every processor computes alike. That is why no sine, logarithm or matrix product is taken on the way.
 """
 
 from __future__ import annotations
 
+import functools
+import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 SIZE = 96
 CELLS = (8, 22)
-_LENGTH, _RADIUS = (11.0, 17.0), (3.6, 4.8)
+LEAST_VISIBLE = 0.3
+"""No cell is laid where less than this share of another, or of itself, would stay visible."""
+
+_LENGTH, _RADIUS = (11.0, 17.0), (3.6, 4.8)  # of a capsule: its axis, and the distance from it
 _BOUNDARY = 1.4
-_LEAST_VISIBLE = 0.3
-_TRIES = 200
 _BACKGROUND, _BODY, _EDGE = (np.array(c, dtype=np.float64) for c in ((24, 24, 28), (48, 80, 208), (208, 48, 56)))
-_BLUR, _NOISE = (0.3, 0.9), (4.0, 14.0)
+_BLUR, _NOISE = (0.3, 0.9), (4.0, 14.0)  # standard deviations: pixels, levels
+
+_MARGIN = 16  # the canvas reaches further than the image, so that no window is cut
+_WINDOW = 28
+_BATCH, _BATCHES = 40, 5
+_TAPS = 4
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -40,49 +52,105 @@ def make_scene(seed: int, index: int) -> Scene:
     """Return the image of a seed and an index; any image alone, the same everywhere."""
     rng = np.random.Generator(np.random.Philox(key=(seed << 64) | index))
     wanted = int(rng.integers(CELLS[0], CELLS[1] + 1))
-    owner = np.full((SIZE, SIZE), -1)
-    depths: list[npt.NDArray[np.float64]] = []
-    areas: list[int] = []
-    for _ in range(_TRIES):
-        depth = _cell(rng)
-        covered = np.where(depth > 0, len(depths), owner)
-        visible = np.bincount(covered[covered >= 0], minlength=len(depths) + 1)
-        if all(visible[i] >= _LEAST_VISIBLE * area for i, area in enumerate([*areas, int((depth > 0).sum())])):
-            owner = covered
-            depths.append(depth)
-            areas.append(int((depth > 0).sum()))
-        if len(depths) == wanted:
-            break
-    pixels = np.tile(_BACKGROUND, (SIZE, SIZE, 1))
-    for depth in depths:
-        cover = np.clip(depth + 0.5, 0, 1)[..., None]
-        body = np.clip(depth - _BOUNDARY + 0.5, 0, 1)[..., None]
-        pixels += cover * (body * _BODY + (1 - body) * _EDGE - pixels)
-    pixels = _blurred(pixels, rng.uniform(*_BLUR)) + rng.uniform(*_NOISE) * rng.standard_normal(pixels.shape)
-    masks = owner[None] == np.arange(len(depths))[:, None, None]
+    canvas = _Canvas()
+    for _ in range(_BATCHES):
+        for corner, depth in _cells(rng, _BATCH):
+            if canvas.count < wanted:
+                canvas.lay(corner, depth)
+    pixels = _blurred(canvas.pixels, _between(rng, *_BLUR)) + _between(rng, *_NOISE) * _noise(rng)
+    masks = canvas.owner[None] == np.arange(canvas.count)[:, None, None]
     return Scene(np.clip(np.rint(pixels), 0, 255).astype(np.uint8), masks)
 
 
-def _cell(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Return how far inside a new cell (a capsule) every pixel lies, in pixels; negative outside."""
-    centre = rng.uniform(2, SIZE - 2, 2)
-    angle, length, radius = rng.uniform(0, np.pi), rng.uniform(*_LENGTH), rng.uniform(*_RADIUS)
-    along = np.array([np.sin(angle), np.cos(angle)])
-    y, x = np.mgrid[:SIZE, :SIZE] + 0.5
-    offset = np.stack([y - centre[0], x - centre[1]], axis=-1)
-    position = np.clip(offset @ along, -length / 2, length / 2)
-    gap = offset - position[..., None] * along
-    inside: npt.NDArray[np.float64] = radius - np.sqrt((gap * gap).sum(axis=-1))
-    return inside
+class _Canvas:
+    """What is laid so far: colours, and whose cell every pixel is (-1: none)."""
+
+    def __init__(self) -> None:
+        side = SIZE + 2 * _MARGIN
+        self._pixels = np.tile(_BACKGROUND, (side, side, 1))
+        self._owner = np.full((side, side), -1)
+        self._areas: list[int] = []
+        self._visible = np.zeros(CELLS[1] + 1, dtype=np.int64)
+
+    @property
+    def count(self) -> int:
+        return len(self._areas)
+
+    @property
+    def pixels(self) -> Floats:
+        return self._pixels[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+
+    @property
+    def owner(self) -> npt.NDArray[np.int64]:
+        return self._owner[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+
+    def lay(self, corner: tuple[int, int], depth: Floats) -> None:
+        """Lay a cell on top of the others, unless one of them would be hidden too far."""
+        window = tuple(slice(start + _MARGIN, start + _MARGIN + _WINDOW) for start in corner)
+        inside = [(at >= 0) & (at < SIZE) for at in (np.arange(_WINDOW) + start for start in corner)]
+        covered = (depth > 0) & inside[0][:, None] & inside[1]
+        area = int(covered.sum())
+        hidden = np.bincount(self._owner[window][covered] + 1, minlength=len(self._visible) + 1)[1:]
+        left = self._visible - hidden
+        whole = (depth > 0).sum()
+        if area < LEAST_VISIBLE * whole or any(left[i] < LEAST_VISIBLE * a for i, a in enumerate(self._areas)):
+            return
+        self._owner[window][covered] = self.count
+        self._visible = left
+        self._visible[self.count] = area
+        self._areas.append(area)
+        cover = np.clip(depth + 0.5, 0, 1)[..., None]
+        body = np.clip(depth - _BOUNDARY + 0.5, 0, 1)[..., None]
+        below = self._pixels[window]
+        self._pixels[window] = below + cover * (body * _BODY + (1 - body) * _EDGE - below)
 
 
-def _blurred(pixels: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.float64]:
-    taps = np.arange(-4, 5)
-    weights = np.exp(-(taps**2) / (2 * sigma**2))
-    weights /= weights.sum()
+def _cells(rng: np.random.Generator, count: int) -> list[tuple[tuple[int, int], Floats]]:
+    """Return cells (capsules): where their window begins, and how far inside the cell each of its pixels lies, in pixels."""
+    centre = 2 + (SIZE - 4) * _share(rng, (count, 2))
+    along = _directions()[rng.integers(0, len(_directions()), count)]
+    length, radius = _between(rng, *_LENGTH, (count, 1, 1)), _between(rng, *_RADIUS, (count, 1, 1))
+    corner = np.floor(centre).astype(np.int64) - _WINDOW // 2
+    at = corner[:, :, None] + (np.arange(_WINDOW) + 0.5) - centre[:, :, None]
+    y, x = at[:, 0, :, None], at[:, 1, None, :]
+    dy, dx = along[:, 0, None, None], along[:, 1, None, None]
+    position = np.clip(y * dy + x * dx, -length / 2, length / 2)
+    gap_y, gap_x = y - position * dy, x - position * dx
+    depth = radius - np.sqrt(gap_y * gap_y + gap_x * gap_x)
+    return [((int(top), int(left)), one) for (top, left), one in zip(corner, depth, strict=True)]
+
+
+@functools.cache
+def _directions() -> Floats:
+    """Return the directions a cell may lie in: (512, 2), rounded so that no machine's last bit shows."""
+    angles = [math.pi * k / 512 for k in range(512)]
+    return np.round(np.array([(math.sin(a), math.cos(a)) for a in angles]) * 4096) / 4096
+
+
+def _share(rng: np.random.Generator, shape: tuple[int, ...] = ()) -> Floats:
+    return (rng.integers(0, 1 << 16, shape) + 0.5) / (1 << 16)
+
+
+def _between(rng: np.random.Generator, low: float, high: float, shape: tuple[int, ...] = ()) -> Floats:
+    return low + (high - low) * _share(rng, shape)
+
+
+def _noise(rng: np.random.Generator) -> Floats:
+    """Return white noise (96, 96, 3) of variance 1: sums of 8 random bytes, nearly normal."""
+    words = rng.integers(0, 1 << 64, SIZE * SIZE * 3, dtype=np.uint64).astype("<u8", copy=False)
+    sums = words.view(np.uint8).reshape(SIZE, SIZE, 3, 8).sum(axis=-1, dtype=np.int64)
+    return (sums - 8 * 127.5) / math.sqrt(8 * (256**2 - 1) / 12)
+
+
+def _blurred(pixels: Floats, sigma: Floats) -> Floats:
+    """Return the image under a Gaussian of `sigma` pixels; the border is repeated."""
+    weights = np.exp(-(np.arange(-_TAPS, _TAPS + 1.0) ** 2) / (2 * sigma**2))
+    weights = np.round(weights / weights.sum() * (1 << 24)) / (1 << 24)
     for axis in (0, 1):
-        width: list[Any] = [(0, 0)] * 3
-        width[axis] = (4, 4)
-        padded = np.pad(pixels, width, mode="edge")
-        pixels = sum(w * np.take(padded, range(t, t + SIZE), axis=axis) for t, w in enumerate(weights))  # type: ignore[assignment]
+        turned = pixels.swapaxes(0, axis)
+        padded = np.concatenate([turned[:1]] * _TAPS + [turned] + [turned[-1:]] * _TAPS)
+        blurred = np.zeros_like(turned)
+        for tap, weight in enumerate(weights):
+            blurred += weight * padded[tap : tap + SIZE]
+        pixels = blurred.swapaxes(0, axis)
     return pixels

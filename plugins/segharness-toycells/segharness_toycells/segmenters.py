@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from segharness import Instances
 
+from segharness_toycells.enlarged import checked, enlarged, shrunk
+
 _LEAST_AREA = 12
 _SHARE = 0.6
 """Of Otsu's threshold: the blurred outline of a cell is part of it."""
@@ -17,25 +19,38 @@ _SHARE = 0.6
 Image = npt.NDArray[np.uint8]
 
 
-class Threshold:
+class Segmenter:
+    """What both share: images in, regions out.
+
+    Args:
+        shrink: so many pixels of an image, along a side, are one of the segmenter's: 4 for images enlarged 4 times.
+    """
+
+    categories: Sequence[str] = ("cell",)
+
+    def __init__(self, shrink: int = 1) -> None:
+        self._shrink = checked("shrink", shrink)
+
+    def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
+        """Return the regions of uint8 RGB images (H, W, 3)."""
+        return [_instances(self._labels(shrunk(image, self._shrink)), self._shrink) for image in images]
+
+    def _labels(self, image: Image) -> npt.NDArray[np.int32]:
+        """Return the number of each pixel's region (H, W); 0 is none."""
+        raise NotImplementedError
+
+
+class Threshold(Segmenter):
     """Otsu's threshold on brightness, then connected components; touching cells become one."""
 
-    categories: Sequence[str] = ("cell",)
-
-    def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
-        return [_instances(cv2.connectedComponents(_bright(image))[1]) for image in images]
+    def _labels(self, image: Image) -> npt.NDArray[np.int32]:
+        return cv2.connectedComponents(_bright(image))[1].astype(np.int32)
 
 
-class Watershed:
+class Watershed(Segmenter):
     """A threshold on colour, divided by a watershed from the peaks of the distance to the cells' red boundaries."""
 
-    categories: Sequence[str] = ("cell",)
-
-    def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
-        return [_instances(self._labels(image)) for image in images]
-
-    @staticmethod
-    def _labels(image: Image) -> npt.NDArray[np.int32]:
+    def _labels(self, image: Image) -> npt.NDArray[np.int32]:
         foreground = _coloured(image)
         smooth = cv2.GaussianBlur(image, (3, 3), 0).astype(np.int16)
         body = ((smooth[..., 2] > smooth[..., 0]) & (foreground > 0)).astype(np.uint8)
@@ -62,8 +77,8 @@ def _coloured(image: Image) -> npt.NDArray[np.uint8]:
     return (colour > _SHARE * level).astype(np.uint8)
 
 
-def _instances(labels: npt.NDArray[np.int32]) -> Instances:
-    """Return every labelled region; its score is how well it fills its smallest turned rectangle, as one cell would."""
+def _instances(labels: npt.NDArray[np.int32], times: int) -> Instances:
+    """Return the labelled regions, enlarged; a score is how well one fills its smallest turned rectangle."""
     masks, boxes, scores = [], [], []
     for label in range(1, int(labels.max()) + 1):
         mask = labels == label
@@ -78,8 +93,8 @@ def _instances(labels: npt.NDArray[np.int32]) -> Instances:
         masks.append(mask)
     count = len(masks)
     return Instances(
-        np.array(boxes, dtype=np.float32).reshape(count, 4),
+        np.array(boxes, dtype=np.float32).reshape(count, 4) * np.float32(times),
         np.array(scores, dtype=np.float32),
         np.zeros(count, dtype=np.int64),
-        np.array(masks, dtype=bool).reshape(count, *labels.shape),
+        enlarged(np.array(masks, dtype=bool).reshape(count, *labels.shape), times, (1, 2)),
     )

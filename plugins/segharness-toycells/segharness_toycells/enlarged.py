@@ -1,0 +1,46 @@
+"""Images whose pixels are squares of several: what corruptions of a fixed size in pixels are measured on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from segharness import UsageError
+
+Image = npt.NDArray[np.uint8]
+
+
+def enlarged(array: npt.NDArray[Any], times: int, axes: tuple[int, int]) -> npt.NDArray[Any]:
+    """Return an array whose pixels along two axes are repeated: squares of `times` x `times`."""
+    for axis in axes:
+        array = array.repeat(times, axis=axis)
+    return array
+
+
+def shrunk(image: Image, times: int) -> Image:
+    """Return the image, uint8 (H, W, 3), with every square of `times` x `times` as one pixel: its mean, rounded.
+
+    Undoes `enlarged` exactly.
+
+    Raises:
+        ValueError: a side is no multiple of `times`.
+    """
+    height, width = image.shape[:2]
+    if height % times or width % times:
+        raise ValueError(f"an image of {width}x{height} cannot be shrunk {times} times; see the option `shrink`")
+    if times == 1:
+        return image
+    return cv2.resize(image, (width // times, height // times), interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+
+def checked(name: str, value: Any, least: int = 1) -> int:
+    """Return an option that is a whole number from `least` on.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if type(value) is not int or value < least:
+        raise UsageError(f"option {name} is {value!r}, not a whole number from {least} on")
+    return value

@@ -1,0 +1,81 @@
+"""Weights files: what is saved is loaded, and what is damaged or another network's is refused."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save
+from segharness import UsageError
+from segharness_toycells.weights import load_weights, save_weights, write_whole
+from torch import nn
+
+
+class Small(nn.Sequential):
+    def __init__(self, width=4):
+        super().__init__(nn.Linear(3, width), nn.BatchNorm1d(width))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    network = Small()
+    network(torch.randn(8, 3, generator=torch.Generator().manual_seed(1)))
+    path = tmp_path / "small.safetensors"
+    save_weights(network, path, "a small one")
+    return network, path
+
+
+def test_what_is_saved_is_loaded_in_half_precision(saved):
+    network, path = saved
+    other = Small()
+    load_weights(other, path)
+    for key, value in network.state_dict().items():
+        found = other.state_dict()[key]
+        assert found.dtype == value.dtype
+        assert torch.equal(found, value.half().float() if value.is_floating_point() else value)
+    assert network.state_dict()["1.num_batches_tracked"] == 1
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.3, 0.999])
+def test_truncated(saved, share):
+    _, path = saved
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(UsageError, match=r"small.safetensors: not a whole safetensors file"):
+        load_weights(Small(), path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("0.bias"), "of another network than Small: it lacks `0.bias`"),
+        (lambda t: t.update({"2.weight": torch.ones(1)}), "of another network than Small: it has `2.weight`"),
+        (lambda t: t.update({"0.bias": torch.ones(5)}), "of another Small: `0.bias` is [5], not [4]"),
+        (lambda t: t["0.bias"].fill_(np.nan), "`0.bias` is not finite"),
+    ],
+)
+def test_of_another_network(saved, change, message):
+    network, path = saved
+    tensors = {key: value.clone() for key, value in network.state_dict().items()}
+    change(tensors)
+    path.write_bytes(save(tensors))
+    with pytest.raises(UsageError, match=re.escape(message)):
+        load_weights(Small(), path)
+
+
+def test_missing_and_pickled(tmp_path):
+    with pytest.raises(UsageError, match="No such file"):
+        load_weights(Small(), tmp_path / "none.safetensors")
+    torch.save(Small().state_dict(), tmp_path / "pickle.pt")
+    with pytest.raises(UsageError, match="not a whole safetensors file"):
+        load_weights(Small(), tmp_path / "pickle.pt")
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    write_whole(tmp_path / "a", b"old")
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(tmp_path / "a", b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_bytes() == b"old"
