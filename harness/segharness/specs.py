@@ -75,7 +75,8 @@ class ModelSpec:
     `factory(**options)` returns a `Model`; a parameter named `device` gets the worker's device (``"cpu"``, ``"cuda:0"``),
     a parameter named `weights` the suite's weights file. `version` changes when the same options begin to give other
     predictions. `weights` says whether a suite gives a weights file: ``"none"``, ``"optional"`` or ``"required"``;
-    `weights_file` is one that comes with the plugin, ``"package:path/in/it"``, used when a suite gives none.
+    `weights_file` is one that comes with the plugin, ``"package:path/in/it"``, used when a suite gives none; the
+    package is a top-level one.
     `weights_digest` is the sha256 of that file or, without it, of the one that a suite must give. `metadata` is free:
     backbone, normalisation ... `tail` names the option that the rest of a longer name gives: with it ``coco-results/DIR`` is
     the model `coco-results` on that folder.
@@ -101,8 +102,12 @@ class ModelSpec:
             raise PluginError(f"ModelSpec `{self.name}`: its tail `{self.tail}` is none of its options")
         if self.weights not in ("none", "optional", "required"):
             raise PluginError(f"ModelSpec `{self.name}`: weights is {self.weights!r}, not none, optional or required")
-        if self.weights_file is not None and not re.fullmatch(r"[\w.]+:[^:]+", self.weights_file):
+        if self.weights_file is not None and not re.fullmatch(r"[A-Za-z_]\w*:[^:]+", self.weights_file):
             raise PluginError(f"ModelSpec `{self.name}`: weights_file is {self.weights_file!r}, not 'package:file'")
+        if self.weights_file is not None and (self.weights_digest is None or self.weights == "required"):
+            raise PluginError(
+                f"ModelSpec `{self.name}`: a weights_file needs its weights_digest, and makes weights optional"
+            )
 
 
 @dataclass(frozen=True)

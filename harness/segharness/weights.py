@@ -40,12 +40,12 @@ def problem_with(spec: ModelSpec, given: str | None) -> str | None:
     path = weights_of(spec, given)
     if path is None or spec.weights_digest is None or (given and spec.weights_file):
         return None
+    advice = "" if given else "; install its plugin again"
     if not path.is_file():
-        return f"the weights of model `{spec.name}` are missing: no file {path}; install its plugin again"
+        return f"the weights of model `{spec.name}` are missing: no file {path}{advice}"
     found = file_digest(path)
     if found == spec.weights_digest:
         return None
-    advice = "; install its plugin again" if spec.weights_file else ""
     return (
         f"the weights of model `{spec.name}` are not the ones it declares: {path} has sha256 {found[:16]}..., "
         f"not {spec.weights_digest[:16]}... (damaged, or of another model){advice}"

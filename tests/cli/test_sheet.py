@@ -29,9 +29,15 @@ def test_a_sheet_shows_images_with_and_without_masks(harness, coco):
         (("--condition", "frog"), "no corruption `frog` (did you mean `fog`?)"),
         (("--width", "9999"), "at most 2000 wide"),
         (("-o", "sheet.jpg"), "the sheet is a PNG; name it sheet.png"),
+        (("-o", "."), "-o: give the sheet a name"),
     ],
 )
 def test_mistakes_about_a_sheet(harness, coco, arguments, message):
     data = "coco/instances,annotations=coco/annotations.json,images=coco/images"
     done = harness("sheet", data, "-o", "sheet.png", *arguments)
     assert done.code == 4 and message in done.err and "Traceback" not in done.err
+
+
+def test_a_sheet_is_not_endless(harness):
+    done = harness("sheet", "toycells/quick", "--count", "64", "--width", "2000", "--columns", "1", "-o", "sheet.png")
+    assert done.code == 4 and "the sheet would be too tall; give more --columns" in done.err

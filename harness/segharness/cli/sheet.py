@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _WIDEST = 2000
 _MOST = 200
+_TALLEST = 65000
+"""Pixels: of a picture, and of the sheet; pictures."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +43,8 @@ def execute(args: argparse.Namespace) -> int:
         raise UsageError(f"--condition {args.condition}: is {len(conditions)} conditions; name one, e.g. fog-3")
     if args.width > _WIDEST or args.count > _MOST:
         raise UsageError(f"a sheet has at most {_MOST} pictures (--count), each at most {_WIDEST} wide (--width)")
+    if not args.out.name:
+        raise UsageError("-o: give the sheet a name, e.g. sheet.png")
     if args.out.suffix.lower() != ".png":
         raise UsageError(f"-o {args.out}: the sheet is a PNG; name it {args.out.with_suffix('.png')}")
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
@@ -51,7 +56,10 @@ def execute(args: argparse.Namespace) -> int:
     samples = dataset.samples[args.first - 1 :]
     if not samples:
         raise UsageError(f"--first {args.first}: {entry.dataset} has {len(dataset.samples)} images")
-    masks = _masks(dataset)
+    tallest = max(sample.height * args.width / sample.width for sample in samples)
+    if 2 * (tallest + 20) * -(-len(samples) // args.columns) > _TALLEST:
+        raise UsageError("the sheet would be too tall; give more --columns, or a smaller --count or --width")
+    masks = _masks(dataset, {sample.image_id: (sample.height, sample.width) for sample in samples})
     [condition] = conditions
     corruptor = Corruptor(args.host, {condition.name: condition}, args.seed)
     pictures = []
@@ -73,16 +81,15 @@ def execute(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _masks(dataset: OpenDataset) -> dict[int, list[object]]:
-    """Return the masks of every image, crowds among them."""
+def _masks(dataset: OpenDataset, sizes: Mapping[int, tuple[int, int]]) -> dict[int, list[object]]:
+    """Return the masks of the images whose sizes are given, crowds among them."""
     from segharness.rle import decoded
 
     truth = dataset.ground_truth("instances")
     if truth is None:
         raise UsageError(f"data set `{dataset.entry.dataset}` has no ground truth of instances")
-    sizes = {sample.image_id: (sample.height, sample.width) for sample in dataset.samples}
     found: dict[int, list[object]] = {image_id: [] for image_id in sizes}
     for annotation in truth["annotations"]:
-        image_id = annotation["image_id"]
-        found[image_id].append(decoded(annotation["segmentation"], *sizes[image_id]) > 0)
+        if (image_id := annotation["image_id"]) in sizes:
+            found[image_id].append(decoded(annotation["segmentation"], *sizes[image_id]) > 0)
     return found

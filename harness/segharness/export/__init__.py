@@ -2,8 +2,8 @@
 
 from segharness.export.copy import Copy, CopyOutcome, copy_dataset
 from segharness.export.files import read_image, write_png
-from segharness.export.overlay import Picture, overlay, overlay_sheet
-from segharness.export.sheet import contact_sheet
+from segharness.export.grid import contact_sheet
+from segharness.export.sheet import Picture, overlay, overlay_sheet
 
 __all__ = [
     "Copy",

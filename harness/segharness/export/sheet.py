@@ -1,65 +1,95 @@
-"""A contact sheet: one image under many conditions, corruptions down, severities across."""
+"""Pictures with their masks drawn in, side by side on a sheet."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+import colorsys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from segharness.records import Condition
-
 if TYPE_CHECKING:
     from segharness.records import Image
 
-_GAP = 4
-_BACKGROUND, _INK, _PALE = (255, 255, 255), (20, 20, 20), (110, 110, 110)
+_GAP = 6
+_BACKGROUND, _INK = (255, 255, 255), (20, 20, 20)
+_FILL = 0.45
+_GOLDEN = 0.618034
 
 
-def contact_sheet(
-    pixels: Image, conditions: Sequence[Condition], corrupted: Callable[[Condition], Image], width: int
-) -> Image:
-    """Return a labelled sheet, uint8 RGB.
+@dataclass(frozen=True)
+class Picture:
+    """One image of the sheet.
+
+    Attributes:
+        label: what stands above it.
+        pixels: uint8 RGB (H, W, 3).
+        masks: bool (N, H, W).
+    """
+
+    label: str
+    pixels: Image
+    masks: Any
+
+
+def overlay(pixels: Image, masks: Any, times: int = 1) -> Image:
+    """Return an image with each mask tinted in a colour of its own and outlined, uint8 RGB (H x times, W x times, 3).
 
     Args:
-        pixels: the image, uint8 RGB (H, W, 3).
-        conditions: in the order of the rows; those of one corruption share a row.
-        corrupted: returns the image under a condition; called from several threads.
-        width: of each picture on the sheet, in pixels.
+        pixels: uint8 RGB (H, W, 3).
+        masks: bool (N, H, W); later ones are drawn over earlier ones.
+        times: pixels are enlarged so many times before outlines of one pixel are drawn.
     """
-    rows = list(dict.fromkeys(c.corruption for c in conditions))
-    severities = sorted({c.severity or 0 for c in conditions})
-    height = max(1, round(width * pixels.shape[0] / pixels.shape[1]))
-    size = max(10, min(16, width // 10))
-    font = ImageFont.load_default(size)
-    margin = _GAP * 3 + int(max(font.getlength(str(name)) for name in [*rows, "original"]))
-    top = size + 3 * _GAP
+    drawn = pixels.repeat(times, axis=0).repeat(times, axis=1).astype(np.float32)
+    for number, mask in enumerate(masks):
+        large = np.asarray(mask, dtype=bool).repeat(times, axis=0).repeat(times, axis=1)
+        colour = np.array(colorsys.hsv_to_rgb(number * _GOLDEN % 1, 0.75, 1.0), dtype=np.float32) * 255
+        drawn[large] += _FILL * (colour - drawn[large])
+        drawn[large & ~_eroded(large)] = colour
+    return np.rint(drawn).astype(np.uint8)
+
+
+def _eroded(mask: Any) -> Any:
+    inside = np.pad(mask, 1)
+    return mask & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
+
+
+def overlay_sheet(pictures: Sequence[Picture], columns: int, width: int) -> Image:
+    """Return a sheet, uint8 RGB: every picture without its masks and, below, with them.
+
+    Args:
+        pictures: in the order of reading.
+        columns: so many side by side.
+        width: of each on the sheet, in pixels; small ones are enlarged a whole number of times, large ones shrunk.
+    """
+    font = ImageFont.load_default(12)
+    cells = [_cell(picture, width) for picture in pictures]
+    heights = [max(cell[0].height for cell in cells[i : i + columns]) for i in range(0, len(cells), columns)]
+    line = 12 + 2 * _GAP
     sheet = PillowImage.new(
         "RGB",
-        (margin + len(severities) * (width + _GAP), top + (len(rows) + 1) * (height + _GAP)),
+        (_GAP + min(columns, len(cells)) * (width + _GAP), sum(line + 2 * (height + _GAP) for height in heights)),
         _BACKGROUND,
     )
     draw = ImageDraw.Draw(sheet)
-
-    def small(picture: Image) -> PillowImage.Image:
-        return PillowImage.fromarray(picture).resize((width, height), PillowImage.Resampling.LANCZOS)
-
-    def place(picture: PillowImage.Image, row: int, column: int) -> None:
-        sheet.paste(picture, (margin + column * (width + _GAP), top + row * (height + _GAP)))
-
-    for column, severity in enumerate(severities):
-        draw.text((margin + column * (width + _GAP), _GAP), f"severity {severity}", _PALE, font)
-    draw.text((_GAP, top + _GAP), "original", _INK, font)
-    place(small(pixels), 0, 0)
-    categories = {c.corruption: c.category or "" for c in conditions}
-    for row, name in enumerate(rows, 1):
-        draw.text((_GAP, top + row * (height + _GAP) + _GAP), str(name), _INK, font)
-        draw.text((_GAP, top + row * (height + _GAP) + 2 * _GAP + size), categories[name], _PALE, font)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for condition, picture in zip(conditions, pool.map(lambda c: small(corrupted(c)), conditions), strict=True):
-            place(picture, 1 + rows.index(condition.corruption), severities.index(condition.severity or 0))
+    top = 0
+    for row, height in enumerate(heights):
+        for column, index in enumerate(range(row * columns, min((row + 1) * columns, len(cells)))):
+            left = _GAP + column * (width + _GAP)
+            draw.text((left, top + _GAP), pictures[index].label, _INK, font)
+            for below, part in enumerate(cells[index]):
+                sheet.paste(part, (left, top + line + below * (height + _GAP)))
+        top += line + 2 * (height + _GAP)
     return np.asarray(sheet)
+
+
+def _cell(picture: Picture, width: int) -> tuple[PillowImage.Image, PillowImage.Image]:
+    """Return a picture without and with its masks, `width` pixels wide."""
+    times = max(1, width // picture.pixels.shape[1])
+    plain, drawn = overlay(picture.pixels, [], times), overlay(picture.pixels, picture.masks, times)
+    size = (width, max(1, round(width * plain.shape[0] / plain.shape[1])))
+    first, second = (PillowImage.fromarray(p).resize(size, PillowImage.Resampling.LANCZOS) for p in (plain, drawn))
+    return first, second

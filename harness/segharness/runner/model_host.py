@@ -46,7 +46,7 @@ def engine_arguments(factory: Callable[..., Any], options: Any, device: str, wei
     given = {"device": device, **({"weights": weights} if weights else {})}
     parameters = inspect.signature(factory).parameters
     if weights and "weights" not in parameters and not _takes_anything(parameters):
-        raise UsageError("the suite gives `weights`, but the model's factory has no parameter of that name")
+        raise UsageError("there are `weights`, but the model's factory has no parameter of that name")
     anything = _takes_anything(parameters)
     return {key: value for key, value in given.items() if (key in parameters or anything) and key not in options}
 
