@@ -11,7 +11,8 @@ import numpy as np
 from pycocotools import mask as rle
 from segharness import Category, Sample, UsageError
 
-from segharness_toycells.enlarged import checked, enlarged
+from segharness_toycells.enlarged import enlarged
+from segharness_toycells.options import checked
 from segharness_toycells.scene import SIZE, Scene, make_scene
 
 VERSION = 2

@@ -7,7 +7,6 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from segharness import UsageError
 
 Image = npt.NDArray[np.uint8]
 
@@ -33,14 +32,3 @@ def shrunk(image: Image, times: int) -> Image:
     if times == 1:
         return image
     return cv2.resize(image, (width // times, height // times), interpolation=cv2.INTER_AREA).astype(np.uint8)
-
-
-def checked(name: str, value: Any, least: int = 1) -> int:
-    """Return an option that is a whole number from `least` on.
-
-    Raises:
-        UsageError: it is not.
-    """
-    if type(value) is not int or value < least:
-        raise UsageError(f"option {name} is {value!r}, not a whole number from {least} on")
-    return value

@@ -4,8 +4,8 @@
 and high-frequency noise over the whole image (AdaptIS, section on the toy data set). An image depends on its split's seed
 and its index alone.
 
-Draws are whole numbers, and floats meet only ``+ - * /`` and square roots, element by element, from tables of rounded
-values: what every processor computes alike. That is why no sine, logarithm or matrix product is taken on the way.
+Draws are whole numbers, and floats meet only ``+ - * /`` and square roots, element by element: what every processor
+computes alike. Sines and exponentials are rounded further than processors differ before anything is made of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy.typing as npt
 SIZE = 96
 CELLS = (8, 22)
 LEAST_VISIBLE = 0.3
-"""No cell is laid where less than this share of another, or of itself, would stay visible."""
+"""No cell is laid where less than this share of another's pixels inside the image, or of its own, would stay visible."""
 
 _LENGTH, _RADIUS = (11.0, 17.0), (3.6, 4.8)  # of a capsule: its axis, and the distance from it
 _BOUNDARY = 1.4

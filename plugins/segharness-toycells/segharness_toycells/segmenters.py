@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from segharness import Instances
 
-from segharness_toycells.enlarged import checked, enlarged, shrunk
+from segharness_toycells.boxes import boxes_of
+from segharness_toycells.enlarged import enlarged, shrunk
+from segharness_toycells.options import checked
 
 _LEAST_AREA = 12
 _SHARE = 0.6
@@ -79,22 +81,17 @@ def _coloured(image: Image) -> npt.NDArray[np.uint8]:
 
 def _instances(labels: npt.NDArray[np.int32], times: int) -> Instances:
     """Return the labelled regions, enlarged; a score is how well one fills its smallest turned rectangle."""
-    masks, boxes, scores = [], [], []
+    masks, scores = [], []
     for label in range(1, int(labels.max()) + 1):
         mask = labels == label
         area = int(mask.sum())
         if area < _LEAST_AREA:
             continue
         rows, columns = np.nonzero(mask)
-        boxes.append([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
         points = np.stack([columns, rows], axis=1).astype(np.float32)
         width, height = cv2.minAreaRect(points)[1]
         scores.append(min(1.0, area / ((width + 1) * (height + 1))))
         masks.append(mask)
     count = len(masks)
-    return Instances(
-        np.array(boxes, dtype=np.float32).reshape(count, 4) * np.float32(times),
-        np.array(scores, dtype=np.float32),
-        np.zeros(count, dtype=np.int64),
-        enlarged(np.array(masks, dtype=bool).reshape(count, *labels.shape), times, (1, 2)),
-    )
+    large = enlarged(np.array(masks, dtype=bool).reshape(count, *labels.shape), times, (1, 2))
+    return Instances(boxes_of(large), np.array(scores, dtype=np.float32), np.zeros(count, dtype=np.int64), large)

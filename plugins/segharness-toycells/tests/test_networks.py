@@ -1,4 +1,4 @@
-"""Weights files: what is saved is loaded, and what is damaged or another network's is refused."""
+"""What networks share: weights files (what is damaged or another network's is refused), and torch's generators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save
 from segharness import UsageError
-from segharness_toycells.weights import load_weights, save_weights, write_whole
+from segharness_toycells.networks.seeding import torch_seeded
+from segharness_toycells.networks.weights import load_weights, save_weights, write_whole
 from torch import nn
 
 
@@ -65,6 +66,15 @@ def test_of_another_network(saved, change, message):
         load_weights(Small(), path)
 
 
+def test_what_half_precision_cannot_hold_is_not_saved(tmp_path):
+    network = Small()
+    with torch.no_grad():
+        network[0].bias[1] = 70_000
+    with pytest.raises(UsageError, match=r"`0.bias` is not finite in half precision"):
+        save_weights(network, tmp_path / "a", "")
+    assert not list(tmp_path.iterdir())
+
+
 def test_missing_and_pickled(tmp_path):
     with pytest.raises(UsageError, match="No such file"):
         load_weights(Small(), tmp_path / "none.safetensors")
@@ -79,3 +89,35 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         write_whole(tmp_path / "a", b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_bytes() == b"old"
+
+
+def draws(device):
+    return torch.rand(3, device=device).tolist()
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here"))],
+)
+def test_torchs_generators_are_seeded_for_a_while_and_then_where_they_were(device):
+    with torch_seeded(7, device):
+        inside = draws(device)
+    with torch_seeded(7, device):
+        assert draws(device) == inside
+    with torch_seeded(8, device):
+        assert draws(device) != inside
+    torch.manual_seed(3)
+    expected = [draws(device), draws(device)]
+    torch.manual_seed(3)
+    first = draws(device)
+    with torch_seeded(7, device):
+        draws(device)
+    assert [first, draws(device)] == expected
+
+
+def test_they_are_restored_when_something_is_raised():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    with pytest.raises(KeyError), torch_seeded(7):
+        raise KeyError
+    assert torch.equal(torch.get_rng_state(), before)

@@ -11,7 +11,7 @@ import torch
 from segharness import Instances, UsageError
 from segharness_toycells.dataset import TRAIN_SEED, validation
 from segharness_toycells.scene import make_scene
-from segharness_toycells.training import Recipe, TrainingImages, main, train
+from segharness_toycells.training import Recipe, TrainingImages, loop, main, train
 from segharness_toycells.training.validation import average_precision
 from torch import nn
 
@@ -111,15 +111,69 @@ def test_a_damaged_checkpoint_is_named(tmp_path, data):
         train(Brightness(), RECIPE, tmp_path / "a", quiet)
 
 
-def test_a_checkpoint_is_not_unpickled(tmp_path):
+def test_a_checkpoint_is_not_unpickled(tmp_path, capsys):
     class Evil:
         def __reduce__(self):
             return (print, ("ran",))
 
     train(Brightness(), RECIPE, tmp_path / "a", quiet)
     torch.save({"network": Evil()}, tmp_path / "a/checkpoint.pt")
-    with pytest.raises(UsageError, match="not a checkpoint of this training"):
+    with pytest.raises(UsageError, match=r"not a checkpoint of this training \(UnpicklingError\)"):
         train(Brightness(), RECIPE, tmp_path / "a", quiet)
+    assert "ran" not in capsys.readouterr().out
+
+
+def test_a_kill_between_the_log_and_the_last_checkpoint_leaves_both_right(tmp_path, monkeypatch):
+    train(Brightness(), RECIPE, tmp_path / "whole", quiet)
+    real, written = loop.write_whole, []
+
+    def dies(path, data):
+        if path.name in ("log.csv", "checkpoint.pt"):
+            written.append(path.name)
+            if len(written) == 6:  # three times each: the last of the six
+                raise KeyboardInterrupt
+        real(path, data)
+
+    monkeypatch.setattr(loop, "write_whole", dies)
+    with pytest.raises(KeyboardInterrupt):
+        train(Brightness(), RECIPE, tmp_path / "killed", quiet)
+    monkeypatch.undo()
+    train(Brightness(), RECIPE, tmp_path / "killed", quiet)
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+
+
+def test_other_versions_and_a_damaged_recipe_are_named(tmp_path):
+    train(Brightness(), RECIPE, tmp_path / "a", quiet)
+    path = tmp_path / "a/recipe.json"
+    recipe = json.loads(path.read_text())
+    path.write_text(json.dumps({**recipe, "software": {**recipe["software"], "torch": "1.0"}}))
+    with pytest.raises(UsageError, match=r"a training with software .*'torch': '1.0'"):
+        train(Brightness(), RECIPE, tmp_path / "a", quiet)
+    for text in ("{", "3"):
+        path.write_text(text)
+        with pytest.raises(UsageError, match=r"recipe.json: not a recipe"):
+            train(Brightness(), RECIPE, tmp_path / "a", quiet)
+
+
+def test_a_gradient_that_is_not_finite_ends_the_training(tmp_path):
+    class Root(Brightness):
+        def loss(self, network, scenes, rng):
+            return {"error": (super().loss(network, scenes, rng)["error"] * 0).sqrt()}
+
+    with pytest.raises(UsageError, match="the gradient is not finite at step 1"):
+        train(Root(), RECIPE, tmp_path / "a", quiet)
+
+
+def test_the_number_of_threads_is_the_recipes_for_the_while(tmp_path):
+    seen, before = [], torch.get_num_threads()
+
+    class Watched(Brightness):
+        def loss(self, network, scenes, rng):
+            seen.append(torch.get_num_threads())
+            return super().loss(network, scenes, rng)
+
+    train(Watched(), Recipe(**{**vars(RECIPE), "threads": before + 1}), tmp_path / "a", quiet)
+    assert set(seen) == {before + 1} and torch.get_num_threads() == before
 
 
 def test_the_rate_rises_and_falls():
@@ -185,11 +239,20 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert json.loads((tmp_path / "trained/brightness/recipe.json").read_text())["seed"] == 7
     assert main("train", tasks, ["one", "--out", "trained/brightness"]) == 4
     assert capsys.readouterr().err.startswith("error: trained/brightness has a training with steps 4, not 6")
-    for wrong in (["three"], ["one", "--steps", "0"], ["one", "--learning-rate", "-1"]):
-        with pytest.raises(SystemExit):
-            main("train", tasks, wrong)
-    assert main("train", {"one": (Brightness(stop_at=3), RECIPE)}, ["--out", "x"]) == 2
-    assert "goes on from" in capsys.readouterr().err
+    assert main("train", tasks, ["one", "--out", "y", "--device", "nonsense"]) == 4
+    assert capsys.readouterr().err.startswith("error: --device nonsense: ")
+    wrong = (
+        [],
+        ["three"],
+        ["one", "--steps", "0"],
+        ["one", "--learning-rate", "-1"],
+        ["one", "--learning-rate", "nan"],
+    )
+    for arguments in wrong:
+        assert main("train", tasks, arguments) == 4
+        assert capsys.readouterr().err.startswith("error: ")
+    assert main("train", {"one": (Brightness(stop_at=3), RECIPE)}, ["one", "--out", "x"]) == 2
+    assert "goes on from the last checkpoint in x" in capsys.readouterr().err
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(tmp_path):

@@ -19,11 +19,17 @@ def save_weights(network: nn.Module, path: Path, about: str) -> None:
         network: whose weights.
         path: the file, written whole or not at all.
         about: a line that the file carries. One, for a second would be written in a random order.
+
+    Raises:
+        UsageError: a weight is not finite, or too large for half precision.
     """
     tensors = {
         name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
         for name, value in network.state_dict().items()
     }
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise UsageError(f"{path}: `{name}` is not finite in half precision")
     write_whole(path, safetensors.torch.save(tensors, {"about": about}))
 
 

@@ -1,6 +1,6 @@
 """What networks of the toy problem are trained with: the same images, the same augmentation, the same loop.
 
-Needs torch (``pip install segharness-toycells[training]``); the data set and the segmenters beside it do not.
+Needs torch (``pip install segharness-toycells[networks]``); the data set and the segmenters beside it do not.
 """
 
 from segharness_toycells.training.command import main

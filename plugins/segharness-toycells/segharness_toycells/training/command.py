@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,36 +22,46 @@ def main(program: str, tasks: Mapping[str, tuple[Task, Recipe]], argv: Sequence[
 
     Args:
         program: how the command is called.
-        tasks: what can be trained, each with the recipe of its shipped weights; the first is the default.
+        tasks: what can be trained, each with its recipe.
         argv: the arguments.
 
     Returns:
         The exit code: 0, or 4 for a mistake, 2 when interrupted.
     """
-    parser = argparse.ArgumentParser(prog=program, description="Train on the toy problem, or go on after a kill.")
-    first, recipe = next(iter(tasks)), next(iter(tasks.values()))[1]
-    if len(tasks) > 1:
-        parser.add_argument("network", choices=list(tasks))
-    parser.add_argument("--out", type=Path, help="folder of checkpoint, log and weights; trained/NETWORK")
+    try:
+        return _main(program, tasks, argv)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 4
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def _main(program: str, tasks: Mapping[str, tuple[Task, Recipe]], argv: Sequence[str] | None) -> int:
+    parser = _Parser(prog=program, description="Train on the toy problem, or go on after a kill.")
+    parser.add_argument("network", choices=list(tasks), help="what to train")
+    parser.add_argument("--out", type=Path, help="folder of checkpoint, log and weights; a folder below trained/")
     for name, kind in (("steps", int), ("batch", int), ("learning-rate", float), ("seed", int), ("threads", int),
                        ("validate-every", int), ("validation-images", int), ("save-every", int)):  # fmt: skip
-        default = getattr(recipe, name.replace("-", "_"))
-        parser.add_argument(f"--{name}", type=kind, help=f"default {default}" if len(tasks) == 1 else None)
+        defaults = [f"{getattr(recipe, name.replace('-', '_'))}" for _, recipe in tasks.values()]
+        parser.add_argument(f"--{name}", type=kind, help=f"default {' or '.join(dict.fromkeys(defaults))}")
+    parser.add_argument("--device", help="default cpu")
     args = parser.parse_args(argv)
-    task, recipe = tasks[getattr(args, "network", first)]
+    task, recipe = tasks[args.network]
     given = {key: value for key, value in vars(args).items() if key not in ("network", "out") and value is not None}
     for key, value in given.items():
-        if (value < (0 if key == "seed" else 1) and key != "learning_rate") or value < 0:
+        too_small = isinstance(value, int) and value < (0 if key == "seed" else 1)
+        if too_small or (isinstance(value, float) and not 0 < value < math.inf):
             parser.error(f"--{key.replace('_', '-')} {value}: must be positive")
     recipe = replace(recipe, **given)
     folder = args.out or Path("trained") / task.name
     try:
         weights = _watched(task, recipe, folder)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 4
     except KeyboardInterrupt:
-        print(f"interrupted; the same command goes on from {folder / 'checkpoint.pt'}", file=sys.stderr)
+        print(f"interrupted; the same command goes on from the last checkpoint in {folder}", file=sys.stderr)
         return 2
     print(weights)
     return 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
+import numpy.typing as npt
 
 from segharness_toycells.dataset import TRAIN_SEED
 from segharness_toycells.scene import Scene, make_scene
@@ -27,7 +30,12 @@ class TrainingImages:
 
     def _index(self, number: int) -> int:
         epoch, place = divmod(number, self._count)
-        return int(generator(self._seed, _ORDER, epoch).permutation(self._count)[place])
+        return int(_order(self._seed, epoch, self._count)[place])
+
+
+@functools.lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, count: int) -> npt.NDArray[np.int64]:
+    return generator(seed, _ORDER, epoch).permutation(count)
 
 
 def generator(seed: int, stream: int, number: int) -> np.random.Generator:

@@ -17,17 +17,19 @@ import torch
 from segharness import Model, UsageError
 from torch import Tensor, nn
 
+from segharness_toycells.dataset import VERSION
+from segharness_toycells.networks.threads import torch_threads
+from segharness_toycells.networks.weights import save_weights, write_whole
 from segharness_toycells.scene import Scene
 from segharness_toycells.training.images import TrainingImages, generator
 from segharness_toycells.training.validation import THRESHOLDS, average_precision
-from segharness_toycells.weights import save_weights, write_whole
 
 _DRAWS = 3  # stream of randomness: what a loss draws
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides the weights, beside the task itself and the machine.
+    """How to train; with the task, the software and the processor it decides the weights.
 
     Attributes:
         steps: how many batches.
@@ -40,6 +42,7 @@ class Recipe:
         validate_every, validation_images: how often AP is taken, on how many images.
         save_every: steps between checkpoints.
         threads: of the processor; sums in another order are other weights.
+        device: ``cpu``, ``cuda`` ...
     """
 
     steps: int
@@ -54,6 +57,7 @@ class Recipe:
     validation_images: int = 64
     save_every: int = 200
     threads: int = 1
+    device: str = "cpu"
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -82,7 +86,8 @@ class Task(Protocol):
 def train(task: Task, recipe: Recipe, folder: Path, report: Callable[[int, str], None]) -> Path:
     """Train, or go on where the folder's checkpoint ends, and return the weights file.
 
-    A training that was killed gives, once continued, the weights and the log it would have given.
+    A training that was killed gives, once continued, the weights and the log it would have given: to the last bit on a
+    processor; on a GPU some of torch's sums have no fixed order.
 
     Args:
         task: what to train.
@@ -91,11 +96,16 @@ def train(task: Task, recipe: Recipe, folder: Path, report: Callable[[int, str],
         report: called with the steps done and a line, empty for none.
 
     Raises:
-        UsageError: the folder has a training by another recipe.
+        UsageError: the folder has a training by another recipe or with other versions, the device is not there, or the loss
+            is not finite.
     """
-    torch.set_num_threads(recipe.threads)
+    with torch_threads(recipe.threads):
+        return _train(task, recipe, folder, report)
+
+
+def _train(task: Task, recipe: Recipe, folder: Path, report: Callable[[int, str], None]) -> Path:
     _claim(folder, task, recipe)
-    network = task.network(recipe.seed)
+    network = _on_device(task.network(recipe.seed), recipe.device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     log = Log()
     checkpoint = folder / "checkpoint.pt"
@@ -114,8 +124,8 @@ def train(task: Task, recipe: Recipe, folder: Path, report: Callable[[int, str],
         elif done % 50 == 0:
             line = log.close(done, done * recipe.batch, recipe.rate(step))
         if done % recipe.save_every == 0 or done == recipe.steps:
+            write_whole(folder / "log.csv", log.text().encode())  # first: what a checkpoint has is not done again
             _save(checkpoint, done, network, optimizer, log)
-            write_whole(folder / "log.csv", log.text().encode())
         report(done, line)
     weights = folder / "weights.safetensors"
     save_weights(network, weights, f"{task.name}, {recipe.steps} steps of {recipe.batch} images, seed {recipe.seed}")
@@ -134,14 +144,23 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = recipe.rate(step)
     losses = task.loss(network, scenes, generator(recipe.seed, _DRAWS, step))
-    total = sum(losses.values(), torch.zeros(()))
+    total = torch.stack(list(losses.values())).sum()
     if not bool(torch.isfinite(total)):
         raise UsageError(f"the loss is not finite at step {step + 1}; a lower --learning-rate may help")
     optimizer.zero_grad(set_to_none=True)
     total.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+    if not bool(torch.isfinite(norm)):
+        raise UsageError(f"the gradient is not finite at step {step + 1}; a lower --learning-rate may help")
     optimizer.step()
     return {"loss": float(total.detach()), **{name: float(value.detach()) for name, value in losses.items()}}
+
+
+def _on_device(network: nn.Module, device: str) -> nn.Module:
+    try:
+        return network.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either for a device that it does not have
+        raise UsageError(f"--device {device}: {str(error).splitlines()[0]}") from error
 
 
 class Log:
@@ -180,10 +199,14 @@ class Log:
 
 
 def _claim(folder: Path, task: Task, recipe: Recipe) -> None:
-    wanted = {"task": task.name, **asdict(recipe)}
+    software = {"torch": torch.__version__, "numpy": np.__version__, "images": VERSION}
+    wanted = {"task": task.name, **asdict(recipe), "software": software}
     path = folder / "recipe.json"
     if path.exists():
-        there = json.loads(path.read_text())
+        try:
+            there = dict(json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{path}: not a recipe; delete the folder, or give another --out") from error
         changed = [key for key in wanted if there.get(key) != wanted[key]]
         if changed:
             key = changed[0]

@@ -1,0 +1,18 @@
+"""Options of data sets and models, checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from segharness import UsageError
+
+
+def checked(name: str, value: Any, least: int = 1) -> int:
+    """Return an option that is a whole number from `least` on.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if type(value) is not int or value < least:
+        raise UsageError(f"option {name} is {value!r}, not a whole number from {least} on")
+    return value
