@@ -11,7 +11,7 @@ from segharness.errors import PluginError
 from segharness.plugins import PluginArguments, PluginHost
 from segharness.specs import CorruptionSpec, ModelSpec
 
-FIRST_PARTY = {"segharness", "coco", "corruptions", "toycells", "yolo"}
+FIRST_PARTY = {"segharness", "adaptis", "coco", "corruptions", "toycells", "toymaskrcnn", "yolo"}
 
 
 def plugin(monkeypatch, name, **hooks):
@@ -150,7 +150,11 @@ def test_modules_of_a_folder_are_forgotten(tmp_path):
         lambda: ModelSpec("a/b", 3),
         lambda: ModelSpec("a/b", "a.b:c", tags="x"),
         lambda: ModelSpec("a/b", "a.b:c", weights="maybe"),
-        lambda: ModelSpec("a/b", "a.b:c", weights_file="weights.bin"),
+        lambda: ModelSpec("a/b", "a.b:c", weights_file="weights.bin", weights_digest="0"),
+        lambda: ModelSpec("a/b", "a.b:c", weights_file="a.b:weights.bin", weights_digest="0"),
+        lambda: ModelSpec("a/b", "a.b:c", weights_file=".x:weights.bin", weights_digest="0"),
+        lambda: ModelSpec("a/b", "a.b:c", weights_file="a:weights.bin"),
+        lambda: ModelSpec("a/b", "a.b:c", weights_file="a:weights.bin", weights_digest="0", weights="required"),
         lambda: CorruptionSpec("x", "a.b:c", severities=()),
         lambda: CorruptionSpec("x", "a.b:c", severities=(0,)),
         lambda: ModelSpec("a/b", "a.b:c", tags=None),

@@ -21,7 +21,7 @@ def test_both_schemas_are_json_schemas():
     jsonschema.Draft202012Validator.check_schema(for_editors())
 
 
-@pytest.mark.parametrize("name", ["robustness.yaml", "coco_yolo.yaml"])
+@pytest.mark.parametrize("name", ["robustness.yaml", "adaptis_toy.yaml", "coco_yolo.yaml"])
 def test_our_suites_are_valid_for_editors(name):
     content = yaml.safe_load((REPOSITORY / "suites" / name).read_text())
     jsonschema.validate(content, for_editors())

@@ -1,0 +1,1 @@
+"""AdaptIS in PyTorch: one point in, one mask out; trained on its toy problem."""

@@ -1,0 +1,129 @@
+"""From masks under points to the instances of an image: greedy, class-agnostic. (AdaptIS, section 3.5)"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+Points = npt.NDArray[np.float32]
+
+Selector = Callable[[Points], Floats]
+"""From points (P, 2), x and y in pixels, to the confidence of their masks at every pixel (P, H, W)."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Of the aggregation.
+
+    Attributes:
+        threshold: T: a pixel is in a mask from this confidence on.
+        overlap: a mask is dropped from this share of it on that is already segmented.
+        iterations: at most so many.
+        least: a mask or a rest of unknown pixels smaller than this is nothing, pixels.
+    """
+
+    threshold: float = 0.5
+    overlap: float = 0.5
+    iterations: int = 40
+    least: int = 10
+
+
+@dataclass(frozen=True)
+class Found:
+    """The instances of an image.
+
+    Attributes:
+        masks: bool (N, H, W); no two share a pixel.
+        scores: float32 (N,): the mean confidence over each mask as it was selected.
+    """
+
+    masks: Bools
+    scores: Floats
+
+
+def aggregate(foreground: Bools, propose: Callable[[Bools], Points], select: Selector, rules: Rules) -> Found:
+    """Return the instances of an image, found one after the other.
+
+    In each iteration `propose` names points that are not known yet; of their masks the one of the highest mean confidence is
+    kept, unless too much of it is segmented already. What it covers is then known. In the end every pixel goes to the
+    mask that is the most confident there.
+
+    Args:
+        foreground: bool (H, W): where objects are at all.
+        propose: from the unknown pixels, bool (H, W), to points (P, 2); none end the search.
+        select: the network.
+        rules: thresholds.
+    """
+    unknown = foreground.copy()
+    owner = np.full(foreground.shape, -1)
+    best = np.zeros(foreground.shape, np.float32)
+    scores: list[float] = []
+    for _ in range(rules.iterations):
+        if unknown.sum() < rules.least:
+            break
+        points = propose(unknown)
+        if not len(points):
+            break
+        confidence, mask, score, point = _most_confident(select(points), points, rules)
+        unknown[_pixel(point, unknown.shape)] = False
+        unknown &= ~mask
+        area = mask.sum()
+        if area < rules.least or (mask & (owner >= 0)).sum() >= rules.overlap * area:
+            continue
+        won = mask & ((owner < 0) | (confidence > best))
+        owner[won] = len(scores)
+        best[won] = confidence[won]
+        scores.append(score)
+    masks = owner[None] == np.arange(len(scores))[:, None, None]
+    kept = masks.any(axis=(1, 2))
+    return Found(masks[kept], np.array(scores, dtype=np.float32)[kept])
+
+
+def _most_confident(confidences: Floats, points: Points, rules: Rules) -> tuple[Floats, Bools, float, Points]:
+    masks = confidences >= rules.threshold
+    means = mean_confidences(confidences, masks)
+    chosen = int(np.argmax(np.where(masks.sum(axis=(1, 2)) >= rules.least, means, -1)))
+    return confidences[chosen], masks[chosen], float(means[chosen]), points[chosen]
+
+
+def mean_confidences(confidences: Floats, masks: Bools) -> Floats:
+    """Return the mean confidence over each mask, float32 (N,); 0 for an empty one. Both are (N, H, W)."""
+    means: Floats = ((confidences * masks).sum(axis=(1, 2)) / np.maximum(masks.sum(axis=(1, 2)), 1)).astype(np.float32)
+    return means
+
+
+def _pixel(point: Points, shape: tuple[int, ...]) -> tuple[int, int]:
+    row, column = int(point[1]), int(point[0])
+    return min(max(row, 0), shape[0] - 1), min(max(column, 0), shape[1] - 1)
+
+
+def random_points(rng: np.random.Generator, count: int) -> Callable[[Bools], Points]:
+    """Return a proposer of `count` unknown pixels at random, each pixel alike."""
+
+    def propose(unknown: Bools) -> Points:
+        rows, columns = np.nonzero(unknown)
+        chosen = rng.choice(len(rows), min(count, len(rows)), replace=False)
+        return _middles(rows[chosen], columns[chosen])
+
+    return propose
+
+
+def best_points(quality: Floats, count: int) -> Callable[[Bools], Points]:
+    """Return a proposer of the `count` unknown pixels of the highest quality, float32 (H, W)."""
+
+    def propose(unknown: Bools) -> Points:
+        ranked = np.where(unknown, quality, -np.inf).ravel()
+        count_here = min(count, int(unknown.sum()))
+        chosen = np.argsort(-ranked, kind="stable")[:count_here]
+        return _middles(*np.divmod(chosen, unknown.shape[1]))
+
+    return propose
+
+
+def _middles(rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> Points:
+    return np.stack([columns, rows], axis=1).astype(np.float32) + np.float32(0.5)

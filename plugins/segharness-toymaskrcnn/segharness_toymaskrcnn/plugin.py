@@ -1,0 +1,36 @@
+"""What this distribution offers to segharness."""
+
+from __future__ import annotations
+
+from segharness import ModelSpec, Option, hookimpl
+
+_DIGESTS = {
+    "bn": "761058adc869136d43e0b6b5765b4bab8ec4e8096212205332eb9d83d40352fb",
+    "gn": "aaa55dc07b130b36d8e8a74332221601464e78eb05949611b3112adfa42245bb",
+}
+_NORMS = {"bn": ("batch", "batch_norm"), "gn": ("group", "group_norm")}
+"""What each network normalises over, and its factory."""
+
+
+@hookimpl
+def segharness_models() -> list[ModelSpec]:
+    return [
+        ModelSpec(
+            f"toymaskrcnn/{norm}",
+            f"segharness_toymaskrcnn.model:{factory}",
+            f"a small Mask R-CNN in {normalisation} norm, trained on the toy problem",
+            licence="Apache-2.0",
+            paper="https://arxiv.org/abs/1703.06870",
+            tags=("toy", "maskrcnn", norm),
+            weights="optional",
+            weights_file=f"segharness_toymaskrcnn:weights/{norm}.safetensors",
+            weights_digest=_DIGESTS[norm],
+            options={"shrink": Option("an image is shrunk so many times first: 4 for toycells/...,enlarged=4; 1")},
+            metadata={
+                "backbone": "residual 24-96, FPN 32",
+                "normalisation": normalisation,
+                "initialisation": "scratch",
+            },
+        )
+        for norm, (normalisation, factory) in _NORMS.items()
+    ]
