@@ -38,6 +38,11 @@ def test_mistakes_about_a_sheet(harness, coco, arguments, message):
     assert done.code == 4 and message in done.err and "Traceback" not in done.err
 
 
+def test_a_limit_of_the_data_set_holds(harness):
+    done = harness("sheet", "toycells/quick,limit=3", "--first", "2", "-o", "sheet.png")
+    assert done.code == 0 and done.out.startswith("sheet.png: 2 images"), done.err
+
+
 def test_a_sheet_is_not_endless(harness):
     done = harness("sheet", "toycells/quick", "--count", "64", "--width", "2000", "--columns", "1", "-o", "sheet.png")
     assert done.code == 4 and "the sheet would be too tall; give more --columns" in done.err

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Write the sheet; a broken image is named, exit code 1."""
-    entry = given_dataset(args.dataset, args.host, args.first + args.count - 1)
+    entry = given_dataset(args.dataset, args.host)
+    last = args.first + args.count - 1
+    entry = replace(entry, limit=min(last, entry.limit or last))
     conditions = given_conditions([args.condition], args.host, "--condition")
     if len(conditions) != 1:
         raise UsageError(f"--condition {args.condition}: is {len(conditions)} conditions; name one, e.g. fog-3")

@@ -14,7 +14,7 @@ _SHARED: dict[str, Any] = {
     "weights_digest": "7d7b2c5bc2999e2a6a1353661ecb08855392ff9393fd2eadaee9e4ca8ec6838e",
     "metadata": {"backbone": "U-Net 24-128", "normalisation": "batch", "initialisation": "scratch", "epochs": 3.5},
 }
-_SHRINK = Option("an image is shrunk so many times first: 4 for toycells/...,enlarged=4; 1")
+_SHRINK = Option("an image is shrunk so many times first: the `enlarged` of its data set; 1")
 _NETWORK = Option("whose weights are given: `toy` (the shipped widths) or `full` (the authors'); toy")
 
 

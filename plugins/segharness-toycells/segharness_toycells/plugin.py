@@ -6,7 +6,7 @@ from segharness import DatasetSpec, ModelSpec, Option, hookimpl
 
 _PAPER = "https://arxiv.org/abs/1909.07829"
 _OPTIONS = {"enlarged": Option("each pixel is a square of so many along a side; 1")}
-_SHRINK = {"shrink": Option("an image is shrunk so many times first: 4 for toycells/...,enlarged=4; 1")}
+_SHRINK = {"shrink": Option("an image is shrunk so many times first: the `enlarged` of its data set; 1")}
 _SPLITS = {
     "train": "AdaptIS's toy problem: 10000 images, generated",
     "test": "its 2000 test images",

@@ -251,6 +251,11 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     for arguments in wrong:
         assert main("train", tasks, arguments) == 4
         assert capsys.readouterr().err.startswith("error: ")
+    (tmp_path / "file").write_text("")
+    assert main("train", tasks, ["one", "--out", "file"]) == 4
+    assert capsys.readouterr().err.startswith("error: --out file: cannot be written: ")
+    assert main("train", {"one": (Brightness(stop_at=1), RECIPE)}, ["one", "--out", "z"]) == 2
+    assert "begins again: there was no checkpoint yet" in capsys.readouterr().err
     assert main("train", {"one": (Brightness(stop_at=3), RECIPE)}, ["one", "--out", "x"]) == 2
     assert "goes on from the last checkpoint in x" in capsys.readouterr().err
 

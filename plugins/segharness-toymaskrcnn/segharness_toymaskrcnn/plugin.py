@@ -25,7 +25,7 @@ def segharness_models() -> list[ModelSpec]:
             weights="optional",
             weights_file=f"segharness_toymaskrcnn:weights/{norm}.safetensors",
             weights_digest=_DIGESTS[norm],
-            options={"shrink": Option("an image is shrunk so many times first: 4 for toycells/...,enlarged=4; 1")},
+            options={"shrink": Option("an image is shrunk so many times first: the `enlarged` of its data set; 1")},
             metadata={
                 "backbone": "residual 24-96, FPN 32",
                 "normalisation": normalisation,

@@ -61,8 +61,12 @@ def _main(program: str, tasks: Mapping[str, tuple[Task, Recipe]], argv: Sequence
     try:
         weights = _watched(task, recipe, folder)
     except KeyboardInterrupt:
-        print(f"interrupted; the same command goes on from the last checkpoint in {folder}", file=sys.stderr)
+        kept = (folder / "checkpoint.pt").exists()
+        what = f"goes on from the last checkpoint in {folder}" if kept else "begins again: there was no checkpoint yet"
+        print(f"interrupted; the same command {what}", file=sys.stderr)
         return 2
+    except OSError as error:
+        raise UsageError(f"--out {folder}: cannot be written: {error.strerror or error}") from error
     print(weights)
     return 0
 

@@ -25,6 +25,7 @@ from segharness_toycells.training.images import TrainingImages, generator
 from segharness_toycells.training.validation import THRESHOLDS, average_precision
 
 _DRAWS = 3  # stream of randomness: what a loss draws
+_FREE = {"save_every"}  # of a recipe: what may change on the way
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,10 @@ def _train(task: Task, recipe: Recipe, folder: Path, report: Callable[[int, str]
     log = Log()
     checkpoint = folder / "checkpoint.pt"
     done = _resume(checkpoint, network, optimizer, log) if checkpoint.exists() else 0
-    report(done, f"continues after step {done}" if done else "")
+    report(
+        done,
+        f"continues after step {done}" if done else f"{recipe.steps} steps of {recipe.batch} images, into {folder}",
+    )
     images = TrainingImages(recipe.seed, recipe.images, recipe.batch)
     for step in range(done, recipe.steps):
         losses = _step(task, recipe, network, optimizer, images.batch(step), step)
@@ -207,7 +211,7 @@ def _claim(folder: Path, task: Task, recipe: Recipe) -> None:
             there = dict(json.loads(path.read_text()))
         except (ValueError, TypeError) as error:
             raise UsageError(f"{path}: not a recipe; delete the folder, or give another --out") from error
-        changed = [key for key in wanted if there.get(key) != wanted[key]]
+        changed = [key for key in wanted if key not in _FREE and there.get(key) != wanted[key]]
         if changed:
             key = changed[0]
             raise UsageError(
