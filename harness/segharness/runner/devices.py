@@ -10,6 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+DRIVERS = tuple(Path("/dev") / name for name in ("nvidiactl", "nvidia0", "kfd", "dxg", "nvmap", "nvhost-ctrl"))
+"""What a Linux machine with an accelerator that torch calls ``cuda`` has one of: NVIDIA's, AMD's, WSL's, Jetson's."""
+
 _PROBE = "import torch; print('segharness-devices', torch.cuda.device_count())"
 
 
@@ -47,8 +50,13 @@ def cores() -> int:
 
 
 def find_devices() -> list[str]:
-    """Return ``cuda:0 ...`` if torch is installed and sees some, else nothing. Torch is asked in a process of its own."""
+    """Return ``cuda:0 ...`` if torch is installed and sees some, else nothing.
+
+    Torch is asked in a process of its own, which takes seconds; on Linux only where there is a driver.
+    """
     if importlib.util.find_spec("torch") is None:
+        return []
+    if sys.platform == "linux" and not any(path.exists() for path in DRIVERS):
         return []
     probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False)
     for line in probe.stdout.splitlines():
