@@ -94,6 +94,7 @@ _HOME = {
     "report.layout": ("Report",),
     "runner.randomness": ("generator",),
     "score.request": ("GroundTruth", "Score", "ScoreRequest"),
+    "store.atomic": ("write_atomic",),
     "store.results": ("read_results",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -138,6 +139,7 @@ __all__ = [
     "hookimpl",
     "read_results",
     "run",
+    "write_atomic",
 ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from segharness.errors import DataError
+from segharness.errors import DataError, PluginError, UsageError
 from segharness.plugins import PluginHost
 from segharness.records import Dataset, Sample
 from segharness.specs import DatasetSpec, load
@@ -58,7 +58,7 @@ class OpenDataset:
         return self._truths[kind]
 
     def _restricted(self, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
-        ids = {sample.image_id for sample in self.samples}
+        sizes = {sample.image_id: [sample.height, sample.width] for sample in self.samples}
         for name in ("annotations", "categories"):
             counts = Counter(item["id"] for item in content[name])
             if twice := [id for id, count in counts.items() if count > 1]:
@@ -66,13 +66,22 @@ class OpenDataset:
         free = itertools.count(max((a["id"] for a in content["annotations"]), default=0) + 1)
         found = []
         for annotation in content["annotations"]:
-            if annotation["image_id"] in ids:
+            if annotation["image_id"] in sizes:
+                self._check_size(annotation, sizes[annotation["image_id"]])
                 found.append({"iscrowd": 0, **annotation})
                 if annotation["id"] <= 0:
                     found[-1]["id"] = next(free)
                     self.renumbered.add(kind)
-        images = [image for image in content["images"] if image["id"] in ids]
+        images = [image for image in content["images"] if image["id"] in sizes]
         return {**content, "images": images, "annotations": found}
+
+    def _check_size(self, annotation: Mapping[str, Any], size: list[int]) -> None:
+        segmentation = annotation.get("segmentation")
+        if isinstance(segmentation, Mapping) and list(segmentation["size"]) != size:
+            raise DataError(
+                f"data set `{self.entry.id}`: annotation {annotation['id']} (image {annotation['image_id']}): its mask is "
+                f"{'x'.join(map(str, segmentation['size']))}, its image {size[0]}x{size[1]} (height x width)"
+            )
 
     @property
     def shards(self) -> list[Shard]:
@@ -85,8 +94,20 @@ def open_dataset(entry: DatasetEntry, host: PluginHost) -> OpenDataset:
     """Open a data set of a suite.
 
     Raises:
-        DataError: its files are missing or broken, or it breaks the contract of a `Dataset`.
+        DataError: its files are missing or broken, or it breaks the contract of a `Dataset`; the message names it.
+        PluginError: its plugin raised something else.
     """
+    try:
+        return _opened(entry, host)
+    except UsageError as error:
+        raise DataError([f"data set `{entry.id}`: {problem}" for problem in error.problems]) from error
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"data set `{entry.id}`: plugin `{entry.dataset}` raised {type(error).__name__}: {error}"
+        ) from error
+
+
+def _opened(entry: DatasetEntry, host: PluginHost) -> OpenDataset:
     dataset: Dataset = load(host.get(entry.dataset, DatasetSpec).factory)(**entry.options)
     samples = dataset.samples()
     ids = [sample.image_id for sample in samples]

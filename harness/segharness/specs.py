@@ -10,6 +10,7 @@ import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from segharness.errors import PluginError
@@ -54,6 +55,14 @@ def _check(spec: Any, *references: Any) -> None:
     options = getattr(spec, "options", {})
     if not isinstance(options, Mapping) or not all(isinstance(option, Option) for option in options.values()):
         raise PluginError(f"{kind} `{spec.name}`: options must map names to `Option`s")
+
+
+def _is_shipped(reference: Any) -> bool:
+    """Return whether a reference names a file inside a top-level package."""
+    if not isinstance(reference, str) or not re.fullmatch(r"[A-Za-z_]\w*:[^:]+", reference):
+        return False
+    path = PurePosixPath(reference.partition(":")[2])
+    return not path.is_absolute() and ".." not in path.parts
 
 
 @dataclass(frozen=True)
@@ -102,8 +111,13 @@ class ModelSpec:
             raise PluginError(f"ModelSpec `{self.name}`: its tail `{self.tail}` is none of its options")
         if self.weights not in ("none", "optional", "required"):
             raise PluginError(f"ModelSpec `{self.name}`: weights is {self.weights!r}, not none, optional or required")
-        if self.weights_file is not None and not re.fullmatch(r"[A-Za-z_]\w*:[^:]+", self.weights_file):
-            raise PluginError(f"ModelSpec `{self.name}`: weights_file is {self.weights_file!r}, not 'package:file'")
+        if self.weights_file is not None and not _is_shipped(self.weights_file):
+            raise PluginError(
+                f"ModelSpec `{self.name}`: weights_file is {self.weights_file!r}, not 'package:path/in/it'"
+            )
+        digest = self.weights_digest
+        if digest is not None and not (isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest)):
+            raise PluginError(f"ModelSpec `{self.name}`: weights_digest is {digest!r}, not a sha256: 64 of 0-9 and a-f")
         if self.weights_file is not None and (self.weights_digest is None or self.weights == "required"):
             raise PluginError(
                 f"ModelSpec `{self.name}`: a weights_file needs its weights_digest, and makes weights optional"

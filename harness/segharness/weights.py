@@ -21,7 +21,10 @@ def shipped(spec: ModelSpec) -> Path | None:
     if spec.weights_file is None:
         return None
     package, _, name = spec.weights_file.partition(":")
-    found = importlib.util.find_spec(package)
+    try:
+        found = importlib.util.find_spec(package)
+    except ValueError:  # a module that was not imported from anywhere, such as __main__
+        found = None
     if found is None or not found.submodule_search_locations:
         raise PluginError(f"ModelSpec `{spec.name}`: weights_file {spec.weights_file!r}: no package `{package}`")
     return Path(found.submodule_search_locations[0]) / name
@@ -37,16 +40,26 @@ def problem_with(spec: ModelSpec, given: str | None) -> str | None:
 
     `weights_digest` belongs to the plugin's own file, if it has one; else to whatever file a suite gives.
     """
-    path = weights_of(spec, given)
-    if path is None or spec.weights_digest is None or (given and spec.weights_file):
+    try:
+        path = weights_of(spec, given)
+    except PluginError as error:
+        return str(error)
+    if path is None:
         return None
     advice = "" if given else "; install its plugin again"
-    if not path.is_file():
+    declared = None if given and spec.weights_file else spec.weights_digest
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+        found = file_digest(path) if declared is not None else None
+    except FileNotFoundError:
         return f"the weights of model `{spec.name}` are missing: no file {path}{advice}"
-    found = file_digest(path)
-    if found == spec.weights_digest:
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        return f"the weights of model `{spec.name}` cannot be read: {path}: {why}{advice}"
+    if found == declared:
         return None
     return (
-        f"the weights of model `{spec.name}` are not the ones it declares: {path} has sha256 {found[:16]}..., "
-        f"not {spec.weights_digest[:16]}... (damaged, or of another model){advice}"
+        f"the weights of model `{spec.name}` are not the ones it declares: {path} has sha256 {str(found)[:16]}..., "
+        f"not {str(declared)[:16]}... (damaged, or of another model){advice}"
     )

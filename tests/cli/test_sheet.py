@@ -44,5 +44,63 @@ def test_a_limit_of_the_data_set_holds(harness):
 
 
 def test_a_sheet_is_not_endless(harness):
-    done = harness("sheet", "toycells/quick", "--count", "64", "--width", "2000", "--columns", "1", "-o", "sheet.png")
-    assert done.code == 4 and "the sheet would be too tall; give more --columns" in done.err
+    for columns in ("1", "64"):
+        done = harness(
+            "sheet", "toycells/quick", "--count", "64", "--width", "2000", "--columns", columns, "-o", "a.png"
+        )
+        assert done.code == 4 and "the sheet would be too large; give a smaller --count or --width" in done.err
+
+
+PLUGIN = """
+import numpy as np
+from segharness import Category, DatasetSpec, Option, Sample, hookimpl
+
+
+class Small:
+    categories = (Category(1, "thing"),)
+    digest = "small"
+
+    def __init__(self, how):
+        self.how = how
+        if how == "raises":
+            raise ValueError("no luck")
+        if how == "exits":
+            raise SystemExit(0)
+
+    def samples(self):
+        return [Sample(1, lambda: np.zeros((20, 30, 3), np.uint8), 20, 30, "one")]
+
+    def ground_truth(self, kind):
+        if self.how == "truth":
+            raise RuntimeError("no truth")
+        segmentation = {"size": {"size": [5, 5], "counts": "i0"}, "text": "abc", "short": [[1, 2]]}[self.how]
+        annotation = {"id": 4, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1], "area": 1, "iscrowd": 0}
+        return {
+            "images": [{"id": 1, "height": 20, "width": 30}],
+            "annotations": [{**annotation, "segmentation": segmentation}],
+            "categories": [{"id": 1, "name": "thing"}],
+        }
+
+
+@hookimpl
+def segharness_datasets():
+    return [DatasetSpec("l/d", Small, options={"how": Option("what is wrong")})]
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("raises", "data set `l-d`: plugin `l/d` raised ValueError: no luck"),
+        ("exits", "data set `l-d`: plugin `l/d` raised SystemExit: 0"),
+        ("truth", "data set `l/d`: its ground truth: RuntimeError: no truth"),
+        ("size", "data set `l-d`: annotation 4 (image 1): its mask is 5x5, its image 20x30 (height x width)"),
+        ("text", "data set `l-d`: annotation 4 (one): no segmentation that can be drawn"),
+        ("short", "data set `l-d`: annotation 4 (one): no segmentation that can be drawn"),
+    ],
+)
+def test_a_broken_data_set_is_named(harness, how, message):
+    harness.write("segharness_plugins.py", PLUGIN)
+    done = harness("sheet", "-p", "segharness_plugins", f"l/d,how={how}", "-o", "sheet.png")
+    assert done.code == 4 and message in done.err and "Traceback" not in done.err
+    assert not (harness.folder / "sheet.png").exists()

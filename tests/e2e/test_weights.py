@@ -100,9 +100,33 @@ def test_missing_weights_are_found_before_the_first_cell(harness, acme):
     assert done.code == 4 and "are missing: no file" in done.err and "Traceback" not in done.err
 
 
+@pytest.mark.parametrize("where", ["folder", "/proc/self/mem", "n" * 300])
+def test_weights_that_cannot_be_read_are_named(harness, acme, where):
+    target = harness.folder / "acme/weights.bin"
+    target.unlink()
+    if where == "folder":
+        target.mkdir()
+    elif where.startswith("/"):
+        target.symlink_to(where)
+    done = acme(file="acme:weights.bin" if len(where) < 300 else f"acme:{where}")
+    assert done.code == 4 and "Traceback" not in done.err
+    assert "small.yaml:4:5: the weights of model `acme/model` cannot be read: " in done.err
+
+
+@pytest.mark.parametrize("where", ["/proc/self/mem", "n" * 300])
+@pytest.mark.parametrize("own", [True, False])
+def test_a_suites_weights_that_cannot_be_read_are_named(harness, acme, where, own):
+    (harness.folder / "given.bin").unlink()
+    (harness.folder / "given.bin").symlink_to(where)
+    done = acme(given=True) if own else acme("optional", None, None, given=True)
+    assert done.code == 4 and "Traceback" not in done.err
+    assert "cannot be read" in done.err or "no file" in done.err
+
+
 def test_a_package_that_is_not_there_is_named(acme):
     done = acme(file="nobody:weights.bin")
-    assert done.code == 4 and "weights_file 'nobody:weights.bin': no package `nobody`" in done.err
+    assert done.code == 4 and "small.yaml:4:5: " in done.err
+    assert "weights_file 'nobody:weights.bin': no package `nobody`" in done.err
     assert "Traceback" not in done.err
 
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segharness.cli import Exit, positive
-from segharness.errors import ImageError, UsageError
+from segharness.errors import DataError, ImageError, PluginError, UsageError
 from segharness.suite.given import given_conditions, given_dataset
 
 if TYPE_CHECKING:
     from segharness.data import OpenDataset
+    from segharness.records import Sample
 
 _WIDEST = 2000
 _MOST = 200
-_TALLEST = 65000
-"""Pixels: of a picture, and of the sheet; pictures."""
+_LARGEST = 100_000_000
+"""Pixels of a picture's width; pictures; pixels of the sheet."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -60,39 +61,59 @@ def execute(args: argparse.Namespace) -> int:
     if not samples:
         raise UsageError(f"--first {args.first}: {entry.dataset} has {len(dataset.samples)} images")
     tallest = max(sample.height * args.width / sample.width for sample in samples)
-    if 2 * (tallest + 20) * -(-len(samples) // args.columns) > _TALLEST:
-        raise UsageError("the sheet would be too tall; give more --columns, or a smaller --count or --width")
-    masks = _masks(dataset, {sample.image_id: (sample.height, sample.width) for sample in samples})
+    if 2 * tallest * args.width * len(samples) > _LARGEST:
+        raise UsageError("the sheet would be too large; give a smaller --count or --width")
+    truth = _truth(dataset)
     [condition] = conditions
     corruptor = Corruptor(args.host, {condition.name: condition}, args.seed)
-    pictures = []
-    try:
+
+    def pictures() -> Iterator[Picture]:
         for sample in samples:
             pixels = decode(sample)
             if condition.corruption is not None:
                 pixels = corruptor(pixels, condition, sample, entry.dataset).pixels
-            pictures.append(Picture(str(sample), pixels, masks[sample.image_id]))
+            yield Picture(str(sample), pixels, _masks(truth, sample, entry.id))
+
+    try:
+        sheet = overlay_sheet(pictures(), args.columns, args.width)
     except ImageError as error:
         print(f"error: {error}", file=sys.stderr)
         return Exit.FAILED
-    sheet = overlay_sheet(pictures, args.columns, args.width)
     try:
         write_png(args.out, sheet)
     except OSError as error:
         raise UsageError(f"-o {args.out}: cannot be written: {error.strerror}") from error
-    print(f"{args.out}: {len(pictures)} image{'s' if len(pictures) > 1 else ''}, {sheet.shape[1]}x{sheet.shape[0]}")
+    print(f"{args.out}: {len(samples)} image{'s' if len(samples) > 1 else ''}, {sheet.shape[1]}x{sheet.shape[0]}")
     return Exit.OK
 
 
-def _masks(dataset: OpenDataset, sizes: Mapping[int, tuple[int, int]]) -> dict[int, list[object]]:
-    """Return the masks of the images whose sizes are given, crowds among them."""
+def _truth(dataset: OpenDataset) -> Mapping[int, Sequence[Mapping[str, Any]]]:
+    """Return the annotations of every image that has some."""
+    name = dataset.entry.dataset
+    try:
+        truth = dataset.ground_truth("instances")
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"data set `{name}`: its ground truth: {type(error).__name__}: {error}") from error
+    if truth is None:
+        raise UsageError(f"data set `{name}` has no ground truth of instances")
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for annotation in truth["annotations"]:
+        found.setdefault(annotation["image_id"], []).append(annotation)
+    return found
+
+
+def _masks(truth: Mapping[int, Sequence[Mapping[str, Any]]], sample: Sample, dataset: str) -> list[Any]:
+    """Return the masks of an image, crowds among them."""
     from segharness.rle import decoded
 
-    truth = dataset.ground_truth("instances")
-    if truth is None:
-        raise UsageError(f"data set `{dataset.entry.dataset}` has no ground truth of instances")
-    found: dict[int, list[object]] = {image_id: [] for image_id in sizes}
-    for annotation in truth["annotations"]:
-        if (image_id := annotation["image_id"]) in sizes:
-            found[image_id].append(decoded(annotation["segmentation"], *sizes[image_id]) > 0)
-    return found
+    masks = []
+    for annotation in truth.get(sample.image_id, ()):
+        try:
+            masks.append(decoded(annotation["segmentation"], sample.height, sample.width) > 0)
+        except (TypeError, ValueError, KeyError, IndexError) as error:
+            raise DataError(
+                f"data set `{dataset}`: annotation {annotation['id']} ({sample}): no segmentation that can be drawn: {error}"
+            ) from error
+    return masks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,17 +57,17 @@ def _eroded(mask: Any) -> Any:
     return mask & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
 
 
-def overlay_sheet(pictures: Sequence[Picture], columns: int, width: int) -> Image:
+def overlay_sheet(pictures: Iterable[Picture], columns: int, width: int) -> Image:
     """Return a sheet, uint8 RGB: every picture without its masks and, below, with them.
 
     Args:
-        pictures: in the order of reading.
+        pictures: in the order of reading; each is drawn, and let go, as it comes.
         columns: so many side by side.
         width: of each on the sheet, in pixels; small ones are enlarged a whole number of times, large ones shrunk.
     """
     font = ImageFont.load_default(12)
-    cells = [_cell(picture, width) for picture in pictures]
-    heights = [max(cell[0].height for cell in cells[i : i + columns]) for i in range(0, len(cells), columns)]
+    cells = [(picture.label, *_cell(picture, width)) for picture in pictures]
+    heights = [max(plain.height for _, plain, _ in cells[i : i + columns]) for i in range(0, len(cells), columns)]
     line = 12 + 2 * _GAP
     sheet = PillowImage.new(
         "RGB",
@@ -79,8 +79,9 @@ def overlay_sheet(pictures: Sequence[Picture], columns: int, width: int) -> Imag
     for row, height in enumerate(heights):
         for column, index in enumerate(range(row * columns, min((row + 1) * columns, len(cells)))):
             left = _GAP + column * (width + _GAP)
-            draw.text((left, top + _GAP), pictures[index].label, _INK, font)
-            for below, part in enumerate(cells[index]):
+            label, *parts = cells[index]
+            draw.text((left, top + _GAP), label, _INK, font)
+            for below, part in enumerate(parts):
                 sheet.paste(part, (left, top + line + below * (height + _GAP)))
         top += line + 2 * (height + _GAP)
     return np.asarray(sheet)

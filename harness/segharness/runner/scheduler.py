@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segharness.data import OpenDataset, open_dataset
 from segharness.digests import digest
-from segharness.errors import PluginError, UsageError
+from segharness.errors import UsageError
 from segharness.identity import Inputs, protocol_inputs
 from segharness.plugins import PluginHost
 from segharness.records import Model
@@ -152,11 +152,7 @@ def _open_all(plan: Plan, host: PluginHost) -> dict[str, OpenDataset]:
             if not opened[entry.id].samples:
                 problems.append(f"data set `{entry.id}` has no images")
         except UsageError as error:
-            problems += [f"data set `{entry.id}`: {problem}" for problem in error.problems]
-        except (Exception, SystemExit) as error:
-            raise PluginError(
-                f"data set `{entry.id}`: plugin `{entry.dataset}` raised {type(error).__name__}: {error}"
-            ) from error
+            problems += error.problems
     if problems:
         raise UsageError(problems)
     return opened

@@ -241,10 +241,10 @@ class _Builder:
             self._complain(given, f"model `{spec.name}` takes no `weights`")
             return
         path = self._path(given) if given else None
-        if (path is None or path.is_file()) and (
-            problem := problem_with(spec, str(path) if path else None)
-        ) is not None:
-            self._complain(given or node, problem)
+        if path is None or (exists(path) and path.is_file()):
+            problem = problem_with(spec, str(path) if path else None)
+            if problem is not None:
+                self._complain(given or node, problem)
 
     @staticmethod
     def _all_options(node: Node) -> list[Mapping[str, Node]]:

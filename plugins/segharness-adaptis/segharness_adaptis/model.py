@@ -31,6 +31,8 @@ from segharness_adaptis.network import SHAPES, AdaptIS, seeded
 
 Image = npt.NDArray[np.uint8]
 
+_SHIPPED = Path(__file__).parent / "weights/toy.safetensors"
+
 
 def toy(
     weights: str,
@@ -59,8 +61,10 @@ def toy_points(weights: str, shrink: int = 1, network: str = "toy", device: str 
 
 
 def _loaded(weights: str, name: str) -> AdaptIS:
-    if name not in SHAPES:
+    if not isinstance(name, str) or name not in SHAPES:
         raise UsageError(f"option network is {name!r}, not {' or '.join(f'`{one}`' for one in SHAPES)}")
+    if name != "toy" and Path(weights) == _SHIPPED:
+        raise UsageError(f"`network: {name}` comes without weights; give `weights:`")
     network = seeded(0, SHAPES[name])
     load_weights(network, Path(weights))
     return network
@@ -96,7 +100,7 @@ class AdaptISModel:
         usual = 7 if points == "random" else 1
         self._candidates = usual if candidates is None else checked("candidates", candidates)
         self._network, self._device = network.to(device).eval(), device
-        self._points, self._shrink, self._seed = points, checked("shrink", shrink), checked("seed", seed, 0)
+        self._points, self._shrink, self._seed = points, checked("shrink", shrink), checked("seed", seed, 0, 2**63 - 1)
         self._rules = rules or Rules()
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
@@ -151,6 +155,8 @@ class _Seen:
         self._network, self._device = network, device
         pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None].float() / 255
         self._features = network.features(pixels)
+        if not bool(torch.isfinite(self._features).all()):
+            raise ValueError("the network's features are not finite: its weights are damaged")
         self._shared = network.head.prepare(self._features)
 
     def foreground(self) -> Bools:

@@ -126,6 +126,8 @@ def test_it_works_on_images_larger_than_it_was_trained_on(weights):
         ({"candidates": 0}, "option candidates is 0"),
         ({"shrink": 1.5}, "option shrink is 1.5"),
         ({"seed": -1}, "option seed is -1"),
+        ({"seed": 2**128}, "option seed is"),
+        ({"candidates": 10**9}, "option candidates is 1000000000, not a whole number from 1 to 1000"),
     ],
 )
 def test_wrong_options(options, message):
@@ -133,11 +135,25 @@ def test_wrong_options(options, message):
         AdaptISModel(seeded(0), **options)
 
 
-def test_weights_of_the_other_widths_are_refused(weights):
-    with pytest.raises(UsageError, match=r"weights of another AdaptIS: `.*` is \["):
+def test_weights_of_the_other_widths_are_refused(weights, tmp_path):
+    with pytest.raises(UsageError, match="`network: full` comes without weights; give `weights:`"):
         toy(weights, network="full")
+    copy = tmp_path / "toy.safetensors"
+    copy.write_bytes(Path(weights).read_bytes())
+    with pytest.raises(UsageError, match=r"weights of another AdaptIS: `.*` is \["):
+        toy(str(copy), network="full")
+    with pytest.raises(UsageError, match=r"option network is \['toy'\]"):
+        toy(weights, network=["toy"])
     with pytest.raises(UsageError, match="option network is 'big', not `toy` or `full`"):
         toy(weights, network="big")
+
+
+def test_a_network_that_says_nothing_finite_fails_instead_of_finding_nothing(weights):
+    model = toy(weights)
+    with torch.no_grad():
+        model._network.backbone.up[-1][-2].running_var.fill_(-1)
+    with pytest.raises(ValueError, match="features are not finite"):
+        model.predict([make_scene(3, 0).pixels])
 
 
 def test_an_image_that_cannot_be_shrunk_says_so(weights):

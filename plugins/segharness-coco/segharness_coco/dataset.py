@@ -42,7 +42,11 @@ class CocoInstances:
             Category(c["id"], c["name"], ALIASES.get(c["name"], ())) for c in self._content["categories"]
         ]
         self._samples, images_digest = image_samples(self._content["images"], folder)
-        self.digest = hashlib.sha256((found.sha256 + images_digest).encode()).hexdigest() if folder else found.sha256
+        self.digest = (
+            hashlib.sha256((found.sha256 + images_digest).encode(errors="surrogatepass")).hexdigest()
+            if folder
+            else found.sha256
+        )
 
     def samples(self) -> Sequence[Sample]:
         return self._samples
@@ -86,7 +90,7 @@ def _sizes(samples: Sequence[Sample], folder: Path) -> str:
         assert isinstance(sample.source, Path)
         try:
             lines.append(f"{sample.name}:{sample.source.stat().st_size}\n")
-        except OSError:
+        except (OSError, ValueError):  # a name may hold what no file name can
             missing.append(sample.name)
     if missing:
         shown = ", ".join(missing[:_MOST]) + (f" and {len(missing) - _MOST} more" if len(missing) > _MOST else "")

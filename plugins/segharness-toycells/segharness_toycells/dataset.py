@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from pycocotools import mask as rle
-from segharness import Category, Sample, UsageError
+from segharness import Category, Sample
 
 from segharness_toycells.enlarged import enlarged
 from segharness_toycells.options import checked
@@ -39,9 +39,7 @@ class ToyCells:
     shard_size = 32
 
     def __init__(self, seed: int, count: int, enlarged: int = 1) -> None:
-        if checked("enlarged", enlarged) > _LARGEST:
-            raise UsageError(f"option enlarged is {enlarged}; images are enlarged at most {_LARGEST} times")
-        self._seed, self._count, self._times = seed, count, enlarged
+        self._seed, self._count, self._times = seed, count, checked("enlarged", enlarged, most=_LARGEST)
         self.side = SIZE * enlarged
         self.digest = hashlib.sha256(f"toycells:{VERSION}:{seed}:{count}:{enlarged}".encode()).hexdigest()
 

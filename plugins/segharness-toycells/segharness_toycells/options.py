@@ -7,12 +7,12 @@ from typing import Any
 from segharness import UsageError
 
 
-def checked(name: str, value: Any, least: int = 1) -> int:
-    """Return an option that is a whole number from `least` on.
+def checked(name: str, value: Any, least: int = 1, most: int = 1000) -> int:
+    """Return an option that is a whole number from `least` to `most`.
 
     Raises:
         UsageError: it is not.
     """
-    if type(value) is not int or value < least:
-        raise UsageError(f"option {name} is {value!r}, not a whole number from {least} on")
+    if type(value) is not int or not least <= value <= most:
+        raise UsageError(f"option {name} is {value!r}, not a whole number from {least} to {most}")
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ _SHARE = 0.6
 Image = npt.NDArray[np.uint8]
 
 
-class Segmenter:
+class Segmenter(ABC):
     """What both share: images in, regions out.
 
     Args:
@@ -37,9 +38,9 @@ class Segmenter:
         """Return the regions of uint8 RGB images (H, W, 3)."""
         return [_instances(self._labels(shrunk(image, self._shrink)), self._shrink) for image in images]
 
+    @abstractmethod
     def _labels(self, image: Image) -> npt.NDArray[np.int32]:
         """Return the number of each pixel's region (H, W); 0 is none."""
-        raise NotImplementedError
 
 
 class Threshold(Segmenter):

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 from segharness import UsageError
 from segharness_toycells.networks.seeding import torch_seeded
-from segharness_toycells.networks.weights import load_weights, save_weights, write_whole
+from segharness_toycells.networks.weights import load_weights, save_weights
 from torch import nn
 
 
@@ -83,12 +83,34 @@ def test_missing_and_pickled(tmp_path):
         load_weights(Small(), tmp_path / "pickle.pt")
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    write_whole(tmp_path / "a", b"old")
-    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        write_whole(tmp_path / "a", b"new")
-    assert [p.name for p in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_bytes() == b"old"
+@pytest.mark.parametrize(
+    ("key", "change", "message"),
+    [
+        ("0.bias", lambda t: t.to(torch.int8), "`0.bias` is int8, not a float"),
+        ("0.bias", lambda t: t.to(torch.complex64), "`0.bias` is complex64, not a float"),
+        ("0.bias", lambda t: t.bool(), "`0.bias` is bool, not a float"),
+        ("1.num_batches_tracked", lambda t: t.float(), "`1.num_batches_tracked` is float32, not a whole number"),
+        ("1.num_batches_tracked", lambda t: t.bool(), "`1.num_batches_tracked` is bool, not a whole number"),
+        ("0.bias", lambda t: t.double() * 0 + 1e300, "`0.bias` is not finite"),
+        ("1.running_var", lambda t: t - 100, "`1.running_var` is a variance below 0"),
+    ],
+)
+def test_values_that_no_training_gives(saved, key, change, message):
+    network, path = saved
+    tensors = {name: value.clone() for name, value in network.state_dict().items()}
+    tensors[key] = change(tensors[key])
+    path.write_bytes(save(tensors))
+    with pytest.raises(UsageError, match=re.escape(message)):
+        load_weights(Small(), path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_every_float_is_taken(saved, dtype):
+    network, path = saved
+    path.write_bytes(save({k: v.to(dtype) if v.is_floating_point() else v for k, v in network.state_dict().items()}))
+    other = Small()
+    load_weights(other, path)
+    assert torch.equal(other.state_dict()["0.bias"], network.state_dict()["0.bias"].to(dtype).float())
 
 
 def draws(device):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from segharness import Instances, UsageError
 from segharness_toycells.dataset import TRAIN_SEED, validation
 from segharness_toycells.scene import make_scene
-from segharness_toycells.training import Recipe, TrainingImages, loop, main, train
+from segharness_toycells.training import Recipe, TrainingImages, checkpoint, main, train
 from segharness_toycells.training.validation import average_precision
 from torch import nn
 
@@ -103,12 +105,28 @@ def test_a_folder_keeps_to_its_recipe(tmp_path):
         train(Brightness(), Recipe(**{**vars(RECIPE), "batch": 3}), tmp_path / "a", quiet)
 
 
-@pytest.mark.parametrize("data", [b"", b"nonsense", b"PK\x03\x04"])
-def test_a_damaged_checkpoint_is_named(tmp_path, data):
+def flipped(data):
+    place = len(data) // 8
+    return data[:place] + bytes([data[place] ^ 64]) + data[place + 1 :]
+
+
+@pytest.mark.parametrize("change", [lambda b: b"", lambda b: b"nonsense", lambda b: b[:-1], flipped])
+def test_a_damaged_checkpoint_is_named(tmp_path, change):
     train(Brightness(), RECIPE, tmp_path / "a", quiet)
-    (tmp_path / "a/checkpoint.pt").write_bytes(data)
-    with pytest.raises(UsageError, match=r"checkpoint.pt: not a checkpoint of this training"):
+    path = tmp_path / "a/checkpoint.pt"
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(UsageError, match=r"checkpoint.pt: damaged; delete it to begin again"):
         train(Brightness(), RECIPE, tmp_path / "a", quiet)
+    path.unlink()
+    train(Brightness(), RECIPE, tmp_path / "a", quiet)
+    train(Brightness(), RECIPE, tmp_path / "b", quiet)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def rewrite(path, content):
+    file = io.BytesIO()
+    torch.save(content, file)
+    path.write_bytes(hashlib.sha256(file.getvalue()).digest() + file.getvalue())
 
 
 def test_a_checkpoint_is_not_unpickled(tmp_path, capsys):
@@ -117,24 +135,71 @@ def test_a_checkpoint_is_not_unpickled(tmp_path, capsys):
             return (print, ("ran",))
 
     train(Brightness(), RECIPE, tmp_path / "a", quiet)
-    torch.save({"network": Evil()}, tmp_path / "a/checkpoint.pt")
+    rewrite(tmp_path / "a/checkpoint.pt", {"network": Evil()})
     with pytest.raises(UsageError, match=r"not a checkpoint of this training \(UnpicklingError\)"):
         train(Brightness(), RECIPE, tmp_path / "a", quiet)
     assert "ran" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("content", [{}, 3, [], {"made_with": {}}])
+def test_what_is_no_checkpoint_is_named(tmp_path, content):
+    train(Brightness(), RECIPE, tmp_path / "a", quiet)
+    rewrite(tmp_path / "a/checkpoint.pt", content)
+    with pytest.raises(UsageError, match=r"checkpoint.pt: (not a checkpoint of this|of another) training"):
+        train(Brightness(), RECIPE, tmp_path / "a", quiet)
+
+
+def test_a_checkpoint_knows_its_recipe(tmp_path):
+    """Though the recipe beside it was deleted."""
+    with pytest.raises(KeyboardInterrupt):
+        train(Brightness(stop_at=5), RECIPE, tmp_path / "a", quiet)
+    (tmp_path / "a/recipe.json").unlink()
+    with pytest.raises(UsageError, match=r"checkpoint.pt: of another training"):
+        train(Brightness(), Recipe(**{**vars(RECIPE), "seed": 7}), tmp_path / "a", quiet)
+
+
+def test_how_often_it_is_saved_may_change(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(Brightness(stop_at=5), RECIPE, tmp_path / "a", quiet)
+    train(Brightness(), Recipe(**{**vars(RECIPE), "save_every": 1}), tmp_path / "a", quiet)
+    train(Brightness(), RECIPE, tmp_path / "b", quiet)
+    assert (tmp_path / "a/weights.safetensors").read_bytes() == (tmp_path / "b/weights.safetensors").read_bytes()
+
+
+def test_a_log_that_was_deleted_is_written_again(tmp_path):
+    train(Brightness(), RECIPE, tmp_path / "a", quiet)
+    expected = files(tmp_path / "a")
+    (tmp_path / "a/log.csv").unlink()
+    train(Brightness(), RECIPE, tmp_path / "a", quiet)
+    assert files(tmp_path / "a") == expected
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "log.csv", "weights.safetensors"])
+def test_what_cannot_be_written_is_found_before_the_first_step(tmp_path, name):
+    (tmp_path / name).mkdir()
+    task = Brightness()
+    with pytest.raises(UsageError, match=f"{name} is a folder"):
+        train(task, RECIPE, tmp_path, quiet)
+    assert task.calls == 0
+
+
+def test_a_start_that_fails_claims_no_folder(tmp_path):
+    with pytest.raises(UsageError, match="--device nonsense"):
+        train(Brightness(), Recipe(**{**vars(RECIPE), "device": "nonsense"}), tmp_path / "a", quiet)
+    train(Brightness(), RECIPE, tmp_path / "a", quiet)
+
+
 def test_a_kill_between_the_log_and_the_last_checkpoint_leaves_both_right(tmp_path, monkeypatch):
     train(Brightness(), RECIPE, tmp_path / "whole", quiet)
-    real, written = loop.write_whole, []
+    real, written = checkpoint.write_atomic, []
 
     def dies(path, data):
-        if path.name in ("log.csv", "checkpoint.pt"):
-            written.append(path.name)
-            if len(written) == 6:  # three times each: the last of the six
-                raise KeyboardInterrupt
+        written.append(path.name)
+        if len(written) == 3:
+            raise KeyboardInterrupt
         real(path, data)
 
-    monkeypatch.setattr(loop, "write_whole", dies)
+    monkeypatch.setattr(checkpoint, "write_atomic", dies)
     with pytest.raises(KeyboardInterrupt):
         train(Brightness(), RECIPE, tmp_path / "killed", quiet)
     monkeypatch.undo()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
 import torch
-from segharness import UsageError
+from segharness import UsageError, write_atomic
 from torch import nn
 
 
@@ -30,7 +29,7 @@ def save_weights(network: nn.Module, path: Path, about: str) -> None:
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise UsageError(f"{path}: `{name}` is not finite in half precision")
-    write_whole(path, safetensors.torch.save(tensors, {"about": about}))
+    write_atomic(path, safetensors.torch.save(tensors, {"about": about}))
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
@@ -52,25 +51,17 @@ def load_weights(network: nn.Module, path: Path) -> None:
         where = "lacks" if strangers[0] in own else "has"
         raise UsageError(f"{path}: weights of another network than {name}: it {where} `{strangers[0]}`")
     for key, value in own.items():
-        if tensors[key].shape != value.shape:
+        found = tensors[key]
+        if found.shape != value.shape:
             raise UsageError(
-                f"{path}: weights of another {name}: `{key}` is {list(tensors[key].shape)}, not {list(value.shape)}"
+                f"{path}: weights of another {name}: `{key}` is {list(found.shape)}, not {list(value.shape)}"
             )
-        if value.is_floating_point() and not bool(torch.isfinite(tensors[key]).all()):
+        if found.is_floating_point() != value.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
+            wanted = "a float" if value.is_floating_point() else "a whole number"
+            raise UsageError(f"{path}: `{key}` is {str(found.dtype).removeprefix('torch.')}, not {wanted}")
+        tensors[key] = found.to(value.dtype)
+        if not bool(torch.isfinite(tensors[key]).all()):
             raise UsageError(f"{path}: `{key}` is not finite")
-    network.load_state_dict({key: tensors[key].to(value.dtype) for key, value in own.items()})
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        if key.endswith("running_var") and bool((tensors[key] < 0).any()):
+            raise UsageError(f"{path}: `{key}` is a variance below 0")
+    network.load_state_dict(tensors)

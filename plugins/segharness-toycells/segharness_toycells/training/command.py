@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -52,11 +52,15 @@ def _main(program: str, tasks: Mapping[str, tuple[Task, Recipe]], argv: Sequence
     args = parser.parse_args(argv)
     task, recipe = tasks[args.network]
     given = {key: value for key, value in vars(args).items() if key not in ("network", "out") and value is not None}
+    cores = os.cpu_count() or 1
+    limits = {"seed": (0, 2**63 - 1), "threads": (1, cores), "learning_rate": (1e-12, 1.0)}
     for key, value in given.items():
-        too_small = isinstance(value, int) and value < (0 if key == "seed" else 1)
-        if too_small or (isinstance(value, float) and not 0 < value < math.inf):
-            parser.error(f"--{key.replace('_', '-')} {value}: must be positive")
+        low, high = limits.get(key, (1, 10**9))
+        if key != "device" and not low <= value <= high:
+            parser.error(f"--{key.replace('_', '-')} {value}: must be from {low} to {high}")
     recipe = replace(recipe, **given)
+    if args.out is not None and not args.out.name:
+        parser.error(f"--out {args.out}: give a folder of its own")
     folder = args.out or Path("trained") / task.name
     try:
         weights = _watched(task, recipe, folder)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,15 +11,17 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from segharness import Model, UsageError
+from segharness import Model, UsageError, write_atomic
 from torch import Tensor, nn
 
 from segharness_toycells.dataset import VERSION
 from segharness_toycells.networks.threads import torch_threads
-from segharness_toycells.networks.weights import save_weights, write_whole
+from segharness_toycells.networks.weights import save_weights
 from segharness_toycells.scene import Scene
+from segharness_toycells.training.checkpoint import Checkpoint
 from segharness_toycells.training.images import TrainingImages, generator
-from segharness_toycells.training.validation import THRESHOLDS, average_precision
+from segharness_toycells.training.log import Log
+from segharness_toycells.training.validation import average_precision
 
 _DRAWS = 3  # stream of randomness: what a loss draws
 _FREE = {"save_every"}  # of a recipe: what may change on the way
@@ -105,12 +104,12 @@ def train(task: Task, recipe: Recipe, folder: Path, report: Callable[[int, str],
 
 
 def _train(task: Task, recipe: Recipe, folder: Path, report: Callable[[int, str], None]) -> Path:
-    _claim(folder, task, recipe)
     network = _on_device(task.network(recipe.seed), recipe.device)
+    made_with = _claim(folder, task, recipe)
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     log = Log()
-    checkpoint = folder / "checkpoint.pt"
-    done = _resume(checkpoint, network, optimizer, log) if checkpoint.exists() else 0
+    checkpoint = Checkpoint(folder / "checkpoint.pt", made_with)
+    done = checkpoint.resume(network, optimizer, log)
     report(
         done,
         f"continues after step {done}" if done else f"{recipe.steps} steps of {recipe.batch} images, into {folder}",
@@ -128,9 +127,10 @@ def _train(task: Task, recipe: Recipe, folder: Path, report: Callable[[int, str]
         elif done % 50 == 0:
             line = log.close(done, done * recipe.batch, recipe.rate(step))
         if done % recipe.save_every == 0 or done == recipe.steps:
-            write_whole(folder / "log.csv", log.text().encode())  # first: what a checkpoint has is not done again
-            _save(checkpoint, done, network, optimizer, log)
+            write_atomic(folder / "log.csv", log.text().encode())  # first: what a checkpoint has is not done again
+            checkpoint.save(done, network, optimizer, log)
         report(done, line)
+    write_atomic(folder / "log.csv", log.text().encode())
     weights = folder / "weights.safetensors"
     save_weights(network, weights, f"{task.name}, {recipe.steps} steps of {recipe.batch} images, seed {recipe.seed}")
     return weights
@@ -150,91 +150,55 @@ def _step(
     losses = task.loss(network, scenes, generator(recipe.seed, _DRAWS, step))
     total = torch.stack(list(losses.values())).sum()
     if not bool(torch.isfinite(total)):
-        raise UsageError(f"the loss is not finite at step {step + 1}; a lower --learning-rate may help")
+        raise UsageError(
+            f"the loss is not finite at step {step + 1}; a lower --learning-rate, with another --out, may help"
+        )
     optimizer.zero_grad(set_to_none=True)
     total.backward()
     norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
     if not bool(torch.isfinite(norm)):
-        raise UsageError(f"the gradient is not finite at step {step + 1}; a lower --learning-rate may help")
+        raise UsageError(
+            f"the gradient is not finite at step {step + 1}; a lower --learning-rate, with another --out, may help"
+        )
     optimizer.step()
     return {"loss": float(total.detach()), **{name: float(value.detach()) for name, value in losses.items()}}
 
 
+def _diverged(what: str, step: int) -> UsageError:
+    return UsageError(
+        f"the {what} is not finite at step {step + 1}; a lower --learning-rate, with another --out, may help"
+    )
+
+
 def _on_device(network: nn.Module, device: str) -> nn.Module:
     try:
+        torch.zeros(1, device=device).cpu()
         return network.to(device)
-    except (RuntimeError, AssertionError) as error:  # torch raises either for a device that it does not have
+    except (RuntimeError, AssertionError, ImportError) as error:  # torch raises any for a device that it does not have
         raise UsageError(f"--device {device}: {str(error).splitlines()[0]}") from error
 
 
-class Log:
-    """A line for every 50 steps and every validation: mean losses since the last line, learning rate, AP."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, str]] = []
-        self._open: list[Mapping[str, float]] = []
-
-    def add(self, losses: Mapping[str, float]) -> None:
-        self._open.append(losses)
-
-    def close(self, step: int, images: int, rate: float, found: Mapping[str, float] | None = None) -> str:
-        """End a line and return it for reading."""
-        means = {name: sum(one[name] for one in self._open) / len(self._open) for name in self._open[0]}
-        self._open = []
-        values = {**means, **{name: found[name] if found else math.nan for name in THRESHOLDS}}
-        row = {"step": str(step), "images": str(images), "learning_rate": f"{rate:.3g}"}
-        row |= {name: "" if math.isnan(value) else f"{value:.4f}" for name, value in values.items()}
-        self.rows.append(row)
-        return "  ".join(f"{name} {value}" for name, value in row.items() if value)
-
-    def text(self) -> str:
-        """Return the log as CSV."""
-        file = io.StringIO()
-        writer = csv.DictWriter(file, list(self.rows[0]) if self.rows else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        return file.getvalue()
-
-    def state(self) -> dict[str, Any]:
-        return {"rows": self.rows, "open": [dict(one) for one in self._open]}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.rows, self._open = list(state["rows"]), list(state["open"])
-
-
-def _claim(folder: Path, task: Task, recipe: Recipe) -> None:
-    software = {"torch": torch.__version__, "numpy": np.__version__, "images": VERSION}
+def _claim(folder: Path, task: Task, recipe: Recipe) -> dict[str, Any]:
+    """Return what decides the weights, and write it into the folder, or find the same there."""
+    software = {"torch": str(torch.__version__), "numpy": np.__version__, "images": VERSION}
     wanted = {"task": task.name, **asdict(recipe), "software": software}
+    for name in ("checkpoint.pt", "log.csv", "weights.safetensors"):
+        if (folder / name).is_dir():
+            raise UsageError(f"{folder / name} is a folder: give another --out")
     path = folder / "recipe.json"
     if path.exists():
         try:
             there = dict(json.loads(path.read_text()))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise UsageError(f"{path}: not a recipe; delete the folder, or give another --out") from error
-        changed = [key for key in wanted if key not in _FREE and there.get(key) != wanted[key]]
-        if changed:
-            key = changed[0]
-            raise UsageError(
-                f"{folder} has a training with {key} {there.get(key)!r}, not {wanted[key]!r}: "
-                "give another --out, or delete the folder"
-            )
-        return
-    write_whole(path, (json.dumps(wanted, indent=2) + "\n").encode())
+        if (change := _changed(there, wanted)) is not None:
+            raise UsageError(f"{folder} has a training with {change}: give another --out, or delete the folder")
+    else:
+        write_atomic(path, (json.dumps(wanted, indent=2) + "\n").encode())
+    return wanted
 
 
-def _save(path: Path, done: int, network: nn.Module, optimizer: torch.optim.Optimizer, log: Log) -> None:
-    file = io.BytesIO()
-    state = {"done": done, "network": network.state_dict(), "optimizer": optimizer.state_dict(), "log": log.state()}
-    torch.save(state, file)
-    write_whole(path, file.getvalue())
-
-
-def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, log: Log) -> int:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        log.restore(state["log"])
-        return int(state["done"])
-    except (RuntimeError, pickle.UnpicklingError, KeyError, ValueError, TypeError, EOFError, OSError) as error:
-        raise UsageError(f"{path}: not a checkpoint of this training ({type(error).__name__}); delete it") from error
+def _changed(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
+    """Return the first thing in which two recipes differ, or None."""
+    changed = (key for key in wanted if key not in _FREE and there.get(key) != wanted[key])
+    return next((f"{key} {there.get(key)!r}, not {wanted[key]!r}" for key in changed), None)
