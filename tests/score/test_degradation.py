@@ -80,6 +80,14 @@ def test_without_clean_there_is_cd_but_no_rcd():
     assert own_metrics(curve)["rPC"].value is None
 
 
+def test_a_model_that_finds_nothing_has_no_rcd():
+    """It loses nothing, and would be the most robust of all."""
+    found = against_reference(Curve({"fog": [0.0]}, clean=0.0), Curve({"fog": [0.2]}, clean=0.4))
+    assert found["CD"].value == pytest.approx(1 / 0.8)
+    for name in ("rCD", "rCD_pooled"):
+        assert found[name].value is None and found[name].reason == "the model's clean AP is 0: it has nothing to lose"
+
+
 def test_a_perfect_reference_has_no_cd():
     assert "degradation is 0" in cd(Curve({"fog": [0.4]}, 0.5), Curve({"fog": [1.0]}, 1.0)).reason
 

@@ -188,7 +188,10 @@ def _missing(curve: Curve, reference: Curve) -> str | None:
 
 def _no_rcd(curve: Curve, reference: Curve) -> str | None:
     missing = _missing(curve, reference)
-    return missing or _no_clean(curve, "the model") or _no_clean(reference, "the reference")
+    missing = missing or _no_clean(curve, "the model") or _no_clean(reference, "the reference")
+    if missing is None and np.atleast_1d(np.asarray(curve.clean))[0] == 0:
+        return "the model's clean AP is 0: it has nothing to lose"
+    return missing
 
 
 def _no_clean(curve: Curve, who: str) -> str | None:
