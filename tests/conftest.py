@@ -68,6 +68,12 @@ def coco(tmp_path: Path) -> Path:
     return write_coco(tmp_path / "coco")
 
 
+@pytest.fixture
+def make_coco(tmp_path: Path):
+    """A function that writes a data set of any size into ``tmp_path/NAME``."""
+    return lambda name, **sizes: write_coco(tmp_path / name, **sizes)
+
+
 SOLVER = '''
 """A model that finds the red and green shapes of the tests' pictures by colour. `mode` makes it misbehave."""
 

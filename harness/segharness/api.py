@@ -27,7 +27,7 @@ from segharness.score import (
     score_run,
 )
 from segharness.specs import MetricSpec
-from segharness.store import Lock, RunFolder, read_results
+from segharness.store import Lock, Place, RunFolder, place, read_results
 from segharness.store.samples import read_samples
 from segharness.suite import ModelEntry, Overrides, Plan, StoredReference, Suite, Variables, load_suite, make_plan
 from segharness.suite.schema import ID
@@ -62,14 +62,14 @@ def prepare_run(plan: Plan, host: PluginHost, settings: Settings, scoring: Scori
     protocol = protocol_of({"suite": plan.suite.to_json(), "inputs": prepared.inputs.to_json()})
     for group in plan.suite.groups:
         if isinstance(group.reference, StoredReference):
-            if Path(group.reference.results).resolve() == RunFolder(settings.out).results.resolve():
+            if place(group.reference.results).resolve() == RunFolder(settings.out).results.resolve():
                 raise UsageError(
                     f"{group.reference.results}: this run would overwrite its own reference; give --out DIR"
                 )
-            content = read_results(Path(group.reference.results))
+            content = read_results(group.reference.results)
             check_stored_reference(group.reference, content, protocol)
             if scoring.bootstrap:
-                read_samples(Path(group.reference.results), content)
+                read_samples(place(group.reference.results), content)
     return prepared
 
 
@@ -123,7 +123,7 @@ def run(
 
     Args:
         suite: the file.
-        out: the run folder; ``runs/<name of the suite>`` when None.
+        out: the run folder, or a URL (``s3://...``); ``runs/<name of the suite>`` when None.
         variables: for ``${NAME}`` in the suite; the environment comes after them.
         models, datasets, references, limit: replace the suite's, as ``--model`` and so on do.
         k, m: select cells, as ``-k`` and ``-m`` do.
@@ -185,15 +185,15 @@ def evaluate(
     loaded = load_suite(file, host, variables=Variables(variables or {}, os.environ), overrides=overrides)
     only = _with_object(loaded.suite, name, model)
     with tempfile.TemporaryDirectory(prefix="segharness-") as temporary:
-        folder = Path(out) if out is not None else Path(temporary)
+        folder = place(out) if out is not None else Path(temporary)
         settings = Settings(folder, fresh=True, executor="inline", objects={name: model})
         scoring = Scoring(engine, bootstrap)
         return _results(finish_run(prepare_run(make_plan(only, host), host, settings, scoring), host, scoring))
 
 
-def run_folder(suite: Suite, out: str | os.PathLike[str] | None) -> Path:
-    """Return where a suite's run goes."""
-    return Path(out) if out is not None else Path("runs") / suite.name
+def run_folder(suite: Suite, out: str | os.PathLike[str] | None) -> Place:
+    """Return where a suite's run goes: a folder, or a URL of a store."""
+    return place(out) if out is not None else Path("runs") / suite.name
 
 
 def _with_object(suite: Suite, name: str, model: Model) -> Suite:

@@ -18,6 +18,7 @@ def segharness_commands() -> Iterable[CommandSpec]:
     return [
         _command("run", "run suites: predictions, results, table"),
         _command("collect", "show the cells that a run would have, and the resolved suite"),
+        _command("status", "show how a run stands, also one that goes on elsewhere"),
         _command("score", "derive a run's results again from its stored predictions"),
         _command("report", "print or write the tables of a run"),
         _command("compare", "say what two models' results differ in, with intervals"),

@@ -9,9 +9,10 @@
     │   ├── DataError            a data set whose files are missing or broken
     │   └── StoreError           a run folder or result file that cannot be used as asked
     │       └── SchemaError      a file of another schema version
-    └── CellError                costs the cells it happened in, never the run
-        ├── ImageError           an image that cannot be read or corrupted
-        └── ContractError        a model that returned what it must not return
+    ├── CellError                costs the cells it happened in, never the run
+    │   ├── ImageError           an image that cannot be read or corrupted
+    │   └── ContractError        a model that returned what it must not return
+    └── LostError                costs the unit one more try, on a fresh worker
 
 A ``UsageError`` carries one or more problems; each is one line that says what is wrong, where, and what would be right.
 """
@@ -68,6 +69,10 @@ class ImageError(CellError):
 
 class ContractError(CellError):
     """A model, corruption or data set that broke its contract."""
+
+
+class LostError(SegharnessError):
+    """A worker that cannot go on: its model's process ended, or memory does not suffice. A fresh one may."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -65,6 +65,14 @@ def _is_shipped(reference: Any) -> bool:
     return not path.is_absolute() and ".." not in path.parts
 
 
+def _is_foreign(reference: Any) -> bool:
+    """Return whether a reference names a function of a Python file inside a top-level package."""
+    if not isinstance(reference, str):
+        return False
+    file, _, function = reference.rpartition(":")
+    return _is_shipped(file) and file.endswith(".py") and function.isidentifier()
+
+
 @dataclass(frozen=True)
 class Option:
     """An option that a model or data set takes from a suite.
@@ -75,6 +83,31 @@ class Option:
     help: str
     required: bool = False
     path: bool = False
+
+
+ANY = "any"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a model needs of the device it runs on.
+
+    Attributes:
+        device: its kind, as in torch's names without the number: ``"cuda"``, ``"cpu"`` ..., or ``"any"``.
+        memory: GiB that the loaded model takes there at batch 1. An accelerator that has less does not get it; workers on
+            processors load it only as often as the machine's memory holds.
+    """
+
+    device: str = ANY
+    memory: float = 0.0
+
+    def problem(self) -> str | None:
+        """Return what is wrong with the values, or None."""
+        if not isinstance(self.device, str) or not re.fullmatch(r"[a-z]+", self.device):
+            return f"device is {self.device!r}, not a kind such as cuda or cpu"
+        if isinstance(self.memory, bool) or not isinstance(self.memory, (int, float)) or not 0 <= self.memory < 2**20:
+            return f"memory is {self.memory!r}, not a number of GiB"
+        return None
 
 
 @dataclass(frozen=True)
@@ -88,11 +121,13 @@ class ModelSpec:
     package is a top-level one.
     `weights_digest` is the sha256 of that file or, without it, of the one that a suite must give. `metadata` is free:
     backbone, normalisation ... `tail` names the option that the rest of a longer name gives: with it ``coco-results/DIR`` is
-    the model `coco-results` on that folder.
+    the model `coco-results` on that folder. `needs` says which devices can run it. `foreign`,
+    ``"package:path/in/it.py:function"``, is a file that needs nothing of our world: where a suite says ``python: PATH`` the
+    model is made by that function under that interpreter; a model that lives only there has no `factory`.
     """
 
     name: str
-    factory: Reference
+    factory: Reference | None
     description: str = ""
     licence: str = ""
     paper: str = ""
@@ -104,9 +139,19 @@ class ModelSpec:
     options: Mapping[str, Option] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     tail: str | None = None
+    needs: Needs = Needs()
+    foreign: str | None = None
 
     def __post_init__(self) -> None:
-        _check(self, self.factory)
+        _check(self, *([self.factory] if self.factory is not None or self.foreign is None else []))
+        if self.foreign is not None and not _is_foreign(self.foreign):
+            raise PluginError(
+                f"ModelSpec `{self.name}`: foreign is {self.foreign!r}, not 'package:path/in/it.py:function'"
+            )
+        if not isinstance(self.needs, Needs) or (problem := self.needs.problem()) is not None:
+            raise PluginError(
+                f"ModelSpec `{self.name}`: needs: {problem if isinstance(self.needs, Needs) else self.needs!r}"
+            )
         if self.tail is not None and self.tail not in self.options:
             raise PluginError(f"ModelSpec `{self.name}`: its tail `{self.tail}` is none of its options")
         if self.weights not in ("none", "optional", "required"):
@@ -235,14 +280,19 @@ class MetricSpec:
 
 @dataclass(frozen=True)
 class ExecutorSpec:
-    """A way to execute units; `factory(options: segharness.runner.Options)` returns a `segharness.runner.Executor`."""
+    """A way to execute units; `factory(options: segharness.runner.Options)` returns a `segharness.runner.Executor`.
+
+    `configure(group: argparse's)` adds arguments to ``segharness run``, all of which begin with ``--<name>-``; their values
+    are in `Options.arguments`.
+    """
 
     name: str
     factory: Reference
     description: str = ""
+    configure: Reference | None = None
 
     def __post_init__(self) -> None:
-        _check(self, self.factory)
+        _check(self, self.factory, *([self.configure] if self.configure is not None else []))
 
 
 @dataclass(frozen=True)
@@ -262,7 +312,8 @@ class ReporterSpec:
 class CommandSpec:
     """A subcommand of ``segharness``.
 
-    `configure(parser: argparse.ArgumentParser)` adds the arguments; `execute(args: argparse.Namespace)` returns the exit
+    `configure(parser: argparse.ArgumentParser)` adds the arguments (and gets the plugins too if it has a parameter `host`);
+    `execute(args: argparse.Namespace)` returns the exit
     code. Both are imported only when the command is called.
     """
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from segharness.digests import file_digest
 from segharness.errors import PluginError
+from segharness.packages import packaged
 from segharness.specs import ModelSpec
 
 
@@ -20,14 +20,7 @@ def shipped(spec: ModelSpec) -> Path | None:
     """
     if spec.weights_file is None:
         return None
-    package, _, name = spec.weights_file.partition(":")
-    try:
-        found = importlib.util.find_spec(package)
-    except ValueError:  # a module that was not imported from anywhere, such as __main__
-        found = None
-    if found is None or not found.submodule_search_locations:
-        raise PluginError(f"ModelSpec `{spec.name}`: weights_file {spec.weights_file!r}: no package `{package}`")
-    return Path(found.submodule_search_locations[0]) / name
+    return packaged(spec.weights_file, f"ModelSpec `{spec.name}`: weights_file")
 
 
 def weights_of(spec: ModelSpec, given: str | None) -> Path | None:

@@ -73,7 +73,7 @@ def test_a_truncated_image_costs_its_cells_and_is_named(small):
 def test_a_model_that_misbehaves_once_costs_that_cell(small, mode, message):
     text = (small.folder / "small.yaml").read_text().replace("margin: 70", f"mode: {mode}")
     small.write("small.yaml", text)
-    done = small("run", "small.yaml", "--workers", "2")
+    done = small("run", "small.yaml", "--workers", "1")
     assert done.code == 1
     assert done.err.count("FAILED") == 1 and "FAILED small.yaml::other::shapes::gaussian_noise-5: " in done.err
     assert "model `other`, 0002.png: " in done.err and message in done.err and "Traceback" not in done.err
@@ -90,10 +90,8 @@ def test_a_model_that_cannot_be_built_costs_its_cells(small):
     small.write("small.yaml", (small.folder / "small.yaml").read_text().replace("margin: 70", "mode: build"))
     done = small("run", "small.yaml")
     assert done.code == 1 and done.err.count("FAILED") == 1
-    assert (
-        "FAILED small.yaml::other::shapes::clean and 3 more: model `other`: RuntimeError: cannot be built" in done.err
-        and "Traceback" not in done.err
-    )
+    assert "FAILED small.yaml::other::shapes::clean" in done.err and "4 failed" in done.err
+    assert ": model `other`: RuntimeError: cannot be built" in done.err and "Traceback" not in done.err
     assert values(small)["good", "clean"]["value"] == 1.0
     assert "cannot be built" in values(small)["other", "clean"]["reason"]
 
@@ -121,11 +119,11 @@ def test_a_network_file_that_is_no_network_costs_its_cells(small):
 
 def test_x_stops_at_the_first_failure_and_lf_runs_what_failed(small):
     small.write("small.yaml", (small.folder / "small.yaml").read_text().replace("margin: 70", "mode: raise"))
-    done = small("run", "small.yaml", "-x", "--workers", "2")
+    done = small("run", "small.yaml", "-x", "--workers", "1")
     assert done.code == 1 and "stopped after 1 failed cells" in done.err
     [summary] = [line for line in done.err.splitlines() if " of 8 cells done" in line]
     assert "1 failed" in summary
-    small("run", "small.yaml", "--fresh", "--workers", "2")
+    small("run", "small.yaml", "--fresh", "--workers", "1")
     listed = small("run", "small.yaml", "--lf", "--collect-only")
     assert listed.out.splitlines() == [
         "small.yaml::other::shapes::gaussian_noise-5",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from segharness.errors import CellError
+from segharness.errors import CellError, LostError
 from segharness.runner.foreign import ForeignModel
 
 MODEL = """
@@ -33,6 +34,8 @@ class M:
             os._exit(5)
         if images[0].max() == 14:
             raise ValueError("unlucky")
+        if images[0].max() == 15:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
         return [Instances(image, self.kind) for image in images]
 
 def build(kind="bits", device=None):
@@ -83,11 +86,29 @@ def test_what_it_raises_is_said_and_costs_the_image(make):
     assert len(foreign.predict(IMAGES)) == 2
 
 
-def test_a_process_that_ends_is_said_and_started_again(make):
+def test_a_process_that_ends_costs_its_worker(make):
     foreign = make()
-    with pytest.raises(CellError, match="ended with exit code 5"):
+    with pytest.raises(LostError, match="ended with exit code 5"):
         foreign.predict([np.full((32, 32, 3), 13, np.uint8)])
-    assert len(foreign.predict(IMAGES)) == 2
+
+
+def test_out_of_memory_there_is_out_of_memory_here(make):
+    with pytest.raises(MemoryError, match="RuntimeError: CUDA out of memory"):
+        make().predict([np.full((32, 32, 3), 15, np.uint8)])
+
+
+def test_what_was_found_stays_as_it_is_while_somebody_looks_at_it(make):
+    """Answers lie in shared memory: a later one must not be written over an earlier one, and places are used again."""
+    foreign = make()
+    images = [np.random.default_rng(i).integers(20, 256, (40, 50, 3), dtype=np.uint8) for i in range(30)]
+    kept = [foreign.predict([image])[0] for image in images]
+    for image, found in zip(images, kept, strict=True):
+        assert np.array_equal(found.masks, np.stack([image[..., c] > 100 for c in range(3)]))
+    size = os.fstat(foreign._instances.handle).st_size
+    del kept, found
+    for image in images:
+        foreign.predict([image])
+    assert os.fstat(foreign._instances.handle).st_size == size
 
 
 def test_an_interpreter_that_is_not_there_is_said(tmp_path):

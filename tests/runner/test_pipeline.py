@@ -7,11 +7,15 @@ import time
 
 import numpy as np
 import pytest
+from segharness.errors import LostError
 from segharness.plugins import PluginHost
 from segharness.records import CLEAN, Category, Condition, Instances, Sample
+from segharness.runner.batches import BatchSize
 from segharness.runner.border import Labels
+from segharness.runner.decoded import Decoded, Room
 from segharness.runner.image import Corruptor
 from segharness.runner.pipeline import Pipeline
+from segharness.runner.work import Work
 
 NOISE = Condition("gaussian_noise-3", "gaussian_noise", 3, "noise")
 
@@ -48,15 +52,28 @@ def samples(count, sizes=((32, 40),)):
     return found
 
 
-def pipeline(model, threads=2, batch_size=1, conditions=(CLEAN, NOISE)):
+def pipeline(model, threads=2, batch_size=1, say=lambda text: None):
+    return Pipeline(model, "echo", threads, BatchSize(batch_size), say=say)
+
+
+def work(model, samples, conditions, done, ended=lambda error: None):
+    """Return a unit whose tables go into `done`."""
     corruptor = Corruptor(PluginHost.load(), {c.name: c for c in conditions}, 0)
     labels = Labels(model.categories, [Category(1, "thing")])
-    return Pipeline(model, "echo", labels, corruptor, "d", threads, batch_size)
+    return Work(
+        samples, conditions, "d", corruptor, labels, None, lambda name, t, stages: done.__setitem__(name, t), ended
+    )
 
 
-def run(pipeline, samples, conditions, progress=lambda n: None):
+def source(*works):
+    """Return where a pipeline gets these units from, all at once."""
+    waiting = list(works)
+    return lambda block: waiting.pop(0) if waiting else None
+
+
+def run(pipeline, samples, conditions, progress=lambda n, stages: None):
     done = {}
-    pipeline.run(samples, conditions, done.__setitem__, progress)
+    pipeline.run(source(work(pipeline._model, samples, conditions, done)), progress)
     return done
 
 
@@ -83,7 +100,7 @@ def test_results_do_not_depend_on_threads_or_batches(threads, batch_size):
 
 def test_a_batch_holds_one_size_only():
     model = Echo()
-    run(pipeline(model, 2, 4, (CLEAN,)), samples(8, ((32, 40), (32, 40), (48, 40))), [CLEAN])
+    run(pipeline(model, 2, 4), samples(8, ((32, 40), (32, 40), (48, 40))), [CLEAN])
     assert all(len(set(batch)) == 1 for batch in model.batches)
     assert sum(len(batch) for batch in model.batches) == 8
 
@@ -95,7 +112,7 @@ def test_the_model_is_called_from_one_thread():
 
 
 def test_a_model_that_fails_costs_the_image_it_failed_on():
-    done = run(pipeline(Echo(fail=[3]), conditions=(CLEAN,)), samples(5), [CLEAN])["clean"]
+    done = run(pipeline(Echo(fail=[3])), samples(5), [CLEAN])["clean"]
     assert done.errors == ["model `echo`, 3.png: predict raised ValueError: fell over"]
     assert done.predictions.column("image_id").to_pylist() == [1, 2, 4, 5]
     assert done.images.column("error").to_pylist()[2] == done.errors[0]
@@ -113,17 +130,18 @@ def test_an_image_that_cannot_be_read_costs_itself_under_every_condition():
 def test_too_few_results_cost_the_batch():
     model = Echo()
     model.predict = lambda images, prompts=None: []
-    done = run(pipeline(model, conditions=(CLEAN,)), samples(2), [CLEAN])["clean"]
+    done = run(pipeline(model), samples(2), [CLEAN])["clean"]
     assert "predict returned 0 results for 1 images" in done.errors[0]
 
 
 def test_progress_counts_every_prediction():
     made = []
-    run(pipeline(Echo()), samples(5), [CLEAN, NOISE], made.append)
+    run(pipeline(Echo()), samples(5), [CLEAN, NOISE], lambda n, stages: made.append(n))
     assert sum(made) == 10
 
 
-def test_work_in_flight_is_bounded():
+def test_work_in_flight_is_bounded(monkeypatch):
+    monkeypatch.setattr("segharness.runner.ahead.AHEAD_IMAGES", 6)
     alive, most, lock = 0, 0, threading.Lock()
 
     class Slow(Echo):
@@ -142,15 +160,33 @@ def test_work_in_flight_is_bounded():
         return np.zeros((32, 40, 3), np.uint8)
 
     many = [Sample(i, lambda i=i: load(i), 32, 40) for i in range(60)]
-    run(pipeline(Slow(), 2, 1, (CLEAN,)), many, [CLEAN])
-    assert most <= 2 * 2 + 1 + 3
+    run(pipeline(Slow(), 2), many, [CLEAN])
+    assert 4 <= most <= 6 + 1 + 1
+
+
+def test_images_in_flight_are_bounded_by_their_bytes_too(monkeypatch):
+    monkeypatch.setattr("segharness.runner.ahead.AHEAD_BYTES", 5 * 3 * 32 * 40)
+    loaded, model = [], Echo()
+    seen = []
+
+    def predict(images, prompts=None):
+        time.sleep(0.02)
+        seen.append(len(loaded))
+        return Echo.predict(model, images)
+
+    model.predict = predict
+    many = [Sample(i, lambda i=i: loaded.append(i) or np.zeros((32, 40, 3), np.uint8), 32, 40) for i in range(30)]
+    run(pipeline(model, 1), many, [CLEAN])
+    assert seen[0] <= 6 and all(ahead <= index + 7 for index, ahead in enumerate(seen))
 
 
 def test_a_condition_is_finished_as_soon_as_its_last_image_is_done():
     model, finished = Echo(), []
-    pipeline(model).run(samples(4), [CLEAN, NOISE], lambda name, tables: finished.append((name, len(model.batches))))
+    unit = work(model, samples(4), [CLEAN, NOISE], {})
+    unit.finish = lambda name, tables, stages: finished.append((name, len(model.batches)))
+    pipeline(model).run(source(unit))
     assert [name for name, _ in finished] == ["clean", "gaussian_noise-3"]
-    assert 4 <= finished[0][1] < 8
+    assert 4 <= finished[0][1] <= 8
 
 
 def test_an_image_is_decoded_once_for_all_conditions():
@@ -161,16 +197,130 @@ def test_an_image_is_decoded_once_for_all_conditions():
 
 
 def test_beyond_its_memory_an_image_is_decoded_again(monkeypatch):
-    monkeypatch.setattr("segharness.runner.pipeline.DECODED_BYTES", 2 * 3 * 32 * 40)
+    monkeypatch.setattr("segharness.runner.decoded.DECODED_BYTES", 2 * 3 * 32 * 40)
     loaded = []
     many = [Sample(i, lambda i=i: loaded.append(i) or np.zeros((32, 40, 3), np.uint8), 32, 40) for i in range(5)]
-    run(pipeline(Echo()), many, [CLEAN, NOISE])
+    run(pipeline(Echo(), 1), many, [CLEAN, NOISE])
     assert sorted(loaded) == [0, 1, 2, 2, 3, 3, 4, 4]
 
 
-def test_what_finishing_raises_ends_the_run():
-    def full(name, tables):
+def test_the_room_for_decoded_images_is_given_back_after_their_last_use():
+    room = Room()
+    free = room._free
+    decoded = Decoded(samples(3), 2, room)
+    for _ in range(2):
+        for sample in samples(3):
+            decoded.get(sample)
+    assert room._free == free
+
+
+def test_the_next_unit_is_prepared_while_the_model_works_on_this_one():
+    """The images of the second unit are loaded before the model has the last of the first."""
+    model, events = Echo(), []
+    predicted = model.predict
+
+    def predict(images, prompts=None):
+        time.sleep(0.005)
+        events.append("predict")
+        return predicted(images)
+
+    model.predict = predict
+    first = [Sample(i, lambda: np.zeros((32, 40, 3), np.uint8), 32, 40) for i in range(8)]
+    second = [Sample(i, lambda: events.append("load") or np.zeros((32, 40, 3), np.uint8), 32, 40) for i in range(8)]
+    done: list[dict] = [{}, {}]
+    units = [work(model, s, [CLEAN], d) for s, d in zip((first, second), done, strict=True)]
+    pipeline(model).run(source(*units))
+    assert [len(d["clean"].images) for d in done] == [8, 8]
+    assert events.index("load") < 7
+
+
+def test_what_finishing_raises_ends_its_unit_alone():
+    ended, done = [], {}
+    model = Echo()
+
+    def full(name, tables, stages):
         raise OSError("full")
 
-    with pytest.raises(OSError, match="full"):
-        pipeline(Echo()).run(samples(9), [CLEAN, NOISE], full)
+    broken = work(model, samples(9), [CLEAN, NOISE], {}, lambda error: ended.append(("broken", str(error))))
+    broken.finish = full
+    whole = work(model, samples(3), [CLEAN], done, lambda error: ended.append(("whole", error)))
+    pipeline(model).run(source(broken, whole))
+    assert ended == [("broken", "full"), ("whole", None)]
+    assert len(done["clean"].images) == 3
+
+
+def test_when_it_is_to_finish_only_the_condition_that_has_begun_is_finished():
+    finishing, done, model = threading.Event(), {}, Echo()
+    pipeline(model).run(
+        source(work(model, samples(6), [CLEAN, NOISE], done)), lambda n, stages: finishing.set(), finishing
+    )
+    assert list(done) == ["clean"] and len(done["clean"].images) == 6
+
+
+def test_the_seconds_of_every_stage_are_told():
+    told, model = {}, Echo()
+    unit = work(model, samples(6), [NOISE], {})
+    unit.finish = lambda name, tables, stages: told.update(stages.to_json())
+    pipeline(model).run(source(unit))
+    assert told["decode"] > 0 and told["corrupt"] > 0 and told["predict"] > 0 and told["encode"] > 0
+
+
+class Hungry(Echo):
+    """Has memory for so many images at once, and no more."""
+
+    def __init__(self, most, error=MemoryError):
+        super().__init__()
+        self.most, self.error = most, error
+
+    def predict(self, images, prompts=None):
+        if len(images) > self.most:
+            raise self.error("CUDA out of memory. Tried to allocate 2 GiB")
+        return super().predict(images)
+
+
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError])
+def test_where_memory_is_short_the_batch_is_halved_and_every_image_is_still_predicted(error):
+    said = []
+    model = Hungry(3, error)
+    done = run(pipeline(model, 2, 8, said.append), samples(20), [CLEAN])["clean"]
+    assert done.images.column("image_id").to_pylist() == list(range(1, 21)) and not done.errors
+    assert done.predictions.equals(run(pipeline(Echo()), samples(20), [CLEAN])["clean"].predictions)
+    assert set(done.images.column("batch").to_pylist()) == {2}
+    assert said == [
+        "model `echo`: out of memory at batch 8 on cpu; going on with 4",
+        "model `echo`: out of memory at batch 4 on cpu; going on with 2",
+    ]
+
+
+def test_where_memory_is_short_for_one_image_the_worker_is_lost():
+    with pytest.raises(LostError, match="out of memory at batch 1"):
+        run(pipeline(Hungry(0), 2, 4), samples(4), [CLEAN])
+
+
+def test_an_automatic_batch_grows_while_that_makes_an_image_cheaper():
+    size = BatchSize("auto")
+    while size.searching:
+        size.took(size.now, 1.0 / size.now if size.now <= 8 else 1 / 8)
+    assert size.now == 8
+
+
+def test_an_automatic_batch_stays_at_one_where_larger_ones_gain_nothing():
+    size = BatchSize("auto")
+    while size.searching:
+        size.took(size.now, 0.1)
+    assert size.now == 1
+
+
+def test_an_automatic_batch_ends_its_search_where_memory_ends():
+    model = Hungry(4)
+
+    def predict(images, prompts=None):
+        time.sleep(0.004)
+        return Hungry.predict(model, images)
+
+    fixed = pipeline(model, 2)
+    fixed._batches = BatchSize("auto")
+    fixed._model = type("M", (), {"predict": staticmethod(predict), "categories": model.categories})
+    done = run(fixed, samples(80), [CLEAN])["clean"]
+    assert not done.errors and len(done.images) == 80
+    assert fixed._batches.now == 4 and max(done.images.column("batch").to_pylist()) == 4

@@ -6,6 +6,7 @@ Exit codes, as pytest's: 0 every cell ran, 1 some failed, 2 interrupted, 3 an er
 from __future__ import annotations
 
 import argparse
+import inspect
 import io
 import os
 import sys
@@ -36,6 +37,24 @@ def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1")
     return int(text)
+
+
+def natural(text: str) -> int:
+    """Parse a whole number from 0; for argparse."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 0")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Parse a number of seconds above 0; for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number of seconds above 0")
+    return value
 
 
 def emit(text: str, output: Path | None) -> None:
@@ -105,7 +124,8 @@ def _main(arguments: list[str]) -> int:
         sub = subparsers.add_parser(name, help=commands[name].help, description=commands[name].help)
         if name == chosen:
             _common(sub, argparse.SUPPRESS)
-            load(commands[name].configure)(sub)
+            configure = load(commands[name].configure)
+            configure(sub, host) if "host" in inspect.signature(configure).parameters else configure(sub)
             sub.set_defaults(execute=commands[name].execute)
     if chosen is not None and chosen not in commands:
         raise UsageError(f"no command `{chosen}`{nearest(chosen, commands)}; see segharness --help")

@@ -12,7 +12,7 @@ from segharness.score.export import export_results
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, e.g. runs/robustness")
+    parser.add_argument("run", metavar="RUN", help="a run folder or URL, e.g. runs/robustness")
     parser.add_argument(
         "-o",
         "--output",

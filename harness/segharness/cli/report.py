@@ -16,7 +16,7 @@ from segharness.specs import ReporterSpec, load
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder or a results.arrow")
+    parser.add_argument("run", metavar="RUN", help="a run folder or a results.arrow, or a URL of one")
     parser.add_argument("--format", metavar="NAME", help="csv, markdown, latex, svg, or a plugin's; default the screen")
     for name, what in VIEWS.items():
         parser.add_argument(f"--{name}", dest="views", action="append_const", const=name, help=f"also {what}")

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from segharness.api import finish_run, prepare_run
-from segharness.cli import Exit, positive, scoring, selecting
+from segharness.cli import Exit, natural, positive, scoring, seconds, selecting
 from segharness.cli.collect import print_cells
+from segharness.plugins import PluginHost
 from segharness.report import make_report
 from segharness.report.console import show
-from segharness.runner import RunOutcome, Settings
+from segharness.runner import RETRIES, TIMEOUT, RunOutcome, Settings
 from segharness.runner.progress import display
+from segharness.specs import ExecutorSpec, load
 
 if TYPE_CHECKING:
     from segharness.cli.selecting import Chosen
+    from segharness.store import Place
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: argparse.ArgumentParser, host: PluginHost) -> None:
     selecting.configure(parser)
     running = parser.add_argument_group("running")
     running.add_argument("--collect-only", "--co", action="store_true", help="show the cells and stop")
@@ -42,6 +46,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--devices", default="", metavar="LIST", help="e.g. cuda:0,cuda:1 or cpu; default what there is"
     )
     running.add_argument("--executor", default="local", metavar="NAME", help="local, inline, or a plugin's")
+    running.add_argument(
+        "--retries",
+        type=natural,
+        default=RETRIES,
+        metavar="N",
+        help=f"how often a unit is tried again whose worker died; {RETRIES}",
+    )
+    running.add_argument(
+        "--timeout",
+        type=seconds,
+        default=TIMEOUT,
+        metavar="SECONDS",
+        help=f"give a unit up that shows no sign for so long; {TIMEOUT:.0f}",
+    )
+    running.add_argument("--log-file", type=Path, metavar="FILE", help="append the run's events, as JSON lines")
+    for spec in host.all(ExecutorSpec):
+        if spec.configure is not None:
+            load(spec.configure)(parser.add_argument_group(f"executor {spec.name}"))
     scoring.configure(parser)
     showing = parser.add_argument_group("showing")
     showing.add_argument("--durations", type=positive, default=0, metavar="N", help="show the N slowest cells")
@@ -61,7 +83,18 @@ def execute(args: argparse.Namespace) -> int:
         prepare_run(
             c.plan,
             c.host,
-            Settings(c.folder.path, args.fresh, args.executor, args.workers, devices, args.maxfail),
+            Settings(
+                c.folder.path,
+                args.fresh,
+                args.executor,
+                args.workers,
+                devices,
+                args.maxfail,
+                retries=args.retries,
+                timeout=args.timeout,
+                arguments=_arguments_of(args),
+                log_file=args.log_file,
+            ),
             scoring.chosen(args),
         )
         for c in chosen
@@ -90,6 +123,12 @@ def execute(args: argparse.Namespace) -> int:
     return worst
 
 
+def _arguments_of(args: argparse.Namespace) -> dict[str, object]:
+    """Return the values of the arguments that belong to the executor alone: ``--ray-address`` is `address` of `ray`."""
+    prefix = f"{args.executor}_"
+    return {name.removeprefix(prefix): value for name, value in vars(args).items() if name.startswith(prefix)}
+
+
 def _summary(one: Chosen, outcome: RunOutcome, console: Console | None) -> None:
     if outcome.stopped:
         print(f"error: {outcome.stopped}", file=sys.stderr)
@@ -111,13 +150,14 @@ def _durations(one: Chosen, console: Console, count: int) -> None:
     """Print the cells in which the model took longest."""
     from segharness.store import IMAGES, read_table
 
-    seconds = {}
+    took = {}
     for cell in one.plan.selected:
         place = one.folder.shard(*cell.key, 0).images.parent
         total = 0.0
-        for file in sorted(place.glob("*.arrow")):
+        files: list[Place] = list(place.glob("*.arrow"))
+        for file in files:
             total += sum(s or 0 for s in read_table(file, IMAGES)[0].column("seconds").to_pylist())
-        seconds[cell.node_id] = total
+        took[cell.node_id] = total
     console.print(f"slowest {count} cells (seconds in predict)")
-    for node_id, total in sorted(seconds.items(), key=lambda pair: -pair[1])[:count]:
+    for node_id, total in sorted(took.items(), key=lambda pair: -pair[1])[:count]:
         console.print(f"{total:9.2f}  {node_id}", highlight=False, markup=False, soft_wrap=True)

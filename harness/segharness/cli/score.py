@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from rich.console import Console
 
@@ -17,7 +16,7 @@ from segharness.store import Lock, RunFolder
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, e.g. runs/robustness")
+    parser.add_argument("run", metavar="RUN", help="a run folder or URL, e.g. runs/robustness")
     scoring.configure(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no table")
 
@@ -41,7 +40,7 @@ def stored_run(args: argparse.Namespace) -> tuple[RunFolder, PluginHost]:
         StoreError: it is no run folder.
         PluginError: one of the plugins cannot be had.
     """
-    folder = RunFolder(args.run)
+    folder = RunFolder.at(args.run)
     given = folder.read_manifest()["plugin_arguments"]
     names = (*given["include"], *args.plugin_names)
     host = PluginHost.load(PluginArguments(names, tuple(given["folders"]), args.strict_plugins))

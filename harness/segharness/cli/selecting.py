@@ -11,7 +11,7 @@ from segharness.api import run_folder
 from segharness.cli import positive
 from segharness.errors import SuiteError, UsageError, nearest
 from segharness.plugins import PluginArguments, PluginHost
-from segharness.store import RunFolder
+from segharness.store import RunFolder, place
 from segharness.store.failures import read_failures
 from segharness.suite import Overrides, Plan, Variables, load_suite, make_plan
 from segharness.suite.collect import find_suites
@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="instead of the suite's reference",
     )
     replace.add_argument("--limit", type=positive, metavar="N", help="only the first N images of every data set")
-    parser.add_argument("--out", metavar="DIR", help="the run folder; default runs/<suite>")
+    parser.add_argument("--out", metavar="DIR", help="the run folder, or a URL (s3://bucket/run); default runs/<suite>")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def choose(args: argparse.Namespace) -> list[Chosen]:
         if name in names:
             problems.append(f"{suite.shown}: has the name `{name}` of {names[name]}; both would write one run folder")
         names[name] = suite.shown
-        out = os.path.join(args.out, name) if args.out and len(found) > 1 else args.out  # noqa: PTH118
+        out = str(place(args.out) / name) if args.out and len(found) > 1 else args.out
         folder = RunFolder(run_folder(loaded.suite, out))
         keys = frozenset(read_failures(folder.failures)) if args.lf else None
         selection = Selection(suite.parts, args.k, args.m, keys or None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segharness.report.entry import Entry
@@ -100,7 +100,7 @@ def make_report(results: pa.Table, views: Sequence[str] = (), digits: int | None
     return Report(results, manifest, tuple(tables(Suite.from_json(manifest["suite"]), results, views)), digits)
 
 
-def read_report(path: Path, views: Sequence[str] = (), digits: int | None = None) -> Report:
+def read_report(path: str | os.PathLike[str], views: Sequence[str] = (), digits: int | None = None) -> Report:
     """Lay out a run folder or a results.arrow.
 
     Raises:

@@ -49,6 +49,24 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def memory_of(device: str) -> float | None:
+    """Return the GiB of an accelerator, or of this machine for ``cpu``; None where nobody says."""
+    if device.partition(":")[0] == "cpu":
+        try:
+            return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        except (ValueError, OSError):
+            return None
+    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        asked = subprocess.run(
+            [*query, "-i", device.partition(":")[2] or "0"], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    text = asked.stdout.strip()
+    return float(text) / 1024 if text.replace(".", "", 1).isdigit() else None
+
+
 def find_devices() -> list[str]:
     """Return ``cuda:0 ...`` if torch is installed and sees some, else nothing.
 

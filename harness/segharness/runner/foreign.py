@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import mmap
 import os
 import subprocess
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segharness.errors import CellError
+from segharness.errors import CellError, LostError
 from segharness.records import Instances
 from segharness.runner import foreign_child
+from segharness.runner.process import exit_text
 
 if TYPE_CHECKING:
     from segharness.records import Image
@@ -23,12 +27,12 @@ if TYPE_CHECKING:
 class ForeignModel:
     """A `Model` whose `predict` runs in a child process under another interpreter.
 
-    Pixels and instances cross in two nameless files (in /dev/shm where there is one), which end with their last user.
-    The child is started again
-    when it died: its death costs the images it was given.
+    Pixels and instances cross in two nameless files that both map (in /dev/shm where there is one), which end with their
+    last user. What `predict` returns lies in there; its place is used again when nobody looks at it any more.
 
     Raises:
         CellError: the interpreter cannot be started, or the model's file raised while it was built.
+        LostError: the child ended; a fresh worker may have more luck.
     """
 
     categories: Sequence[str]
@@ -37,44 +41,43 @@ class ForeignModel:
         self, python: str, local: tuple[Path, str], options: Mapping[str, Any], weights: str | None, device: str
     ) -> None:
         self._python = python
-        self._build = {
-            "op": "build",
-            "file": str(local[0]),
-            "function": local[1],
-            "options": dict(options),
-            "weights": weights,
-            "device": device,
-        }
         memory = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
-        self._pixels, self._instances = (tempfile.TemporaryFile(dir=memory) for _ in range(2))  # noqa: SIM115
-        self._child: subprocess.Popen[str] | None = None
-        self._start()
-
-    def _start(self) -> None:
+        self._pixels, self._instances = Pixels(memory), Regions(memory)
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
         try:
             self._child = subprocess.Popen(
-                [self._python, "-u", foreign_child.__file__],
+                [python, "-u", foreign_child.__file__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
                 env=environment,
-                pass_fds=(self._pixels.fileno(), self._instances.fileno()),
+                pass_fds=(self._pixels.handle, self._instances.handle),
             )
         except OSError as error:
-            raise CellError(f"python: {self._python}: {error.strerror}") from error
+            raise CellError(f"python: {python}: {error.strerror}") from error
         try:
-            built = self._ask(self._build)
-            self.categories = built["categories"]
-            if built.get("prompt") is not None:
-                self.prompt = built["prompt"]
-        except CellError:
-            self._end()
+            built = self._ask(
+                {
+                    "op": "build",
+                    "file": str(local[0]),
+                    "function": local[1],
+                    "options": dict(options),
+                    "weights": weights,
+                    "device": device,
+                    "pixels": self._pixels.handle,
+                    "instances": self._instances.handle,
+                }
+            )
+        except BaseException:
+            self.close()
             raise
+        self.categories = built["categories"]
+        if built.get("prompt") is not None:
+            self.prompt = built["prompt"]
 
     def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
         child = self._child
-        assert child is not None and child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None and child.stdout is not None
         try:
             child.stdin.write(json.dumps(message) + "\n")
             child.stdin.flush()
@@ -82,49 +85,93 @@ class ForeignModel:
         except BrokenPipeError:
             line = ""
         if not line:
-            self._child = None
-            raise CellError(
-                f"the model's process under {self._python} ended with exit code {child.wait()}; see the log"
-            )
+            how = exit_text(child.wait())
+            raise LostError(f"the model's process under {self._python} ended with {how}")
         answer: dict[str, Any] = json.loads(line)
+        if "memory" in answer:
+            raise MemoryError(answer["memory"])
         if "error" in answer:
             raise CellError(f"under {self._python}: {answer['error']}")
         return answer
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
-        if self._child is None:
-            self._start()
-        places, at = [], 0
-        self._pixels.seek(0)
-        for image in images:
-            self._pixels.write(np.ascontiguousarray(image).data)
-            places.append([at, image.shape[0], image.shape[1]])
-            at += image.nbytes
-        self._pixels.flush()
-        files = {"pixels": self._pixels.fileno(), "instances": self._instances.fileno()}
+        places = self._pixels.put(images)
         given = None if prompts is None else [np.asarray(values).tolist() for values in prompts]
-        described = self._ask({"op": "predict", "images": places, "prompts": given, **files})["instances"]
-        self._instances.seek(0)
-        memory = np.frombuffer(self._instances.read(), dtype=np.uint8)
-        return [_instances(memory, entry) for entry in described]
+        answer = self._ask({"op": "predict", "images": places, "prompts": given, "free": self._instances.free()})
+        memory = self._instances.use(*answer["region"])
+        return [_instances(memory, entry) for entry in answer["instances"]]
 
     def close(self) -> None:
         """End the child process."""
-        self._end()
+        child = self._child
+        assert child.stdin is not None and child.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.close()
+        try:
+            child.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        child.stdout.close()
         self._pixels.close()
         self._instances.close()
 
-    def _end(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
-            assert child.stdin is not None and child.stdout is not None
-            child.stdin.close()
-            try:
-                child.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-            child.stdout.close()
+
+class Pixels:
+    """Where this process lays images for the other; it only grows."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self._memory: Any = np.zeros(0, dtype=np.uint8)
+
+    @property
+    def handle(self) -> int:
+        return self._file.fileno()
+
+    def put(self, images: Sequence[Image]) -> list[list[int]]:
+        """Lay images behind one another; return where each begins, its height and its width."""
+        size = sum(image.nbytes for image in images)
+        if size > len(self._memory):
+            os.ftruncate(self.handle, size)
+            self._memory = np.frombuffer(mmap.mmap(self.handle, size), dtype=np.uint8)
+        places, at = [], 0
+        for image in images:
+            self._memory[at : at + image.nbytes].reshape(image.shape)[...] = image
+            places.append([at, image.shape[0], image.shape[1]])
+            at += image.nbytes
+        return places
+
+    def close(self) -> None:
+        self._file.close()  # the map ends with the last array that looks into it
+
+
+class Regions:
+    """Where the other process lays what it found: parts of a file, each in use while an array looks into it."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self._maps: dict[int, mmap.mmap] = {}
+        self._free: set[int] = set()
+
+    @property
+    def handle(self) -> int:
+        return self._file.fileno()
+
+    def free(self) -> list[int]:
+        """Return where the regions begin that nobody looks at."""
+        return sorted(self._free)
+
+    def use(self, at: int, size: int) -> Any:
+        """Return a region's bytes, uint8 (size,); it is free again when the last array made from them is gone."""
+        if at not in self._maps:
+            self._maps[at] = mmap.mmap(self.handle, size, offset=at)
+        self._free.discard(at)
+        memory = np.frombuffer(self._maps[at], dtype=np.uint8)
+        weakref.finalize(memory, self._free.add, at)
+        return memory
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _instances(memory: Any, entry: Mapping[str, Any]) -> Instances:

@@ -4,9 +4,11 @@ Started as ``python foreign_child.py``; speaks JSON lines over its first stdin a
 through two files that the worker opened and this process inherits. What the model prints goes to stderr.
 """
 
+import gc
 import importlib.util
 import inspect
 import json
+import mmap
 import os
 import sys
 import traceback
@@ -33,22 +35,52 @@ def build(message):
     return factory(**options)
 
 
-def read_images(handle, places):
-    with os.fdopen(os.dup(handle), "rb") as file:
-        memory = np.memmap(file, dtype=np.uint8, mode="r")
-    return [np.array(memory[at : at + h * w * 3]).reshape(h, w, 3) for at, h, w in places]
+class Images:
+    """What the worker laid into the file of pixels."""
+
+    def __init__(self, handle):
+        self.handle = handle
+        self.memory = np.zeros(0, dtype=np.uint8)
+
+    def read(self, places):
+        size = max(at + h * w * 3 for at, h, w in places)
+        if size > len(self.memory):
+            self.memory = np.frombuffer(mmap.mmap(self.handle, size), dtype=np.uint8)
+        return [np.array(self.memory[at : at + h * w * 3]).reshape(h, w, 3) for at, h, w in places]
 
 
-def write_instances(handle, found):
-    """Lay the arrays of all instances behind one another in a file; return where each is."""
+class Regions:
+    """Parts of the file of instances; the worker says which of them nobody looks at any more."""
+
+    def __init__(self, handle):
+        self.handle = handle
+        self.maps = {}
+        self.end = 0
+
+    def take(self, size, free):
+        """Return where a region of at least `size` bytes begins, and its bytes."""
+        fitting = [at for at in free if len(self.maps[at]) >= size]
+        if fitting:
+            at = min(fitting, key=lambda place: len(self.maps[place]))
+        else:
+            at, page = self.end, mmap.ALLOCATIONGRANULARITY
+            size = max(page, 1 << (size - 1).bit_length())  # powers of two, so that they serve others too
+            self.end += -(-size // page) * page
+            os.ftruncate(self.handle, self.end)
+            self.maps[at] = mmap.mmap(self.handle, size, offset=at)
+        return at, np.frombuffer(self.maps[at], dtype=np.uint8)
+
+
+def write_instances(regions, free, found):
+    """Lay the arrays of all instances behind one another in a region; return the region, and where in it each is."""
     chunks, described, at = [], [], 0
 
     def put(array):
         nonlocal at
         array = np.ascontiguousarray(array)
         place = [at, str(array.dtype), list(array.shape)]
-        chunks.append(array)
-        at += array.nbytes
+        chunks.append((at, array))
+        at += -(-array.nbytes // 16) * 16
         return place
 
     for instances in found:
@@ -70,12 +102,23 @@ def write_instances(handle, found):
                 for m in masks
             ]
         described.append(entry)
-    with os.fdopen(os.dup(handle), "r+b") as file:
-        file.truncate(max(at, 1))
-        file.seek(0)
-        for array in chunks:
-            file.write(array.data)
-    return described
+    begin, memory = regions.take(max(at, 1), free)
+    for place, array in chunks:
+        memory[place : place + array.nbytes].view(array.dtype).reshape(array.shape)[...] = array
+    return {"instances": described, "region": [begin, len(memory)]}
+
+
+def is_out_of_memory(error):
+    """Return whether memory did not suffice; frees what a framework keeps of it."""
+    text = str(error).lower()
+    said = any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
+    if not (isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or said):
+        return False
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return True
 
 
 def main():
@@ -86,24 +129,26 @@ def main():
     sys.stdout = sys.stderr
     requests = os.fdopen(os.dup(0), "r")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    model = None
+    model = images = regions = None
     for line in requests:
         message = json.loads(line)
         try:
             if message["op"] == "build":
+                images, regions = Images(message["pixels"]), Regions(message["instances"])
                 model = build(message)
                 answer = {"categories": list(model.categories), "prompt": getattr(model, "prompt", None)}
             else:
-                images = read_images(message["pixels"], message["images"])
+                pixels = images.read(message["images"])
                 given = message["prompts"]
                 if given is None:
-                    found = model.predict(images)
+                    found = model.predict(pixels)
                 else:
-                    found = model.predict(images, prompts=[np.array(values, dtype=np.float32) for values in given])
-                answer = {"instances": write_instances(message["instances"], found)}
+                    found = model.predict(pixels, prompts=[np.array(values, dtype=np.float32) for values in given])
+                answer = write_instances(regions, message["free"], found)
         except Exception as error:  # noqa: BLE001  told to the worker, which names model and image
             traceback.print_exc()
-            answer = {"error": f"{type(error).__name__}: {error}"}
+            kind = "memory" if is_out_of_memory(error) else "error"
+            answer = {kind: f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(answer) + "\n")
 
 

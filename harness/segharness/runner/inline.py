@@ -5,12 +5,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 
+from segharness.errors import LostError
 from segharness.plugins import PluginHost
-from segharness.runner.executor import Event, Options
+from segharness.runner.bench import DiskFullError, Workbench
+from segharness.runner.devices import memory_of
+from segharness.runner.executor import Event, Options, check_needs
+from segharness.runner.schedule import Seat
 from segharness.runner.units import Job, Unit
-from segharness.runner.worker import DiskFullError, Workbench, describe
 
-_log = logging.getLogger(__name__)
+
+class _One:
+    """A single unit, for `Workbench.serve`."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit: Unit | None = unit
+        self.ended = False
+
+    def next(self, block: bool) -> Unit | None:
+        unit, self._unit = self._unit, None
+        self.ended = True
+        return unit
 
 
 class InlineExecutor:
@@ -18,11 +32,19 @@ class InlineExecutor:
 
     def __init__(self, options: Options) -> None:
         self.devices: Sequence[str] = options.devices[:1] or ("cpu",)
+        check_needs(options.needs, [Seat(0, self.devices[0], memory=memory_of(self.devices[0]))])
         self._options = options
+        self._bench: Workbench | None = None
+        self._finishing = False
+
+    def finish(self) -> None:
+        self._finishing = True
+        if self._bench is not None:
+            self._bench.finish()
 
     def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[Event]:
         host = PluginHost.load(job.plugins)
-        bench = Workbench(job, host, self.devices[0], self._options.objects)
+        self._bench = bench = Workbench(job, host, self.devices[0], self._options.objects)
         self._options.logs.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(self._options.logs / "inline.log", "w", delay=True)
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
@@ -31,20 +53,19 @@ class InlineExecutor:
         propagated, ours.propagate = ours.propagate, False
         try:
             for unit in units:
+                if self._finishing:
+                    return
                 events: list[Event] = []
                 try:
-                    bench.run(unit, events.append)
-                except DiskFullError as error:
+                    bench.serve(_One(unit), events.append)
+                except DiskFullError:
                     yield from events
-                    yield {"event": "disk_full", "unit": unit.index, "error": describe(error)}
                     return
-                except (Exception, SystemExit) as error:  # noqa: BLE001  costs the unit
-                    yield from events
-                    _log.exception("unit %s", unit)
-                    yield {"event": "failed", "unit": unit.index, "error": f"model `{unit.model}`: {describe(error)}"}
-                else:
-                    yield from events
-                    yield {"event": "done", "unit": unit.index}
+                except LostError as error:
+                    events.append(
+                        {"event": "failed", "unit": unit.index, "conditions": unit.conditions, "error": str(error)}
+                    )
+                yield from events
         finally:
             ours.removeHandler(handler)
             handler.close()

@@ -48,6 +48,7 @@ class Ledger:
         self.outcome, self._show = outcome, show
         self._units = {unit.index: unit for unit in units}
         self._cells = {cell.key: cell for cell in plan.selected}
+        self._told: set[str] = set()
         self._waiting: dict[Key, set[int]] = {key: set() for key in self._cells}
         for unit in units:
             for condition in unit.conditions:
@@ -68,11 +69,12 @@ class Ledger:
             unit = self._units[event["unit"]]
             self._settle((unit.model, unit.dataset, event["condition"]), unit, event["first_error"])
         elif kind == "failed":
-            self._give_up(self._units[event["unit"]], event["error"])
+            self._give_up(self._units[event["unit"]], event["conditions"], event["error"])
         elif kind == "disk_full":
             self.outcome.stopped = event["error"]
             if "unit" in event:
-                self._give_up(self._units[event["unit"]], event["error"])
+                unit = self._units[event["unit"]]
+                self._give_up(unit, unit.conditions, event["error"])
         elif kind == "log":
             self._show.say(event["text"])
 
@@ -91,12 +93,13 @@ class Ledger:
             self.outcome.done.add(key)
         self._show.cell(self._cells[key].node_id, error)
 
-    def _give_up(self, unit: Unit, error: str) -> None:
-        """Fail what a unit did not write; one line for all of it."""
-        left = [(unit.model, unit.dataset, condition) for condition in unit.conditions]
+    def _give_up(self, unit: Unit, conditions: Sequence[str], error: str) -> None:
+        """Fail what a unit did not write of some conditions; one line for all of it."""
+        left = [(unit.model, unit.dataset, condition) for condition in conditions]
         left = [key for key in left if unit.index in self._waiting[key]]
         for key in left:
             self._waiting[key].remove(unit.index)
             self.outcome.failed.setdefault(key, error)
         closed = [key for key in left if not self._waiting[key]]
-        self._show.gave_up([self._cells[key].node_id for key in closed], error)
+        self._show.gave_up([self._cells[key].node_id for key in closed], None if error in self._told else error)
+        self._told.add(error)

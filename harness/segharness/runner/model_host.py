@@ -23,8 +23,11 @@ def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -
         Exception: whatever the model's own code raises.
     """
     options = entry.options_on(dataset)
-    if entry.python is not None and entry.local is not None:
-        return ForeignModel(entry.python, entry.local, options, entry.weights, device)
+    if entry.python is not None and (local := entry.under_python) is not None:
+        weights = entry.weights
+        if entry.local is None:
+            weights = str(weights_of(host.get(entry.model, ModelSpec), weights) or "") or None
+        return ForeignModel(entry.python, local, options, weights, device)
     factory: Callable[..., Any]
     weights = entry.weights
     if entry.local is not None:
@@ -35,6 +38,7 @@ def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -
         if (problem := problem_with(spec, weights)) is not None:
             raise UsageError(problem)
         weights = str(weights_of(spec, weights) or "") or None
+        assert spec.factory is not None  # one that needs `python:` was refused without it
         factory = load(spec.factory)
     model = factory(**options, **engine_arguments(factory, options, device, weights))
     check_model(model)

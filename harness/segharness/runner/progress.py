@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from segharness.runner.standing import duration, seats_table
+from segharness.runner.status import Status
 
 
 class Display(Protocol):
@@ -21,7 +25,10 @@ class Display(Protocol):
     def begin(self, images: int, cells: int) -> None: ...
     def advance(self, images: int) -> None: ...
     def cell(self, node_id: str, error: str | None) -> None: ...
-    def gave_up(self, node_ids: Sequence[str], error: str) -> None: ...
+    def gave_up(self, node_ids: Sequence[str], error: str | None) -> None:
+        """Cells were given up together; `error` is None where the same was told before."""
+
+    def stand(self, status: Status) -> None: ...
     def say(self, text: str) -> None: ...
 
 
@@ -35,12 +42,15 @@ class Silent:
     def begin(self, images: int, cells: int) -> None: ...
     def advance(self, images: int) -> None: ...
     def cell(self, node_id: str, error: str | None) -> None: ...
-    def gave_up(self, node_ids: Sequence[str], error: str) -> None: ...
+    def gave_up(self, node_ids: Sequence[str], error: str | None) -> None:
+        """Cells were given up together; `error` is None where the same was told before."""
+
+    def stand(self, status: Status) -> None: ...
     def say(self, text: str) -> None: ...
 
 
 class Bar(Silent):
-    """A live bar: images, cells, images/s, time left."""
+    """A live bar: images, cells, images/s, time left; and under it what each worker does."""
 
     def __init__(self, console: Console, verbosity: int) -> None:
         self._console, self._verbosity = console, verbosity
@@ -52,21 +62,30 @@ class Bar(Silent):
             TextColumn("images"),
             TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
-            TextColumn("eta"),
-            TimeRemainingColumn(),
+            TextColumn("eta {task.fields[left]}"),
             console=console,
-            transient=True,
         )
         self._began = time.monotonic()
         self._images = 0
-        self._task = self._progress.add_task("running", total=None, rate="")
+        self._status: Status | None = None
+        self._task = self._progress.add_task("running", total=None, rate="", left="-")
+        self._live = Live(console=console, get_renderable=self._picture, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Bar:
-        self._progress.start()
+        self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._live.stop()
+
+    def stand(self, status: Status) -> None:
+        self._status = status
+        self._progress.update(self._task, left=duration(status.left))
+
+    def _picture(self) -> RenderableType:
+        if self._status is None or not self._status.seats:
+            return self._progress
+        return Group(self._progress, seats_table(self._status))
 
     def begin(self, images: int, cells: int) -> None:
         self._cells, self._began = cells, time.monotonic()
@@ -86,10 +105,11 @@ class Bar(Silent):
             self.say(f"PASSED {node_id}")
         self._progress.update(self._task, description=self._description())
 
-    def gave_up(self, node_ids: Sequence[str], error: str) -> None:
+    def gave_up(self, node_ids: Sequence[str], error: str | None) -> None:
         self._done += len(node_ids)
         self._failed += len(node_ids)
-        self.say(_failed(node_ids, error))
+        if error is not None:
+            self.say(_failed(node_ids, error))
         self._progress.update(self._task, description=self._description())
 
     def say(self, text: str) -> None:
@@ -108,6 +128,7 @@ class Lines(Silent):
     def __init__(self, console: Console, verbosity: int) -> None:
         self._console, self._verbosity = console, verbosity
         self._total = self._images = self._cells = self._done = 0
+        self._left: float | None = None
         self._began = self._said = time.monotonic()
 
     def begin(self, images: int, cells: int) -> None:
@@ -120,11 +141,13 @@ class Lines(Silent):
         if now - self._said >= self.EVERY and self._verbosity >= 0:
             self._said = now
             rate = self._images / (now - self._began)
-            left = (self._total - self._images) / rate if rate else 0
             self.say(
                 f"{self._images}/{self._total} images, {self._done}/{self._cells} cells, "
-                f"{rate:.1f} images/s, {left:.0f} s left"
+                f"{rate:.1f} images/s, {duration(self._left)} left"
             )
+
+    def stand(self, status: Status) -> None:
+        self._left = status.left
 
     def cell(self, node_id: str, error: str | None) -> None:
         self._done += 1
@@ -133,9 +156,10 @@ class Lines(Silent):
         elif self._verbosity > 0:
             self.say(f"PASSED {node_id}")
 
-    def gave_up(self, node_ids: Sequence[str], error: str) -> None:
+    def gave_up(self, node_ids: Sequence[str], error: str | None) -> None:
         self._done += len(node_ids)
-        self.say(_failed(node_ids, error))
+        if error is not None:
+            self.say(_failed(node_ids, error))
 
     def say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from segharness.data import OpenDataset
 from segharness.errors import CellError
 from segharness.records import Condition, Detections, Recalled, Sample
 from segharness.runner.border import admit_recalled
-from segharness.runner.pipeline import Outcome, ShardTables, tables
+from segharness.runner.outcome import Outcome, ShardTables, tables
 
 
 def recall(

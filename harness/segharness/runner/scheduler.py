@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from segharness.data import OpenDataset, open_dataset
 from segharness.digests import digest
@@ -13,13 +14,17 @@ from segharness.identity import Inputs, protocol_inputs
 from segharness.plugins import PluginHost
 from segharness.records import Model
 from segharness.runner.devices import cores
-from segharness.runner.executor import Executor, Options
+from segharness.runner.executor import RETRIES, TIMEOUT, Executor, Options
+from segharness.runner.interrupting import interruptible
 from segharness.runner.ledger import Ledger, RunOutcome
 from segharness.runner.manifest import make_manifest
 from segharness.runner.progress import Display, Silent
-from segharness.runner.units import Job, Unit, remaining, spread
+from segharness.runner.runlog import RunLog
+from segharness.runner.status import StatusFile
+from segharness.runner.units import Job, Unit, needs_of, remaining
+from segharness.runner.watch import Watch
 from segharness.specs import ExecutorSpec, load
-from segharness.store import RunFolder
+from segharness.store import Place, RunFolder
 from segharness.store.failures import read_failures, write_failures
 from segharness.suite import Plan
 
@@ -32,18 +37,23 @@ class Settings:
         out: the run folder.
         fresh: make every selected file again, also those that are there.
         executor: by name.
-        workers, devices: as in `segharness.runner.executor.Options`.
+        workers, devices, retries, timeout, arguments: as in `segharness.runner.executor.Options`.
         maxfail: stop after that many failed cells; 0 never.
         objects: models that are objects in this process, by id.
+        log_file: gets the run's events as JSON lines.
     """
 
-    out: Path
+    out: Place
     fresh: bool = False
     executor: str = "local"
     workers: int | None = None
     devices: tuple[str, ...] = ()
     maxfail: int = 0
     objects: Mapping[str, Model] = field(default_factory=dict)
+    retries: int = RETRIES
+    timeout: float = TIMEOUT
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    log_file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -85,26 +95,46 @@ def execute(prepared: Prepared, host: PluginHost, show: Display | None = None) -
     inputs = _with_unselected(prepared, folder)
     folder.sweep()
     left = remaining(plan, prepared.datasets, inputs, folder, settings.fresh)
-    options = Options(settings.workers, settings.devices, folder.logs, settings.objects)
-    executor: Executor = load(host.get(settings.executor, ExecutorSpec).factory)(options)
-    units = spread(left.units, len(executor.devices))
-    threads = max(1, cores() // max(1, min(len(executor.devices), len(units) or 1)))
+    executor = _executor(prepared, host, folder, left.units)
+    threads = max(1, cores() // max(1, min(len(executor.devices), sum(len(unit.conditions) for unit in left.units))))
+    log = RunLog(settings.log_file)
     if settings.fresh:  # so that continuing after an interruption meets nothing old
         for cell in plan.selected:
             folder.forget(*cell.key)
     folder.write_manifest(make_manifest(plan.suite, host, inputs, prepared.protocol, executor.devices))
     outcome = RunOutcome(folder, reused=left.reused)
-    ledger = Ledger(plan, units, outcome, show)
+    ledger = Ledger(plan, left.units, outcome, show)
     for line in left.damaged:
         show.say(f"made again: {line}")
     try:
-        if units:
-            job = Job(plan.suite, str(folder.path.absolute()), host.arguments, inputs, threads)
-            _drive(executor, job, units, ledger, settings.maxfail)
+        if left.units:
+            where = str(folder.path.absolute())
+            job = Job(plan.suite, where, host.arguments, inputs, threads, needs_of(plan.suite, host))
+            _Drive(executor, ledger, show, log, settings.maxfail, len(plan.selected)).run(job, left.units)
     except KeyboardInterrupt:
         outcome.interrupted = True
+    finally:
+        log.close()
     _remember(plan, folder, outcome)
     return outcome
+
+
+def _executor(prepared: Prepared, host: PluginHost, folder: RunFolder, units: Sequence[Unit]) -> Executor:
+    settings = prepared.settings
+    needs = needs_of(prepared.plan.suite, host)
+    wanted = {unit.model for unit in units}
+    options = Options(
+        settings.workers,
+        settings.devices,
+        folder.logs,
+        settings.objects,
+        {model: need for model, need in needs.items() if model in wanted},
+        settings.retries,
+        settings.timeout,
+        settings.arguments,
+    )
+    made: Executor = load(host.get(settings.executor, ExecutorSpec).factory)(options)
+    return made
 
 
 def _with_unselected(prepared: Prepared, folder: RunFolder) -> Inputs:
@@ -116,20 +146,54 @@ def _with_unselected(prepared: Prepared, folder: RunFolder) -> Inputs:
     return prepared.inputs.keeping(before, selected)
 
 
-def _drive(executor: Executor, job: Job, units: Sequence[Unit], ledger: Ledger, maxfail: int) -> None:
-    """Follow an executor's events to the end, or until enough cells failed."""
-    outcome = ledger.outcome
-    events = executor.execute(job, units)
-    try:
-        for event in events:
-            ledger.follow(event)
-            if maxfail and len(outcome.failed) >= maxfail and not outcome.stopped:
-                outcome.stopped = f"stopped after {len(outcome.failed)} failed cells"
-            if outcome.stopped:
-                return
-    finally:
-        if callable(close := getattr(events, "close", None)):
-            close()
+class _Drive:
+    """Follows an executor's events to the end, or until enough cells failed; keeps status.json and the log."""
+
+    def __init__(
+        self, executor: Executor, ledger: Ledger, show: Display, log: RunLog, maxfail: int, cells: int
+    ) -> None:
+        self._executor, self._ledger, self._show, self._log = executor, ledger, show, log
+        self._maxfail, self._cells = maxfail, cells
+        self._asked = False
+
+    def run(self, job: Job, units: Sequence[Unit]) -> None:
+        """Raise KeyboardInterrupt if Ctrl-C came."""
+        outcome = self._ledger.outcome
+        images = sum(unit.images for unit in units)
+        watch = Watch(images, self._cells, outcome)
+        status = StatusFile(outcome.folder, watch.status)
+        self._log.begin({unit.index: unit for unit in units}, images, self._cells)
+        events = self._executor.execute(job, units)
+        try:
+            with interruptible(self._finish):
+                for event in events:
+                    self._ledger.follow(event)
+                    watch.follow(event)
+                    self._log.write(event)
+                    self._show.stand(watch.status)
+                    status.write()
+                    if self._maxfail and len(outcome.failed) >= self._maxfail and not outcome.stopped:
+                        outcome.stopped = f"stopped after {len(outcome.failed)} failed cells"
+                    if outcome.stopped:
+                        break
+            outcome.interrupted = self._asked
+        except KeyboardInterrupt:
+            outcome.interrupted = True
+        finally:
+            if callable(close := getattr(events, "close", None)):
+                close()
+            watch.close()
+            self._log.write({"event": "end", "state": watch.status.state, "made": outcome.made})
+            status.write(now=True)
+
+    def _finish(self) -> None:
+        """Let the files in flight be finished; called from the signal handler."""
+        self._asked = True
+        self._show.say("interrupted: finishing the files in flight; again stops now")
+        if callable(finish := getattr(self._executor, "finish", None)):
+            finish()
+        else:
+            raise KeyboardInterrupt
 
 
 def _remember(plan: Plan, folder: RunFolder, outcome: RunOutcome) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from segharness.data import OpenDataset, Shard
 from segharness.digests import digest
 from segharness.errors import StoreError
 from segharness.identity import Inputs, differences
-from segharness.plugins import PluginArguments
-from segharness.store import RunFolder, shard_state
+from segharness.plugins import PluginArguments, PluginHost
+from segharness.specs import ModelSpec, Needs
+from segharness.store import RunFolder, ShardState, shard_state
 from segharness.suite import Plan, Suite
 
 
@@ -51,6 +54,7 @@ class Job:
     plugins: PluginArguments
     inputs: Inputs
     threads: int = 1
+    needs: Mapping[str, Needs] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -59,6 +63,7 @@ class Job:
             "plugins": asdict(self.plugins),
             "inputs": self.inputs.to_json(),
             "threads": self.threads,
+            "needs": {model: asdict(needs) for model, needs in self.needs.items()},
         }
 
     @classmethod
@@ -70,7 +75,17 @@ class Job:
             PluginArguments(tuple(plugins["include"]), tuple(plugins["folders"]), plugins["strict"]),
             Inputs(**data["inputs"]),
             data["threads"],
+            {model: Needs(**needs) for model, needs in data["needs"].items()},
         )
+
+
+def needs_of(suite: Suite, host: PluginHost) -> dict[str, Needs]:
+    """Return what every model needs of a device: what its plugin says, and the suite over it."""
+    found = {}
+    for entry in suite.models:
+        spec = host.find(entry.model, ModelSpec)
+        found[entry.id] = replace(spec.needs if spec is not None else Needs(), **entry.needs)
+    return found
 
 
 @dataclass(frozen=True)
@@ -104,6 +119,14 @@ def remaining(
     damaged: list[str] = []
     stale: dict[str, str] = {}
     reused = 0
+    states = _Looked(folder, inputs)
+    if not fresh:
+        states.look(
+            (model, dataset, condition, shard)
+            for (model, dataset), conditions in by_shards.items()
+            for shard in datasets[dataset].shards
+            for condition in conditions
+        )
     for (model, dataset), conditions in by_shards.items():
         for shard in datasets[dataset].shards:
             missing = []
@@ -111,10 +134,10 @@ def remaining(
                 if fresh:
                     missing += [condition] if (model, dataset, condition) in selected else []
                     continue
-                made_from = inputs.of(model, dataset, condition, shard)
-                files = folder.shard(model, dataset, condition, shard.index)
-                found = shard_state(files, digest(made_from))
+                found = states.of(model, dataset, condition, shard)
                 if found.state == "stale":
+                    made_from = inputs.of(model, dataset, condition, shard)
+                    files = folder.shard(model, dataset, condition, shard.index)
                     stale.setdefault(_changed(found.inputs or {}, made_from), str(files.predictions))
                 if (model, dataset, condition) not in selected:
                     continue
@@ -135,6 +158,30 @@ def remaining(
     return Remaining(tuple(units), reused, tuple(damaged))
 
 
+class _Looked:
+    """What is on disk for many shards; looked at by several threads, for a store answers slowly."""
+
+    THREADS = 16
+
+    def __init__(self, folder: RunFolder, inputs: Inputs) -> None:
+        self._folder, self._inputs = folder, inputs
+        self._found: dict[tuple[str, str, str, int], ShardState] = {}
+
+    def look(self, places: Iterable[tuple[str, str, str, Shard]]) -> None:
+        wanted = list(places)
+        threads = 1 if isinstance(self._folder.path, Path) else self.THREADS
+        with ThreadPoolExecutor(threads, "look") as pool:
+            for place, state in zip(wanted, pool.map(lambda place: self._state(*place), wanted), strict=True):
+                self._found[place[0], place[1], place[2], place[3].index] = state
+
+    def of(self, model: str, dataset: str, condition: str, shard: Shard) -> ShardState:
+        return self._found[model, dataset, condition, shard.index]
+
+    def _state(self, model: str, dataset: str, condition: str, shard: Shard) -> ShardState:
+        files = self._folder.shard(model, dataset, condition, shard.index)
+        return shard_state(files, digest(self._inputs.of(model, dataset, condition, shard)))
+
+
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Return what differs between two shards' inputs, in words."""
     old, new = before.get("shard"), now["shard"]
@@ -142,19 +189,3 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if old != new and old:
         lines.append(f"limit or shard size: images {old[1]}-{old[2]} -> {new[1]}-{new[2]}")
     return "; ".join(lines)
-
-
-def spread(units: Sequence[Unit], workers: int) -> tuple[Unit, ...]:
-    """Divide units by their conditions until there is one for every worker, as far as they have several conditions."""
-    found = list(units)
-    while found and len(found) < workers:
-        largest = max(found, key=lambda unit: (len(unit.conditions) > 1, unit.images))
-        half = len(largest.conditions) // 2
-        if not half:
-            break
-        at = found.index(largest)
-        found[at : at + 1] = [
-            replace(largest, conditions=largest.conditions[:half]),
-            replace(largest, conditions=largest.conditions[half:]),
-        ]
-    return tuple(replace(unit, index=index) for index, unit in enumerate(found))

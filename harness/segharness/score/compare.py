@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +13,7 @@ from segharness.identity import differences
 from segharness.score.curves import Set, sets
 from segharness.score.resample import Interval, interval
 from segharness.score.stored import models_of, protocol_of
-from segharness.store import manifest_of, read_results
+from segharness.store import manifest_of, place, read_results
 from segharness.store.samples import NAMES, Samples, read_samples, samples_key
 from segharness.suite import Suite
 
@@ -154,7 +153,7 @@ class _Opened:
 
     def __init__(self, name: str) -> None:
         path, _, model = name.partition("::")
-        self.path, self.model = Path(path), model or None
+        self.path, self.model = place(path), model or None
         self.file = self.path / "results.arrow" if self.path.is_dir() else self.path
         self.content: pa.Table = read_results(self.path)
         self.models = models_of(self.content)

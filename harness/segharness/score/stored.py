@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +12,7 @@ import pyarrow as pa
 from segharness.digests import digest
 from segharness.errors import UsageError
 from segharness.identity import Inputs, differences, protocol_inputs
-from segharness.store import manifest_of, read_results
+from segharness.store import manifest_of, place, read_results
 from segharness.store.samples import NAMES, read_samples
 from segharness.suite import StoredReference, Suite
 
@@ -37,11 +36,11 @@ def read_stored(reference: StoredReference, protocol: Mapping[str, Any], key: st
     Raises:
         UsageError: it cannot serve as the reference of that run.
     """
-    content = read_results(Path(reference.results))
+    content = read_results(reference.results)
     check_stored_reference(reference, content, protocol)
     name = reference.model or models_of(content)[0]
     rows = [row for row in content.to_pylist() if row["model"] == name]
-    samples = read_samples(Path(reference.results), content, key) if key is not None else {}
+    samples = read_samples(place(reference.results), content, key) if key is not None else {}
     for row in rows:
         named = tuple(row[name] for name in NAMES)
         row["samples"] = samples.get(named) if row["category"] is None else None

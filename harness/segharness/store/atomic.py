@@ -1,13 +1,17 @@
-"""A file is whole or absent: write beside it, fsync, rename."""
+"""A file is whole or absent: write beside it, fsync, rename; on an object store, one put."""
 
 from __future__ import annotations
 
 import os
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segharness.store.remote import Place
 
 
-def write_atomic(path: Path, data: bytes | memoryview, durable: bool = True) -> None:
+def write_atomic(path: Place, data: bytes | memoryview, durable: bool = True) -> None:
     """Write `data` so that `path` holds either all of it or what it held before, also after a crash.
 
     Without `durable` that is not promised after a loss of power: for many files whose digests are kept elsewhere.
@@ -15,6 +19,9 @@ def write_atomic(path: Path, data: bytes | memoryview, durable: bool = True) -> 
     Raises:
         OSError: the disk is full or not writable; nothing is left behind.
     """
+    if not isinstance(path, Path):
+        path.write_bytes(data)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{uuid.uuid4().hex}.part"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)

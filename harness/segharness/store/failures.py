@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from segharness.store.atomic import write_atomic
+from segharness.store.remote import Place
 
 Key = tuple[str, str, str]
 
 
-def write_failures(path: Path, failed: Mapping[Key, str]) -> None:
+def write_failures(path: Place, failed: Mapping[Key, str]) -> None:
     """Write model, data set, condition and first error of every failed cell."""
     rows = [{"cell": list(key), "error": error} for key, error in failed.items()]
     write_atomic(path, (json.dumps(rows, indent=1) + "\n").encode())
 
 
-def read_failures(path: Path) -> dict[Key, str]:
+def read_failures(path: Place) -> dict[Key, str]:
     """Return what `write_failures` wrote; nothing where there is no such file, or a damaged one: it is only an aid."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))

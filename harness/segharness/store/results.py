@@ -6,18 +6,18 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from segharness.errors import StoreError
 from segharness.store.atomic import write_atomic
+from segharness.store.remote import Place, place
 from segharness.store.schemas import RESULTS, metadata_of, upgrade, with_metadata
-from segharness.store.shards import checksum, ipc_bytes
+from segharness.store.shards import checksum, ipc_bytes, read_arrow
 
 
-def write_results(path: Path, content: pa.Table, manifest: Mapping[str, Any]) -> pa.Table:
+def write_results(path: Place, content: pa.Table, manifest: Mapping[str, Any]) -> pa.Table:
     """Write a table of `RESULTS` with the manifest in its schema; return it as written."""
     kept = json.loads(json.dumps(manifest))
     metadata = {"manifest": kept, "checksum": _checksum(content, kept)}
@@ -26,17 +26,17 @@ def write_results(path: Path, content: pa.Table, manifest: Mapping[str, Any]) ->
     return stamped
 
 
-def read_results(path: str | os.PathLike[str]) -> pa.Table:
+def read_results(path: str | os.PathLike[str] | Place) -> pa.Table:
     """Return the results of a results.arrow, or of a run folder, as `write_results` returned them.
 
     Raises:
         StoreError: the file is missing, damaged, or not a results file.
         SchemaError: a newer segharness wrote it.
     """
-    path = Path(path) / "results.arrow" if Path(path).is_dir() else Path(path)
+    path = place(path)
+    path = path / "results.arrow" if path.is_dir() else path
     try:
-        with pa.OSFile(str(path)) as source:
-            content = pa.ipc.open_file(source).read_all()
+        content = read_arrow(path)
     except FileNotFoundError:
         raise StoreError(f"no file {path}") from None
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -63,7 +63,7 @@ def _checksum(content: pa.Table, manifest: Mapping[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def manifest_of(content: pa.Table, path: Path | str = "results") -> dict[str, Any]:
+def manifest_of(content: pa.Table, path: Place | str = "results") -> dict[str, Any]:
     """Return the manifest that a results table carries."""
     found = metadata_of(content.schema, str(path)).get("manifest")
     if not isinstance(found, dict):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,9 @@ import pyarrow as pa
 
 from segharness.errors import StoreError
 from segharness.store.atomic import write_atomic
+from segharness.store.remote import Place
 from segharness.store.schemas import metadata_of, with_metadata
-from segharness.store.shards import checksum, ipc_bytes
+from segharness.store.shards import checksum, ipc_bytes, read_arrow
 
 NAMES = ("model", "reference", "dataset", "condition", "protocol", "task", "split", "metric")
 """What names a number; categories have no row."""
@@ -23,12 +23,12 @@ _AGAIN = "`segharness score RUN` makes it again"
 Samples = npt.NDArray[np.float64]
 
 
-def samples_file(results: Path) -> Path:
+def samples_file(results: Place) -> Place:
     """Return where the resamples of a results.arrow are."""
     return results.with_name("resamples.arrow")
 
 
-def write_samples(results: Path, content: pa.Table, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_samples(results: Place, content: pa.Table, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the resamples that belong to a results table; without any, remove what is there.
 
     Args:
@@ -50,7 +50,7 @@ def write_samples(results: Path, content: pa.Table, key: str, rows: Sequence[Map
     write_atomic(path, ipc_bytes(found.replace_schema_metadata(with_metadata(found.schema, metadata).metadata)))
 
 
-def read_samples(results: Path, content: pa.Table, key: str | None = None) -> dict[tuple[Any, ...], Samples]:
+def read_samples(results: Place, content: pa.Table, key: str | None = None) -> dict[tuple[Any, ...], Samples]:
     """Return the resamples of a results table by what `NAMES` name; nothing where there are none of that key.
 
     Args:
@@ -65,8 +65,7 @@ def read_samples(results: Path, content: pa.Table, key: str | None = None) -> di
     if not path.is_file():
         return {}
     try:
-        with pa.OSFile(str(path)) as source:
-            found = pa.ipc.open_file(source).read_all()
+        found = read_arrow(path)
         metadata = metadata_of(found.schema, str(path))
         intact = metadata.get("checksum") == checksum(found)
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -81,13 +80,12 @@ def read_samples(results: Path, content: pa.Table, key: str | None = None) -> di
     return dict(zip(names, values, strict=True))
 
 
-def samples_key(results: Path) -> str | None:
+def samples_key(results: Place) -> str | None:
     """Return which resamples stand beside a results.arrow; None without any."""
     path = samples_file(results)
     if not path.is_file():
         return None
     try:
-        with pa.OSFile(str(path)) as source:
-            return str(metadata_of(pa.ipc.open_file(source).schema, str(path)).get("key"))
+        return str(metadata_of(read_arrow(path).schema, str(path)).get("key"))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}; {_AGAIN}") from error

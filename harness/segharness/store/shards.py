@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from segharness.errors import SchemaError, StoreError
 from segharness.store.atomic import write_atomic
+from segharness.store.remote import Place
 from segharness.store.schemas import IMAGES, PREDICTIONS, metadata_of, upgrade, with_metadata
 
 
@@ -23,8 +24,8 @@ from segharness.store.schemas import IMAGES, PREDICTIONS, metadata_of, upgrade, 
 class ShardFiles:
     """Where a shard's two files lie."""
 
-    predictions: Path
-    images: Path
+    predictions: Place
+    images: Place
 
 
 def table(schema: pa.Schema, rows: Mapping[str, Any]) -> pa.Table:
@@ -82,15 +83,27 @@ def checksum(content: pa.Table) -> str:
     return state.hexdigest()
 
 
-def read_table(path: Path, schema: pa.Schema) -> tuple[pa.Table, dict[str, Any]]:
+def read_arrow(path: Place) -> pa.Table:
+    """Return the rows of an Arrow IPC file; raises what pyarrow raises."""
+    if isinstance(path, Path):
+        with pa.OSFile(str(path)) as source:
+            return pa.ipc.open_file(source).read_all()
+    return pa.ipc.open_file(pa.BufferReader(path.read_bytes())).read_all()
+
+
+def read_table(path: Place, schema: pa.Schema, data: bytes | None = None) -> tuple[pa.Table, dict[str, Any]]:
     """Return the rows and metadata of one file; those of an older version as the current one has them.
+
+    Args:
+        path: of the file.
+        schema: what it should have.
+        data: its bytes, if they were read already.
 
     Raises:
         StoreError: the file is damaged (its checksum is wrong, or it cannot be read), or is not of `schema`.
     """
     try:
-        with pa.OSFile(str(path)) as source:
-            content = pa.ipc.open_file(source).read_all()
+        content = read_arrow(path) if data is None else pa.ipc.open_file(pa.BufferReader(data)).read_all()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
     metadata = metadata_of(content.schema, str(path))
@@ -125,12 +138,17 @@ def read_shard(files: ShardFiles) -> StoredShard:
         StoreError: one of them is damaged, or they are not a pair.
         FileNotFoundError: one of them is missing.
     """
-    if not files.images.is_file() or not files.predictions.is_file():
-        raise FileNotFoundError(str(files.images))
-    images, metadata = read_table(files.images, IMAGES)
-    if _digest(files.predictions.read_bytes()) != metadata.get("predictions"):
+    try:
+        written = files.images.read_bytes()
+        data = files.predictions.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{files.images}: cannot be read: {str(error).splitlines()[0]}") from error
+    images, metadata = read_table(files.images, IMAGES, written)
+    if _digest(data) != metadata.get("predictions"):
         raise StoreError(f"{files.predictions}: damaged: its bytes are not those that were written with {files.images}")
-    predictions, _ = read_table(files.predictions, PREDICTIONS)
+    predictions, _ = read_table(files.predictions, PREDICTIONS, data)
     return StoredShard(predictions, images, str(metadata.get("identity")), metadata.get("inputs") or {})
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from segharness.errors import nearest
+from segharness.errors import PluginError, nearest
+from segharness.packages import packaged
 from segharness.plugins import PluginHost
 from segharness.records import Condition
 from segharness.specs import DatasetSpec, ModelSpec, Option, slug
@@ -198,7 +199,7 @@ class _Builder:
                     f"{value.key_mark}: no data set `{dataset}` in this suite{nearest(dataset, known)}"
                 )
         id_node = node.get("id")
-        local = local_reference(name_node.text)
+        local, spec = local_reference(name_node.text), None
         model, derived = name_node.text, slug(name_node.text)
         if local is not None:
             file = self._path(name_node, local[0])
@@ -217,11 +218,7 @@ class _Builder:
             for values in (options, *options_for.values()):
                 self._resolve_paths(node, spec.options, values)
         python = self._file(node.get("python"))
-        if python is not None and local is None:
-            self._complain(
-                node.get("python") or node,
-                "`python:` needs a model of the form `./file.py:function`, which runs in there",
-            )
+        foreign = self._foreign(node, local, spec)
         return ModelEntry(
             id=id_node.text if id_node else derived,
             model=model,
@@ -229,9 +226,39 @@ class _Builder:
             options_for=options_for,
             weights=self._file(node.get("weights")),
             python=python,
-            batch_size=self._number("batch_size", node) or 1,
+            batch_size=size.plain() if (size := node.get("batch_size")) is not None else 1,
             tags=tuple(tag.text for tag in items(node.get("tags"))),
+            foreign=foreign,
+            needs=dict(needs.plain()) if (needs := node.get("needs")) is not None else {},
         )
+
+    def _foreign(self, node: Node, local: object, spec: ModelSpec | None) -> str | None:
+        """Return the file and function that `python:` runs of a plugin's model; complain where that does not fit."""
+        python = node.get("python")
+        if local is not None or spec is None:
+            return None
+        if python is None:
+            if spec.factory is None and self.whole:
+                self._complain(
+                    node, f"model `{spec.name}` needs `python:`, the interpreter of the environment it lives in"
+                )
+            return None
+        if spec.foreign is None:
+            self._complain(
+                python,
+                f"model `{spec.name}` runs in this environment; `python:` needs a model of the form "
+                "`./file.py:function`, or a plugin's that offers one",
+            )
+            return None
+        file, _, function = spec.foreign.rpartition(":")
+        try:
+            path = packaged(file, f"ModelSpec `{spec.name}`: foreign")
+        except PluginError as error:
+            self._complain(node, str(error))
+            return None
+        if not path.is_file():
+            self._complain(node, f"ModelSpec `{spec.name}`: foreign: no file {path}; install its plugin again")
+        return f"{path}:{function}"
 
     def _check_weights(self, node: Node, spec: ModelSpec) -> None:
         given = node.get("weights")

@@ -14,7 +14,13 @@ from segharness.errors import nearest
 from segharness.suite.schema import SUITE
 from segharness.suite.source import Node
 
-_NAMES = {"string": "a string", "integer": "a whole number", "array": "a list", "object": "a mapping"}
+_NAMES = {
+    "string": "a string",
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list",
+    "object": "a mapping",
+}
 
 
 def check(node: Node, schema: dict[str, Any], problems: list[str], what: str = "the suite") -> Node | None:
@@ -104,6 +110,8 @@ def _is(node: Node, kind: str) -> bool:
         return isinstance(node.value, str) or (node.expanded and not isinstance(node.value, (list, dict)))
     if kind == "integer":
         return isinstance(node.value, int) and not isinstance(node.value, bool)
+    if kind == "number":
+        return isinstance(node.value, (int, float)) and not isinstance(node.value, bool)
     return isinstance(node.value, list if kind == "array" else dict)
 
 

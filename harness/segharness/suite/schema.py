@@ -38,7 +38,19 @@ _MODEL = {
             "type": "string",
             "description": "the interpreter of another environment to run `./file.py:function` in",
         },
-        "batch_size": {"type": "integer", "minimum": 1, "description": "images a call of predict; 1 is canonical"},
+        "batch_size": {
+            "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^auto$"}],
+            "description": "images a call of predict; 1 is canonical; auto finds the fastest that fits",
+        },
+        "needs": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "device": {"type": "string", "pattern": "^[a-z]+$", "description": "cuda, cpu ... or any"},
+                "memory": {"type": "number", "minimum": 0, "description": "GiB that the loaded model takes"},
+            },
+            "description": "which devices can run it; wins over what its plugin says",
+        },
         "tags": {**_STRINGS, "description": "further tags for `-m`"},
     },
 }

@@ -23,6 +23,9 @@ class ModelEntry:
         model: the plugin's name, or the absolute ``file.py:function``.
         options: for every data set; `options_for` maps a data set's id to options that win over them.
         weights, python: absolute paths.
+        foreign: the ``file.py:function`` that `python` runs; of a plugin's model, for a file of one's own is `model` itself.
+        batch_size: a number, or ``"auto"``.
+        needs: what wins over the `Needs` of the plugin.
     """
 
     id: str
@@ -31,8 +34,18 @@ class ModelEntry:
     options_for: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     weights: str | None = None
     python: str | None = None
-    batch_size: int = 1
+    batch_size: int | str = 1
     tags: tuple[str, ...] = ()
+    foreign: str | None = None
+    needs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def under_python(self) -> tuple[Path, str] | None:
+        """The file and function of a model that runs under another interpreter."""
+        if self.python is None:
+            return None
+        file, _, function = (self.foreign or self.model).rpartition(":")
+        return (Path(file), function)
 
     @property
     def local(self) -> tuple[Path, str] | None:

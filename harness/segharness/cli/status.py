@@ -1,0 +1,32 @@
+"""``segharness status``: how a run stands, from its files alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from rich.console import Console
+
+from segharness.cli import Exit
+from segharness.runner.standing import seats_table, summary
+from segharness.runner.status import read_status
+from segharness.store import RunFolder
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run folder or URL, of a run here or elsewhere")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def execute(args: argparse.Namespace) -> int:
+    status = read_status(RunFolder.at(args.run))
+    if args.json:
+        print(json.dumps(status.to_json(), indent=1))
+        return Exit.OK
+    console = Console() if sys.stdout.isatty() else Console(width=140)
+    for line in summary(status):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if status.seats:
+        console.print(seats_table(status))
+    return Exit.OK

@@ -1,0 +1,78 @@
+"""What became of every image of a shard under one condition, and the two tables that it is stored as."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from segharness.records import Detections, Sample
+from segharness.store import IMAGES, PREDICTIONS, table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass
+class Outcome:
+    """What became of one image under one condition."""
+
+    sample: Sample
+    seconds: float | None = None
+    pixels: int | None = None
+    drawn: str | None = None
+    detections: Detections | None = None
+    error: str | None = None
+    batch: int | None = None
+    call: int | None = None
+    device: str | None = None
+    prompt: str | None = None
+
+
+@dataclass
+class ShardTables:
+    """All outcomes of one shard under one condition, as the tables that are stored."""
+
+    predictions: pa.Table
+    images: pa.Table
+    errors: list[str] = field(default_factory=list)
+
+
+def tables(outcomes: Sequence[Outcome]) -> ShardTables:
+    """Return the outcomes of a shard under one condition as the tables that are stored."""
+    import numpy as np
+
+    found = [(o.sample.image_id, o.detections) for o in outcomes if o.detections is not None]
+    sizes = [len(d.category_ids) for _, d in found]
+    predictions = table(
+        PREDICTIONS,
+        {
+            "image_id": np.repeat(np.array([image_id for image_id, _ in found], dtype=np.int64), sizes),
+            "category_id": np.concatenate([np.zeros(0, np.int32), *(d.category_ids for _, d in found)]),
+            "score": _columns([(d.scores, n) for (_, d), n in zip(found, sizes, strict=True)]),
+            "bbox": list(np.concatenate([np.zeros((0, 4)), *(d.boxes for _, d in found)])),
+            "mask": _columns([(d.masks, n) for (_, d), n in zip(found, sizes, strict=True)]),
+            "annotation_id": _columns([(d.annotation_ids, n) for (_, d), n in zip(found, sizes, strict=True)]),
+        },
+    )
+    images = table(
+        IMAGES,
+        {
+            "image_id": [o.sample.image_id for o in outcomes],
+            "height": [o.sample.height for o in outcomes],
+            "width": [o.sample.width for o in outcomes],
+            "n_instances": [len(o.detections.category_ids) if o.detections else 0 for o in outcomes],
+            "dropped": [o.detections.dropped if o.detections else 0 for o in outcomes],
+            "clipped": [o.detections.clipped if o.detections else 0 for o in outcomes],
+            **{
+                name: [getattr(o, name) for o in outcomes]
+                for name in ("seconds", "batch", "call", "device", "prompt", "pixels", "drawn", "error")
+            },
+        },
+    )
+    return ShardTables(predictions, images, [o.error for o in outcomes if o.error is not None])
+
+
+def _columns(parts: Sequence[tuple[Any, int]]) -> list[Any]:
+    """Return the values of all images behind one another, nulls where an image has none."""
+    return [value for values, count in parts for value in ([None] * count if values is None else values)]

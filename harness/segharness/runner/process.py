@@ -1,0 +1,111 @@
+"""A worker process on this machine, and the threads that hear it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from segharness.runner.units import Job
+
+_LOG_TAIL = 3
+
+
+class WorkerProcess:
+    """``python -m segharness.worker``, opened with a job.
+
+    Its events come into `inbox` as pairs of this object and the event; the last is ``ended``.
+
+    Args:
+        job: what it works on.
+        device: what it works with.
+        log: where what it and its model print goes.
+        inbox: may be shared by several.
+        environment: variables of its own.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        device: str,
+        log: Path,
+        inbox: queue.Queue[tuple[Any, dict[str, Any]]],
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.log = log
+        threads = str(job.threads)
+        limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "segharness.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+                env={**os.environ, **limits, "OPENCV_FOR_THREADS_NUM": "1", **(environment or {})},
+                start_new_session=True,  # Ctrl-C is the scheduler's to handle
+            )
+        self.send({"op": "open", "job": job.to_json(), "device": device})
+        self._reader = threading.Thread(target=self._read, args=(inbox,), daemon=True, name=log.stem)
+        self._reader.start()
+        threading.Thread(target=self._wait, args=(inbox,), daemon=True, name=f"{log.stem}-end").start()
+
+    def send(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(message) + "\n")
+            self.process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            return  # its end is reported by the thread that reads from it
+
+    def tail(self) -> str:
+        """Return the last lines of the log, for a message."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - 4096))
+            text = file.read().decode(errors="replace")
+        return " | ".join([line.strip() for line in text.splitlines() if line.strip()][-_LOG_TAIL:])[-400:]
+
+    def stop(self, grace: float) -> None:
+        """End the process: it may take `grace` seconds to let go of its model."""
+        if grace:
+            self.send({"op": "stop"})
+        try:
+            self.process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self.process.wait()
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill the process and what it started: it leads a session of its own."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def _read(self, inbox: queue.Queue[tuple[Any, dict[str, Any]]]) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                return  # the last, half-written line of a process that was killed
+            inbox.put((self, event))
+
+    def _wait(self, inbox: queue.Queue[tuple[Any, dict[str, Any]]]) -> None:
+        """Report the end of the process, after what it said; a child of its own may hold the pipe open for longer."""
+        code = self.process.wait()
+        self._reader.join(timeout=2)
+        how = "signal 9 (killed, perhaps for want of memory)" if code == -signal.SIGKILL else exit_text(code)
+        inbox.put((self, {"event": "ended", "how": how, "tail": self.tail()}))
+
+
+def exit_text(code: int) -> str:
+    """Return how a process ended."""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,83 @@
+"""How a run stands, as a person reads it: under the progress bar, and from ``segharness status``."""
+
+from __future__ import annotations
+
+import platform
+import time
+
+from rich import box
+from rich.table import Table
+
+from segharness.runner.status import Status
+
+MOST = 16
+"""How many workers are shown; of more, those that are slowest."""
+
+SILENT = 60.0
+"""A run that wrote no status for so many seconds is probably not there any more."""
+
+
+def duration(seconds: float | None) -> str:
+    """Return ``-``, ``40 s``, ``5:07 min``, ``3:12 h`` or ``2.1 days``."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
+    if seconds < 86400:
+        return f"{int(seconds) // 3600}:{int(seconds) % 3600 // 60:02d} h"
+    return f"{seconds / 86400:.1f} days"
+
+
+def seats_table(status: Status) -> Table:
+    """Return a line for every worker: what it does, how fast, how long it waited, what failed there."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("device", "model", ""):
+        table.add_column(name, overflow="fold")
+    for name in ("images", "images/s", "waited", "failures"):
+        table.add_column(name, justify="right")
+    seats = sorted(status.seats.items())
+    if len(seats) > MOST:
+        seats = sorted(sorted(seats, key=lambda pair: pair[1].rate)[:MOST])
+    for index, seat in seats:
+        working = seat.state == "working"
+        table.add_row(
+            f"{index} {seat.device}",
+            seat.model,
+            seat.state,
+            str(seat.images),
+            f"{seat.rate:.1f}" if working else "",
+            f"{100 * seat.waited:.0f} %" if working else "",
+            str(seat.failures) if seat.failures else "",
+        )
+    if len(status.seats) > MOST:
+        table.caption = f"the {MOST} slowest of {len(status.seats)} workers"
+        table.caption_justify = "left"
+    return table
+
+
+def summary(status: Status, now: float | None = None) -> list[str]:
+    """Return lines that say how a run stands; `now` is in seconds since 1970."""
+    age = max(0.0, (time.time() if now is None else now) - status.updated)
+    state = status.state
+    if state == "running" and age > SILENT:
+        state = f"no sign of it for {duration(age)}: killed, or cut off; the same command continues"
+    elif state == "running":
+        state = f"running, written {duration(age)} ago"
+    elif state != "finished":
+        state += "; the same command continues"
+    where = "" if status.host == platform.node() else f" on {status.host}"
+    took = duration(status.updated - status.began)
+    lines = [f"{state} (process {status.process}{where}, {took} since it began)"]
+    share = 100 * status.made / status.images if status.images else 100
+    left = f", {duration(status.left)} left" if status.state == "running" and age <= SILENT else ""
+    rate = f", {status.rate:.1f} images/s" if status.rate else ""
+    reused = f", {status.reused} reused" if status.reused else ""
+    lines.append(f"{status.made} of {status.images} predictions ({share:.0f} %){reused}{rate}{left}")
+    failed = f", {status.failed} failed" if status.failed else ""
+    lines.append(f"{status.done + status.failed} of {status.cells} cells ended{failed}")
+    lines += [f"FAILED {node}: {error}" for node, error in status.failures.items()]
+    if status.failed > len(status.failures):
+        lines.append(f"... and {status.failed - len(status.failures)} more")
+    return lines

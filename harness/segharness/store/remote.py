@@ -1,0 +1,149 @@
+"""Paths on an object store or another file system that pyarrow knows: ``s3://``, ``gs://``, ``file://``.
+
+`RemotePath` has the part of `pathlib.Path` that segharness uses, so that the rest need not know where a run lies.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from pyarrow import ArrowException, fs
+
+from segharness.errors import StoreError
+
+
+class RemotePath:
+    """A file or folder at a URL.
+
+    Writing is one put: a file is whole or absent. Folders need not be made.
+
+    Args:
+        url: what messages and the command line call it; options of the store follow a ``?``.
+        system: where it is.
+        path: its name there.
+    """
+
+    def __init__(self, url: str, system: Any, path: str) -> None:
+        self._url, self._system, self._path = url, system, path
+
+    def __str__(self) -> str:
+        return self._url
+
+    def __repr__(self) -> str:
+        return f"RemotePath({self._url!r})"
+
+    def __fspath__(self) -> str:
+        raise TypeError(f"{self._url} is no local file")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RemotePath) and other._url == self._url
+
+    def __hash__(self) -> int:
+        return hash(self._url)
+
+    def __truediv__(self, name: str | Path) -> RemotePath:
+        base, mark, options = self._url.partition("?")
+        return RemotePath(f"{base.rstrip('/')}/{name}{mark}{options}", self._system, f"{self._path}/{name}")
+
+    @property
+    def name(self) -> str:
+        return self._path.rpartition("/")[2]
+
+    @property
+    def suffix(self) -> str:
+        return Path(self.name).suffix
+
+    @property
+    def parent(self) -> RemotePath:
+        base, mark, options = self._url.partition("?")
+        return RemotePath(f"{base.rpartition('/')[0]}{mark}{options}", self._system, self._path.rpartition("/")[0])
+
+    def with_name(self, name: str) -> RemotePath:
+        return self.parent / name
+
+    def absolute(self) -> RemotePath:
+        return self
+
+    def resolve(self) -> RemotePath:
+        return self
+
+    def is_file(self) -> bool:
+        return bool(self._info().type == fs.FileType.File)
+
+    def is_dir(self) -> bool:
+        return bool(self._info().type == fs.FileType.Directory)
+
+    def exists(self) -> bool:
+        return bool(self._info().type != fs.FileType.NotFound)
+
+    def read_bytes(self) -> bytes:
+        with self._system.open_input_file(self._path) as file:
+            return bytes(file.read())
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        return self.read_bytes().decode(encoding)
+
+    def write_bytes(self, data: bytes | memoryview) -> None:
+        """Write a file, whole or not at all."""
+        if isinstance(self._system, fs.LocalFileSystem):
+            raise StoreError(f"{self._url}: a local path is not remote")
+        with self._system.open_output_stream(self._path) as file:
+            file.write(data)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        try:
+            self._system.delete_file(self._path)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+
+    def remove_tree(self) -> None:
+        """Delete a folder and all that is in it, if it is there."""
+        if self.is_dir():
+            self._system.delete_dir(self._path)
+
+    def glob(self, pattern: str) -> Iterator[RemotePath]:
+        """Yield the files directly in a folder that match."""
+        found = self._system.get_file_info(fs.FileSelector(self._path, allow_not_found=True))
+        for info in sorted(found, key=lambda info: str(info.path)):
+            path = self / info.base_name
+            if Path(info.base_name).match(pattern):
+                yield path
+
+    def _info(self) -> Any:
+        return self._system.get_file_info(self._path)
+
+
+Place: TypeAlias = Path | RemotePath
+"""Where a file or folder of a run is."""
+
+
+def place(text: str | os.PathLike[str] | RemotePath) -> Place:
+    """Return the path that a text names: of this machine, or a URL of a store.
+
+    Raises:
+        StoreError: the URL is of a kind that pyarrow does not know, or its options are wrong.
+    """
+    if isinstance(text, RemotePath):
+        return text
+    url = os.fspath(text)
+    if "://" not in url:
+        return Path(url)
+    if url.startswith("file://"):
+        return Path(urlsplit(url).path)
+    system, path = _system(url)
+    return RemotePath(url, system, path.rstrip("/"))
+
+
+@lru_cache(maxsize=64)
+def _system(url: str) -> tuple[Any, str]:
+    try:
+        system, path = fs.FileSystem.from_uri(url)
+    except (ArrowException, ValueError, OSError) as error:
+        raise StoreError(f"{url}: not a place that can be written to: {str(error).splitlines()[0]}") from error
+    return system, str(path)

@@ -1,0 +1,148 @@
+"""Who gets what next, and how the end of a large run looks."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from segharness.data import Shard
+from segharness.runner import Schedule, Seat, Unit
+from segharness.specs import Needs
+
+CONDITIONS = tuple("abcdefgh")
+
+
+def unit(index, model="m", images=64, conditions=CONDITIONS):
+    return Unit(index, model, "d", Shard(index, 0, images), conditions)
+
+
+def seats(count, device="cuda", memory=None):
+    return [Seat(i, f"{device}:{i}" if device != "cpu" else "cpu", "here", memory, alive=True) for i in range(count)]
+
+
+def all_of(schedule, seat):
+    """Take everything, as one that does each piece at once."""
+    found = []
+    while (piece := schedule.take(seat)) is not None:
+        found.append(piece)
+        schedule.settled(seat, piece.index, piece.conditions)
+    return found
+
+
+def test_one_worker_gets_whole_units_the_largest_first():
+    (seat,) = seats(1)
+    schedule = Schedule([unit(0, images=7), unit(1), unit(2)], {}, [seat])
+    assert [(u.index, u.conditions) for u in all_of(schedule, seat)] == [(i, CONDITIONS) for i in (2, 1, 0)]
+    assert not schedule.pending
+
+
+def test_a_worker_keeps_its_model():
+    first, second = seats(2)
+    schedule = Schedule([unit(i, "ab"[i % 2]) for i in range(8)], {}, [first, second])
+    models: dict[int, set] = {0: set(), 1: set()}
+    for _ in range(3):
+        for seat in (first, second):
+            piece = schedule.take(seat)
+            models[seat.index].add(piece.model)
+            schedule.settled(seat, piece.index, piece.conditions)
+    assert sorted(map(sorted, models.values())) == [["a"], ["b"]]
+
+
+def test_a_single_unit_is_divided_among_workers_by_its_conditions():
+    both = seats(2)
+    schedule = Schedule([unit(0)], {}, both)
+    pieces = [schedule.take(seat) for seat in both]
+    assert all(pieces)
+    assert len({c for piece in pieces for c in piece.conditions}) == sum(len(p.conditions) for p in pieces)
+
+
+def test_every_condition_is_handed_out_once_whatever_comes_back():
+    all_seats = seats(3)
+    schedule = Schedule([unit(i) for i in range(4)], {}, all_seats)
+    done: list[tuple[int, str]] = []
+    step = 0
+    while schedule.pending:
+        for seat in all_seats:
+            step += 1
+            if (piece := schedule.take(seat)) is None:
+                continue
+            if step % 3 == 0:  # it dies after its first file
+                schedule.written(seat, piece.index, piece.conditions[0])
+                done.append((piece.index, piece.conditions[0]))
+                schedule.give_back(schedule.vacate(seat))
+                seat.alive = True
+            else:
+                done += [(piece.index, condition) for condition in piece.conditions]
+                schedule.settled(seat, piece.index, piece.conditions)
+    assert sorted(done) == sorted((i, c) for i in range(4) for c in CONDITIONS)
+
+
+def test_a_slow_worker_does_not_hold_the_end_up():
+    fast, slow = seats(2)
+    schedule = Schedule([unit(0), unit(1)], {}, [fast, slow])
+    fast.model = slow.model = "m"
+    for _ in range(60):
+        schedule.learn(fast, 64, 64.0)
+        schedule.learn(slow, 64, 1280.0)
+    assert slow.speed < fast.speed / 10
+    took = schedule.take(slow)
+    assert took is None or len(took.conditions) == 1
+    while (piece := schedule.take(fast)) is not None:
+        schedule.settled(fast, piece.index, piece.conditions)
+    assert schedule.take(slow) is None and not schedule.pending
+
+
+def test_a_model_that_needs_an_accelerator_runs_on_none_but_that():
+    gpu, cpu = Seat(0, "cuda:0", memory=10, alive=True), Seat(1, "cpu", memory=64, alive=True)
+    schedule = Schedule(
+        [unit(0, "big"), unit(1, "small")], {"big": Needs("cuda", 8), "small": Needs("cpu")}, [gpu, cpu]
+    )
+    assert {u.model for u in all_of(schedule, cpu)} == {"small"}
+    assert {u.model for u in all_of(schedule, gpu)} == {"big"}
+
+
+def test_workers_on_processors_load_a_model_as_often_as_the_memory_holds_it():
+    three = seats(3, "cpu", memory=20.0)
+    schedule = Schedule([unit(i) for i in range(6)], {"m": Needs(memory=8)}, three)
+    assert [schedule.take(seat) is not None for seat in three] == [True, True, False]
+    schedule.vacate(three[0])
+    assert schedule.take(three[2]) is not None
+
+
+def test_it_says_how_long_the_rest_takes():
+    (seat,) = seats(1)
+    schedule = Schedule([unit(0)], {}, [seat])
+    assert schedule.seconds_left() is None
+    schedule.take(seat)
+    schedule.learn(seat, 12, 6.0)
+    assert schedule.seconds_left() == pytest.approx(0.5 * (8 * 64 - 12))
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    file = Path(__file__).resolve().parents[2] / "benchmarks/cluster.py"
+    spec = importlib.util.spec_from_file_location("cluster_benchmark", file)
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slow", [0, 64])
+def test_256_devices_are_idle_for_less_than_3_percent_of_10000_units(cluster, slow):
+    """Recorded times; with and without a quarter of the devices at half the speed."""
+    times = cluster.recorded()
+    units = cluster.make_units(10_000, sorted(times))
+    found = cluster.simulate(units, [2.0] * slow + [1.0] * (256 - slow), times, load=20.0)
+    assert found.idle < 0.03
+
+
+def test_few_units_on_many_devices_are_spread_by_their_conditions(cluster):
+    times = cluster.recorded()
+    units = cluster.make_units(16, sorted(times))
+    found = cluster.simulate(units, [1.0] * 8, times, load=0.0)
+    assert found.idle < 0.05
