@@ -95,20 +95,22 @@ def execute(prepared: Prepared, host: PluginHost, show: Display | None = None) -
     inputs = _with_unselected(prepared, folder)
     folder.sweep()
     left = remaining(plan, prepared.datasets, inputs, folder, settings.fresh)
-    executor = _executor(prepared, host, folder, left.units)
-    threads = max(1, cores() // max(1, min(len(executor.devices), sum(len(unit.conditions) for unit in left.units))))
+    executor = _executor(prepared, host, folder, left.units) if left.units else None
     log = RunLog(settings.log_file)
     if settings.fresh:  # so that continuing after an interruption meets nothing old
         for cell in plan.selected:
             folder.forget(*cell.key)
-    folder.write_manifest(make_manifest(plan.suite, host, inputs, prepared.protocol, executor.devices))
+    devices = executor.devices if executor is not None else _devices_before(folder)
+    folder.write_manifest(make_manifest(plan.suite, host, inputs, prepared.protocol, devices))
     outcome = RunOutcome(folder, reused=left.reused)
     ledger = Ledger(plan, left.units, outcome, show)
     for line in left.damaged:
         show.say(f"made again: {line}")
     try:
-        if left.units:
+        if executor is not None:
             where = str(folder.path.absolute())
+            most = min(len(executor.devices), sum(len(unit.conditions) for unit in left.units))
+            threads = max(1, cores() // max(1, most))
             job = Job(plan.suite, where, host.arguments, inputs, threads, needs_of(plan.suite, host))
             _Drive(executor, ledger, show, log, settings.maxfail, len(plan.selected)).run(job, left.units)
     except KeyboardInterrupt:
@@ -117,6 +119,11 @@ def execute(prepared: Prepared, host: PluginHost, show: Display | None = None) -
         log.close()
     _remember(plan, folder, outcome)
     return outcome
+
+
+def _devices_before(folder: RunFolder) -> Sequence[str]:
+    """Return the devices of the run that made everything."""
+    return folder.read_manifest().get("devices", ()) if folder.manifest.is_file() else ()
 
 
 def _executor(prepared: Prepared, host: PluginHost, folder: RunFolder, units: Sequence[Unit]) -> Executor:

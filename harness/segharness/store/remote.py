@@ -137,6 +137,8 @@ def place(text: str | os.PathLike[str] | RemotePath) -> Place:
     if url.startswith("file://"):
         return Path(urlsplit(url).path)
     system, path = _system(url)
+    if not path.strip("/"):
+        raise StoreError(f"{url}: not a place that can be written to: it names no bucket")
     return RemotePath(url, system, path.rstrip("/"))
 
 

@@ -1,0 +1,1 @@
+"""Run segharness suites on a Ray cluster."""

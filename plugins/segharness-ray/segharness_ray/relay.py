@@ -1,0 +1,50 @@
+"""What runs on a node: an actor that holds a device and a worker process, and passes messages on."""
+
+from __future__ import annotations
+
+import platform
+import queue
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from segharness.runner import Job, WorkerProcess
+
+
+class Relay:
+    """A worker process and its inbox. `poll` and `send` may be called at the same time."""
+
+    def __init__(self) -> None:
+        self._inbox: queue.Queue[tuple[Any, dict[str, Any]]] = queue.Queue()
+        self._worker: WorkerProcess | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="segharness-ray-")
+
+    def open(self, job: dict[str, Any], device: str, mark: str | None) -> None:
+        """Start the worker; `mark` is a file in the run folder that this node must see."""
+        if mark is not None and not Path(mark).is_file():
+            where = f"{Path(mark).parent} is not shared with {platform.node()}"
+            self._inbox.put(
+                (None, {"event": "broken", "error": f"{where}: give --out on a shared file system, or a URL"})
+            )
+            self._inbox.put((None, {"event": "ended", "how": where, "tail": ""}))
+            return
+        self._worker = WorkerProcess(Job.from_json(job), device, Path(self._folder.name) / "worker.log", self._inbox)
+
+    def send(self, message: dict[str, Any]) -> None:
+        if self._worker is not None:
+            self._worker.send(message)
+
+    def poll(self, seconds: float) -> list[dict[str, Any]]:
+        """Return what the worker said, after at most so many seconds."""
+        events = []
+        try:
+            events.append(self._inbox.get(timeout=seconds)[1])
+            while True:
+                events.append(self._inbox.get_nowait()[1])
+        except queue.Empty:
+            return events
+
+    def stop(self, grace: float) -> None:
+        if self._worker is not None:
+            self._worker.stop(grace)
+        self._folder.cleanup()
