@@ -97,7 +97,11 @@ def _prepare(shard: ConditionShard, sample: Sample, decoded: Decoded) -> Prepare
         with stages.timed("corrupt"):
             corrupted = work.corruptor(pixels, shard.condition, sample, work.dataset)
             seen = pixel_digest(corrupted.pixels)
+        given = work.prompts(sample) if work.prompts is not None else None
     except CellError as error:
         return PreparedImage(shard, sample, None, None, str(error), stages=stages)
-    given = work.prompts(sample) if work.prompts is not None else None
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001  a ground truth is a plugin's
+        return PreparedImage(shard, sample, None, None, f"{sample}: {type(error).__name__}: {error}", stages=stages)
     return PreparedImage(shard, sample, corrupted, seen, None, given, stages)

@@ -29,7 +29,6 @@ class Behind:
     Args:
         threads: that encode.
         name: of the model, for messages.
-        batch_size: how many answers come at once.
     """
 
     def __init__(self, threads: int, name: str) -> None:
@@ -79,8 +78,9 @@ class Behind:
         self._bytes = 0
 
     def close(self) -> None:
-        self._encoders.shutdown(wait=True, cancel_futures=True)
-        self._writer.shutdown(wait=True, cancel_futures=True)
+        """Write what is complete, and end the threads; also after an error, for it is no fault of these files."""
+        self._encoders.shutdown(wait=True)
+        self._writer.shutdown(wait=True)
 
     def _admit(self, outcome: Outcome, found: Any, prepared: PreparedImage) -> None:
         assert prepared.corrupted is not None

@@ -22,7 +22,7 @@ from segharness.runner.devices import device_name
 from segharness.runner.image import Corruptor
 from segharness.runner.model_host import check_model, is_recalled, load_model
 from segharness.runner.outcome import ShardTables
-from segharness.runner.pipeline import Calls, Pipeline
+from segharness.runner.pipeline import Calls, Pipeline, free_memory
 from segharness.runner.prompts import Prompts
 from segharness.runner.recall import recall
 from segharness.runner.stages import Stages
@@ -100,6 +100,9 @@ class Workbench:
             try:
                 model = self._model(unit, emit)
                 self._streak(unit, model, units, emit)
+                if self._held is None and not (units.ended or is_recalled(model)):
+                    model = None
+                    self.close()  # nothing comes for a while: others may need the memory
             except DiskFullError:
                 raise
             except (Exception, SystemExit) as error:
@@ -119,14 +122,20 @@ class Workbench:
 
     def close(self) -> None:
         """Let go of the model."""
-        if self._loaded is not None and callable(close := getattr(self._loaded[1], "close", None)):
-            close()
-        if self._loaded is not None and (local := self._job.suite.model(self._loaded[0][0]).local) is not None:
+        if self._loaded is None:
+            return
+        ((name, _), model), self._loaded = self._loaded, None
+        self._calls.pop(name, None)
+        self._batches.pop(name, None)
+        try:
+            if callable(close := getattr(model, "close", None)):
+                close()
+        except (Exception, SystemExit):  # noqa: BLE001  it is not needed any more; what it raised is in the log
+            _log.exception("model %s could not be closed", name)
+        if (local := self._job.suite.model(name).local) is not None:
             forget_folder(local[0].parent)
-        if self._loaded is not None:
-            self._calls.pop(self._loaded[0][0], None)
-            self._batches.pop(self._loaded[0][0], None)
-        self._loaded = None
+        del model
+        free_memory()
 
     def _streak(self, first: Unit, model: Model | Recalled, units: Units, emit: Emit) -> None:
         """Run a unit and those that follow with the same model; the one that needs another is held."""

@@ -14,6 +14,9 @@ from segharness.runner.units import Job, Unit
 _TICK = 0.5
 """How often, in seconds, somebody looks whether a worker hangs."""
 
+_LATE = 30.0
+"""A worker that is not ready after so many seconds may never be: a cluster that has no room, say."""
+
 _CHANGES = {"want", "done", "failed", "ended", "shard"}
 """The events after which somebody who waits may get something."""
 
@@ -67,9 +70,12 @@ class Crew:
         self._ready: set[Seat] = set()
         self._waiting: dict[Seat, None] = {}
         self._heard: dict[Seat, float] = {}
-        self._tries: Counter[int] = Counter()
+        self._tries: Counter[tuple[int, str]] = Counter()
         self._failed_starts: Counter[Seat] = Counter()
         self._unloadable: Counter[str] = Counter()
+        self._loadable: set[str] = set()
+        self._loading: set[Seat] = set()
+        self._alone: set[Seat] = set()  # those that try again what another died on, and get nothing beside it
         self._first: dict[Seat, list[Unit]] = {}
         self._given_up: dict[Seat, str] = {}
         self._finishing = self._told = False
@@ -86,14 +92,17 @@ class Crew:
         try:
             for seat in self._seats[: max(1, sum(len(unit.conditions) for unit in units))]:
                 yield from self._start(job, seat)
+            yield from self._cover(job, schedule)
             while self._open(schedule):
                 found = self._workers.hear(_TICK)
                 event: Event | None = None
                 if self._finishing and not self._told:
                     self._told = True
                     schedule.drop()
-                    for worker in self._at.values():
+                    for at_seat, worker in self._at.items():
                         worker.send({"op": "finish"})
+                        if at_seat in self._loading or at_seat not in self._ready:
+                            worker.kill()  # it has no file in flight
                 if found is not None:
                     worker, event = found
                     at = next((s for s, w in self._at.items() if w is worker), None)
@@ -135,24 +144,34 @@ class Crew:
             self._given_up[seat] = event["error"]
         elif kind == "ready":
             self._ready.add(seat)
+            seat.alive = True
             self._failed_starts[seat] = 0
         elif kind == "want":
             self._waiting[seat] = None
         elif kind == "loading":
+            self._loading.add(seat)
             yield _state(seat, "loading", event["model"])
         elif kind == "unloadable":
+            self._loading.discard(seat)
             self._unloadable[event["model"]] += 1
-            if self._unloadable[event["model"]] >= _LOADS:
+            if event["model"] in self._loadable:
+                seat.barred.add(event["model"])  # the others had more luck
+                yield from self._cover(job, schedule, event["error"])
+            elif self._unloadable[event["model"]] >= _LOADS:
                 for unit in schedule.drop(event["model"]):
                     yield _failed(unit, event["error"], seat)
         elif kind == "loaded":
+            self._loading.discard(seat)
+            self._loadable.add(event["model"])
             schedule.loaded(event["model"], event["seconds"])
             yield _state(seat, "working", event["model"])
         elif kind == "progress":
             schedule.learn(seat, event["images"], event.get("seconds", 0.0))
             yield {**event, "seat": seat.index}
         elif kind == "shard":
-            self._tries[event["unit"]] = 0
+            for unit in seat.holding:
+                if unit.index == event["unit"] and event["condition"] in unit.conditions:
+                    self._tries[_key(unit)] = 0
             schedule.written(seat, event["unit"], event["condition"])
             yield {**event, "seat": seat.index}
         elif kind in ("done", "failed"):
@@ -167,6 +186,8 @@ class Crew:
         self._waiting.pop(seat, None)
         started = seat in self._ready
         self._ready.discard(seat)
+        self._loading.discard(seat)
+        self._alone.discard(seat)
         self._failed_starts[seat] += not started
         reason = self._given_up.pop(seat, None) or f"its worker ended with {event['how']}"
         held = schedule.vacate(seat) + self._first.pop(seat, [])
@@ -175,14 +196,14 @@ class Crew:
             return
         if held and started:
             unit, rest = held[0], held[1:]
-            self._tries[unit.index] += 1
+            self._tries[_key(unit)] += 1
             how = f"model `{unit.model}`: {reason.removeprefix(f'model `{unit.model}`: ')}"
             how += f"; the end of its log: {event['tail'] or 'nothing'}"
-            if self._tries[unit.index] <= self._options.retries:
+            if self._tries[_key(unit)] <= self._options.retries:
                 yield {"event": "log", "text": f"{how}; trying again on a fresh worker"}
                 self._first[seat] = [unit]
             else:
-                more = f" ({self._tries[unit.index]} times)" if self._tries[unit.index] > 1 else ""
+                more = f" ({self._tries[_key(unit)]} times)" if self._tries[_key(unit)] > 1 else ""
                 yield _failed(unit, how + more, seat)
             schedule.give_back(rest)
         elif held:
@@ -195,21 +216,34 @@ class Crew:
         schedule.close(seat)
         self._seats.remove(seat)
         schedule.give_back(self._first.pop(seat, []))
-        if not self._at:
-            for unit in schedule.drop():
-                yield _failed(
-                    unit, f"no worker could be started: {event['how']}; {event['tail'] or 'it printed nothing'}", seat
-                )
+        why = f"no worker could be started: {event['how']}; {event['tail'] or 'it printed nothing'}"
+        yield from self._cover(job, schedule, why)
+
+    def _cover(self, job: Job, schedule: Schedule, why: str = "no device can run it") -> Iterator[Event]:
+        """See to it that each model with units has a worker that can run it; give up the units of one that cannot have."""
+        for model in schedule.models():
+            able = [seat for seat in self._seats if schedule.able(model, seat)]
+            if any(seat in self._at for seat in able):
+                continue
+            if able:
+                yield from self._start(job, able[0])
+                continue
+            for unit in schedule.drop(model):
+                yield {"event": "failed", "unit": unit.index, "conditions": unit.conditions, "error": why}
 
     def _give(self, schedule: Schedule) -> Iterator[Event]:
         """Give work to those that wait."""
         for seat in list(self._waiting):
             if self._finishing:
                 break
+            if seat in self._alone and seat.holding:
+                continue
+            self._alone.discard(seat)
             if first := self._first.pop(seat, None):
                 unit, *more = first
                 seat.model, seat.left = unit.model, seat.left + unit.images
                 seat.holding.append(unit)
+                self._alone.add(seat)
                 schedule.give_back(more)
             elif (found := schedule.take(seat)) is not None:
                 unit = found
@@ -232,6 +266,8 @@ class Crew:
         left = schedule.seconds_left()
         yield {"event": "left", "seconds": None if left is None else round(left, 1)}
         for seat, worker in self._at.items():
+            if seat not in self._ready and now - self._heard[seat] > _LATE:
+                seat.alive = False  # until it says that it is ready, the others do not count on it
             busy = seat.holding or seat not in self._ready
             if busy and seat not in self._given_up and now - self._heard[seat] > self._options.timeout:
                 self._given_up[seat] = (
@@ -247,3 +283,8 @@ def _state(seat: Seat, state: str, model: str = "") -> Event:
 def _failed(unit: Unit, error: str, seat: Seat) -> Event:
     named = {"unit": unit.index, "conditions": unit.conditions, "seat": seat.index}
     return {"event": "failed", **named, "error": error}
+
+
+def _key(unit: Unit) -> tuple[int, str]:
+    """Return what a piece of a unit keeps while its conditions are written from the first on."""
+    return unit.index, unit.conditions[-1]

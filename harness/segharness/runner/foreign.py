@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from segharness.records import Image
 
 
+_ROOM = 2**30
+"""Bytes that /dev/shm must have free to be used."""
+
+
 class ForeignModel:
     """A `Model` whose `predict` runs in a child process under another interpreter.
 
@@ -41,7 +45,8 @@ class ForeignModel:
         self, python: str, local: tuple[Path, str], options: Mapping[str, Any], weights: str | None, device: str
     ) -> None:
         self._python = python
-        memory = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
+        self._asked = 0
+        memory = _memory()
         self._pixels, self._instances = Pixels(memory), Regions(memory)
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
         try:
@@ -50,6 +55,7 @@ class ForeignModel:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
+                errors="replace",
                 env=environment,
                 pass_fds=(self._pixels.handle, self._instances.handle),
             )
@@ -68,6 +74,9 @@ class ForeignModel:
                     "instances": self._instances.handle,
                 }
             )
+        except LostError as error:
+            self.close()
+            raise CellError(f"python: {python}: {error}; it must be Python 3.8 or newer, with numpy") from error
         except BaseException:
             self.close()
             raise
@@ -78,8 +87,9 @@ class ForeignModel:
     def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
         child = self._child
         assert child.stdin is not None and child.stdout is not None
+        self._asked += 1
         try:
-            child.stdin.write(json.dumps(message) + "\n")
+            child.stdin.write(json.dumps({**message, "number": self._asked}) + "\n")
             child.stdin.flush()
             line = child.stdout.readline()
         except BrokenPipeError:
@@ -87,7 +97,13 @@ class ForeignModel:
         if not line:
             how = exit_text(child.wait())
             raise LostError(f"the model's process under {self._python} ended with {how}")
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+            fits = answer["number"] == self._asked
+        except (ValueError, KeyError, TypeError, IndexError):
+            fits = False
+        if not fits:  # the model wrote into the descriptors of this protocol: nothing that comes can be believed
+            raise LostError(f"the model's process under {self._python} answered {line.strip()!r:.60}")
         if "memory" in answer:
             raise MemoryError(answer["memory"])
         if "error" in answer:
@@ -117,6 +133,16 @@ class ForeignModel:
         self._instances.close()
 
 
+def _memory() -> Path | None:
+    """Return a folder in memory that has room; None for the usual one, on disk. Containers often have little."""
+    try:
+        found = os.statvfs("/dev/shm")
+    except OSError:
+        return None
+    room = found.f_bavail * found.f_frsize
+    return Path("/dev/shm") if room > _ROOM and os.access("/dev/shm", os.W_OK) else None
+
+
 class Pixels:
     """Where this process lays images for the other; it only grows."""
 
@@ -132,7 +158,7 @@ class Pixels:
         """Lay images behind one another; return where each begins, its height and its width."""
         size = sum(image.nbytes for image in images)
         if size > len(self._memory):
-            os.ftruncate(self.handle, size)
+            os.posix_fallocate(self.handle, 0, size)
             self._memory = np.frombuffer(mmap.mmap(self.handle, size), dtype=np.uint8)
         places, at = [], 0
         for image in images:

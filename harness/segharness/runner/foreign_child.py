@@ -10,7 +10,10 @@ import inspect
 import json
 import mmap
 import os
+import queue
+import signal
 import sys
+import threading
 import traceback
 
 import numpy as np
@@ -66,7 +69,7 @@ class Regions:
             at, page = self.end, mmap.ALLOCATIONGRANULARITY
             size = max(page, 1 << (size - 1).bit_length())  # powers of two, so that they serve others too
             self.end += -(-size // page) * page
-            os.ftruncate(self.handle, self.end)
+            os.posix_fallocate(self.handle, at, self.end - at)  # where there is no room: an error, not a signal
             self.maps[at] = mmap.mmap(self.handle, size, offset=at)
         return at, np.frombuffer(self.maps[at], dtype=np.uint8)
 
@@ -96,7 +99,7 @@ def write_instances(regions, free, found):
         else:
             entry["rles"] = [
                 {
-                    "size": list(m["size"]),
+                    "size": [int(n) for n in m["size"]],
                     "counts": m["counts"] if isinstance(m["counts"], str) else m["counts"].decode(),
                 }
                 for m in masks
@@ -121,6 +124,20 @@ def is_out_of_memory(error):
     return True
 
 
+def lines_of(requests):
+    """Yield the worker's requests; end the process at once when the worker is gone, whatever the model does."""
+    waiting = queue.Queue()
+
+    def read():
+        for line in requests:
+            waiting.put(line)
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        yield waiting.get()
+
+
 def main():
     if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):  # noqa: PTH120
         del sys.path[0]  # our own folder: its modules must not be found under the model's names
@@ -129,8 +146,9 @@ def main():
     sys.stdout = sys.stderr
     requests = os.fdopen(os.dup(0), "r")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to handle; the end of its requests ends this
     model = images = regions = None
-    for line in requests:
+    for line in lines_of(requests):
         message = json.loads(line)
         try:
             if message["op"] == "build":
@@ -145,11 +163,12 @@ def main():
                 else:
                     found = model.predict(pixels, prompts=[np.array(values, dtype=np.float32) for values in given])
                 answer = write_instances(regions, message["free"], found)
+            answer = json.dumps(dict(answer, number=message["number"]))
         except Exception as error:  # noqa: BLE001  told to the worker, which names model and image
             traceback.print_exc()
             kind = "memory" if is_out_of_memory(error) else "error"
-            answer = {kind: f"{type(error).__name__}: {error}"}
-        answers.write(json.dumps(answer) + "\n")
+            answer = json.dumps({kind: f"{type(error).__name__}: {error}", "number": message["number"]})
+        answers.write(answer + "\n")
 
 
 if __name__ == "__main__":

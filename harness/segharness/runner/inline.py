@@ -55,17 +55,21 @@ class InlineExecutor:
             for unit in units:
                 if self._finishing:
                     return
-                events: list[Event] = []
-                try:
-                    bench.serve(_One(unit), events.append)
-                except DiskFullError:
+                for attempt in range(self._options.retries + 1):
+                    events: list[Event] = []
+                    try:
+                        bench.serve(_One(unit), events.append)
+                    except DiskFullError:
+                        yield from events
+                        return
+                    except LostError as error:
+                        bench.close()
+                        if attempt < self._options.retries:
+                            continue
+                        error_of = {"unit": unit.index, "conditions": unit.conditions, "error": str(error)}
+                        events.append({"event": "failed", **error_of})
                     yield from events
-                    return
-                except LostError as error:
-                    events.append(
-                        {"event": "failed", "unit": unit.index, "conditions": unit.conditions, "error": str(error)}
-                    )
-                yield from events
+                    break
         finally:
             ours.removeHandler(handler)
             handler.close()

@@ -16,6 +16,9 @@ from segharness.runner.process import WorkerProcess
 from segharness.runner.schedule import Seat
 from segharness.runner.units import Job, Unit
 
+MOST = 1024
+"""How many workers one machine may have."""
+
 
 class Processes:
     """Worker processes on this machine; their logs lie in one folder."""
@@ -43,6 +46,8 @@ class LocalExecutor:
     def __init__(self, options: Options) -> None:
         if options.objects:
             raise UsageError("a model object cannot travel to worker processes; use the executor `inline`")
+        if options.workers is not None and options.workers > MOST:
+            raise UsageError(f"{options.workers} workers on one machine are too many; at most {MOST}")
         found = list(options.devices) or find_devices() or ["cpu"] * cores()
         found = [found[i % len(found)] for i in range(options.workers or len(found))]
         if not options.devices and "cpu" not in found and any(n.device == "cpu" for n in options.needs.values()):

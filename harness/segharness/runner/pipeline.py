@@ -185,7 +185,7 @@ class Pipeline:
 
     def _again(self, batch: Sequence[PreparedImage], short: str) -> list[_Answer]:
         """Do a batch again in halves, after its memory was let go of."""
-        _free()
+        free_memory()
         if len(batch) == 1:
             raise LostError(f"out of memory at batch 1, {batch[0].sample}: {short}")
         before = self._batches.now
@@ -207,7 +207,7 @@ def _end(behind: Behind) -> None:
         work.ended(work.error)
 
 
-def _free() -> None:
+def free_memory() -> None:
     """Give back what frameworks keep of the memory that is free again."""
     gc.collect()
     torch = sys.modules.get("torch")  # only where the model brought it

@@ -50,6 +50,7 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 stderr=file,
                 text=True,
+                errors="replace",
                 env={**os.environ, **limits, "OPENCV_FOR_THREADS_NUM": "1", **(environment or {})},
                 start_new_session=True,  # Ctrl-C is the scheduler's to handle
             )
@@ -68,9 +69,12 @@ class WorkerProcess:
 
     def tail(self) -> str:
         """Return the last lines of the log, for a message."""
-        with self.log.open("rb") as file:
-            file.seek(max(0, self.log.stat().st_size - 4096))
-            text = file.read().decode(errors="replace")
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, self.log.stat().st_size - 4096))
+                text = file.read().decode(errors="replace")
+        except OSError as error:
+            return f"{self.log} cannot be read: {error.strerror}"
         return " | ".join([line.strip() for line in text.splitlines() if line.strip()][-_LOG_TAIL:])[-400:]
 
     def stop(self, grace: float) -> None:
@@ -95,13 +99,15 @@ class WorkerProcess:
             try:
                 event = json.loads(line)
             except ValueError:
-                return  # the last, half-written line of a process that was killed
-            inbox.put((self, event))
+                continue  # the last, half-written line of a process that was killed; or a model's
+            if isinstance(event, dict) and isinstance(event.get("event"), str):
+                inbox.put((self, event))
 
     def _wait(self, inbox: queue.Queue[tuple[Any, dict[str, Any]]]) -> None:
         """Report the end of the process, after what it said; a child of its own may hold the pipe open for longer."""
         code = self.process.wait()
         self._reader.join(timeout=2)
+        self.kill()  # what it started and left behind
         how = "signal 9 (killed, perhaps for want of memory)" if code == -signal.SIGKILL else exit_text(code)
         inbox.put((self, {"event": "ended", "how": how, "tail": self.tail()}))
 

@@ -23,6 +23,8 @@ class RunLog:
     def __init__(self, path: Path | None) -> None:
         self._stream: TextIO | None = None
         if path is not None:
+            if path.is_fifo():
+                raise UsageError(f"--log-file {path}: is a pipe; give a file")
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._stream = path.open("a", encoding="utf-8", buffering=1)

@@ -38,6 +38,7 @@ class Seat:
         left: how many images of them it has not predicted.
         speed: images a second, relative to the average.
         alive: a worker sits there, or is being started.
+        barred: models that could not be loaded there.
     """
 
     index: int
@@ -50,6 +51,7 @@ class Seat:
     expected: float = 1.0
     spent: float = 1.0
     alive: bool = False
+    barred: set[str] = field(default_factory=set)
 
     @property
     def kind(self) -> str:
@@ -87,6 +89,14 @@ class Schedule:
     def pending(self) -> int:
         """The number of predictions that nobody was given yet."""
         return sum(self._images.values())
+
+    def models(self) -> list[str]:
+        """Return the models that have units which nobody was given yet."""
+        return [model for model, found in self._pending.items() if found]
+
+    def able(self, model: str, seat: Seat) -> bool:
+        """Return whether a seat may run a model."""
+        return model not in seat.barred and can_run(self._needs.get(model, Needs()), seat)
 
     def seconds_left(self) -> float | None:
         """Return how long all that is left will take; None while nothing is known."""
@@ -179,7 +189,7 @@ class Schedule:
 
     def _choose(self, seat: Seat) -> str | None:
         """Return the model whose units a seat should do: its own, or the one with the most work for each that does it."""
-        open = [m for m, found in self._pending.items() if found and can_run(self._needs.get(m, Needs()), seat)]
+        open = [model for model in self.models() if self.able(model, seat)]
         if seat.model in open:
             return seat.model
         busy = Counter(other.model for other in self._seats if other is not seat and other.holding)
@@ -217,9 +227,7 @@ class Schedule:
 
     def _how_many(self, seat: Seat, unit: Unit) -> int:
         """Return how many conditions of a unit a seat should do; 0 if the others will be done with all of it sooner."""
-        others = [
-            s for s in self._seats if s is not seat and s.alive and can_run(self._needs.get(unit.model, Needs()), s)
-        ]
+        others = [s for s in self._seats if s is not seat and s.alive and self.able(unit.model, s)]
         if not others:
             return len(unit.conditions)
         cost = self._cost(unit.model)

@@ -9,7 +9,7 @@ from typing import Any
 
 from segharness.data import OpenDataset, open_dataset
 from segharness.digests import digest
-from segharness.errors import UsageError
+from segharness.errors import StoreError, UsageError
 from segharness.identity import Inputs, protocol_inputs
 from segharness.plugins import PluginHost
 from segharness.records import Model
@@ -95,6 +95,10 @@ def execute(prepared: Prepared, host: PluginHost, show: Display | None = None) -
     inputs = _with_unselected(prepared, folder)
     folder.sweep()
     left = remaining(plan, prepared.datasets, inputs, folder, settings.fresh)
+    try:
+        folder.logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder.logs}: cannot be written: {error.strerror}") from error
     executor = _executor(prepared, host, folder, left.units) if left.units else None
     log = RunLog(settings.log_file)
     if settings.fresh:  # so that continuing after an interruption meets nothing old
@@ -171,6 +175,7 @@ class _Drive:
         status = StatusFile(outcome.folder, watch.status)
         self._log.begin({unit.index: unit for unit in units}, images, self._cells)
         events = self._executor.execute(job, units)
+        whole = False
         try:
             with interruptible(self._finish):
                 for event in events:
@@ -184,23 +189,23 @@ class _Drive:
                     if outcome.stopped:
                         break
             outcome.interrupted = self._asked
+            whole = True
         except KeyboardInterrupt:
             outcome.interrupted = True
         finally:
             if callable(close := getattr(events, "close", None)):
                 close()
-            watch.close()
+            watch.close(whole)
             self._log.write({"event": "end", "state": watch.status.state, "made": outcome.made})
             status.write(now=True)
 
     def _finish(self) -> None:
         """Let the files in flight be finished; called from the signal handler."""
         self._asked = True
-        self._show.say("interrupted: finishing the files in flight; again stops now")
-        if callable(finish := getattr(self._executor, "finish", None)):
-            finish()
-        else:
+        if not callable(finish := getattr(self._executor, "finish", None)):
             raise KeyboardInterrupt
+        finish()
+        self._show.say("interrupted: finishing the files in flight; again stops now")
 
 
 def _remember(plan: Plan, folder: RunFolder, outcome: RunOutcome) -> None:

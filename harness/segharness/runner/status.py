@@ -74,6 +74,11 @@ class Status:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Status:
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        for name in ("began", "updated", "images", "made", "reused", "cells", "done", "failed", "process"):
+            if not isinstance(known.get(name, 0), (int, float)) or not 0 <= known.get(name, 0) < float("inf"):
+                raise ValueError(f"`{name}` is {known[name]!r:.40}")
+        if not isinstance(data.get("failures", {}), Mapping):
+            raise ValueError("`failures` is no mapping")
         known["seats"] = {int(index): SeatStatus(**seat) for index, seat in data["seats"].items()}
         return cls(**known)
 
@@ -113,5 +118,5 @@ def read_status(folder: RunFolder) -> Status:
     except FileNotFoundError:
         folder.read_manifest()
         raise StoreError(f"{folder.path}: has no status.json: nothing has run here since it has everything") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{folder.status}: damaged: {error}") from error

@@ -51,10 +51,11 @@ class Watch:
             seat.failures += 1
         self._count()
 
-    def close(self) -> None:
-        """Note that the run ended, and how."""
+    def close(self, whole: bool) -> None:
+        """Note that the run ended, and how; not `whole` if something of ours failed."""
         outcome = self._outcome
-        self.status.state = "interrupted" if outcome.interrupted else "stopped" if outcome.stopped else "finished"
+        stopped = outcome.stopped or not whole
+        self.status.state = "interrupted" if outcome.interrupted else "stopped" if stopped else "finished"
         self.status.left = None
         for seat in self.status.seats.values():
             seat.state, seat.rate = "ended", 0.0

@@ -115,12 +115,14 @@ def main() -> int:
 
 def _listen(messages: Iterator[dict[str, Any]], inbox: _Inbox, bench: Workbench) -> None:
     """Hand on what the scheduler says; end the process at once when it is gone."""
-    for message in messages:
-        if message["op"] == "unit":
-            inbox.put(Unit.from_json(message["unit"]))
-        elif message["op"] == "finish":
-            bench.finish()
-            inbox.put(None, end=True)
-        else:
-            inbox.put(None, end=message["op"] == "stop")
-    os._exit(3)
+    try:
+        for message in messages:
+            if message["op"] == "unit":
+                inbox.put(Unit.from_json(message["unit"]))
+            elif message["op"] == "finish":
+                bench.finish()
+                inbox.put(None, end=True)
+            else:
+                inbox.put(None, end=message["op"] == "stop")
+    finally:  # also after a line that was cut off when its writer was killed
+        os._exit(3)

@@ -102,4 +102,7 @@ class RunFolder:
         found = check_version(found, str(self.manifest))
         if lacking := [key for key in ("suite", "inputs", "plugin_arguments", "protocol") if key not in found]:
             raise StoreError(f"{self.manifest}: damaged: it lacks `{lacking[0]}`")
+        inputs = found["inputs"]
+        if not isinstance(inputs, dict) or inputs.keys() != {"models", "datasets", "conditions"}:
+            raise StoreError(f"{self.manifest}: damaged: its `inputs` are not those of a run")
         return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
+import random
 import threading
 import time
 import uuid
@@ -22,6 +24,10 @@ except ImportError:  # a system without it gets no lock, and Windows is not supp
 
 BEAT = 15.0
 """How often the lock on an object store is renewed, in seconds; one that was not renewed for 6 times as long is nobody's."""
+
+
+PAUSE = (0.5, 1.5)
+"""Seconds between taking a lease and looking whether somebody else took it since."""
 
 
 class Lock:
@@ -62,13 +68,20 @@ class _FileLock:
         if fcntl is not None:
             try:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 holder = os.read(self._handle, 256).decode(errors="replace") or "another process"
                 os.close(self._handle)
                 self._handle = None
                 raise StoreError(_taken(str(self._path.parent), holder)) from None
-        os.ftruncate(self._handle, 0)
-        os.write(self._handle, f"{os.getpid()} on {platform.node()}".encode())
+            except OSError as error:
+                os.close(self._handle)
+                self._handle = None
+                raise StoreError(
+                    f"{self._path}: this file system has no locks ({error.strerror}); use --out"
+                ) from error
+        with contextlib.suppress(OSError):  # a full disk: who holds it is then not said
+            os.ftruncate(self._handle, 0)
+            os.write(self._handle, f"{os.getpid()} on {platform.node()}".encode())
 
     def give(self) -> None:
         if self._handle is not None:
@@ -77,7 +90,7 @@ class _FileLock:
 
 
 class _Lease:
-    """A file with a time in it. Of two runs that begin in the same instant, each finds the other's and stops."""
+    """A file with a time in it. Of two runs that begin at once, whoever finds the other's after a pause stops."""
 
     def __init__(self, path: RemotePath) -> None:
         self._path = path
@@ -89,6 +102,7 @@ class _Lease:
         try:
             self._refuse()
             self._renew()
+            time.sleep(random.SystemRandom().uniform(*PAUSE))  # another that began with this one shows itself
             self._refuse()
         except OSError as error:
             raise StoreError(f"{self._path.parent}: cannot be written: {str(error).splitlines()[0]}") from error
@@ -99,7 +113,9 @@ class _Lease:
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError, ValueError):  # it grows old by itself
+                if json.loads(self._path.read_text())["id"] == self._mine:
+                    self._path.unlink(missing_ok=True)
 
     def _refuse(self) -> None:
         try:

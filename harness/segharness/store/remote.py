@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pyarrow import ArrowException, fs
 
@@ -135,7 +135,10 @@ def place(text: str | os.PathLike[str] | RemotePath) -> Place:
     if "://" not in url:
         return Path(url)
     if url.startswith("file://"):
-        return Path(urlsplit(url).path)
+        parts = urlsplit(url)
+        if parts.netloc not in ("", "localhost") or parts.query:
+            raise StoreError(f"{url}: write file:///folder, with the whole path and no options")
+        return Path(unquote(parts.path))
     system, path = _system(url)
     if not path.strip("/"):
         raise StoreError(f"{url}: not a place that can be written to: it names no bucket")

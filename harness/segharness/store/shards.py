@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from segharness.errors import SchemaError, StoreError
+from segharness.errors import SchemaError, StoreError, UsageError
 from segharness.store.atomic import write_atomic
 from segharness.store.remote import Place
 from segharness.store.schemas import IMAGES, PREDICTIONS, metadata_of, upgrade, with_metadata
@@ -144,7 +144,10 @@ def read_shard(files: ShardFiles) -> StoredShard:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StoreError(f"{files.images}: cannot be read: {str(error).splitlines()[0]}") from error
+        what = f"{files.images}: cannot be read: {str(error).splitlines()[0]}"
+        if isinstance(files.images, Path):
+            raise StoreError(what) from error
+        raise UsageError(what) from error  # a store that does not answer is no damaged file
     images, metadata = read_table(files.images, IMAGES, written)
     if _digest(data) != metadata.get("predictions"):
         raise StoreError(f"{files.predictions}: damaged: its bytes are not those that were written with {files.images}")

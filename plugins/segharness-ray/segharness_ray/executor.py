@@ -38,7 +38,9 @@ class RayWorker:
         self.kill()
 
     def kill(self) -> None:
-        ray.kill(self.actor)  # its worker ends by itself when nobody listens
+        with contextlib.suppress(RayError):  # it hangs, or was never placed: the actor is killed in either case
+            ray.get(self.actor.stop.remote(0), timeout=2)
+        ray.kill(self.actor)
 
 
 class Actors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import queue
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ class Relay:
     def __init__(self) -> None:
         self._inbox: queue.Queue[tuple[Any, dict[str, Any]]] = queue.Queue()
         self._worker: WorkerProcess | None = None
+        self._lock = threading.Lock()
+        self._early: list[dict[str, Any]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="segharness-ray-")
 
     def open(self, job: dict[str, Any], device: str, mark: str | None) -> None:
@@ -28,11 +31,25 @@ class Relay:
             )
             self._inbox.put((None, {"event": "ended", "how": where, "tail": ""}))
             return
-        self._worker = WorkerProcess(Job.from_json(job), device, Path(self._folder.name) / "worker.log", self._inbox)
+        log = Path(self._folder.name) / "worker.log"
+        try:
+            worker = WorkerProcess(Job.from_json(job), device, log, self._inbox)
+        except Exception as error:  # noqa: BLE001  told to the driver, which cannot see this node
+            how = f"{type(error).__name__} on {platform.node()}: {error}"
+            self._inbox.put((None, {"event": "broken", "error": how}))
+            self._inbox.put((None, {"event": "ended", "how": how, "tail": ""}))
+            return
+        with self._lock:
+            self._worker = worker
+            for message in self._early:
+                worker.send(message)
 
     def send(self, message: dict[str, Any]) -> None:
-        if self._worker is not None:
-            self._worker.send(message)
+        with self._lock:
+            if self._worker is None:
+                self._early.append(message)  # the worker is still being started
+            else:
+                self._worker.send(message)
 
     def poll(self, seconds: float) -> list[dict[str, Any]]:
         """Return what the worker said, after at most so many seconds."""
