@@ -34,6 +34,12 @@ class M:
             os._exit(5)
         if images[0].max() == 14:
             raise ValueError("unlucky")
+        if images[0].max() == 16:
+            for handle in range(3, 30):
+                try:
+                    os.write(handle, b"stray" + bytes([10]))
+                except OSError:
+                    pass
         if images[0].max() == 15:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
         return [Instances(image, self.kind) for image in images]
@@ -109,6 +115,19 @@ def test_what_was_found_stays_as_it_is_while_somebody_looks_at_it(make):
     for image in images:
         foreign.predict([image])
     assert os.fstat(foreign._instances.handle).st_size == size
+
+
+def test_a_line_that_is_no_answer_costs_the_worker_and_shifts_no_other(make):
+    """A model that writes into the descriptors it inherited: what comes after cannot be believed."""
+    foreign = make()
+    with pytest.raises(LostError, match="answered 'stray'"):
+        foreign.predict([np.full((32, 32, 3), 16, np.uint8)])
+
+
+def test_what_is_no_python_is_said(tmp_path):
+    (tmp_path / "m.py").write_text(MODEL)
+    with pytest.raises(CellError, match="it must be Python 3.8 or newer, with numpy"):
+        ForeignModel("/bin/true", (tmp_path / "m.py", "build"), {}, None, "cpu")
 
 
 def test_an_interpreter_that_is_not_there_is_said(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from segharness.data import Shard
-from segharness.runner import Schedule, Seat, Unit
+from segharness.runner import Crew, Options, Schedule, Seat, Unit
 from segharness.specs import Needs
 
 CONDITIONS = tuple("abcdefgh")
@@ -108,6 +108,111 @@ def test_workers_on_processors_load_a_model_as_often_as_the_memory_holds_it():
     assert [schedule.take(seat) is not None for seat in three] == [True, True, False]
     schedule.vacate(three[0])
     assert schedule.take(three[2]) is not None
+
+
+class Scripted:
+    """Workers that do everything at once, at seats that let them start; what they are given is kept."""
+
+    def __init__(self, broken=(), unloadable=()):
+        self.broken, self.unloadable, self.given, self.events = set(broken), dict(unloadable), [], []
+
+    def start(self, job, seat):
+        worker = _ScriptedWorker(self, seat)
+        if seat.index in self.broken:
+            self.events.append((worker, {"event": "ended", "how": "exit code 1", "tail": ""}))
+        else:
+            self.events += [(worker, {"event": "ready"}), (worker, {"event": "want"})]
+        return worker
+
+    def hear(self, seconds):
+        return self.events.pop(0) if self.events else None
+
+
+class _ScriptedWorker:
+    def __init__(self, workers, seat):
+        self.workers, self.seat = workers, seat
+
+    def send(self, message):
+        if message["op"] != "unit":
+            return
+        unit = message["unit"]
+        self.workers.given.append((self.seat.index, unit["model"]))
+        say = lambda **event: self.workers.events.append((self, event))  # noqa: E731
+        settled = {"unit": unit["index"], "conditions": unit["conditions"]}
+        if unit["model"] in self.workers.unloadable.get(self.seat.index, ()):
+            say(event="loading", model=unit["model"])
+            say(event="unloadable", model=unit["model"], error="cannot be loaded")
+            say(event="failed", **settled, error="cannot be loaded")
+        else:
+            say(event="loaded", model=unit["model"], seconds=1.0)
+            say(event="progress", images=64 * len(unit["conditions"]), seconds=1.0)
+            for condition in unit["conditions"]:
+                say(event="shard", unit=unit["index"], condition=condition, errors=0, first_error=None)
+            say(event="done", **settled)
+        say(event="want")
+
+    def stop(self, grace): ...
+
+    def kill(self): ...
+
+
+class _Job:
+    def __init__(self, needs):
+        self.needs = needs
+
+
+def crew(workers, seats, units, needs):
+    """Run to the end, or fail: a run that hangs turns its loop for ever."""
+    events, turns = [], 0
+    hear = workers.hear
+
+    def counted(seconds):
+        nonlocal turns
+        turns += 1
+        assert turns < 5000, "it hangs"
+        return hear(seconds)
+
+    workers.hear = counted
+    for event in Crew(workers, seats, Options()).execute(_Job(needs), units):
+        events.append(event)
+    return events
+
+
+def failed(events):
+    return sum(len(event["conditions"]) for event in events if event["event"] == "failed")
+
+
+def written(events):
+    return sum(event["event"] == "shard" for event in events)
+
+
+def test_a_seat_that_can_run_the_model_is_started_though_there_is_less_to_do_than_seats():
+    two = [Seat(0, "cuda:0"), Seat(1, "cpu")]
+    workers = Scripted()
+    events = crew(workers, two, [unit(0, conditions=("clean",))], {"m": Needs("cpu")})
+    assert workers.given == [(1, "m")] and written(events) == 1
+
+
+def test_what_only_a_broken_seat_could_run_is_given_up_and_the_rest_is_done():
+    two = [Seat(0, "cuda:0"), Seat(1, "cpu")]
+    units = [unit(0, "big"), unit(1, "small")]
+    events = crew(Scripted(broken=[0]), two, units, {"big": Needs("cuda"), "small": Needs("cpu")})
+    assert failed(events) == written(events) == len(CONDITIONS)
+
+
+def test_a_model_that_one_seat_cannot_load_is_left_to_the_others():
+    two = [Seat(0, "cpu"), Seat(1, "cpu")]
+    units = [unit(i) for i in range(20)]
+    events = crew(Scripted(unloadable={1: ("m",)}), two, units, {})
+    assert written(events) >= (len(units) - 2) * len(CONDITIONS)
+    assert written(events) + failed(events) == len(units) * len(CONDITIONS)
+
+
+def test_a_model_that_nobody_can_load_is_given_up_at_once():
+    two = [Seat(0, "cpu"), Seat(1, "cpu")]
+    workers = Scripted(unloadable={0: ("m",), 1: ("m",)})
+    events = crew(workers, two, [unit(i) for i in range(50)], {})
+    assert failed(events) == 50 * len(CONDITIONS) and len(workers.given) <= 4
 
 
 def test_it_says_how_long_the_rest_takes():

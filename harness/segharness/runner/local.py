@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import queue
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
@@ -49,6 +50,12 @@ class LocalExecutor:
         if options.workers is not None and options.workers > MOST:
             raise UsageError(f"{options.workers} workers on one machine are too many; at most {MOST}")
         found = list(options.devices) or find_devices() or ["cpu"] * cores()
+        if (wrong := [name for name in found if not re.fullmatch(r"cpu|[a-z]+(:\d+)?", name)]) or not found:
+            raise UsageError(
+                f"--devices {','.join(wrong) or ','}: write cpu, cuda or cuda:0, with commas between several"
+            )
+        if any(name.startswith("cuda") for name in options.devices) and not find_devices():
+            raise UsageError(f"--devices {','.join(options.devices)}: PyTorch sees no CUDA device here; give cpu")
         found = [found[i % len(found)] for i in range(options.workers or len(found))]
         if not options.devices and "cpu" not in found and any(n.device == "cpu" for n in options.needs.values()):
             found += ["cpu"] * max(1, cores() // 2)  # some models run there only
