@@ -118,18 +118,6 @@ def test_kill_9_of_a_worker_costs_nothing_but_time(small):
     assert small.results("slow").equals(expected)
 
 
-def test_a_model_that_ends_its_process_is_tried_twice_and_then_costs_its_own_cells(small):
-    text = (small.folder / "small.yaml").read_text().replace("options: {margin: 70}", "options: {mode: exit}")
-    small.write("small.yaml", text)
-    done = small("run", "small.yaml", "--workers", "2")
-    assert done.code == 1
-    assert "exit code 7" in done.err
-    values = {(r["model"], r["condition"]): r for r in small.results("small").to_pylist() if r["metric"] == "AP50"}
-    assert values["good", "clean"]["value"] == 1.0
-    assert values["other", "mixed-1"]["value"] is None
-    assert "exit code 7" in values["other", "mixed-1"]["reason"]
-
-
 def test_ctrl_c_ends_with_code_2_and_the_next_run_continues(small):
     small.write("slow.yaml", SLOW)
     process = start(small)

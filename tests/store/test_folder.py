@@ -20,7 +20,8 @@ def folder(tmp_path):
 
 
 def test_the_manifest_is_read_as_it_was_written(folder):
-    manifest = {"suite": {}, "inputs": {}, "plugin_arguments": {}, "protocol": "p"}
+    inputs = {"models": {}, "datasets": {}, "conditions": {}}
+    manifest = {"suite": {}, "inputs": inputs, "plugin_arguments": {}, "protocol": "p"}
     folder.write_manifest(manifest)
     assert folder.read_manifest() == {**manifest, "schema_version": SCHEMA_VERSION}
 
@@ -33,6 +34,11 @@ def test_the_manifest_is_read_as_it_was_written(folder):
         ("[]", StoreError, "not a JSON object"),
         ("{}", StoreError, "has no schema_version"),
         ('{"schema_version": 1}', StoreError, "it lacks `suite`"),
+        (
+            '{"schema_version": 1, "suite": {}, "inputs": {}, "plugin_arguments": {}, "protocol": "p"}',
+            StoreError,
+            "its `inputs` are not those of a run",
+        ),
         ('{"schema_version": 99}', SchemaError, "pip install -U"),
     ],
 )
