@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segharness import read_results
+from segharness.testing import wait_for, workers_of
 
 SUITE = Path(__file__).resolve().parents[1] / "suites/robustness.yaml"
 
@@ -50,13 +51,6 @@ def undisturbed(folder: Path, images: int) -> object:
     return read_results(folder / "undisturbed")
 
 
-def workers_of(scheduler: int) -> list[int]:
-    """Return the worker processes of a scheduler."""
-    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines()]
-    return [int(pid) for pid, parent, args in rows if int(parent) == scheduler and "segharness.worker" in args]
-
-
 def disturb(out: Path, images: int, draw: random.Random, most: int = 12) -> Round:
     """Run with at most so many disturbances, until the run ends by itself; its exit code must then be 0."""
     happened = Round()
@@ -78,8 +72,7 @@ def disturb(out: Path, images: int, draw: random.Random, most: int = 12) -> Roun
             return happened
         if run.returncode not in (2, -signal.SIGKILL):
             raise SystemExit(f"the run ended with {run.returncode}: {said}")
-        while workers_of(run.pid):
-            time.sleep(0.05)
+        wait_for(lambda pid=run.pid: not workers_of(pid))
 
 
 def _strike(run: subprocess.Popen[str], draw: random.Random, happened: Round) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +74,22 @@ def coco(tmp_path: Path) -> Path:
 def make_coco(tmp_path: Path):
     """A function that writes a data set of any size into ``tmp_path/NAME``."""
     return lambda name, **sizes: write_coco(tmp_path / name, **sizes)
+
+
+@pytest.fixture(scope="session")
+def benchmark_script():
+    """A function that imports a script of benchmarks/ by its name."""
+
+    def load(name: str):
+        spec = importlib.util.spec_from_file_location(
+            f"benchmark_{name}", Path(__file__).resolve().parents[1] / "benchmarks" / f"{name}.py"
+        )
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 SOLVER = '''

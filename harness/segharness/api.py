@@ -9,12 +9,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segharness.errors import StoreError, UsageError
 from segharness.plugins import PluginArguments, PluginHost
 from segharness.records import Model
-from segharness.runner import Prepared, RunOutcome, Settings, execute, prepare
+from segharness.runner import RETRIES, TIMEOUT, Prepared, RunOutcome, Settings, execute, prepare
 from segharness.runner.model_host import check_model
 from segharness.runner.progress import Display
 from segharness.score import (
@@ -96,8 +96,10 @@ def finish_run(prepared: Prepared, host: PluginHost, scoring: Scoring, show: Dis
         try:
             return Finished(outcome, score_run(folder, host, scoring, outcome.scoring.append))
         except OSError as error:
-            outcome.stopped = outcome.stopped or f"{folder.results}: cannot be written: {error.strerror}"
-            return Finished(outcome, None)
+            outcome.stopped = outcome.stopped or f"{folder.results}: cannot be written: {error.strerror or error}"
+        except StoreError as error:  # the folder or the store went away, or somebody changes what is in there
+            outcome.stopped = outcome.stopped or str(error)
+        return Finished(outcome, None)
 
 
 def run(
@@ -115,6 +117,10 @@ def run(
     executor: str = "local",
     workers: int | None = None,
     devices: Sequence[str] = (),
+    retries: int = RETRIES,
+    timeout: float = TIMEOUT,
+    executor_arguments: Mapping[str, Any] | None = None,
+    log_file: str | os.PathLike[str] | None = None,
     plugins: Sequence[str] = (),
     engine: str | None = None,
     bootstrap: int = BOOTSTRAP,
@@ -127,8 +133,9 @@ def run(
         variables: for ``${NAME}`` in the suite; the environment comes after them.
         models, datasets, references, limit: replace the suite's, as ``--model`` and so on do.
         k, m: select cells, as ``-k`` and ``-m`` do.
-        fresh, executor, workers, devices, plugins, engine, bootstrap: as the options of ``segharness run``;
-            0 resamples for no intervals.
+        fresh, executor, workers, devices, retries, timeout, log_file, plugins, engine, bootstrap: as the options of
+            ``segharness run``; 0 resamples for no intervals.
+        executor_arguments: the executor's own, such as ``{"address": "auto"}`` of `ray`.
 
     Returns:
         the results table (see docs/results.md), with the manifest in its schema's metadata. Cells that failed have null
@@ -142,7 +149,17 @@ def run(
     overrides = Overrides(models, datasets, references, limit)
     loaded = load_suite(file, host, variables=Variables(variables or {}, os.environ), overrides=overrides)
     plan = make_plan(loaded.suite, host, Selection(keyword=k, tags=m))
-    settings = Settings(run_folder(loaded.suite, out), fresh, executor, workers, tuple(devices))
+    settings = Settings(
+        run_folder(loaded.suite, out),
+        fresh,
+        executor,
+        workers,
+        tuple(devices),
+        retries=retries,
+        timeout=timeout,
+        arguments=executor_arguments or {},
+        log_file=Path(log_file) if log_file is not None else None,
+    )
     scoring = Scoring(engine, bootstrap)
     return _results(finish_run(prepare_run(plan, host, settings, scoring), host, scoring))
 

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
-import sys
-from pathlib import Path
 
 import pytest
 from segharness.store import read_results
 
 
 @pytest.fixture(scope="module")
-def chaos():
-    file = Path(__file__).resolve().parents[2] / "benchmarks/chaos.py"
-    spec = importlib.util.spec_from_file_location("chaos_benchmark", file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def chaos(benchmark_script):
+    return benchmark_script("chaos")
 
 
 @pytest.fixture(scope="module")

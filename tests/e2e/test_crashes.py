@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from segharness.store import read_results
+from segharness.testing import wait_for, workers_of
 
 SLOW = """
 segharness: 1
@@ -30,34 +31,10 @@ conditions: [clean, gaussian_noise-5, fog-3, mixed]
 """
 
 
-def start(harness) -> subprocess.Popen:
-    return subprocess.Popen(
-        harness.arguments("run", "slow.yaml", "--workers", "2"),
-        cwd=harness.folder,
-        env=harness.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def undisturbed(harness):
     done = harness("run", "slow.yaml", "--out", "undisturbed")
     assert done.code == 0, done.err
     return read_results(harness.folder / "undisturbed" / "results.arrow")
-
-
-def workers_of(pid: int) -> list[int]:
-    found = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in found.splitlines()]
-    return [int(p) for p, parent, args in rows if int(parent) == pid and "segharness.worker" in args]
-
-
-def wait_for(condition, seconds=30.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to this in time"
-        time.sleep(0.01)
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -69,7 +46,7 @@ def files(folder: Path) -> dict[str, int]:
 def test_kill_9_of_the_run_loses_only_unfinished_files(small, seconds):
     small.write("slow.yaml", SLOW)
     expected = undisturbed(small)
-    process = start(small)
+    process = small.start("run", "slow.yaml", "--workers", "2")
     time.sleep(seconds)
     process.kill()
     process.wait()
@@ -86,7 +63,7 @@ def test_kill_9_of_the_run_loses_only_unfinished_files(small, seconds):
 
 def test_workers_end_when_their_scheduler_is_killed(small):
     small.write("slow.yaml", SLOW)
-    process = start(small)
+    process = small.start("run", "slow.yaml", "--workers", "2")
     wait_for(lambda: len(workers_of(process.pid)) == 2)
     workers = workers_of(process.pid)
     process.kill()
@@ -108,7 +85,7 @@ def _alive(pid: int) -> bool:
 def test_kill_9_of_a_worker_costs_nothing_but_time(small):
     small.write("slow.yaml", SLOW)
     expected = undisturbed(small)
-    process = start(small)
+    process = small.start("run", "slow.yaml", "--workers", "2")
     wait_for(lambda: len(workers_of(process.pid)) == 2)
     time.sleep(0.8)
     os.kill(workers_of(process.pid)[0], signal.SIGKILL)
@@ -120,7 +97,7 @@ def test_kill_9_of_a_worker_costs_nothing_but_time(small):
 
 def test_ctrl_c_ends_with_code_2_and_the_next_run_continues(small):
     small.write("slow.yaml", SLOW)
-    process = start(small)
+    process = small.start("run", "slow.yaml", "--workers", "2")
     folder = small.folder / "runs/slow"
     wait_for(lambda: len(files(folder)) >= 4)
     process.send_signal(signal.SIGINT)
@@ -135,7 +112,7 @@ def test_ctrl_c_ends_with_code_2_and_the_next_run_continues(small):
 
 def test_a_second_run_in_one_folder_says_so_and_stops(small):
     small.write("slow.yaml", SLOW)
-    process = start(small)
+    process = small.start("run", "slow.yaml", "--workers", "2")
     wait_for(lambda: len(workers_of(process.pid)) == 2)
     second = small("run", "slow.yaml")
     process.kill()

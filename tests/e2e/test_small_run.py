@@ -164,6 +164,22 @@ def test_a_new_condition_runs_only_what_is_new(small):
     assert "12 predictions made, 48 reused" in done.err
 
 
+def test_a_new_model_and_a_new_data_set_run_only_what_is_new(small, make_coco):
+    small("run", "small.yaml")
+    text = (small.folder / "small.yaml").read_text()
+    third = '  - {id: third, model: "./solver.py:build", options: {margin: 60}}\nreference: good'
+    small.write("small.yaml", text.replace("reference: good", third))
+    assert "24 predictions made, 48 reused" in small("run", "small.yaml").err
+    make_coco("more", count=2, seed=9)
+    text = (small.folder / "small.yaml").read_text()
+    more = """datasets:
+  - id: more
+    dataset: coco/instances
+    options: {annotations: more/annotations.json, images: more/images}"""
+    small.write("small.yaml", text.replace("datasets:", more))
+    assert "24 predictions made, 72 reused" in small("run", "small.yaml").err
+
+
 def test_a_changed_model_is_named_and_replaced_only_when_asked(small):
     small("run", "small.yaml")
     small.write("solver.py", (small.folder / "solver.py").read_text() + "\n# changed\n")

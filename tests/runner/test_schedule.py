@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 from segharness.data import Shard
 from segharness.runner import Crew, Options, Schedule, Seat, Unit
@@ -225,15 +222,8 @@ def test_it_says_how_long_the_rest_takes():
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    file = Path(__file__).resolve().parents[2] / "benchmarks/cluster.py"
-    spec = importlib.util.spec_from_file_location("cluster_benchmark", file)
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def cluster(benchmark_script):
+    return benchmark_script("cluster")
 
 
 @pytest.mark.slow

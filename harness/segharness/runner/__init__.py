@@ -1,6 +1,7 @@
 """A plan -> predictions: schedule, workers, the image pipeline. An executor plugin takes its types from here."""
 
 from segharness.runner.crew import Crew, Worker, Workers
+from segharness.runner.devices import memory_of
 from segharness.runner.executor import RETRIES, TIMEOUT, Event, Executor, Options, check_needs
 from segharness.runner.ledger import RunOutcome
 from segharness.runner.process import WorkerProcess
@@ -27,5 +28,6 @@ __all__ = [
     "Workers",
     "check_needs",
     "execute",
+    "memory_of",
     "prepare",
 ]

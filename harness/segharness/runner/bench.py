@@ -110,13 +110,8 @@ class Workbench:
                     emit({"event": "lost", "error": f"model `{unit.model}`: {describe(error)}"})
                     raise LostError(describe(error)) from error
                 if model is None:
-                    emit(
-                        {
-                            "event": "unloadable",
-                            "model": unit.model,
-                            "error": f"model `{unit.model}`: {describe(error)}",
-                        }
-                    )
+                    what = f"model `{unit.model}`: {describe(error)}"
+                    emit({"event": "unloadable", "model": unit.model, "error": what})
                 for taken in list(self._taken):
                     self._failed(taken, error, emit)
 
@@ -161,7 +156,8 @@ class Workbench:
         )
 
         def progress(images: int, stages: Stages) -> None:
-            emit({"event": "progress", "images": images, **_waits(stages)})
+            waited = stages.waited + stages.stalled
+            emit({"event": "progress", "images": images, "waited": waited, "seconds": waited + stages.predict})
 
         try:
             pipeline.run(streak.next, progress, self._finishing)
@@ -315,10 +311,6 @@ class _Streak:
                 return opening.result()
             except (Exception, SystemExit) as error:  # noqa: BLE001  told of the unit, whose cells it costs
                 self._failed(unit, error)
-
-
-def _waits(stages: Stages) -> dict[str, float]:
-    return {"waited": stages.waited + stages.stalled, "predict": stages.predict}
 
 
 def describe(error: BaseException) -> str:

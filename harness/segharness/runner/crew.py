@@ -190,7 +190,9 @@ class Crew:
         self._alone.discard(seat)
         self._failed_starts[seat] += not started
         reason = self._given_up.pop(seat, None) or f"its worker ended with {event['how']}"
+        undone = sum(unit.images for unit in seat.holding) - seat.left
         held = schedule.vacate(seat) + self._first.pop(seat, [])
+        yield {"event": "undone", "images": undone}
         yield _state(seat, "ended")
         if self._finishing:
             return
@@ -229,7 +231,7 @@ class Crew:
                 yield from self._start(job, able[0])
                 continue
             for unit in schedule.drop(model):
-                yield {"event": "failed", "unit": unit.index, "conditions": unit.conditions, "error": why}
+                yield _failed(unit, why)
 
     def _give(self, schedule: Schedule) -> Iterator[Event]:
         """Give work to those that wait."""
@@ -277,12 +279,12 @@ class Crew:
 
 
 def _state(seat: Seat, state: str, model: str = "") -> Event:
-    return {"event": "seat", "seat": seat.index, "device": seat.device, "state": state, "model": model}
+    return {"event": "seat", "seat": seat.index, "device": seat.label, "state": state, "model": model}
 
 
-def _failed(unit: Unit, error: str, seat: Seat) -> Event:
-    named = {"unit": unit.index, "conditions": unit.conditions, "seat": seat.index}
-    return {"event": "failed", **named, "error": error}
+def _failed(unit: Unit, error: str, seat: Seat | None = None) -> Event:
+    where = {} if seat is None else {"seat": seat.index}
+    return {"event": "failed", "unit": unit.index, "conditions": unit.conditions, "error": error, **where}
 
 
 def _key(unit: Unit) -> tuple[int, str]:

@@ -23,13 +23,22 @@ def device_name(device: str) -> str:
     torch = sys.modules.get("torch")  # only where the model brought it
     if torch is not None and device.startswith("cuda"):
         return str(torch.cuda.get_device_name(device))
-    index = device.partition(":")[2] or "0"
-    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader", "-i", index]
+    return _driver(device, "name") or device
+
+
+def _driver(device: str, what: str) -> str:
+    """Return what the accelerator's driver says of it; nothing where there is no such driver."""
+    query = [
+        "nvidia-smi",
+        f"--query-gpu={what}",
+        "--format=csv,noheader,nounits",
+        "-i",
+        device.partition(":")[2] or "0",
+    ]
     try:
-        asked = subprocess.run(query, capture_output=True, text=True, check=False)
+        return subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
     except OSError:
-        return device
-    return asked.stdout.strip() or device
+        return ""
 
 
 @functools.cache
@@ -56,14 +65,7 @@ def memory_of(device: str) -> float | None:
             return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
         except (ValueError, OSError):
             return None
-    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    try:
-        asked = subprocess.run(
-            [*query, "-i", device.partition(":")[2] or "0"], capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return None
-    text = asked.stdout.strip()
+    text = _driver(device, "memory.total")
     return float(text) / 1024 if text.replace(".", "", 1).isdigit() else None
 
 

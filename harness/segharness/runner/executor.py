@@ -19,8 +19,9 @@ TIMEOUT = 1800.0
 Event: TypeAlias = dict[str, Any]
 """One of
 
-- ``{"event": "progress", "images": n}``: n predictions were made; also `seat`, and `seconds` since the last, of which the
-  model `waited` and worked (`predict`);
+- ``{"event": "progress", "images": n}``: n predictions were made; also `seat`, and the `seconds` that they
+  took the model's thread, of which it `waited` for images or for its answers to be encoded;
+- ``{"event": "undone", "images": n}``: so many predictions went with the worker that made them;
 - ``{"event": "shard", "unit": i, "condition": name, "errors": n, "first_error": text}``: a file pair was written; also
   `images` and `seconds`, a mapping of the stages;
 - ``{"event": "done", "unit": i, "conditions": names}``: these files of a unit were written;

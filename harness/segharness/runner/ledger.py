@@ -65,6 +65,9 @@ class Ledger:
         if kind == "progress":
             self.outcome.made += event["images"]
             self._show.advance(event["images"])
+        elif kind == "undone":
+            self.outcome.made -= event["images"]
+            self._show.advance(-event["images"])
         elif kind == "shard":
             unit = self._units[event["unit"]]
             self._settle((unit.model, unit.dataset, event["condition"]), unit, event["first_error"])

@@ -93,6 +93,8 @@ class Pipeline:
         try:
             while True:
                 mine = Stages()
+                with mine.timed("stalled"):
+                    behind.keep_up(self._batches.now)
                 with mine.timed("waited"):
                     batch = self._batch(ahead)
                     if not batch:
@@ -107,13 +109,9 @@ class Pipeline:
                         break
                 with mine.timed("predict"):
                     answers = iter(self._predict([p for p in batch if p.asked]))
+                batch[0].shard.stages.add(mine)
                 for prepared in batch:
                     self._follow(prepared, next(answers) if prepared.asked else None, behind)
-                with mine.timed("stalled"):
-                    behind.keep_up(len(batch))
-                for stage in ("waited", "predict", "stalled"):
-                    stages = batch[0].shard.stages
-                    setattr(stages, stage, getattr(stages, stage) + getattr(mine, stage))
                 progress(len(batch), mine)
                 _end(behind)
             behind.drain()
@@ -149,8 +147,7 @@ class Pipeline:
             outcome.batch, outcome.call = answer.size, answer.call
             outcome.device = self._calls.device
         shard.outcomes.append(outcome)
-        shard.stages.decode += prepared.stages.decode
-        shard.stages.corrupt += prepared.stages.corrupt
+        shard.stages.add(prepared.stages)
         if prepared.corrupted is not None and outcome.error is None:
             behind.encode(outcome, answer.found if answer is not None else None, prepared)
         if shard.complete:

@@ -7,6 +7,7 @@ fast each worker is, is learned from their progress.
 
 from __future__ import annotations
 
+import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,7 @@ class Seat:
     Attributes:
         index: counts from 0.
         device: its name, ``"cpu"``, ``"cuda:1"``.
-        host: the machine; seats on processors share its memory.
+        host: the machine; seats on its processors share its memory, and those on one accelerator that one's.
         memory: GiB of the accelerator, or of the machine for a processor; None if unknown.
         model: what it has loaded.
         holding: the pieces it was given, in order, without what it has written.
@@ -56,6 +57,11 @@ class Seat:
     @property
     def kind(self) -> str:
         return self.device.partition(":")[0]
+
+    @property
+    def label(self) -> str:
+        """What a person calls it: the device, and where, if that is not this machine."""
+        return self.device if self.host in ("", platform.node()) else f"{self.device} on {self.host}"
 
     @property
     def speed(self) -> float:
@@ -146,8 +152,7 @@ class Schedule:
                 rest = tuple(name for name in unit.conditions if name != condition)
                 seat.holding[at : at + 1] = [replace(unit, conditions=rest)] if rest else []
                 break
-        if not seat.holding:
-            seat.left = 0
+        seat.left = min(seat.left, sum(unit.images for unit in seat.holding))
 
     def settled(self, seat: Seat, index: int, conditions: Iterable[str]) -> None:
         """Note that nothing more comes of these conditions of a unit."""
@@ -169,7 +174,7 @@ class Schedule:
         return found
 
     def vacate(self, seat: Seat) -> list[Unit]:
-        """Empty a seat whose worker ended, and return what it held."""
+        """Empty a seat whose worker ended, and return what it held and did not write."""
         held, seat.holding = seat.holding, []
         seat.left, seat.model = 0, ""
         seat.expected = seat.spent = 1.0
@@ -205,11 +210,12 @@ class Schedule:
         return best
 
     def _has_room(self, model: str, seat: Seat) -> bool:
-        """Return whether a machine's memory holds a model once more, beside what its other workers have loaded."""
+        """Return whether a device's memory holds a model once more, beside what other workers have loaded there."""
         need = self._needs.get(model, Needs()).memory
-        if not need or seat.memory is None or seat.kind != "cpu":
+        if not need or seat.memory is None:
             return True
-        others = [s for s in self._seats if s is not seat and s.host == seat.host and s.kind == "cpu" and s.model]
+        where = (seat.host, seat.device)
+        others = [s for s in self._seats if s is not seat and (s.host, s.device) == where and s.model]
         return need + sum(self._needs.get(s.model, Needs()).memory for s in others) <= seat.memory
 
     def _cost(self, model: str) -> float:

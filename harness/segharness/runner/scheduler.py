@@ -95,10 +95,6 @@ def execute(prepared: Prepared, host: PluginHost, show: Display | None = None) -
     inputs = _with_unselected(prepared, folder)
     folder.sweep()
     left = remaining(plan, prepared.datasets, inputs, folder, settings.fresh)
-    try:
-        folder.logs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{folder.logs}: cannot be written: {error.strerror}") from error
     executor = _executor(prepared, host, folder, left.units) if left.units else None
     log = RunLog(settings.log_file)
     if settings.fresh:  # so that continuing after an interruption meets nothing old
@@ -132,6 +128,10 @@ def _devices_before(folder: RunFolder) -> Sequence[str]:
 
 def _executor(prepared: Prepared, host: PluginHost, folder: RunFolder, units: Sequence[Unit]) -> Executor:
     settings = prepared.settings
+    try:
+        folder.logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder.logs}: cannot be written: {error.strerror}") from error
     needs = needs_of(prepared.plan.suite, host)
     wanted = {unit.model for unit in units}
     options = Options(

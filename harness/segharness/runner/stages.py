@@ -39,8 +39,10 @@ class Stages:
             setattr(self, stage, getattr(self, stage) + time.perf_counter() - began)
 
     def add(self, other: Stages) -> None:
+        """Add another's seconds; stages it does not have are not touched, for a thread may be at them."""
         for name, seconds in asdict(other).items():
-            setattr(self, name, getattr(self, name) + seconds)
+            if seconds:
+                setattr(self, name, getattr(self, name) + seconds)
 
     def to_json(self) -> dict[str, float]:
         return {name: round(seconds, 6) for name, seconds in asdict(self).items()}

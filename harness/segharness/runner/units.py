@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from segharness.data import OpenDataset, Shard
 from segharness.digests import digest
@@ -16,6 +16,11 @@ from segharness.plugins import PluginArguments, PluginHost
 from segharness.specs import ModelSpec, Needs
 from segharness.store import RunFolder, ShardState, shard_state
 from segharness.suite import Plan, Suite
+
+_Place: TypeAlias = tuple[str, str, str, Shard]
+"""Model, data set, condition and shard: what has a pair of files."""
+
+_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -119,14 +124,13 @@ def remaining(
     damaged: list[str] = []
     stale: dict[str, str] = {}
     reused = 0
-    states = _Looked(folder, inputs)
-    if not fresh:
-        states.look(
-            (model, dataset, condition, shard)
-            for (model, dataset), conditions in by_shards.items()
-            for shard in datasets[dataset].shards
-            for condition in conditions
-        )
+    places = [
+        (model, dataset, condition, shard)
+        for (model, dataset), conditions in by_shards.items()
+        for shard in datasets[dataset].shards
+        for condition in conditions
+    ]
+    states = {} if fresh else _look(places, inputs, folder)
     for (model, dataset), conditions in by_shards.items():
         for shard in datasets[dataset].shards:
             missing = []
@@ -134,7 +138,7 @@ def remaining(
                 if fresh:
                     missing += [condition] if (model, dataset, condition) in selected else []
                     continue
-                found = states.of(model, dataset, condition, shard)
+                found = states[model, dataset, condition, shard]
                 if found.state == "stale":
                     made_from = inputs.of(model, dataset, condition, shard)
                     files = folder.shard(model, dataset, condition, shard.index)
@@ -158,28 +162,16 @@ def remaining(
     return Remaining(tuple(units), reused, tuple(damaged))
 
 
-class _Looked:
-    """What is on disk for many shards; looked at by several threads, for a store answers slowly."""
+def _look(places: Sequence[_Place], inputs: Inputs, folder: RunFolder) -> dict[_Place, ShardState]:
+    """Return what is on disk for each shard; a store answers slowly, so several threads ask it."""
 
-    THREADS = 16
+    def state(place: _Place) -> ShardState:
+        model, dataset, condition, shard = place
+        files = folder.shard(model, dataset, condition, shard.index)
+        return shard_state(files, digest(inputs.of(model, dataset, condition, shard)))
 
-    def __init__(self, folder: RunFolder, inputs: Inputs) -> None:
-        self._folder, self._inputs = folder, inputs
-        self._found: dict[tuple[str, str, str, int], ShardState] = {}
-
-    def look(self, places: Iterable[tuple[str, str, str, Shard]]) -> None:
-        wanted = list(places)
-        threads = 1 if isinstance(self._folder.path, Path) else self.THREADS
-        with ThreadPoolExecutor(threads, "look") as pool:
-            for place, state in zip(wanted, pool.map(lambda place: self._state(*place), wanted), strict=True):
-                self._found[place[0], place[1], place[2], place[3].index] = state
-
-    def of(self, model: str, dataset: str, condition: str, shard: Shard) -> ShardState:
-        return self._found[model, dataset, condition, shard.index]
-
-    def _state(self, model: str, dataset: str, condition: str, shard: Shard) -> ShardState:
-        files = self._folder.shard(model, dataset, condition, shard.index)
-        return shard_state(files, digest(self._inputs.of(model, dataset, condition, shard)))
+    with ThreadPoolExecutor(1 if isinstance(folder.path, Path) else _THREADS, "look") as pool:
+        return dict(zip(places, pool.map(state, places), strict=True))
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -74,8 +74,7 @@ class _Answers:
                 if now - self._said < _PROGRESS_SECONDS:
                     return
             if self._unsaid:
-                passed = {"seconds": now - self._said}
-                self._stream.write(json.dumps({"event": "progress", **self._unsaid, **passed}) + "\n")
+                self._stream.write(json.dumps({"event": "progress", **self._unsaid}) + "\n")
                 self._unsaid = {}
             self._said = now
             if event["event"] != "progress":

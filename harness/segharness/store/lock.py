@@ -25,7 +25,6 @@ except ImportError:  # a system without it gets no lock, and Windows is not supp
 BEAT = 15.0
 """How often the lock on an object store is renewed, in seconds; one that was not renewed for 6 times as long is nobody's."""
 
-
 PAUSE = (0.5, 1.5)
 """Seconds between taking a lease and looking whether somebody else took it since."""
 
@@ -133,9 +132,12 @@ class _Lease:
     def _beat(self) -> None:
         while not self._ended.wait(BEAT):
             try:
+                self._refuse()
                 self._renew()
             except OSError:
                 continue  # the store is away for a while; what is written meanwhile fails, and says so
+            except StoreError:
+                return  # it was away for so long that another run took over: files are whole, whoever writes them
 
 
 def _taken(where: str, holder: str) -> str:

@@ -55,10 +55,6 @@ class RemotePath:
         return self._path.rpartition("/")[2]
 
     @property
-    def suffix(self) -> str:
-        return Path(self.name).suffix
-
-    @property
     def parent(self) -> RemotePath:
         base, mark, options = self._url.partition("?")
         return RemotePath(f"{base.rpartition('/')[0]}{mark}{options}", self._system, self._path.rpartition("/")[0])
@@ -78,9 +74,6 @@ class RemotePath:
     def is_dir(self) -> bool:
         return bool(self._info().type == fs.FileType.Directory)
 
-    def exists(self) -> bool:
-        return bool(self._info().type != fs.FileType.NotFound)
-
     def read_bytes(self) -> bytes:
         with self._system.open_input_file(self._path) as file:
             return bytes(file.read())
@@ -90,8 +83,6 @@ class RemotePath:
 
     def write_bytes(self, data: bytes | memoryview) -> None:
         """Write a file, whole or not at all."""
-        if isinstance(self._system, fs.LocalFileSystem):
-            raise StoreError(f"{self._url}: a local path is not remote")
         with self._system.open_output_stream(self._path) as file:
             file.write(data)
 

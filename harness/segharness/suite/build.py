@@ -15,7 +15,7 @@ from segharness.errors import PluginError, nearest
 from segharness.packages import packaged
 from segharness.plugins import PluginHost
 from segharness.records import Condition
-from segharness.specs import DatasetSpec, ModelSpec, Option, slug
+from segharness.specs import DatasetSpec, ModelSpec, Needs, Option, slug
 from segharness.suite.conditions import expand_conditions
 from segharness.suite.local import check_local_model, exists, local_reference
 from segharness.suite.schema import ID
@@ -219,6 +219,9 @@ class _Builder:
                 self._resolve_paths(node, spec.options, values)
         python = self._file(node.get("python"))
         foreign = self._foreign(node, local, spec)
+        wanted = dict(needs.plain()) if (needs := node.get("needs")) is not None else {}
+        if needs is not None and (problem := Needs(**wanted).problem()) is not None:
+            self._complain(needs, f"`needs`: {problem}")
         return ModelEntry(
             id=id_node.text if id_node else derived,
             model=model,
@@ -229,7 +232,7 @@ class _Builder:
             batch_size=size.plain() if (size := node.get("batch_size")) is not None else 1,
             tags=tuple(tag.text for tag in items(node.get("tags"))),
             foreign=foreign,
-            needs=dict(needs.plain()) if (needs := node.get("needs")) is not None else {},
+            needs=wanted,
         )
 
     def _foreign(self, node: Node, local: object, spec: ModelSpec | None) -> str | None:

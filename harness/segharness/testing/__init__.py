@@ -2,10 +2,20 @@
 
 ``check_model``, ``check_dataset`` and ``check_corruption`` hold an object to its contract. With
 ``pytest_plugins = ["segharness.testing.fixture"]`` in a conftest, the fixture ``harness`` runs the command line in a
-temporary folder.
+temporary folder. ``processes``, ``workers_of`` and ``wait_for`` are for tests that disturb a run.
 """
 
 from segharness.testing.command_line import CommandLine, Finished
 from segharness.testing.contracts import check_corruption, check_dataset, check_model
+from segharness.testing.processes import processes, wait_for, workers_of
 
-__all__ = ["CommandLine", "Finished", "check_corruption", "check_dataset", "check_model"]
+__all__ = [
+    "CommandLine",
+    "Finished",
+    "check_corruption",
+    "check_dataset",
+    "check_model",
+    "processes",
+    "wait_for",
+    "workers_of",
+]

@@ -63,6 +63,17 @@ class CommandLine:
         )
         return Finished(done.returncode, done.stdout, done.stderr)
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start ``segharness ARGUMENTS`` and return the process, for tests that disturb it."""
+        return subprocess.Popen(
+            self.arguments(*arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def results(self, run: str) -> pa.Table:
         """Return the results of ``runs/<run>``."""
         return read_results(self.folder / "runs" / run / "results.arrow")

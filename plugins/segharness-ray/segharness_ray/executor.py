@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import uuid
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from segharness import UsageError
 from segharness.runner import Crew, Event, Job, Options, Seat, Unit, check_needs
 
-from segharness_ray.relay import Relay
+from segharness_ray.relay import Relay, look
 
 _POLL = 5.0
 """How long, in seconds, an actor waits for its worker to say something before it answers that it said nothing."""
@@ -47,20 +49,26 @@ class Actors:
     """Starts actors and hears them, with one question to each on its way.
 
     Args:
-        cpus: cores an actor holds, and threads its worker may keep busy.
+        slots: for every seat by its number, the node it is on and the cores that its worker may keep busy.
     """
 
-    def __init__(self, cpus: int) -> None:
-        self._cpus = cpus
+    def __init__(self, slots: Mapping[int, Slot]) -> None:
+        self._slots = slots
         self._asked: dict[Any, RayWorker] = {}
         self._heard: deque[tuple[RayWorker, Event]] = deque()
         self.mark: str | None = None
 
     def start(self, job: Job, seat: Seat) -> RayWorker:
-        gpus = 0 if seat.kind == "cpu" else 1
-        options = {"num_cpus": self._cpus, "num_gpus": gpus, "max_concurrency": 4, "max_restarts": 0}
-        worker = RayWorker(ray.remote(Relay).options(**options).remote())
-        worker.actor.open.remote(replace(job, threads=self._cpus).to_json(), seat.device, self.mark)
+        slot = self._slots[seat.index]
+        actor = ray.remote(Relay).options(
+            num_cpus=slot.cpus,
+            num_gpus=0 if seat.kind == "cpu" else 1,
+            max_concurrency=4,
+            max_restarts=0,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(slot.node, soft=True),  # elsewhere if it is gone
+        )
+        worker = RayWorker(actor.remote())
+        worker.actor.open.remote(replace(job, threads=slot.cpus).to_json(), seat.device, self.mark)
         self._ask(worker)
         return worker
 
@@ -97,20 +105,14 @@ class RayExecutor:
             raise UsageError("a model object cannot travel to a cluster; use the executor `inline`")
         connect(options.arguments.get("address", "auto"))
         try:
-            gpu, cpu, cpus = _devices(options)
-            kinds = {needs.device for needs in options.needs.values()}
-            names = ["cuda:0"] * gpu or ["cpu"] * cpu  # Ray shows an actor its own GPU alone
-            if gpu and "cpu" in kinds:
-                names += ["cpu"] * max(1, cpu - gpu)
-            names = names[: options.workers] if options.workers else names
-            self.devices: Sequence[str] = names
-            self._seats = [Seat(index, name, "ray") for index, name in enumerate(names)]
+            self._seats, slots = find_seats(options)
             check_needs(options.needs, self._seats)
-            self._actors = Actors(cpus)
+            self._actors = Actors(slots)
             self._crew = Crew(self._actors, self._seats, options)
         except BaseException:
             ray.shutdown()
             raise
+        self.devices: Sequence[str] = [seat.device for seat in self._seats]
 
     def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[Event]:
         mark = None
@@ -137,6 +139,9 @@ def connect(address: str) -> None:
     """
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
+        host, _, port = address.removeprefix("ray://").rpartition(":")
+        if host and port.isdigit():  # Ray itself tries for a minute
+            socket.create_connection((host, int(port)), timeout=5).close()
         if address == "local":
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             ray.init(address="local", include_dashboard=False, **quiet)
@@ -150,21 +155,49 @@ def connect(address: str) -> None:
         ) from error
 
 
-def _devices(options: Options) -> tuple[int, int, int]:
-    """Return how many GPUs the cluster has, how many workers its cores make, and the cores for each."""
-    resources = ray.cluster_resources()
-    gpus, cores = int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
-    if not gpus and not cores:
-        raise UsageError("the Ray cluster has neither cores nor GPUs to offer")
+@dataclass(frozen=True)
+class Slot:
+    """Where a seat is: a node by its id, and the cores that it has there."""
+
+    node: str
+    cpus: int
+
+
+def find_seats(options: Options) -> tuple[list[Seat], dict[int, Slot]]:
+    """Return a seat for every GPU of the cluster's nodes, or on nodes without one for every few cores, and where each is.
+
+    Raises:
+        UsageError: the cluster has neither, or fewer cores on every node than each worker was to have.
+    """
+    alive = [node for node in ray.nodes() if node["Alive"]]
     asked = options.arguments.get("cpus")
-    wanted = options.workers or gpus or cores
-    cpus = asked or max(1, cores // max(1, wanted))
-    smallest = min((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=cores)
-    if asked and asked > smallest > 0 and len(ray.nodes()) == 1:
-        raise UsageError(f"--ray-cpus {asked}: the cluster's node has {smallest} cores")
-    if not asked and smallest:
-        cpus = min(cpus, smallest)
-    return gpus, max(1, cores // cpus), cpus
+    on_cpu = any(needs.device == "cpu" for needs in options.needs.values())
+    found: list[tuple[Seat, Slot]] = []
+    for node in alive:
+        cores, gpus = (int(node["Resources"].get(name, 0)) for name in ("CPU", "GPU"))
+        share = gpus or (-(-options.workers // len(alive)) if options.workers else cores)  # so many workers here
+        cpus = asked or max(1, cores // max(1, share))
+        if cpus > cores:
+            continue
+        affinity = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        host, memory = ray.get(ray.remote(look).options(num_cpus=0, scheduling_strategy=affinity).remote(bool(gpus)))
+        kinds = ["cuda:0"] * gpus or ["cpu"] * (cores // cpus)  # Ray shows an actor its own GPU alone
+        if gpus and on_cpu and cores // cpus > gpus:
+            kinds += ["cpu"] * (cores // cpus - gpus)
+        for index, kind in enumerate(kinds):
+            gpu = kind != "cpu"
+            seat = Seat(0, kind, f"{host} GPU {index}" if gpu else host, memory["cuda" if gpu else "cpu"])
+            found.append((seat, Slot(node["NodeID"], cpus)))
+    found = found[: options.workers] if options.workers else found
+    if not found:
+        what = (
+            f"--ray-cpus {asked}: no node has so many cores"
+            if asked
+            else "the Ray cluster offers neither cores nor GPUs"
+        )
+        raise UsageError(what)
+    seats = [replace(seat, index=index) for index, (seat, _) in enumerate(found)]
+    return seats, {index: slot for index, (_, slot) in enumerate(found)}
 
 
 def make(options: Options) -> RayExecutor:

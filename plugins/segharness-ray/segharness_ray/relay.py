@@ -9,7 +9,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from segharness.runner import Job, WorkerProcess
+from segharness.runner import Job, WorkerProcess, memory_of
+
+
+def look(gpus: bool) -> tuple[str, dict[str, float | None]]:
+    """Return a node's name, and the GiB of its memory and of its first GPU, by kind of device; None where nobody says."""
+    return platform.node(), {"cpu": memory_of("cpu"), "cuda": memory_of("cuda:0") if gpus else None}
 
 
 class Relay:

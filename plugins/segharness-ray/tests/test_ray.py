@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from segharness import read_results
+from segharness.testing import processes, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -69,32 +68,15 @@ def test_a_cluster_gives_the_results_of_one_machine(cells):
     assert "0 predictions made, 288 reused" in again.err
 
 
-def processes(text):
-    """Return the processes whose command line holds a text."""
-    listed = subprocess.run(["ps", "-e", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 1) for line in listed.splitlines()]
-    return [int(pid) for pid, args in rows if text in args]
-
-
 def test_actors_and_workers_that_are_killed_are_replaced(cells):
     """Two actors (kill -9), then a worker of one: the run goes on, and its results are the same."""
-    others = processes("segharness.worker")
-    run = subprocess.Popen(
-        cells.arguments("run", "cells.yaml", *RAY, "--retries", "10"),
-        cwd=cells.folder,
-        env=cells.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    others = set(processes("segharness.worker"))
+    run = cells.start("run", "cells.yaml", *RAY, "--retries", "10")
     written = cells.folder / "runs/cells/images"
     killed = []
     for what in ("ray::Relay", "ray::Relay", "segharness.worker"):
         count = len(list(written.rglob("*.arrow")))
-        end = time.monotonic() + 60
-        while len(list(written.rglob("*.arrow"))) <= count and run.poll() is None:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        wait_for(lambda count=count: len(list(written.rglob("*.arrow"))) > count or run.poll() is not None)
         if (found := [pid for pid in processes(what) if pid not in (*killed, *others)]) and run.poll() is None:
             os.kill(found[0], signal.SIGKILL)
             killed.append(found[0])
@@ -103,7 +85,7 @@ def test_actors_and_workers_that_are_killed_are_replaced(cells):
     assert len(killed) == 3
     assert "its actor died" in err
     assert same(cells, cells.folder / "runs/cells")
-    assert not set(processes("segharness.worker")) - set(others), "a worker outlived its run"
+    assert not set(processes("segharness.worker")) - others, "a worker outlived its run"
 
 
 def test_no_cluster_is_a_mistake_with_advice(cells):
@@ -175,20 +157,10 @@ def test_a_damaged_object_is_named_and_made_again(cells, store):
 
 def test_two_runs_on_one_url_are_one_too_many(cells, store):
     out = store("twice")
-    first = subprocess.Popen(
-        cells.arguments("run", "cells.yaml", "--out", out, "--workers", "1"),
-        cwd=cells.folder,
-        env=cells.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    first = cells.start("run", "cells.yaml", "--out", out, "--workers", "1")
     from segharness.store import place
 
-    end = time.monotonic() + 60
-    while not (place(out) / ".lock").is_file():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for((place(out) / ".lock").is_file)
     second = cells("run", "cells.yaml", "--out", out)
     assert second.code == 4 and f"process {first.pid} on " in second.err
     assert first.communicate(timeout=120) and first.returncode == 0
