@@ -42,7 +42,8 @@ class Ahead:
 
     def take(self) -> PreparedImage | None:
         """Return the next image; None if there is none without waiting for another unit."""
-        self._fill()
+        if not self._waiting:
+            self._fill()
         if not self._waiting:
             return None
         size, future = self._waiting.popleft()

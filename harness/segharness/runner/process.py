@@ -17,6 +17,10 @@ from segharness.runner.units import Job
 
 _LOG_TAIL = 3
 
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Sums of several threads differ from those of one in the last digits, so how many there are must not depend on how many
+workers share the cores; who sets these variables has that number everywhere."""
+
 
 class WorkerProcess:
     """``python -m segharness.worker``, opened with a job.
@@ -28,7 +32,6 @@ class WorkerProcess:
         device: what it works with.
         log: where what it and its model print goes.
         inbox: may be shared by several.
-        environment: variables of its own.
     """
 
     def __init__(
@@ -37,12 +40,9 @@ class WorkerProcess:
         device: str,
         log: Path,
         inbox: queue.Queue[tuple[Any, dict[str, Any]]],
-        environment: dict[str, str] | None = None,
     ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
-        threads = str(job.threads)
-        limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
         with log.open("wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "segharness.worker"],
@@ -51,7 +51,7 @@ class WorkerProcess:
                 stderr=file,
                 text=True,
                 errors="replace",
-                env={**os.environ, **limits, "OPENCV_FOR_THREADS_NUM": "1", **(environment or {})},
+                env={**_ONE_THREAD, **os.environ, "OPENCV_FOR_THREADS_NUM": "1"},
                 start_new_session=True,  # Ctrl-C is the scheduler's to handle
             )
         self.send({"op": "open", "job": job.to_json(), "device": device})

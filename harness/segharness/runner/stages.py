@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass
@@ -40,9 +40,9 @@ class Stages:
 
     def add(self, other: Stages) -> None:
         """Add another's seconds; stages it does not have are not touched, for a thread may be at them."""
-        for name, seconds in asdict(other).items():
+        for name, seconds in vars(other).items():
             if seconds:
                 setattr(self, name, getattr(self, name) + seconds)
 
     def to_json(self) -> dict[str, float]:
-        return {name: round(seconds, 6) for name, seconds in asdict(self).items()}
+        return {name: round(seconds, 6) for name, seconds in vars(self).items()}
