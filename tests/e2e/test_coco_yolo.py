@@ -85,6 +85,25 @@ def test_pycocotools_on_the_stored_predictions_gives_the_numbers_in_the_results(
 
 @pytest.mark.slow
 @pytest.mark.shared
+def test_one_worker_finds_what_several_find(run, shared):
+    """Real networks, whose masks are sums of floats: to the last bit."""
+    command, _ = run
+    done = command(
+        "run", str(REPOSITORY / "suites/coco_yolo.yaml"), "-k", "clean", "--workers", "1", "--out", "alone", "-qq",
+        "--var", f"coco={shared}/data/coco-tiny", "--var", f"models={shared}/models",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    for model in INDEPENDENT:
+        for shard in (0, 1):
+            alone, several = (
+                read_shard(RunFolder(command.folder / name).shard(model, "coco_val2017", "clean", shard)).predictions
+                for name in ("alone", "runs/coco_yolo")
+            )
+            assert alone.num_rows and alone.equals(several)
+
+
+@pytest.mark.slow
+@pytest.mark.shared
 def test_the_table_has_every_condition_of_the_paper(run):
     out = run[1].out
     for heading in ("clean", "MC", "avg", "CD", "rCD", "motion", "impulse", "saturate", "spatter", "frost"):

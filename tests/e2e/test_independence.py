@@ -44,6 +44,16 @@ def same(one, other):
     return one.keys() == other.keys() and all(one[name].equals(other[name]) for name in one)
 
 
+def test_math_libraries_have_as_many_threads_however_many_workers_there_are(small):
+    """Their sums depend on it: the scores of this model are the numbers of threads it was given."""
+    solver = (small.folder / "solver.py").read_text()
+    scored = "scores = np.full(count, float(os.environ['OMP_NUM_THREADS']) / 100)"
+    small.write("solver.py", solver.replace("scores = np.linspace(0.9, 0.5, count).astype(np.float32)", scored))
+    for workers in ("1", "3"):
+        assert small("run", "small.yaml", "--workers", workers, "--out", workers).code == 0
+    assert same(predictions(small.folder / "1"), predictions(small.folder / "3"))
+
+
 @pytest.mark.slow
 def test_predictions_and_results_do_not_depend_on_workers_and_what_becomes_of_them(small, make_coco):
     """1 worker, 3 workers, and 2 of which some are killed while they work."""
