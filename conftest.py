@@ -17,3 +17,10 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the photographs, oracles and networks in ../shared")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path_factory, monkeypatch) -> None:
+    """Keep the settings and caches of whoever runs the tests out of them."""
+    for variable in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path_factory.mktemp(variable.lower())))

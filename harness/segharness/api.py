@@ -55,7 +55,8 @@ def prepare_run(plan: Plan, host: PluginHost, settings: Settings, scoring: Scori
     check_engine(plan.suite, host, scoring.engine)
     prepared = prepare(plan, host, settings)
     for id, opened in prepared.datasets.items():
-        names = [category.name for category in opened.dataset.categories]
+        becomes = opened.taxonomy.becomes
+        names = [category.name for category in opened.dataset.categories if becomes[category.name] == category.name]
         for split in plan.suite.scoring.splits:
             check_split(split, names, id)
     _check_ground_truths(plan.suite, prepared, host)
@@ -78,7 +79,8 @@ def _check_ground_truths(suite: Suite, prepared: Prepared, host: PluginHost) -> 
     for entry in suite.scoring.metrics:
         kind = host.get(entry.metric, MetricSpec).ground_truth
         for id, opened in prepared.datasets.items():
-            if kind != "instances" and opened.ground_truth(kind) is None:
+            asked = not entry.datasets or id in entry.datasets
+            if asked and kind != "instances" and opened.ground_truth(kind) is None:
                 raise UsageError(f"metric `{entry.id}`: data set `{id}` has no ground truth of the kind `{kind}`")
 
 
@@ -147,7 +149,7 @@ def run(
     file = Path(suite)
     host = _host(file, plugins)
     overrides = Overrides(models, datasets, references, limit)
-    loaded = load_suite(file, host, variables=Variables(variables or {}, os.environ), overrides=overrides)
+    loaded = load_suite(file, host, variables=Variables.everywhere(variables), overrides=overrides)
     plan = make_plan(loaded.suite, host, Selection(keyword=k, tags=m))
     settings = Settings(
         run_folder(loaded.suite, out),
@@ -199,7 +201,7 @@ def evaluate(
     file = Path(suite)
     host = _host(file, plugins)
     overrides = Overrides(datasets=datasets, references=references, limit=limit)
-    loaded = load_suite(file, host, variables=Variables(variables or {}, os.environ), overrides=overrides)
+    loaded = load_suite(file, host, variables=Variables.everywhere(variables), overrides=overrides)
     only = _with_object(loaded.suite, name, model)
     with tempfile.TemporaryDirectory(prefix="segharness-") as temporary:
         folder = place(out) if out is not None else Path(temporary)

@@ -28,12 +28,7 @@ def segharness_commands() -> Iterable[CommandSpec]:
         CommandSpec(
             "models", "list the models on offer", "segharness.cli.offers:configure", "segharness.cli.offers:models"
         ),
-        CommandSpec(
-            "datasets",
-            "list the data sets on offer",
-            "segharness.cli.offers:configure",
-            "segharness.cli.offers:datasets",
-        ),
+        _command("datasets", "list the data sets on offer; check the files of one"),
         CommandSpec(
             "corruptions",
             "list the corruptions and condition sets on offer",
@@ -41,6 +36,7 @@ def segharness_commands() -> Iterable[CommandSpec]:
             "segharness.cli.offers:corruptions",
         ),
         _command("corrupt", "corrupt image files"),
+        _command("config", "remember where data sets lie on this machine"),
         _command("preview", "draw one image under many corruptions, on one sheet"),
         _command("sheet", "draw images of a data set with and without their ground truth, on one sheet"),
         _command("export", "write a corrupted copy of a data set"),
@@ -71,6 +67,27 @@ def segharness_metrics() -> Iterable[MetricSpec]:
             metrics=("AP", "AP50"),
             also=("void",),
             description="Cityscapes' own instance-level AP, as its evaluation scripts define it",
+        ),
+        MetricSpec(
+            "lvis",
+            "segharness.score.lvis:score",
+            tasks=("segm", "bbox"),
+            metrics=(
+                "AP",
+                "AP50",
+                "AP75",
+                "AP_S",
+                "AP_M",
+                "AP_L",
+                "APr",
+                "APc",
+                "APf",
+                "AR300",
+                "AR_S",
+                "AR_M",
+                "AR_L",
+            ),
+            description="LVIS's AP of federated annotations, over rare, common and frequent categories too, by hotcoco",
         ),
         MetricSpec(
             "given-boxes",

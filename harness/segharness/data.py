@@ -13,6 +13,7 @@ from segharness.plugins import PluginHost
 from segharness.records import Dataset, Sample
 from segharness.specs import DatasetSpec, load
 from segharness.suite import DatasetEntry
+from segharness.taxonomy import Taxonomy
 
 SHARD_SIZE = 64
 
@@ -42,6 +43,8 @@ class OpenDataset:
     def ground_truth(self, kind: str) -> dict[str, Any] | None:
         """Return the ground truth of the images that the suite takes, or None where there is none of that kind.
 
+        Its categories are the data set's own; `scored` has those that the suite makes of them.
+
         An annotation with the id 0, which pycocotools takes for unmatched, or below, gets a free one, everywhere the same.
         The data set is asked once, for making a ground truth may mean decoding or drawing it.
 
@@ -56,6 +59,16 @@ class OpenDataset:
             else:
                 self._truths[kind] = self._restricted(kind, content)
         return self._truths[kind]
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """What the suite makes of its categories."""
+        return Taxonomy(self.entry, self.dataset.categories)
+
+    def scored(self, kind: str) -> Mapping[str, Any] | None:
+        """Return `ground_truth` under the categories that are scored."""
+        content = self.ground_truth(kind)
+        return content if content is None else self.taxonomy.truth(kind, content)
 
     def _restricted(self, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
         sizes = {sample.image_id: [sample.height, sample.width] for sample in self.samples}
@@ -120,4 +133,5 @@ def _opened(entry: DatasetEntry, host: PluginHost) -> OpenDataset:
     size = getattr(dataset, "shard_size", SHARD_SIZE)
     if not isinstance(size, int) or size < 1:
         raise DataError(f"its `shard_size` is {size!r}, not a whole number from 1")
+    Taxonomy(entry, dataset.categories)
     return OpenDataset(entry, dataset, samples[: entry.limit])

@@ -136,7 +136,7 @@ def protocol_inputs(suite: Suite, inputs: Inputs) -> dict[str, Any]:
     """Return what makes two results comparable: data, conditions, seed and scoring, but no model."""
     return {
         "identity": VERSION,
-        "datasets": {d.id: {**inputs.datasets[d.id], "limit": d.limit} for d in suite.datasets},
+        "datasets": {d.id: {**inputs.datasets[d.id], "limit": d.limit, **d.policy} for d in suite.datasets},
         "conditions": [inputs.conditions[name] for name in sorted(c.name for c in suite.conditions)],
         "scoring": suite.scoring.to_json(),
     }

@@ -48,6 +48,8 @@ def _check(spec: Any, *references: Any) -> None:
             )
     for name in ("tags", "corruptions", "categories"):
         values = getattr(spec, name, ())
+        if name == "categories" and values is None and isinstance(spec, ModelSpec):
+            continue  # its categories are known only when it is loaded
         if not isinstance(values, (tuple, list)) or not all(isinstance(value, str) for value in values):
             raise PluginError(f"{kind} `{spec.name}`: {name} must be a tuple of strings, not {values!r:.60}")
     if not isinstance(getattr(spec, "severities", ()), (tuple, list)):
@@ -78,11 +80,14 @@ class Option:
     """An option that a model or data set takes from a suite.
 
     A `path` is resolved against the suite's folder, must exist, and enters identities by content rather than by name.
+    Where a suite does not give it, it has the value of the `variable` of that name: of ``--var``, of the environment, or of
+    ``segharness config`` (``data.<variable>``).
     """
 
     help: str
     required: bool = False
     path: bool = False
+    variable: str | None = None
 
 
 ANY = "any"
@@ -120,8 +125,9 @@ class ModelSpec:
     `weights_file` is one that comes with the plugin, ``"package:path/in/it"``, used when a suite gives none; the
     package is a top-level one.
     `weights_digest` is the sha256 of that file or, without it, of the one that a suite must give. `metadata` is free:
-    backbone, normalisation ... `tail` names the option that the rest of a longer name gives: with it ``coco-results/DIR`` is
-    the model `coco-results` on that folder. `needs` says which devices can run it. `foreign`,
+    backbone, normalisation ... `categories` are the model's, for ``segharness collect --labels``, which loads it where they
+    are None; a model that has others is refused. `tail` names the option that the rest of a longer name gives: with it
+    ``coco-results/DIR`` is the model `coco-results` on that folder. `needs` says which devices can run it. `foreign`,
     ``"package:path/in/it.py:function"``, is a file that needs nothing of our world: where a suite says ``python: PATH`` the
     model is made by that function under that interpreter; a model that lives only there has no `factory`.
     """
@@ -141,6 +147,7 @@ class ModelSpec:
     tail: str | None = None
     needs: Needs = Needs()
     foreign: str | None = None
+    categories: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         _check(self, *([self.factory] if self.factory is not None or self.foreign is None else []))
@@ -171,7 +178,13 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A data set on offer; `factory(**options)` returns a `Dataset` or raises `DataError`."""
+    """A data set on offer; `factory(**options)` returns a `Dataset` or raises `DataError`.
+
+    The rest helps to set it up: `download` says how to get it, `size` how much that is, `tree` how its files must lie, and
+    `parts` maps the values of the option `part` (``split``, ``domain``) to how many images each has, where that is known.
+    `check`, for ``segharness datasets check``, is called as the factory is, and yields what is wrong as texts: all of it,
+    where the factory stops at what it cannot work with.
+    """
 
     name: str
     factory: Reference
@@ -180,9 +193,17 @@ class DatasetSpec:
     homepage: str = ""
     tags: tuple[str, ...] = ()
     options: Mapping[str, Option] = field(default_factory=dict)
+    download: str = ""
+    size: str = ""
+    tree: str = ""
+    part: str = ""
+    parts: Mapping[str, int | None] = field(default_factory=dict)
+    check: Reference | None = None
 
     def __post_init__(self) -> None:
-        _check(self, self.factory)
+        _check(self, self.factory, *([self.check] if self.check is not None else []))
+        if self.parts and self.part not in self.options:
+            raise PluginError(f"DatasetSpec `{self.name}`: its part `{self.part}` is none of its options")
 
 
 @dataclass(frozen=True)

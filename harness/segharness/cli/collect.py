@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     selecting.configure(parser)
     parser.add_argument("--resolved", action="store_true", help="print the suites with everything resolved, as YAML")
+    parser.add_argument(
+        "--labels", action="store_true", help="print what each model's labels become on each data set; loads both"
+    )
     parser.add_argument("-v", "--verbose", action="count", default=0, help="with the tags of every cell")
     parser.add_argument("-q", "--quiet", action="count", default=0, help="only the number of cells")
 
@@ -27,6 +30,11 @@ def execute(args: argparse.Namespace) -> int:
     if args.resolved:
         for one in chosen:
             print(yaml.safe_dump(_plain(one.plan.suite.to_json()), sort_keys=False, allow_unicode=True), end="")
+        return Exit.OK
+    if args.labels:
+        from segharness.cli.labels import print_labels
+
+        print_labels(chosen)
         return Exit.OK
     return print_cells(chosen, args.verbose - args.quiet)
 

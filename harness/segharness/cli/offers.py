@@ -26,18 +26,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def models(args: argparse.Namespace) -> int:
-    return _offers(args, (ModelSpec,))
-
-
-def datasets(args: argparse.Namespace) -> int:
-    return _offers(args, (DatasetSpec, CategorySet))
+    return show(args, (ModelSpec,))
 
 
 def corruptions(args: argparse.Namespace) -> int:
-    return _offers(args, (CorruptionSpec, MixtureSpec, ConditionSet))
+    return show(args, (CorruptionSpec, MixtureSpec, ConditionSet))
 
 
-def _offers(args: argparse.Namespace, kinds: Sequence[type[Any]]) -> int:
+def show(args: argparse.Namespace, kinds: Sequence[type[Any]]) -> int:
+    """Print a table of what is on offer of some kinds, or all that is known of ``args.name``."""
     host: PluginHost = args.host
     if args.name is not None:
         found = next((spec for kind in kinds if (spec := host.find(args.name, kind))), None) or host.get(
@@ -100,18 +97,27 @@ def _one(spec: Any, host: PluginHost) -> None:
     print(f"{spec.name}  (plugin {owner.name}, {owner.distribution} {owner.version})")
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)
-        if field.name in ("name", "factory", "apply") or not value:
+        if field.name in ("name", "factory", "apply", "check") or not value:
             continue
         if isinstance(value, dict):
             print(f"  {field.name}:")
             for key, item in value.items():
-                print(f"    {key}: {_option(item) if isinstance(item, Option) else item}")
+                print(
+                    f"    {key}: {_option(item) if isinstance(item, Option) else '' if item is None else item}".rstrip(
+                        ": "
+                    )
+                )
+        elif isinstance(value, str) and "\n" in value:
+            print(f"  {field.name}:", *value.splitlines(), sep="\n    ")
         else:
             print(f"  {field.name}: {_stages(value) if field.name == 'stages' else _brief(value)}")
 
 
 def _option(option: Option) -> str:
     marks = [mark for mark, on in (("required", option.required), ("a path", option.path)) if on]
+    marks += (
+        [f"from --var {option.variable}, the environment, or config data.{option.variable}"] if option.variable else []
+    )
     return option.help + (f" ({', '.join(marks)})" if marks else "")
 
 

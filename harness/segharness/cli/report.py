@@ -10,9 +10,10 @@ from rich.console import Console
 from segharness.cli import Exit, emit
 from segharness.errors import UsageError
 from segharness.plugins import PluginHost
-from segharness.report import VIEWS, read_report
+from segharness.report import read_report
 from segharness.report.console import show
 from segharness.specs import ReporterSpec, load
+from segharness.suite import VIEWS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

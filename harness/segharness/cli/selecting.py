@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import dataclass
 
@@ -69,7 +68,7 @@ def choose(args: argparse.Namespace) -> list[Chosen]:
             expression(text, flag)
     if args.out == "":
         raise UsageError("--out: give a folder")
-    variables = Variables(_pairs(args.var), os.environ)
+    variables = Variables.everywhere(_pairs(args.var))
     overrides = Overrides(args.model, args.dataset, args.reference, args.limit)
     found = find_suites(args.suites)
     problems: list[str] = []

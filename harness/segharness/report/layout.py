@@ -16,14 +16,6 @@ if TYPE_CHECKING:
 
 LEGEND = "95 % intervals in brackets; of CD, rCD and pooled the smaller is the better; the best of a column is bold"
 
-VIEWS = {
-    "metrics": "every metric under the first condition",
-    "classes": "a table of every category",
-    "parts": "averages, CD and rCD by category of corruption and by severity",
-    "ratios": "what CD and rCD are means of",
-}
-"""What a report can show besides the papers' tables."""
-
 
 @dataclass(frozen=True)
 class Column:
@@ -91,7 +83,7 @@ def make_report(results: pa.Table, views: Sequence[str] = (), digits: int | None
 
     Args:
         results: as in results.arrow.
-        views: what to show besides the papers' tables, names of `VIEWS`.
+        views: what to show besides the papers' tables, names of `segharness.suite.VIEWS`.
         digits: as in `Report`.
     """
     from segharness.report.tables import tables

@@ -64,27 +64,31 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
     """Yield every table of a run's results; `views` asks for more than the papers' own."""
     numbers = Numbers(results, suite.scoring)
     shifts = {shift.name for shift in suite.shifts}
+    shifted = {name for shift in suite.shifts for name in (shift.clean, *shift.datasets)}
     for kind in numbers.kinds:
         if kind[0] in shifts:
             continue
         for conditions in suite.condition_groups or (ConditionGroup("", ()),):
+            asked = {*views, *(view.view for view in suite.report if not view.datasets or kind[0] in view.datasets)}
             for group in suite.groups:
                 frame = _Frame(suite, numbers, kind, conditions, group)
                 if frame.members:
                     yield _table(frame)
-                if kind[3] == OVERALL and ("metrics" in views or not frame.members):
+                if kind[3] == OVERALL and ("metrics" in asked or not (frame.members or kind[0] in shifted)):
                     yield _metrics_table(frame)
-                if "parts" in views and frame.members and frame.primary == _AP:
+                if "parts" in asked and frame.members and frame.primary == _AP:
                     yield from _parts_table(frame)
-                if "ratios" in views and frame.members and frame.primary == _AP and frame.reference:
+                if "ratios" in asked and frame.members and frame.primary == _AP and frame.reference:
                     yield from _ratio_tables(frame)
     for shift in suite.shifts:
         for kind in numbers.kinds:
             if kind[0] == shift.name:
                 for group in suite.groups:
                     yield _shift_table(_Frame(suite, numbers, kind, ConditionGroup(CLEAN.name, ()), group), shift)
-    if "classes" in views:
-        yield from _class_tables(suite, numbers)
+    by_class = [view for view in suite.report if view.view == "classes"]
+    for dataset in suite.datasets:
+        if "classes" in views or any(not view.datasets or dataset.id in view.datasets for view in by_class):
+            yield from _class_tables(suite, numbers, dataset.id)
 
 
 def _table(frame: _Frame) -> PaperTable:
@@ -207,41 +211,44 @@ def _ratio_tables(frame: _Frame) -> Iterator[PaperTable]:
     yield PaperTable(frame.title("ratios of "), tuple(columns), tuple(rows), _notes(columns, rows), "corruption")
 
 
-def _class_tables(suite: Suite, numbers: Numbers) -> Iterator[PaperTable]:
-    """Yield the numbers of every category, a row a category."""
+def _class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[PaperTable]:
+    """Yield the numbers of all and of every category, a row each; the protocols of one task stand side by side."""
     condition = suite.conditions[0].name
-    for kind in numbers.kinds:
-        if kind[3] != OVERALL or kind[0] not in numbers.categories:
-            continue
-        protocol = (kind[1], kind[2])
-        metrics = [
-            metric
-            for metric in numbers.metrics[protocol]
-            if any(
-                numbers.has(model.id, kind, condition, metric, category)
-                for model in suite.models
-                for category in numbers.categories[kind[0]]
-            )
+    categories = list(numbers.categories.get(dataset, ()))
+    kinds = [kind for kind in numbers.kinds if kind[0] == dataset and kind[3] == OVERALL]
+    for task in dict.fromkeys(kind[2] for kind in kinds):
+        shown = [
+            (kind, metric)
+            for kind in kinds
+            if kind[2] == task
+            for metric in numbers.metrics[kind[1], task]
+            if any(numbers.has(m.id, kind, condition, metric, c) for m in suite.models for c in categories)
         ]
-        columns = [Column(model.id, metric, brackets=True) for metric in metrics for model in suite.models]
+        if not shown:
+            continue
+        protocols = list(dict.fromkeys(kind[1] for kind, _ in shown))
+        columns = [
+            Column(model.id, metric if len(protocols) == 1 else f"{metric}, {kind[1]}", brackets=True)
+            for kind, metric in shown
+            for model in suite.models
+        ]
         rows = [
             (
-                category,
+                name or "all",
                 tuple(
-                    numbers.get(model.id, kind, condition, metric, category=category)
-                    for metric in metrics
-                    for model in suite.models
+                    numbers.get(m.id, kind, condition, metric, category=name)
+                    for kind, metric in shown
+                    for m in suite.models
                 ),
             )
-            for category in numbers.categories[kind[0]]
+            for name in (None, *categories)
         ]
         known = [(name, entries) for name, entries in rows if any(entry.number is not None for entry in entries)]
         notes = _notes(columns, known)
         if len(known) < len(rows):
             notes = (*notes, f"{len(rows) - len(known)} categories without a number are left out")
-        title = f"{_TASKS.get(kind[2], kind[2])} ({kind[1]}) on {kind[0]} by category, {condition}, percent"
-        if columns:
-            yield PaperTable(title, tuple(columns), tuple(known), notes, "category")
+        title = f"{_TASKS.get(task, task)} ({', '.join(protocols)}) on {dataset} by category, {condition}, percent"
+        yield PaperTable(title, tuple(columns), tuple(known), notes, "category")
 
 
 # -------------------------------------------------------------------------------------------------------------- parts

@@ -29,6 +29,7 @@ def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -
             weights = str(weights_of(host.get(entry.model, ModelSpec), weights) or "") or None
         return ForeignModel(entry.python, local, options, weights, device)
     factory: Callable[..., Any]
+    spec: ModelSpec | None = None
     weights = entry.weights
     if entry.local is not None:
         file, function = entry.local
@@ -42,6 +43,9 @@ def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -
         factory = load(spec.factory)
     model = factory(**options, **engine_arguments(factory, options, device, weights))
     check_model(model)
+    declared = spec.categories if spec is not None else None
+    if declared is not None and not is_recalled(model) and list(declared) != list(model.categories):
+        raise UsageError(f"the plugin of `{entry.model}` declares other `categories` than the model has")
     return model  # type: ignore[no-any-return]
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from segharness.score.bootstrap import average_precisions, means
 from segharness.score.engines import Accumulated, accumulate
 from segharness.score.matches import match
-from segharness.score.request import Score, ScoreRequest
+from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.score.settings import Settings, read
 from segharness.suite import OVERALL, Split
 
@@ -64,7 +64,16 @@ def unfit(request: ScoreRequest) -> str | None:
         return f"the model was given the ground truth's {given}: see the protocol `given-{given}`"
     if request.task != "bbox" and request.predictions.column("mask").null_count:
         return "the model gives no masks"
+    if request.task != "bbox" and not _has_masks(request.ground_truth):
+        return "the data set annotates boxes, not masks"
     return None
+
+
+def _has_masks(truth: GroundTruth) -> bool:
+    """Return whether every annotation has a mask; looked at once."""
+    if "masks" not in truth.prepared:
+        truth.prepared["masks"] = all(a.get("segmentation") for a in truth.content["annotations"])
+    return bool(truth.prepared["masks"])
 
 
 def prompt(request: ScoreRequest) -> str | None:

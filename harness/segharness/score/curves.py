@@ -74,8 +74,11 @@ def degradation_rows(suite: Suite, rows: Sequence[Row], stored: Mapping[str, Sto
     sampled = any(isinstance(ap, np.ndarray) for ap, _ in aps.values())
     theirs = {name: aps_of(numbers.rows) for name, numbers in stored.items()}
     kinds = dict.fromkeys((key[2], key[3], key[4]) for key in aps)
+    scored = {(key[1], key[2:5]) for key in aps}
     for over in sets(suite):
         for kind in kinds:
+            if not any((slot.dataset, kind) in scored for slot in (over.clean, *over.members)):
+                continue  # a protocol that is for other data sets
             for model in suite.models:
                 own = own_metrics(curve(aps, model.id, kind, over))
                 yield from _rows(model.id, kind, over, own, None)

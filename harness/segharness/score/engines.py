@@ -75,21 +75,8 @@ def matched(
 def _with_hotcoco(ground_truth: GroundTruth, predictions: pa.Table, task: str, settings: Settings) -> Any:
     if task == "boundary":
         return _with_pycocotools(ground_truth, predictions, task, settings)
-    truth = ground_truth.prepared.get("hotcoco")
-    if truth is None:
-        truth = ground_truth.prepared["hotcoco"] = hotcoco.COCO(dict(ground_truth.content))
-    ids = predictions.column("image_id").to_numpy()
-    if len(ids) and np.abs(ids).max() >= 2**53:  # an array of doubles cannot hold such ids
-        detections = truth.load_res(results(ground_truth, predictions, task))
-    else:
-        columns = [
-            predictions.column(name).to_numpy().astype(np.float64) for name in ("image_id", "score", "category_id")
-        ]
-        masks: Any = rles(ground_truth, predictions) if task == "segm" else None
-        shapes = boxes(predictions) if masks is None else _area_boxes(masks)
-        rows = np.column_stack([columns[0], shapes, *columns[1:]])
-        detections = truth.load_res(rows) if masks is None else truth.load_res(rows, segmentation=masks)
-    evaluation = hotcoco.COCOeval(truth, detections, task)
+    detections = hotcoco_detections(ground_truth, predictions, task)
+    evaluation = hotcoco.COCOeval(hotcoco_truth(ground_truth), detections, task)
     parameters = evaluation.params
     if settings.thresholds is not None:
         parameters.iou_thrs = settings.iou.tolist()
@@ -98,6 +85,26 @@ def _with_hotcoco(ground_truth: GroundTruth, predictions: pa.Table, task: str, s
     parameters.max_dets = list(settings.max_dets)
     parameters.use_cats = not settings.class_agnostic
     return evaluation
+
+
+def hotcoco_truth(ground_truth: GroundTruth) -> Any:
+    """Return hotcoco's index of a ground truth, made once."""
+    if "hotcoco" not in ground_truth.prepared:
+        ground_truth.prepared["hotcoco"] = hotcoco.COCO(dict(ground_truth.content))
+    return ground_truth.prepared["hotcoco"]
+
+
+def hotcoco_detections(ground_truth: GroundTruth, predictions: pa.Table, task: str) -> Any:
+    """Return predictions as hotcoco evaluates them: boxes for ``bbox``, masks with their own areas for ``segm``."""
+    truth = hotcoco_truth(ground_truth)
+    ids = predictions.column("image_id").to_numpy()
+    if len(ids) and np.abs(ids).max() >= 2**53:  # an array of doubles cannot hold such ids
+        return truth.load_res(results(ground_truth, predictions, task))
+    columns = [predictions.column(name).to_numpy().astype(np.float64) for name in ("image_id", "score", "category_id")]
+    masks: Any = rles(ground_truth, predictions) if task == "segm" else None
+    shapes = boxes(predictions) if masks is None else _area_boxes(masks)
+    rows = np.column_stack([columns[0], shapes, *columns[1:]])
+    return truth.load_res(rows) if masks is None else truth.load_res(rows, segmentation=masks)
 
 
 def _area_boxes(masks: list[dict[str, Any]]) -> npt.NDArray[np.float64]:

@@ -156,6 +156,8 @@ class _DatasetScorer:
         if cell.absent and failure is not None:
             cell = CellPredictions(None, failure)
         for entry, spec in self._metrics:
+            if entry.datasets and self._opened.entry.id not in entry.datasets:
+                continue
             for task in tasks_of(spec, self._suite.scoring.tasks):
                 for score in self._scores(
                     entry, spec, task, cell, f"{model}::{self._opened.entry.id}::{condition.name}"
@@ -199,7 +201,7 @@ class _DatasetScorer:
             truth = self._truth(spec)
             request = ScoreRequest(
                 truth,
-                _of_categories(cell.predictions, truth),
+                _of_categories(self._opened.taxonomy.predictions(cell.predictions), truth),
                 task,
                 splits,
                 engine,
@@ -253,8 +255,8 @@ def ground_truth(opened: OpenDataset, kind: str, also: Sequence[str] = ()) -> Gr
     Raises:
         UsageError: the data set has no ground truth of that kind.
     """
-    more = {other: found for other in also if (found := opened.ground_truth(other)) is not None}
-    content = opened.ground_truth(kind)
+    more = {other: found for other in also if (found := opened.scored(other)) is not None}
+    content = opened.scored(kind)
     if content is None:
         raise UsageError(f"data set `{opened.entry.id}` has no ground truth of the kind `{kind}`")
     return GroundTruth(content, more)

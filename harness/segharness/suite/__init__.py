@@ -5,6 +5,7 @@ from segharness.suite.plan import Plan, make_plan
 from segharness.suite.source import Variables
 from segharness.suite.suite import (
     OVERALL,
+    VIEWS,
     ConditionGroup,
     DatasetEntry,
     Group,
@@ -15,10 +16,12 @@ from segharness.suite.suite import (
     Split,
     StoredReference,
     Suite,
+    View,
 )
 
 __all__ = [
     "OVERALL",
+    "VIEWS",
     "ConditionGroup",
     "DatasetEntry",
     "Group",
@@ -33,6 +36,7 @@ __all__ = [
     "StoredReference",
     "Suite",
     "Variables",
+    "View",
     "load_suite",
     "make_plan",
 ]

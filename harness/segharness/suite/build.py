@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -15,12 +14,14 @@ from segharness.errors import PluginError, nearest
 from segharness.packages import packaged
 from segharness.plugins import PluginHost
 from segharness.records import Condition
-from segharness.specs import DatasetSpec, ModelSpec, Needs, Option, slug
+from segharness.specs import ModelSpec, Needs, slug
 from segharness.suite.conditions import expand_conditions
+from segharness.suite.datasets import DatasetBuilder
 from segharness.suite.local import check_local_model, exists, local_reference
+from segharness.suite.options import OptionReader, path_of
 from segharness.suite.schema import ID
 from segharness.suite.scoring import ScoringBuilder, items, mapping
-from segharness.suite.source import Node
+from segharness.suite.source import Node, Variables
 from segharness.suite.suite import (
     ConditionGroup,
     DatasetEntry,
@@ -32,7 +33,15 @@ from segharness.suite.suite import (
 from segharness.weights import problem_with
 
 
-def build(root: Node, shown: str, file: Path, host: PluginHost, problems: list[str], written: Collection[str]) -> Suite:
+def build(
+    root: Node,
+    shown: str,
+    file: Path,
+    host: PluginHost,
+    problems: list[str],
+    written: Collection[str],
+    variables: Variables,
+) -> Suite:
     """Return the suite that a checked tree describes; unknown names and missing files are appended to `problems`.
 
     Args:
@@ -42,31 +51,34 @@ def build(root: Node, shown: str, file: Path, host: PluginHost, problems: list[s
         host: the plugins whose names the suite may use.
         problems: messages, each with its place; where there are some already, what follows from them is not said again.
         written: the keys at the top of the suite, also those whose values were dropped.
+        variables: that options have values of which the suite does not give.
     """
-    return _Builder(root, host, problems, written).suite(shown, file)
+    return _Builder(root, host, problems, written, variables).suite(shown, file)
 
 
-def build_dataset(node: Node, host: PluginHost, problems: list[str]) -> DatasetEntry | None:
+def build_dataset(node: Node, host: PluginHost, problems: list[str], variables: Variables) -> DatasetEntry | None:
     """Return the data set that a checked node of ``datasets:`` describes, outside of a suite."""
-    builder = _Builder(Node({}, node.mark), host, problems, ())
-    builder.add_dataset(node)
-    return builder.datasets[0] if builder.datasets else None
+    options = OptionReader(problems, not problems)
+    return next(DatasetBuilder(host, problems, options, variables).entries([node], None), None)
 
 
 class _Builder:
-    def __init__(self, root: Node, host: PluginHost, problems: list[str], written: Collection[str]) -> None:
+    def __init__(
+        self, root: Node, host: PluginHost, problems: list[str], written: Collection[str], variables: Variables
+    ) -> None:
         self.root, self.host, self.problems, self.written = root, host, problems, written
         self.whole = not problems
+        self.options = OptionReader(problems, self.whole)
+        self.builder = DatasetBuilder(host, problems, self.options, variables)
         self.models: list[ModelEntry] = []
         self.datasets: list[DatasetEntry] = []
 
     def suite(self, shown: str, file: Path) -> Suite:
         self._requires()
-        for node in self._list("datasets"):
-            self.add_dataset(node)
+        self.datasets = list(self.builder.entries(self._list("datasets"), self._number("limit")))
         groups = self._groups()
         conditions, condition_groups = self._conditions()
-        scoring = ScoringBuilder(self.root, self.host, self.problems, self.whole)
+        scoring = ScoringBuilder(self.root, self.host, self.problems, self.whole, [d.id for d in self.datasets])
         name = self._text("name") or re.sub(r"[^a-z0-9._-]", "-", file.stem.lower())
         return Suite(
             path=shown,
@@ -79,7 +91,8 @@ class _Builder:
             conditions=conditions,
             condition_groups=condition_groups,
             scoring=scoring.scoring(),
-            shifts=tuple(scoring.shifts([dataset.id for dataset in self.datasets], conditions)),
+            shifts=tuple(scoring.shifts(conditions)),
+            report=tuple(scoring.views()),
         )
 
     # ------------------------------------------------------------------------------------------------ small things
@@ -97,8 +110,8 @@ class _Builder:
         node = self.root.get(key)
         return node.text if node else ""
 
-    def _number(self, key: str, node: Node | None = None) -> int | None:
-        found = (node or self.root).get(key)
+    def _number(self, key: str) -> int | None:
+        found = self.root.get(key)
         return int(found.plain()) if found else None
 
     def _requires(self) -> None:
@@ -159,7 +172,7 @@ class _Builder:
         if isinstance(node.value, dict):
             results = node.get("results")
             assert results is not None
-            path = self._path(results)
+            path = path_of(results)
             if not path.is_file():
                 self._complain(results, f"no file {path}")
             model = node.get("model")
@@ -188,10 +201,7 @@ class _Builder:
         node = self._with_tail(node)
         name_node = node.get("model") if isinstance(node.value, dict) else node
         assert name_node is not None
-        options = self._plain_options(node.get("options"))
-        options_for = {
-            dataset: self._plain_options(value) for dataset, value in (mapping(node.get("options_for"))).items()
-        }
+        given = [mapping(node.get("options")), *(mapping(v) for v in mapping(node.get("options_for")).values())]
         for dataset, value in mapping(node.get("options_for")).items():
             known = [d.id for d in self.datasets]
             if dataset not in known and known and self.whole:
@@ -202,10 +212,10 @@ class _Builder:
         local, spec = local_reference(name_node.text), None
         model, derived = name_node.text, slug(name_node.text)
         if local is not None:
-            file = self._path(name_node, local[0])
+            file = path_of(name_node, local[0])
             model, derived = f"{file}:{local[1]}", ""
-            every = {key: value for nodes in self._all_options(node) for key, value in nodes.items()}
-            if (message := check_local_model(file, local[1], set(every))) is not None:
+            values = [{key: value.plain() for key, value in options.items()} for options in given]
+            if (message := check_local_model(file, local[1], set().union(*given))) is not None:
                 self._complain(name_node, message)
             if id_node is None:
                 self._complain(name_node, f"`{name_node.text}` needs an `id:` for node ids and tables")
@@ -213,10 +223,8 @@ class _Builder:
             self._complain(name_node, self.host.unknown(name_node.text, ModelSpec))
             return None
         else:
-            self._check_options(node, f"model `{spec.name}`", spec.options, self._all_options(node))
+            values = self.options.read(node, f"model `{spec.name}`", spec.options, given)
             self._check_weights(node, spec)
-            for values in (options, *options_for.values()):
-                self._resolve_paths(node, spec.options, values)
         python = self._file(node.get("python"))
         foreign = self._foreign(node, local, spec)
         wanted = dict(needs.plain()) if (needs := node.get("needs")) is not None else {}
@@ -225,8 +233,8 @@ class _Builder:
         return ModelEntry(
             id=id_node.text if id_node else derived,
             model=model,
-            options=options,
-            options_for=options_for,
+            options=values[0],
+            options_for=dict(zip(mapping(node.get("options_for")), values[1:], strict=True)),
             weights=self._file(node.get("weights")),
             python=python,
             batch_size=size.plain() if (size := node.get("batch_size")) is not None else 1,
@@ -270,78 +278,18 @@ class _Builder:
         if given is not None and spec.weights == "none":
             self._complain(given, f"model `{spec.name}` takes no `weights`")
             return
-        path = self._path(given) if given else None
+        path = path_of(given) if given else None
         if path is None or (exists(path) and path.is_file()):
             problem = problem_with(spec, str(path) if path else None)
             if problem is not None:
                 self._complain(given or node, problem)
 
-    @staticmethod
-    def _all_options(node: Node) -> list[Mapping[str, Node]]:
-        return [mapping(node.get("options")), *(mapping(v) for v in mapping(node.get("options_for")).values())]
-
-    # ---------------------------------------------------------------------------------------------------- data sets
-
-    def add_dataset(self, node: Node) -> None:
-        name_node = node.get("dataset") if isinstance(node.value, dict) else node
-        assert name_node is not None
-        spec = self.host.find(name_node.text, DatasetSpec)
-        if spec is None:
-            self._complain(name_node, self.host.unknown(name_node.text, DatasetSpec))
-            return
-        options = self._plain_options(node.get("options"))
-        self._check_options(node, f"data set `{spec.name}`", spec.options, [mapping(node.get("options"))])
-        self._resolve_paths(node, spec.options, options)
-        id_node = node.get("id")
-        id = id_node.text if id_node else slug(spec.name)
-        if any(d.id == id for d in self.datasets):
-            self._complain(id_node or name_node, f"two data sets have the id `{id}`; give one another `id:`")
-            return
-        limit = self._number("limit", node) or self._number("limit")
-        tags = (*spec.tags, *(tag.text for tag in items(node.get("tags"))))
-        self.datasets.append(DatasetEntry(id, spec.name, options, limit, tags))
-
-    # ------------------------------------------------------------------------------------------------------ options
-
-    @staticmethod
-    def _plain_options(node: Node | None) -> dict[str, Any]:
-        return dict(node.plain()) if node else {}
-
-    def _check_options(
-        self,
-        node: Node,
-        owner: str,
-        known: Mapping[str, Option],
-        given: list[Mapping[str, Node]],
-    ) -> None:
-        for options in given:
-            for key, value in options.items():
-                if key not in known:
-                    self.problems.append(f"{value.key_mark}: {owner} has no option `{key}`{nearest(key, known)}")
-                elif known[key].path and (not value.text or not exists(self._path(value))):
-                    self._complain(value, f"no file or folder {self._path(value)} (option `{key}` of {owner})")
-        present = set().union(*given)
-        for key, option in known.items():
-            if option.required and key not in present and self.whole:
-                self._complain(node, f"{owner} needs the option `{key}`: {option.help}")
-
-    def _resolve_paths(self, node: Node, known: Mapping[str, Option], options: dict[str, Any]) -> None:
-        for given in self._all_options(node):
-            for key, value in given.items():
-                if key in options and key in known and known[key].path:
-                    options[key] = str(self._path(value))
-
-    def _path(self, node: Node, text: str | None = None) -> Path:
-        base = Path() if node.from_user or node.mark.line == 0 else Path(node.mark.file).parent
-        try:
-            return (base / Path(text or node.text).expanduser()).absolute()
-        except (RuntimeError, ValueError):  # ~nobody, or a zero byte
-            return (base / "not-a-path").absolute()
+    # ------------------------------------------------------------------------------------------------------- files
 
     def _file(self, node: Node | None) -> str | None:
         if node is None:
             return None
-        path = self._path(node)
+        path = path_of(node)
         if not exists(path) or not path.is_file():
             self._complain(node, f"no file {path}")
         return str(path)

@@ -13,7 +13,7 @@ from segharness.suite.check import check
 from segharness.suite.conditions import expand_conditions
 from segharness.suite.load import entry, scalar
 from segharness.suite.schema import SUITE
-from segharness.suite.source import Mark, Node
+from segharness.suite.source import Mark, Node, Variables
 from segharness.suite.suite import DatasetEntry
 
 
@@ -25,7 +25,8 @@ def given_dataset(text: str, host: PluginHost, limit: int | None = None) -> Data
     """
     problems: list[str] = []
     node = check(entry("DATASET", "dataset", text, problems), SUITE["properties"]["datasets"]["items"], problems)
-    found = build_dataset(node, host, problems) if node is not None else None
+    variables = Variables.everywhere()
+    found = build_dataset(node, host, problems, variables) if node is not None else None
     if problems or found is None:
         raise UsageError(dict.fromkeys(problems))
     return replace(found, limit=limit or found.limit)

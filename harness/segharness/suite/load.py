@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +23,8 @@ from segharness.suite.suite import Suite
 class Overrides:
     """What replaces parts of a suite: ``--model``, ``--dataset``, ``--reference``, ``--limit``.
 
-    A model or data set is ``NAME[,id=ID][,KEY=VALUE...]``. A reference is a model's id or ``results.arrow[::MODEL]``,
-    with ``GROUP=`` in front where the suite has groups.
+    A model or data set is ``NAME[,id=ID][,KEY=VALUE...]``, of data sets also ``labels.NAME=POLICY``. A reference is a
+    model's id or ``results.arrow[::MODEL]``, with ``GROUP=`` in front where the suite has groups.
     """
 
     models: Sequence[str] = ()
@@ -58,7 +57,7 @@ def load_suite(
     """
     shown = shown or str(file)
     problems: list[str] = []
-    variables = variables or Variables({}, os.environ)
+    variables = variables or Variables.everywhere()
     root = load_merged(file, shown, variables, problems)
     notes: list[str] = []
     if root is not None and overrides is not None:
@@ -71,7 +70,8 @@ def load_suite(
         problems[:] = [problem for problem in problems if " is missing: " not in problem]
     if checked is None:
         raise SuiteError(dict.fromkeys(problems))
-    suite = build(checked, shown, file, host, problems, root.value if isinstance(root.value, dict) else {})
+    written = root.value if isinstance(root.value, dict) else {}
+    suite = build(checked, shown, file, host, problems, written, variables)
     if problems:
         raise SuiteError(dict.fromkeys(problems))
     return LoadedSuite(suite, file, notes)
@@ -143,15 +143,20 @@ def entry(flag: str, kind: str, text: str, problems: list[str]) -> Node:
     name, *settings = text.split(",")
     top: dict[str, Node] = {kind: scalar(name, mark)}
     options: dict[str, Node] = {}
+    labels: dict[str, Node] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             problems.append(f"{flag} {text}: `{setting}` is not KEY=VALUE")
             continue
-        place = top if key in ("id", "weights", "python", "batch_size", "limit") else options
+        place = top if key in ("id", "weights", "python", "batch_size", "limit", "categories") else options
+        if key.startswith("labels."):
+            labels[key.removeprefix("labels.")] = scalar(value, mark)
+            continue
         place[key] = scalar(value, mark)
-    if options:
-        top["options"] = Node(options, mark)
+    for key, found in (("options", options), ("labels", labels)):
+        if found:
+            top[key] = Node(found, mark)
     return Node(top, mark) if len(top) > 1 else top[kind]
 
 

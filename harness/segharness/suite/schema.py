@@ -123,6 +123,15 @@ SUITE: dict[str, Any] = {
                             "dataset": {"type": "string", "description": "`family/name` of a plugin"},
                             "options": _OPTIONS,
                             "limit": {"type": "integer", "minimum": 1, "description": "only the first images"},
+                            "labels": {
+                                "type": "object",
+                                "additionalProperties": {"type": "string"},
+                                "description": "what becomes of its categories: another's name, `drop` or `ignore`",
+                            },
+                            "categories": {
+                                "anyOf": [{"type": "string"}, _STRINGS],
+                                "description": "those that are scored: a named set, or a list; all when absent",
+                            },
                             "tags": {**_STRINGS, "description": "further tags for `-m`"},
                         },
                     },
@@ -179,6 +188,10 @@ SUITE: dict[str, Any] = {
                                         **_OPTIONS,
                                         "description": "what the metric takes; see docs/metrics.md",
                                     },
+                                    "datasets": {
+                                        **_STRINGS,
+                                        "description": "the ids of the data sets that it is for; all when absent",
+                                    },
                                 },
                             },
                         ]
@@ -218,6 +231,24 @@ SUITE: dict[str, Any] = {
             "description": "CD and rCD over data sets: one is clean, the others are what corruptions are elsewhere",
         },
         "limit": {"type": "integer", "minimum": 1, "description": "only the first images of every data set"},
+        "report": {
+            "type": "array",
+            "items": {
+                "anyOf": [
+                    {"type": "string"},
+                    {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "required": ["view"],
+                        "properties": {
+                            "view": {"type": "string", "description": "metrics, classes, parts or ratios"},
+                            "datasets": {**_STRINGS, "description": "the ids of the data sets it is shown of"},
+                        },
+                    },
+                ]
+            },
+            "description": "tables that are shown besides the usual ones: views, as the flags of `segharness report`",
+        },
     },
 }
 

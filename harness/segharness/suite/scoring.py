@@ -1,4 +1,4 @@
-"""The ``scoring:`` and ``shifts:`` of a suite: protocols with their options, tasks, splits, degradation over data sets."""
+"""``scoring:``, ``shifts:`` and ``report:`` of a suite: protocols, tasks, splits, degradation over data sets, tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from segharness.plugins import PluginHost
 from segharness.records import CLEAN, Condition
 from segharness.specs import CategorySet, MetricSpec, load, slug
 from segharness.suite.source import Node
-from segharness.suite.suite import OVERALL, MetricEntry, Scoring, Shift, Split
+from segharness.suite.suite import OVERALL, VIEWS, MetricEntry, Scoring, Shift, Split, View
 
 
 class ScoringBuilder:
@@ -21,10 +21,12 @@ class ScoringBuilder:
         host: the plugins whose names it may use.
         problems: gets a line for every mistake.
         whole: whether the tree is as it was written; where parts were dropped, what follows from that is not said.
+        datasets: the ids of the suite's data sets.
     """
 
-    def __init__(self, root: Node, host: PluginHost, problems: list[str], whole: bool) -> None:
+    def __init__(self, root: Node, host: PluginHost, problems: list[str], whole: bool, datasets: Sequence[str]) -> None:
         self._root, self._host, self._problems, self._whole = root, host, problems, whole
+        self._datasets = datasets
 
     def _complain(self, node: Node, message: str) -> None:
         self._problems.append(f"{node.mark}: {message}")
@@ -53,10 +55,10 @@ class ScoringBuilder:
         splits = tuple(self._split(name, value) for name, value in mapping(node.get("splits")).items())
         return Scoring(tasks, metrics, splits)
 
-    def _metrics(self, items: list[Node], specs: list[MetricSpec]) -> Iterator[MetricEntry]:
+    def _metrics(self, listed: list[Node], specs: list[MetricSpec]) -> Iterator[MetricEntry]:
         """Yield the protocols that are listed; what they are made of is appended to `specs`."""
         taken: set[str] = set()
-        for item in items:
+        for item in listed:
             name_node = item.get("metric") or item
             id_node = item.get("id")
             name = name_node.text
@@ -82,7 +84,13 @@ class ScoringBuilder:
                     id_node or item, f"`{id}` is the name of another metric; give the protocol another `id:`"
                 )
             self._check_metric(item, spec, options)
-            yield MetricEntry(id, name, options)
+            for dataset in items(item.get("datasets")):
+                self._check_dataset(dataset)
+            yield MetricEntry(id, name, options, tuple(dict.fromkeys(d.text for d in items(item.get("datasets")))))
+
+    def _check_dataset(self, node: Node) -> None:
+        if node.text not in self._datasets and self._whole:
+            self._complain(node, f"no data set `{node.text}` in this suite{nearest(node.text, self._datasets)}")
 
     def _check_metric(self, item: Node, spec: MetricSpec, options: Mapping[str, Any]) -> None:
         place = item.get("options") or item
@@ -96,8 +104,8 @@ class ScoringBuilder:
             for problem in error.problems:
                 self._complain(place, f"metric `{spec.name}`: {problem}")
 
-    def shifts(self, known: Sequence[str], conditions: Sequence[Condition]) -> Iterator[Shift]:
-        """Yield the shifts between data sets, whose ids are `known`; they are taken on clean images."""
+    def shifts(self, conditions: Sequence[Condition]) -> Iterator[Shift]:
+        """Yield the shifts between data sets; they are taken on clean images."""
         if (node := self._root.get("shifts")) is not None and CLEAN not in conditions and self._whole:
             self._complain(node, "`shifts` compare clean images, and `clean` is not among the conditions")
         names: set[str] = set()
@@ -105,16 +113,25 @@ class ScoringBuilder:
             name, clean, others = node.get("name"), node.get("clean"), node.get("datasets")
             assert name is not None and clean is not None and others is not None
             for item in (clean, *others.items()):
-                if item.text not in known and self._whole:
-                    self._complain(item, f"no data set `{item.text}` in this suite{nearest(item.text, known)}")
+                self._check_dataset(item)
             if not others.items():
                 self._complain(others, "`datasets` is empty")
             if clean.text in [item.text for item in others.items()]:
                 self._complain(clean, f"`{clean.text}` is both clean and shifted")
-            if name.text in names or name.text in known:
+            if name.text in names or name.text in self._datasets:
                 self._complain(name, f"a data set or shift has the name `{name.text}` already")
             names.add(name.text)
             yield Shift(name.text, clean.text, tuple(dict.fromkeys(item.text for item in others.items())))
+
+    def views(self) -> Iterator[View]:
+        """Yield the kinds of tables that reports show besides the usual ones."""
+        for item in items(self._root.get("report")):
+            name = item.get("view") or item
+            if name.text not in VIEWS:
+                self._complain(name, f"no view `{name.text}`{nearest(name.text, VIEWS)}")
+            for dataset in items(item.get("datasets")):
+                self._check_dataset(dataset)
+            yield View(name.text, tuple(dict.fromkeys(d.text for d in items(item.get("datasets")))))
 
     def _split(self, name: str, node: Node) -> Split:
         inner = node.get("not")

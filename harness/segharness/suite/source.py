@@ -6,8 +6,9 @@ may hold ``${NAME}`` and ``${NAME:-default}``.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -75,11 +76,34 @@ class Node:
 
 @dataclass
 class Variables:
-    """What ``${NAME}`` may mean: ``--var`` first, then the environment. Remembers which names were asked for."""
+    """What ``${NAME}`` may mean: ``--var`` first, then the environment, then the user's own settings.
+
+    Remembers which names were asked for. `settings` is called when neither of the others has a name.
+    """
 
     given: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    settings: Callable[[], Mapping[str, str]] = dict
     used: set[str] = field(default_factory=set)
+
+    @classmethod
+    def everywhere(cls, given: Mapping[str, str] | None = None) -> Variables:
+        """Return those of the process: its environment, and the file of ``segharness config``."""
+        from segharness.config import variables
+
+        return cls(given or {}, os.environ, variables)
+
+    def value(self, name: str) -> str | None:
+        """Return the value of a name, or None.
+
+        Raises:
+            UsageError: the user's settings cannot be read.
+        """
+        self.used.add(name)
+        for source in (self.given, self.environment):
+            if name in source:
+                return source[name]
+        return self.settings().get(name)
 
     def expand(self, text: str, mark: Mark, problems: list[str]) -> str:
         def replace(match: re.Match[str]) -> str:
@@ -90,13 +114,14 @@ class Variables:
                 problems.append(f"{mark}: `{match.group(0)}` is not a variable; write ${{NAME}} or ${{NAME:-default}}")
                 return ""
             name, default = inside.groups()
-            self.used.add(name)
-            for source in (self.given, self.environment):
-                if name in source:
-                    return source[name]
+            if (value := self.value(name)) is not None:
+                return value
             if default is None:
                 hint = nearest(name, self.given) if self.given else ""
-                problems.append(f"{mark}: variable `{name}` has no value{hint}; give `--var {name}=VALUE`")
+                problems.append(
+                    f"{mark}: variable `{name}` has no value{hint}; give `--var {name}=VALUE`, or once and for all "
+                    f"`segharness config set data.{name} DIR`"
+                )
                 return ""
             return default
 

@@ -13,6 +13,14 @@ from segharness.records import Condition
 OVERALL = "all"
 """The split that holds every category."""
 
+VIEWS = {
+    "metrics": "every metric under the first condition",
+    "classes": "a table of every category",
+    "parts": "averages, CD and rCD by category of corruption and by severity",
+    "ratios": "what CD and rCD are means of",
+}
+"""What a report can show besides the papers' tables."""
+
 
 @dataclass(frozen=True)
 class ModelEntry:
@@ -59,13 +67,30 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """A data set of a suite; `limit` is the number of images to take from its beginning."""
+    """A data set of a suite.
+
+    Attributes:
+        id: in node ids, paths and tables.
+        dataset: the plugin's name.
+        options: for its factory.
+        limit: the number of images to take from its beginning.
+        labels: what becomes of its categories when it is scored: another one's name, ``drop`` or ``ignore``.
+        categories: those that are scored, after that; all when empty.
+    """
 
     id: str
     dataset: str
     options: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
     tags: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    categories: tuple[str, ...] = ()
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        """What the suite makes of its categories, where it says anything; part of the protocol."""
+        found = {"labels": dict(sorted(self.labels.items())), "categories": sorted(self.categories)}
+        return {key: value for key, value in found.items() if value}
 
 
 @dataclass(frozen=True)
@@ -104,20 +129,28 @@ class Split:
 
 @dataclass(frozen=True)
 class MetricEntry:
-    """A scoring protocol of a suite: its name in results, the metric that computes it, and that one's options."""
+    """A scoring protocol of a suite: its name in results, the metric that computes it, and that one's options.
+
+    `datasets` are the ids of those that it is for; all when empty.
+    """
 
     id: str
     metric: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    datasets: tuple[str, ...] = ()
 
     def to_json(self) -> Any:
         """Return the metric's name alone where that says it all, so that protocol ids are as they were before options."""
-        plain = self.id == self.metric and not self.options
-        return self.metric if plain else dataclasses.asdict(self)
+        if self.id == self.metric and not self.options and not self.datasets:
+            return self.metric
+        found = {"id": self.id, "metric": self.metric, "options": dict(self.options)}
+        return {**found, "datasets": list(self.datasets)} if self.datasets else found
 
     @classmethod
     def from_json(cls, data: Any) -> MetricEntry:
-        return cls(data, data) if isinstance(data, str) else cls(**data)
+        if isinstance(data, str):
+            return cls(data, data)
+        return cls(data["id"], data["metric"], data["options"], tuple(data.get("datasets", ())))
 
 
 @dataclass(frozen=True)
@@ -142,6 +175,14 @@ class Shift:
 
 
 @dataclass(frozen=True)
+class View:
+    """A kind of table that reports show besides the usual ones; of all data sets when `datasets` is empty."""
+
+    view: str
+    datasets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Suite:
     """A suite with every name resolved, every variable expanded, every path absolute."""
 
@@ -156,6 +197,7 @@ class Suite:
     seed: int = 0
     description: str = ""
     shifts: tuple[Shift, ...] = ()
+    report: tuple[View, ...] = ()
 
     def model(self, id: str) -> ModelEntry:
         return next(m for m in self.models if m.id == id)
@@ -193,4 +235,5 @@ class Suite:
             seed=data["seed"],
             description=data["description"],
             shifts=tuple(Shift(**tuples(s)) for s in data.get("shifts", ())),
+            report=tuple(View(**tuples(v)) for v in data.get("report", ())),
         )

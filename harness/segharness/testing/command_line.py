@@ -47,8 +47,9 @@ class CommandLine:
         return [self._python, "-m", "segharness", *arguments]
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the environment that commands run in: wide, without colours."""
-        return {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **(extra or {})}
+        """Return the environment that commands run in: wide, without colours, and without the user's own settings."""
+        own = {"XDG_CONFIG_HOME": str(self.folder / ".config"), "XDG_CACHE_HOME": str(self.folder / ".cache")}
+        return {**os.environ, **own, "COLUMNS": "200", "NO_COLOR": "1", **(extra or {})}
 
     def __call__(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 300) -> Finished:
         """Run ``segharness ARGUMENTS`` to its end."""

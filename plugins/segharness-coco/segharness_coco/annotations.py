@@ -6,10 +6,10 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from segharness import DataError
+from segharness.files import File
 from segharness.rle import check
 
 _MOST = 20
@@ -23,11 +23,10 @@ _NEEDED: dict[str, dict[str, type]] = {
         "category_id": int,
         "bbox": list,
         "area": float,
-        "segmentation": object,
     },
     "categories": {"id": int, "name": str},
 }
-"""What every item must have, and of which kind; a whole number is a float too."""
+"""What every item must have, and of which kind; a whole number is a float too. Masks may be absent from all annotations."""
 
 _KINDS = {int: "a whole number", str: "a text", list: "a list", float: "a number"}
 _MOST_COORDINATE = 1e6
@@ -35,6 +34,10 @@ _MOST_COORDINATE = 1e6
 
 class Annotations:
     """The checked content of an annotation file.
+
+    Args:
+        file: to read.
+        names: where images have no `file_name`, the key of a URL whose last two parts are it.
 
     Attributes:
         content: images, annotations and categories, as the file has them.
@@ -44,22 +47,28 @@ class Annotations:
         DataError: the file cannot be read, is not JSON, lacks a key, repeats an id, or holds a broken annotation.
     """
 
-    def __init__(self, file: Path) -> None:
-        try:
-            raw = file.read_bytes()
-        except OSError as error:
-            raise DataError(f"{file}: cannot be read: {error.strerror}") from error
+    def __init__(self, file: File, names: str | None = None) -> None:
+        raw = file.read()
         self.sha256 = hashlib.sha256(raw).hexdigest()
         try:
             content = json.loads(raw)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"{file}: not JSON: {error}") from error
+            raise DataError(f"{file.place}: not JSON: {error}") from error
+        if names is not None:
+            _name_images(content, names)
         problems = [*structure(content), *broken(complete(content))]
         if problems:
-            shown = [f"{file}: {problem}" for problem in problems[:_MOST]]
-            rest = [f"{file}: and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else []
+            shown = [f"{file.place}: {problem}" for problem in problems[:_MOST]]
+            rest = [f"{file.place}: and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else []
             raise DataError(shown + rest)
         self.content: dict[str, list[dict[str, Any]]] = {key: content[key] for key in _NEEDED}
+
+
+def _name_images(content: Any, key: str) -> None:
+    images = content.get("images") if isinstance(content, dict) else None
+    for image in images if isinstance(images, list) else ():
+        if isinstance(image, dict) and "file_name" not in image and isinstance(image.get(key), str):
+            image["file_name"] = "/".join(image[key].split("/")[-2:])
 
 
 def structure(content: Any, kinds: Mapping[str, Mapping[str, type]] = _NEEDED) -> Iterator[str]:
@@ -127,13 +136,16 @@ def broken(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
     for image in content["images"]:
         if not all(0 < image[side] <= _MOST_COORDINATE for side in ("height", "width")):
             yield f"image {image['id']} ({image['file_name']}): height {image['height']}, width {image['width']}"
+    masks = any(annotation.get("segmentation") for annotation in content["annotations"])
     for annotation in content["annotations"]:
-        for problem in _broken_annotation(annotation, images, categories):
+        for problem in _broken_annotation(annotation, images, categories, masks):
             image = images.get(annotation["image_id"], {}).get("file_name", f"image {annotation['image_id']}")
             yield f"annotation {annotation['id']} ({image}): {problem}"
 
 
-def _broken_annotation(annotation: Mapping[str, Any], images: Mapping[int, Any], categories: set[int]) -> Iterator[str]:
+def _broken_annotation(
+    annotation: Mapping[str, Any], images: Mapping[int, Any], categories: set[int], masks: bool
+) -> Iterator[str]:
     if annotation["image_id"] not in images:
         yield "its image is not in the file"
     if annotation["category_id"] not in categories:
@@ -147,7 +159,10 @@ def _broken_annotation(annotation: Mapping[str, Any], images: Mapping[int, Any],
         yield f"area {annotation['area']!r} is negative"
     if annotation.get("iscrowd", 0) not in (0, 1):
         yield f"iscrowd {annotation['iscrowd']!r} is neither 0 nor 1"
-    yield from _broken_shape(annotation["segmentation"], images.get(annotation["image_id"]))
+    if masks and "segmentation" not in annotation:
+        yield "it has no segmentation, and others have"
+    elif masks:
+        yield from _broken_shape(annotation["segmentation"], images.get(annotation["image_id"]))
 
 
 def _broken_shape(shape: Any, image: Mapping[str, Any] | None) -> Iterator[str]:

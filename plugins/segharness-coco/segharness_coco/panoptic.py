@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
-from pycocotools import mask as rle
 from segharness import Category, DataError, Sample
+from segharness.files import Entry, File, LabelMap, Region, Tree, pixels, read_all
 
 from segharness_coco.annotations import structure
-from segharness_coco.dataset import image_samples
+from segharness_coco.dataset import Images, image_samples
 from segharness_coco.names import ALIASES
 
 
@@ -25,31 +23,41 @@ class CocoPanoptic:
 
     Args:
         annotations: the JSON file.
-        segments: the folder of the PNG files; the file's name without ``.json`` when None, as COCO lays them.
+        segments: the folder or zip archive of the PNG files; beside the file, under its name, when None: as COCO lays them.
         images: the folder of the images; None where no model is run here.
 
     Raises:
-        DataError: the JSON is broken, or files are missing.
+        DataError: the JSON is broken, files are missing, or a PNG file holds other segments than the JSON says.
     """
 
     def __init__(self, annotations: str, segments: str | None = None, images: str | None = None) -> None:
-        self._file = Path(annotations)
-        self._folder = Path(segments) if segments is not None else self._file.with_suffix("")
-        raw, self._content = _read(self._file)
-        if not self._folder.is_dir():
-            raise DataError(f"{self._folder}: no folder of PNG files; give it as `segments`")
-        missing = [
-            a["file_name"] for a in self._content["annotations"] if not (self._folder / a["file_name"]).is_file()
-        ]
-        if missing:
-            raise DataError(f"{self._folder}: {len(missing)} PNG files are missing, first {missing[0]}")
+        file = Path(annotations)
+        raw, self._content = _read(file)
+        tree = _segments(file, segments)
+        described = {a["image_id"]: a for a in self._content["annotations"]}
+        order = [image["id"] for image in self._content["images"]]
+        found = {described[id]["file_name"]: tree.find(described[id]["file_name"]) for id in order}
+        if missing := [name for name, png in found.items() if png is None]:
+            raise DataError(f"{tree}: {len(missing)} PNG files are missing, first {missing[0]}")
+        files = {name: (png,) for name, png in found.items() if png is not None}
         self.categories: Sequence[Category] = [
             Category(c["id"], c["name"], ALIASES.get(c["name"], ())) for c in self._content["categories"]
         ]
-        self._samples, digest = image_samples(self._content["images"], Path(images) if images is not None else None)
-        sizes = [(a["file_name"], (self._folder / a["file_name"]).stat().st_size) for a in self._content["annotations"]]
-        self.digest = hashlib.sha256(json.dumps([hashlib.sha256(raw).hexdigest(), sizes, digest]).encode()).hexdigest()
-        self._segments: list[dict[str, Any]] | None = None
+        place = Images(Tree(images)) if images is not None else None
+        self._samples, digest = image_samples(self._content["images"], place)
+        sizes = [(a["file_name"], files[a["file_name"]][0].size) for a in self._content["annotations"]]
+        sha256 = hashlib.sha256(raw).hexdigest()
+        self.digest = hashlib.sha256(json.dumps([sha256, sizes, digest]).encode()).hexdigest()
+        shapes = {image["id"]: (image["height"], image["width"]) for image in self._content["images"]}
+        by_name = {a["file_name"]: a for a in self._content["annotations"]}
+        self._index = read_all(
+            "coco/panoptic",
+            tree,
+            files,
+            lambda name: _entry(files[name][0], by_name[name], shapes[by_name[name]["image_id"]]),
+            sha256,
+        )
+        self._order = order
 
     def samples(self) -> Sequence[Sample]:
         return self._samples
@@ -59,56 +67,44 @@ class CocoPanoptic:
 
         Raises:
             KeyError: another kind.
-            DataError: a PNG file holds other segments than the JSON says.
         """
         if kind not in ("panoptic", "instances"):
             raise KeyError(kind)
-        if self._segments is None:
-            self._segments = list(self._read_segments())
+        segments = self._index.annotations("panoptic", self._order)
         things = {c["id"] for c in self._content["categories"] if c["isthing"]}
-        kept = self._segments if kind == "panoptic" else [s for s in self._segments if s["category_id"] in things]
+        kept = segments if kind == "panoptic" else [s for s in segments if s["category_id"] in things]
         categories = [c for c in self._content["categories"] if kind == "panoptic" or c["id"] in things]
         return {"images": self._content["images"], "annotations": kept, "categories": categories}
 
-    def _read_segments(self) -> Any:
-        sizes = {image["id"]: (image["height"], image["width"]) for image in self._content["images"]}
-        number = 0
-        for annotation in self._content["annotations"]:
-            path = self._folder / annotation["file_name"]
-            ids = _segment_ids(path)
-            if ids.shape != sizes[annotation["image_id"]]:
-                raise DataError(f"{path}: is {ids.shape}, its image {sizes[annotation['image_id']]} (height, width)")
-            declared = {segment["id"] for segment in annotation["segments_info"]}
-            drawn = set(np.unique(ids).tolist()) - {0}
-            if declared != drawn:
-                odd = sorted(declared ^ drawn)[0]
-                where = "the JSON file alone" if odd in declared else "the PNG file alone"
-                raise DataError(f"{path}: segment {odd} is in {where}")
-            for segment in annotation["segments_info"]:
-                mask = rle.encode(np.asfortranarray((ids == segment["id"]).astype(np.uint8)))
-                number += 1
-                yield {
-                    "id": number,
-                    "image_id": annotation["image_id"],
-                    "category_id": segment["category_id"],
-                    "iscrowd": int(segment.get("iscrowd", 0)),
-                    "area": float(rle.area(mask)),
-                    "bbox": rle.toBbox(mask).tolist(),
-                    "segmentation": {"size": list(ids.shape), "counts": mask["counts"].decode()},
-                }
+
+def _segments(file: Path, given: str | None) -> Tree:
+    """Return where the PNG files are: where the suite says, or beside the JSON file, under its name."""
+    if given is not None:
+        return Tree(given)
+    folder = file.with_suffix("")
+    beside = next((place for place in (folder, file.with_suffix(".zip")) if place.exists()), None)
+    if beside is None:
+        raise DataError(f"{folder}: no folder of PNG files, nor a zip archive; give it as `segments`")
+    return Tree(beside)
 
 
-def _segment_ids(path: Path) -> npt.NDArray[np.int64]:
-    """Return the segment of every pixel, R + 256 G + 256^2 B; 0 is void."""
-    try:
-        with Image.open(path) as picture:
-            if picture.mode not in ("RGB", "RGBA"):
-                raise DataError(f"{path}: is {picture.mode}, not RGB: its colours are no segment ids")
-            pixels = np.asarray(picture.convert("RGB")).astype(np.int64)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be decoded: {error}") from error
-    found: npt.NDArray[np.int64] = pixels @ np.array([1, 256, 65536])
-    return found
+def _entry(png: File, annotation: Mapping[str, Any], shape: tuple[int, int]) -> Entry:
+    colours = pixels(png, ("RGB", "RGBA"), "its colours are no segment ids").astype(np.int64)
+    ids = colours[..., 0] + 256 * colours[..., 1] + 256**2 * colours[..., 2]
+    if ids.shape != shape:
+        raise DataError(f"{png.place}: is {ids.shape}, its image {shape} (height, width)")
+    found = LabelMap(ids)
+    declared = {segment["id"] for segment in annotation["segments_info"]}
+    drawn = set(found.values.tolist()) - {0}
+    if declared != drawn:
+        odd = sorted(declared ^ drawn)[0]
+        where = "the JSON file alone" if odd in declared else "the PNG file alone"
+        raise DataError(f"{png.place}: segment {odd} is in {where}")
+    regions = [
+        Region(s["id"], s["category_id"], found.mask(s["id"]), bool(s.get("iscrowd", 0)), "panoptic")
+        for s in annotation["segments_info"]
+    ]
+    return Entry(*shape, regions)
 
 
 def _read(file: Path) -> tuple[bytes, dict[str, Any]]:

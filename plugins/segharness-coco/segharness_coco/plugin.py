@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
-from segharness import CategorySet, CommandSpec, DatasetSpec, ModelSpec, Option, hookimpl
+from segharness import CategorySet, DatasetSpec, ModelSpec, Option, hookimpl
 
 from segharness_coco.names import NON_VOC, VOC
+
+_COCO = "COCO: annotations CC BY 4.0; photographs under their own Flickr licences"
+
+_TREE_2017 = """\
+ROOT/
+  annotations/                    or annotations_trainval2017.zip
+    instances_val2017.json
+    instances_train2017.json
+  val2017/                        or val2017.zip
+  train2017/                      or train2017.zip"""
+
+_TREE_O = """\
+ROOT/                             or a folder with ood_coco.zip
+  cartoon/ handmake/ painting/ sketch/ tattoo/ weather/
+    annotations/
+      instances_val2017.json
+    val2017/"""
+
+_TREE_LVIS = """\
+ROOT/
+  lvis_v1_val.json                or lvis_v1_val.json.zip
+IMAGES/
+  val2017/                        or val2017.zip; val has images of both
+  train2017/                      or train2017.zip"""
 
 
 @hookimpl
@@ -14,25 +38,76 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
             "coco/instances",
             "segharness_coco.dataset:CocoInstances",
             "any COCO-format instance data set",
-            licence="COCO: annotations CC BY 4.0; photographs under their own Flickr licences",
+            licence=_COCO,
             homepage="https://cocodataset.org",
             options={
                 "annotations": Option("the annotation file, e.g. annotations/instances_val2017.json", True, True),
-                "images": Option("the folder of the images, e.g. val2017/; not needed for coco-results", False, True),
+                "images": Option("their folder or zip archive, e.g. val2017; not needed for coco-results", False, True),
             },
+            check="segharness_coco.check:instances",
+        ),
+        DatasetSpec(
+            "coco/2017",
+            "segharness_coco.dataset:Coco2017",
+            "COCO 2017: 80 categories",
+            licence=_COCO,
+            homepage="https://cocodataset.org",
+            options={
+                "root": Option("the folder of annotations and images", True, True, "coco"),
+                "split": Option("val2017 or train2017; val2017 when absent"),
+            },
+            download="https://cocodataset.org/#download: val2017.zip, train2017.zip and annotations_trainval2017.zip",
+            size="val2017 1 GB, train2017 18 GB, annotations 241 MB, as zip archives",
+            tree=_TREE_2017,
+            part="split",
+            parts={"val2017": 5000, "train2017": 118287},
+        ),
+        DatasetSpec(
+            "coco/o",
+            "segharness_coco.dataset:CocoO",
+            "COCO-O: COCO's objects in six other domains, boxes; 6782 images in all",
+            licence="annotations and images under their own terms; see the homepage",
+            homepage="https://github.com/alibaba/easyrobust/tree/main/benchmarks/coco_o",
+            options={
+                "root": Option("the folder of the domains", True, True, "coco_o"),
+                "domain": Option("cartoon, handmake, painting, sketch, tattoo or weather", True),
+            },
+            download="ood_coco.zip, from the address on the homepage; read as it is, or unpacked",
+            tree=_TREE_O,
+            part="domain",
+            parts=dict.fromkeys(("cartoon", "handmake", "painting", "sketch", "tattoo", "weather")),
+        ),
+        DatasetSpec(
+            "lvis/v1",
+            "segharness_coco.dataset:LvisV1",
+            "LVIS v1: 1203 categories on COCO's images; score it with the metric `lvis`",
+            licence="annotations CC BY 4.0; photographs under their own Flickr licences",
+            homepage="https://www.lvisdataset.org",
+            options={
+                "root": Option("the folder of lvis_v1_val.json, or of its zip archive", True, True, "lvis"),
+                "split": Option("val or train; val when absent"),
+                "images": Option(
+                    "the folder of COCO's train2017 and val2017; the root when absent", False, True, "coco"
+                ),
+            },
+            download="https://www.lvisdataset.org/dataset: lvis_v1_val.json.zip; and COCO's train2017.zip and val2017.zip",
+            size="192 MB of annotations of val, as zip archive; images as COCO's",
+            tree=_TREE_LVIS,
+            part="split",
+            parts={"val": 19809, "train": 100170},
         ),
         DatasetSpec(
             "coco/panoptic",
             "segharness_coco.panoptic:CocoPanoptic",
             "any COCO-format panoptic data set; its things serve as instances",
-            licence="COCO: annotations CC BY 4.0; photographs under their own Flickr licences",
+            licence=_COCO,
             homepage="https://cocodataset.org",
             options={
                 "annotations": Option("the JSON file, e.g. annotations/panoptic_val2017.json", True, True),
                 "segments": Option(
-                    "the folder of the PNG files; the JSON file without its ending, when absent", False, True
+                    "folder or zip archive of the PNG files; beside the JSON file when absent", False, True
                 ),
-                "images": Option("the folder of the images, e.g. val2017/; not needed for coco-results", False, True),
+                "images": Option("their folder or zip archive, e.g. val2017; not needed for coco-results", False, True),
             },
         ),
         CategorySet("voc", VOC, "the 20 categories of PASCAL VOC, under COCO's names"),
@@ -50,17 +125,5 @@ def segharness_models() -> list[ModelSpec]:
             tags=("stored",),
             options={"folder": Option("the folder of the result files", True, True)},
             tail="folder",
-        )
-    ]
-
-
-@hookimpl
-def segharness_commands() -> list[CommandSpec]:
-    return [
-        CommandSpec(
-            "coco-check",
-            "name every broken annotation and image of a COCO-format data set",
-            "segharness_coco.check:configure",
-            "segharness_coco.check:execute",
         )
     ]

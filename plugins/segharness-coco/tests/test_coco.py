@@ -10,8 +10,10 @@ from PIL import Image
 from segharness import DataError
 from segharness.testing import check_dataset
 from segharness_coco.annotations import broken, complete, structure
-from segharness_coco.dataset import CocoInstances
+from segharness_coco.dataset import Coco2017, CocoInstances, CocoO, LvisV1
 from segharness_coco.names import IDS, NON_VOC, VOC
+
+from tests.streets import zipped
 
 
 def content():
@@ -32,10 +34,14 @@ def content():
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "images").mkdir()
+    return with_images(tmp_path)
+
+
+def with_images(folder):
+    (folder / "images").mkdir()
     for name in ("a.png", "b.png"):
-        Image.fromarray(np.full((20, 30, 3), 50, np.uint8)).save(tmp_path / "images" / name)
-    return tmp_path
+        Image.fromarray(np.full((20, 30, 3), 50, np.uint8)).save(folder / "images" / name)
+    return folder
 
 
 def make(folder, changed=None):
@@ -82,7 +88,7 @@ def test_missing_images_are_named(folder):
 
 
 def test_a_missing_folder_or_file_is_named(folder, tmp_path):
-    with pytest.raises(DataError, match="not a folder"):
+    with pytest.raises(DataError, match="no such folder or zip archive"):
         CocoInstances(str(folder / "annotations.json"), str(tmp_path / "nowhere"))
     with pytest.raises(DataError, match="cannot be read"):
         CocoInstances(str(tmp_path / "nowhere.json"), str(folder / "images"))
@@ -144,33 +150,139 @@ def test_the_named_splits_and_ids_are_cocos(shared):
     assert [ids[name] for name in VOC] == [1, 2, 3, 4, 5, 6, 7, 9, 16, 17, 18, 19, 20, 21, 44, 62, 63, 64, 67, 72]
 
 
-def test_coco_check_names_what_is_wrong_image_by_image(harness, folder):
+def check(harness, images):
+    return harness("datasets", "check", f"coco/instances,annotations=annotations.json,images={images}")
+
+
+def test_check_names_every_broken_item_and_image(harness, folder):
     make(folder)
     harness.write("annotations.json", (folder / "annotations.json").read_text())
-    done = harness("coco-check", "annotations.json", str(folder / "images"))
-    assert (done.code, done.out) == (0, "")
+    done = check(harness, folder / "images")
+    assert done.code == 0 and "wrong" not in done.out
     changed = content()
     changed["annotations"][0]["bbox"] = [1, 1, 40, 4]
-    changed["images"][0]["width"] = 31
-    changed["images"].append({"id": 10, "file_name": "c.png", "height": 20, "width": 30})
     (folder / "images/a.png").write_bytes((folder / "images/a.png").read_bytes()[:50])
+    Image.new("RGB", (31, 20)).save(folder / "images/b.png")
     harness.write("annotations.json", json.dumps(changed))
-    done = harness("coco-check", "annotations.json", str(folder / "images"))
+    done = check(harness, folder / "images")
     assert done.code == 1
-    for message in ("leaves its 31x20 image", "b.png: is 30x20, the annotations say 31x20", "c.png: missing",
-                    "a.png: cannot be decoded"):  # fmt: skip
+    for message in ("annotation 1: bbox [1, 1, 40, 4] leaves its image", "a.png: cannot be decoded",
+                    "b.png: holds uint8 (20, 31, 3)"):  # fmt: skip
         assert message in done.out
     changed["annotations"][0]["bbox"] = None
     del changed["annotations"][1]["area"]
     changed["categories"][0]["id"] = "5"
+    changed["images"].append({"id": 10, "file_name": "c.png", "height": 20, "width": 30})
     harness.write("annotations.json", json.dumps(changed))
-    done = harness("coco-check", "annotations.json", str(folder / "images"))
-    for message in (
-        "`bbox` is None, not a list",
-        "annotations, id 2: lacks `area`",
-        "`id` is '5', not a whole number",
-        "c.png: missing",
-    ):
-        assert message in done.out
+    done = check(harness, folder / "images")
+    for message in ("`bbox` is None, not a list", "annotations, id 2: lacks `area`", "`id` is '5', not a whole number"):
+        assert done.out.count(message) == 1
     assert "Traceback" not in done.err
-    assert "not JSON" in harness("coco-check", str(folder / "images/b.png"), ".").out
+    harness.write("annotations.json", "{")
+    assert check(harness, folder / "images").out.count("not JSON") == 1
+
+
+def test_a_data_set_of_boxes_has_box_ap_alone(harness, folder):
+    make(folder)
+    changed = content()
+    for annotation in changed["annotations"]:
+        annotation["segmentation"] = []
+    harness.write("annotations.json", json.dumps(changed))
+    harness.write(
+        "s.yaml",
+        f"""
+        segharness: 1
+        models: [{{id: m, model: "./m.py:build"}}]
+        datasets: [{{id: d, dataset: coco/instances, options: {{annotations: annotations.json, images: {folder}/images}}}}]
+        conditions: [clean]
+        """,
+    )
+    names = [c["name"] for c in changed["categories"]]
+    harness.write(
+        "m.py",
+        f"""
+        import numpy as np
+        from segharness import Instances
+
+        class Model:
+            categories = {names}
+
+            def predict(self, images, prompts=None):
+                return [Instances(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int), np.zeros((0, *i.shape[:2]), bool))
+                        for i in images]
+
+        def build():
+            return Model()
+        """,
+    )
+    done = harness("run", "s.yaml", "--no-bootstrap", "--executor", "inline")
+    assert done.code == 0, done.err
+    rows = {
+        row["task"]: row for row in harness.results("s").to_pylist() if row["metric"] == "AP" and not row["category"]
+    }
+    assert rows["bbox"]["value"] == 0 and rows["segm"]["value"] is None
+    assert rows["segm"]["reason"] == "the data set annotates boxes, not masks"
+
+
+def test_masks_for_some_annotations_only_are_a_mistake(folder):
+    changed = content()
+    changed["annotations"][0]["segmentation"] = []
+    with pytest.raises(DataError, match="segmentation is empty"):
+        make(folder, changed)
+    del changed["annotations"][0]["segmentation"]
+    with pytest.raises(DataError, match="it has no segmentation, and others have"):
+        make(folder, changed)
+
+
+def test_images_in_an_archive_are_the_same_data(folder, tmp_path):
+    plain = make(folder)
+    zipped(folder / "images", tmp_path / "images.zip")
+    found = CocoInstances(str(folder / "annotations.json"), str(tmp_path / "images.zip"))
+    assert found.digest == plain.digest
+    check_dataset(found)
+
+
+def laid_out(root, split="val2017"):
+    """Lay the small set out as COCO ships it."""
+    (root / "annotations").mkdir(parents=True)
+    make(with_images(root))
+    (root / "images").rename(root / split)
+    (root / "annotations.json").rename(root / f"annotations/instances_{split}.json")
+
+
+def test_coco_2017_and_the_domains_of_coco_o_are_found_under_their_roots(tmp_path):
+    laid_out(tmp_path / "coco")
+    laid_out(tmp_path / "ood/sketch")
+    found = Coco2017(str(tmp_path / "coco"))
+    check_dataset(found)
+    assert CocoO(str(tmp_path / "ood"), "sketch").digest == found.digest
+    with pytest.raises(DataError, match=r"no annotations/instances_train2017\.json; .segharness datasets coco/2017"):
+        Coco2017(str(tmp_path / "coco"), "train2017")
+    with pytest.raises(DataError, match=r"no tattoo/annotations/instances_val2017\.json"):
+        CocoO(str(tmp_path / "ood"), "tattoo")
+    zipped(tmp_path / "coco/annotations", tmp_path / "coco/annotations_trainval2017.zip")
+    zipped(tmp_path / "coco/val2017", tmp_path / "coco/val2017.zip")
+    assert Coco2017(str(tmp_path / "coco")).digest == found.digest
+    zipped(tmp_path / "ood/sketch", tmp_path / "ood/ood_coco.zip", "ood_coco/")
+    assert CocoO(str(tmp_path / "ood"), "sketch").digest == found.digest
+
+
+def test_lvis_takes_names_of_images_from_their_address(tmp_path):
+    laid_out(tmp_path / "coco")
+    changed = content()
+    for number, image in enumerate(changed["images"]):
+        image["coco_url"] = f"http://images.cocodataset.org/val2017/{image.pop('file_name')}"
+        image.update(neg_category_ids=[number], not_exhaustive_category_ids=[])
+    for category in changed["categories"]:
+        category.update(frequency="r", synonyms=["other", category["name"]])
+    for annotation in changed["annotations"]:
+        annotation.pop("iscrowd", None)
+    (tmp_path / "lvis").mkdir()
+    (tmp_path / "lvis/lvis_v1_val.json").write_text(json.dumps(changed))
+    found = LvisV1(str(tmp_path / "lvis"), images=str(tmp_path / "coco"))
+    check_dataset(found)
+    assert "other" in found.categories[0].aliases
+    images = found.ground_truth("instances")["images"]
+    assert all("neg_category_ids" in image for image in images)
+    with pytest.raises(DataError, match="images are missing"):
+        LvisV1(str(tmp_path / "lvis"))

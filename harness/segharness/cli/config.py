@@ -1,0 +1,47 @@
+"""``segharness config``: a user's own settings, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from segharness import config
+from segharness.cli import Exit
+from segharness.errors import UsageError
+from segharness.places import config_file
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    setting = actions.add_parser("set", help="remember where a data set lies: data.cityscapes DIR")
+    setting.add_argument("key", metavar="KEY")
+    setting.add_argument("value", metavar="VALUE")
+    getting = actions.add_parser("get", help="print a setting")
+    getting.add_argument("key", metavar="KEY")
+    unsetting = actions.add_parser("unset", help="forget a setting")
+    unsetting.add_argument("key", metavar="KEY")
+    actions.add_parser("list", help="print every setting, and the file they are in")
+
+
+def execute(args: argparse.Namespace) -> int:
+    if args.action == "set":
+        config.check_key(args.key)
+        folder = Path(args.value).expanduser().absolute()
+        if not folder.exists():
+            raise UsageError(f"{args.value}: no such folder")
+        config.change(args.key, str(folder))
+        print(f"{args.key} = {folder}  ({config_file()})")
+    elif args.action == "unset":
+        config.change(args.key, None)
+    elif args.action == "get":
+        config.check_key(args.key)
+        found = config.settings()
+        if args.key not in found:
+            raise UsageError(f"{args.key} is not set; `segharness config set {args.key} DIR`")
+        print(found[args.key])
+    else:
+        for key, value in config.settings().items():
+            print(f"{key} = {value}")
+        print(config_file(), file=sys.stderr)
+    return Exit.OK

@@ -1,0 +1,161 @@
+"""``segharness datasets``: what is on offer, how to set one up, and whether its files are whole."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+from segharness.cli import Exit, offers
+from segharness.data import OpenDataset, open_dataset
+from segharness.errors import ImageError, UsageError
+from segharness.runner.image import decode
+from segharness.specs import CategorySet, DatasetSpec, load, slug
+from segharness.suite import DatasetEntry
+from segharness.suite.given import given_dataset
+
+_MOST = 20
+"""How many problems of one kind are printed."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="[check] NAME[,KEY=VALUE...]",
+        help="show how to set one up; with `check`, look at every file of it",
+    )
+    parser.add_argument("--root", metavar="DIR", help="with check: the option `root`")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def execute(args: argparse.Namespace) -> int:
+    match args.words:
+        case [] | [_] if args.root is None and args.words != ["check"]:
+            args.name = args.words[0] if args.words else None
+            return offers.show(args, (DatasetSpec, CategorySet))
+        case ["check", name] if not args.json:
+            return _check(args, name)
+        case ["check"]:
+            raise UsageError("datasets check: name a data set, e.g. `segharness datasets check cityscapes/instances`")
+    raise UsageError(
+        "write `segharness datasets [NAME]` or `segharness datasets check NAME[,KEY=VALUE...] [--root DIR]`"
+    )
+
+
+def _check(args: argparse.Namespace, text: str) -> int:
+    """Check every part of a data set, or the one that is named; exit code 1 when something is wrong."""
+    if args.root is not None:
+        text = f"{text},root={args.root}"
+    spec: DatasetSpec = args.host.get(text.split(",")[0], DatasetSpec)
+    named = any(setting.startswith(f"{spec.part}=") for setting in text.split(","))
+    parts = [None] if named or not spec.parts else list(spec.parts)
+    entries = [given_dataset(text if part is None else f"{text},{spec.part}={part}", args.host) for part in parts]
+    wrong = False
+    good: list[DatasetEntry] = []
+    for entry, part in zip(entries, parts, strict=True):
+        report = _look(entry, spec, args.host)
+        print(f"{spec.name}" + (f", {spec.part} {part}" if part is not None else ""))
+        for line in (*report.lines, *_shortened(report.problems)):
+            print(f"  {line}")
+        wrong = wrong or bool(report.problems)
+        if not report.problems:
+            good.append(entry)
+    for entry in good:
+        print(f"in a suite, under `datasets:`\n  - {_line(entry, spec)}")
+    if not good:
+        print(f"`segharness datasets {spec.name}` shows how to get it, and how the files must lie", file=sys.stderr)
+    return Exit.FAILED if wrong else Exit.OK
+
+
+def _shortened(problems: list[str]) -> list[str]:
+    more = [f"and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else []
+    return [*(f"wrong: {problem}" for problem in problems[:_MOST]), *more]
+
+
+@dataclass
+class _Report:
+    """What was found of one part of a data set."""
+
+    lines: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def _look(entry: DatasetEntry, spec: DatasetSpec, host: Any) -> _Report:
+    report = _Report()
+    if spec.check is not None:
+        report.problems += load(spec.check)(**entry.options)
+    try:
+        opened = open_dataset(entry, host)
+        truth = opened.ground_truth("instances")
+    except UsageError as error:
+        own = [problem.removeprefix(f"data set `{entry.id}`: ") for problem in error.problems]
+        report.problems += [problem for problem in own if not report.problems or problem not in report.problems]
+        return report
+    expected = spec.parts.get(str(entry.options.get(spec.part, ""))) if spec.parts else None
+    count = len(opened.samples)
+    report.lines.append(f"{count} images" + (f"; {expected} were published" if expected not in (None, count) else ""))
+    sizes = Counter(f"{sample.height}x{sample.width}" for sample in opened.samples).most_common()
+    shown = ", ".join(f"{size} ({n})" for size, n in sizes[:5])
+    report.lines.append(f"height x width: {shown}" + (f" and {len(sizes) - 5} other sizes" if len(sizes) > 5 else ""))
+    if truth is not None:
+        report.lines += _counts(truth)
+        report.problems += _insane(opened, truth)
+    report.lines.append(f"digest {opened.dataset.digest[:16]}")
+    report.problems += _undecodable(opened)
+    return report
+
+
+def _counts(truth: Mapping[str, Any]) -> Iterator[str]:
+    names = {category["id"]: category["name"] for category in truth["categories"]}
+    crowds = Counter(bool(a.get("iscrowd")) for a in truth["annotations"])
+    found = Counter(names.get(a["category_id"], "?") for a in truth["annotations"] if not a.get("iscrowd"))
+    yield f"{crowds[False]} instances, {crowds[True]} crowds"
+    listed = ", ".join(f"{name} {n}" for name, n in found.most_common(10))
+    yield f"instances: {listed or 'none'}" + (f" and {len(found) - 10} more categories" if len(found) > 10 else "")
+    if lacking := [name for name in names.values() if name not in found]:
+        yield f"without an instance: {len(lacking)} of {len(names)} categories ({', '.join(lacking[:5])} ...)"
+
+
+def _insane(opened: OpenDataset, truth: Mapping[str, Any]) -> Iterator[str]:
+    """Yield annotations that no image can have: boxes that leave it by more than a pixel, no pixel at all."""
+    samples = {sample.image_id: sample for sample in opened.samples}
+    known = {category["id"] for category in truth["categories"]}
+    for annotation in truth["annotations"]:
+        sample = samples[annotation["image_id"]]
+        x, y, w, h = annotation["bbox"]
+        where = f"{sample}: annotation {annotation['id']}"
+        if annotation["category_id"] not in known:
+            yield f"{where}: its category {annotation['category_id']} is not one of the data set's"
+        if x < -1 or y < -1 or x + w > sample.width + 1 or y + h > sample.height + 1:
+            yield f"{where}: bbox {[x, y, w, h]} leaves its image, {sample.height}x{sample.width} (height x width)"
+        if annotation["area"] <= 0:
+            yield f"{where}: area {annotation['area']}"
+
+
+def _undecodable(opened: OpenDataset) -> Iterator[str]:
+    console = Console(stderr=True)
+    for sample in track(opened.samples, "images", console=console, transient=True, disable=not console.is_terminal):
+        try:
+            decode(sample)
+        except ImageError as error:
+            yield str(error)
+
+
+def _line(entry: DatasetEntry, spec: DatasetSpec) -> str:
+    """Return what stands in a suite for a data set: one flow mapping."""
+    options = ", ".join(f"{key}: {_quoted(value)}" for key, value in entry.options.items())
+    part = entry.options.get(spec.part)
+    id = slug(spec.name).split("-")[0] + (f"_{part}" if part else "")
+    return f"{{id: {id}, dataset: {entry.dataset}" + (f", options: {{{options}}}" if options else "") + "}"
+
+
+def _quoted(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,94 @@
+"""``segharness collect --labels``: what every label of a model becomes on every data set, and what is dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from segharness.data import OpenDataset, open_dataset
+from segharness.errors import ContractError, UsageError
+from segharness.records import Recalled
+from segharness.runner.border import Labels
+from segharness.runner.model_host import load_model
+from segharness.specs import ModelSpec
+from segharness.suite import ModelEntry
+from segharness.taxonomy import DROP, IGNORE
+
+if TYPE_CHECKING:
+    from segharness.cli.selecting import Chosen
+
+_FATES = {DROP: "dropped", IGNORE: "ignored"}
+
+
+def print_labels(chosen: Sequence[Chosen]) -> None:
+    """Print a table for every model on every data set of the suites."""
+    console = Console(soft_wrap=True)
+    for one in chosen:
+        datasets = [open_dataset(entry, one.host) for entry in one.plan.suite.datasets]
+        for model in one.plan.suite.models:
+            for opened in datasets:
+                _print(console, model, _categories(model, opened, one), opened)
+
+
+def _categories(model: ModelEntry, opened: OpenDataset, one: Chosen) -> Sequence[str] | None:
+    """Return a model's own categories; None where it has the data set's."""
+    spec = one.host.find(model.model, ModelSpec) if model.local is None else None
+    if spec is not None and spec.categories is not None:
+        return spec.categories
+    try:
+        loaded = load_model(model, opened.entry.id, one.host, "cpu")
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"model `{model.id}`: cannot be asked for its categories: {error}") from error
+    if isinstance(loaded, Recalled) or getattr(loaded, "prompt", None) is not None:
+        return None
+    return loaded.categories
+
+
+def _print(console: Console, model: ModelEntry, names: Sequence[str] | None, opened: OpenDataset) -> None:
+    becomes = opened.taxonomy.becomes
+    title = f"{model.id} on {opened.entry.id}"
+    if names is None:
+        names = list(becomes)
+    try:
+        ids = Labels(names, opened.dataset.categories).ids
+    except ContractError as error:
+        console.print(f"{title}: {error}", highlight=False, markup=False)
+        return
+    by_id = {category.id: category.name for category in opened.dataset.categories}
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("label", "category of the data set", "is scored as"):
+        table.add_column(heading)
+    for name, id in zip(names, ids.tolist(), strict=True):
+        if id >= 0:
+            category = by_id[id]
+            table.add_row(name, category, _FATES.get(becomes[category], becomes[category]))
+    console.print(table)
+    for line in _notes(names, ids.tolist(), by_id, becomes):
+        console.print(line, highlight=False, markup=False)
+    console.print()
+
+
+def _notes(names: Sequence[str], ids: Sequence[int], by_id: dict[int, str], becomes: dict[str, str]) -> Iterator[str]:
+    dropped = [name for name, id in zip(names, ids, strict=True) if id < 0]
+    if dropped:
+        yield f"{len(dropped)} labels that the data set does not have are dropped: {', '.join(dropped)}"
+    found = {becomes[by_id[id]] for id in ids if id >= 0}
+    lacking = [name for name, target in becomes.items() if target == name and name not in found]
+    if lacking:
+        yield f"no label gives {', '.join(lacking)}: AP there is 0"
+    merged = [name for name, target in becomes.items() if target not in (name, DROP, IGNORE)]
+    for fate, who in (
+        ("merged into others", merged),
+        ("dropped", _of(becomes, DROP)),
+        ("ignored", _of(becomes, IGNORE)),
+    ):
+        if who:
+            yield f"annotations {fate}: {', '.join(f'{n} -> {becomes[n]}' if n in merged else n for n in who)}"
+
+
+def _of(becomes: dict[str, str], fate: str) -> list[str]:
+    return [name for name, target in becomes.items() if target == fate]

@@ -1,0 +1,91 @@
+"""A user's own settings, ``~/.config/segharness/config.toml``: where data sets lie.
+
+``data.NAME`` is the value of the variable ``${NAME}`` of suites, where neither ``--var`` nor the environment has one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from segharness.errors import UsageError
+from segharness.places import config_file
+from segharness.store.atomic import write_atomic
+
+_KEY = re.compile(r"data\.([A-Za-z_][A-Za-z0-9_]*)")
+
+
+def variables() -> dict[str, str]:
+    """Return the values of ``data.*``, by the name of the variable.
+
+    Raises:
+        UsageError: the file is broken.
+    """
+    return {key.partition(".")[2]: value for key, value in settings().items()}
+
+
+def settings() -> dict[str, str]:
+    """Return every setting, ``data.coco``: a folder.
+
+    Raises:
+        UsageError: the file is broken, or holds what is no setting.
+    """
+    found: dict[str, str] = {}
+    for table, content in _document().items():
+        if table != "data" or not isinstance(content, Mapping):
+            raise UsageError(f"{config_file()}: `{table}` is no setting; there is only the table [data]")
+        for name, value in content.items():
+            if not _KEY.fullmatch(f"data.{name}") or not isinstance(value, str):
+                raise UsageError(f"{config_file()}: data.{name} is no name of a variable with a text")
+            found[f"data.{name}"] = str(value)
+    return found
+
+
+def change(key: str, value: str | None) -> None:
+    """Set a setting, or remove it where `value` is None; what else the file holds stays as it is.
+
+    Raises:
+        UsageError: there is no such setting, or the file is broken or cannot be written.
+    """
+    match = check_key(key)
+    import tomlkit
+
+    settings()
+    document = _document()
+    if value is None:
+        if key not in settings():
+            raise UsageError(f"{config_file()}: has no {key}")
+        document["data"].remove(match)
+    else:
+        document.setdefault("data", tomlkit.table())[match] = value
+    try:
+        write_atomic(config_file(), tomlkit.dumps(document).encode())
+    except OSError as error:
+        raise UsageError(f"{config_file()}: cannot be written: {error.strerror}") from error
+
+
+def check_key(key: str) -> str:
+    """Return the variable that a setting is the value of.
+
+    Raises:
+        UsageError: there is no such setting.
+    """
+    match = _KEY.fullmatch(key)
+    if match is None:
+        raise UsageError(f"{key}: no such setting; there are data.NAME, the folders of data sets, e.g. data.coco")
+    return match.group(1)
+
+
+def _document() -> Any:
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        return tomlkit.parse(config_file().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return tomlkit.document()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{config_file()}: cannot be read: {error}") from error
+    except TOMLKitError as error:
+        raise UsageError(f"{config_file()}: not TOML: {error}") from error

@@ -1,0 +1,117 @@
+"""A data set whose images have an annotation file each, read through an `Index`."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from segharness.errors import DataError
+from segharness.files.index import Index
+from segharness.files.tree import File, Tree
+from segharness.records import Category, Sample
+
+
+class AnnotatedImages:
+    """A `segharness.Dataset` of images and what an index says of them.
+
+    The digest covers the annotations, and the name and size of every image file: the same data have the same one, unpacked
+    or zipped, wherever they lie.
+
+    Args:
+        categories: that are annotated.
+        images: by name, in order; their ids are their numbers from 1.
+        index: of as many entries, in the same order.
+        kinds: of ground truth that it has.
+    """
+
+    def __init__(
+        self, categories: Sequence[Category], images: Mapping[str, File], index: Index, kinds: Collection[str]
+    ) -> None:
+        self.categories: Sequence[Category] = categories
+        self._index, self._kinds = index, kinds
+        self._samples = [
+            Sample(number, file.source, height, width, name)
+            for number, ((name, file), (height, width)) in enumerate(
+                zip(images.items(), index.sizes, strict=True), start=1
+            )
+        ]
+        lines = "".join(f"{name}:{file.size}\n" for name, file in images.items())
+        self.digest = hashlib.sha256((index.digest + lines).encode(errors="surrogatepass")).hexdigest()
+
+    def samples(self) -> Sequence[Sample]:
+        return self._samples
+
+    def ground_truth(self, kind: str) -> Mapping[str, Any]:
+        """Return a COCO dict of a kind.
+
+        Raises:
+            KeyError: the data set has no such kind.
+        """
+        if kind not in self._kinds:
+            raise KeyError(kind)
+        images = [{"id": s.image_id, "file_name": s.name, "height": s.height, "width": s.width} for s in self._samples]
+        return {
+            "images": images,
+            "annotations": self._index.annotations(kind, [s.image_id for s in self._samples]),
+            "categories": [{"id": c.id, "name": c.name} for c in self.categories],
+        }
+
+
+def pairs(tree: Tree, images: Mapping[str, File], labels: Mapping[str, File]) -> dict[str, tuple[File, File]]:
+    """Return the image and the annotation file of every name.
+
+    Raises:
+        DataError: one of them is missing; the message names the first.
+    """
+    problems = []
+    for have, lack, what in ((images, labels, "annotation"), (labels, images, "image")):
+        alone = [name for name in have if name not in lack]
+        if alone:
+            shown = ", ".join(have[name].place for name in alone[:3])
+            problems.append(f"{tree}: no {what} for {len(alone)} of {len(have)} files: {shown}")
+    if problems:
+        raise DataError(problems)
+    return {name: (images[name], labels[name]) for name in sorted(images)}
+
+
+def pixels(file: File, modes: Collection[str], why: str) -> npt.NDArray[Any]:
+    """Return the pixels of an annotation file, (H, W) or (H, W, channels), in the type they are stored in.
+
+    Args:
+        file: a PNG.
+        modes: of Pillow that it may have.
+        why: what is wrong with any other.
+
+    Raises:
+        DataError: it is no picture, is damaged, or has another mode.
+    """
+    try:
+        data = file.read()
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.verify()  # checksums: Pillow decodes some damaged files without a word
+        with Image.open(io.BytesIO(data)) as picture:
+            if picture.mode not in modes:
+                raise DataError(f"{file.place}: its pixels are {picture.mode}: {why}")
+            return np.asarray(picture)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{file.place}: cannot be decoded: {error}") from error
+
+
+def size_of(file: File) -> tuple[int, int]:
+    """Return the (height, width) that an image file's header says.
+
+    Raises:
+        DataError: it is no image.
+    """
+    try:
+        source = file.source if not callable(file.source) else io.BytesIO(file.read())
+        with Image.open(source) as picture:
+            return picture.height, picture.width
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{file.place}: cannot be decoded: {error}") from error

@@ -1,0 +1,73 @@
+"""The options that a suite gives a model or data set: known ones, and paths that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from segharness.errors import nearest
+from segharness.specs import Option
+from segharness.suite.local import exists
+from segharness.suite.source import Node
+
+
+class OptionReader:
+    """Reads the options of checked nodes.
+
+    Args:
+        problems: gets a line for every mistake.
+        whole: whether the tree is as it was written; where parts were dropped, what follows from that is not said.
+    """
+
+    def __init__(self, problems: list[str], whole: bool) -> None:
+        self._problems, self._whole = problems, whole
+
+    def read(
+        self, node: Node, owner: str, known: Mapping[str, Option], given: Sequence[Mapping[str, Node]]
+    ) -> list[dict[str, Any]]:
+        """Return the values of every mapping of `given`, paths made absolute; complain of unknown and missing ones.
+
+        Args:
+            node: of the model or data set.
+            owner: what messages call it.
+            known: its options.
+            given: mappings of options, which complete one another.
+        """
+        for options in given:
+            for key, value in options.items():
+                if key not in known:
+                    self._problems.append(f"{value.key_mark}: {owner} has no option `{key}`{nearest(key, known)}")
+                elif known[key].path and (not value.text or not exists(path_of(value))):
+                    self._problems.append(
+                        f"{value.mark}: no file or folder {path_of(value)} (option `{key}` of {owner})"
+                    )
+        present = set().union(*given)
+        for key, option in known.items():
+            if option.required and key not in present and self._whole:
+                self._problems.append(
+                    f"{node.mark}: {owner} needs the option `{key}`: {option.help}{_where_from(option)}"
+                )
+        return [
+            {
+                key: str(path_of(value)) if key in known and known[key].path else value.plain()
+                for key, value in options.items()
+            }
+            for options in given
+        ]
+
+
+def _where_from(option: Option) -> str:
+    name = option.variable
+    if name is None:
+        return ""
+    return f"; give it there, or `--var {name}=DIR`, or once and for all `segharness config set data.{name} DIR`"
+
+
+def path_of(node: Node, text: str | None = None) -> Path:
+    """Return the absolute path that a node names, relative to the file that it is written in, or to where the user is."""
+    base = Path() if node.from_user or node.mark.line == 0 else Path(node.mark.file).parent
+    try:
+        return (base / Path(text or node.text).expanduser()).absolute()
+    except (RuntimeError, ValueError):  # ~nobody, or a zero byte
+        return (base / "not-a-path").absolute()

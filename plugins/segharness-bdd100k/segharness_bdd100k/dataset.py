@@ -1,0 +1,116 @@
+"""``bdd100k/instances``: the 10K images, with the RGBA bitmasks or the RLEs that BDD100K ships.
+
+In a bitmask R is the category, G the attributes (truncated << 3 | occluded << 2 | crowd << 1 | ignored), and B << 8 | A the
+number of the instance. Crowds and what is to be ignored are both crowds here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+import numpy as np
+from segharness import Category, DataError
+from segharness.files import AnnotatedImages, Entry, File, LabelMap, Region, Tree, pairs, pixels, read_all, size_of
+
+from segharness_bdd100k.rles import read_rles
+
+CATEGORIES = (
+    Category(1, "person", ("pedestrian",)),
+    Category(2, "rider"),
+    Category(3, "car"),
+    Category(4, "truck"),
+    Category(5, "bus"),
+    Category(6, "train"),
+    Category(7, "motorcycle", ("motorbike", "motor")),
+    Category(8, "bicycle", ("bike",)),
+)
+"""Under BDD100K's ids, and COCO's names: its pedestrian is a person."""
+
+CROWD, IGNORED = 2, 1
+"""Bits of the attributes."""
+
+_TOP = "labels/ins_seg"
+
+
+class Bdd100kInstances(AnnotatedImages):
+    """A split of BDD100K's instance segmentation, by name of the image.
+
+    Args:
+        root: the folder that ``images/`` and ``labels/``, or their zip archives, lie in.
+        split: ``train`` or ``val``.
+        labels: ``bitmasks`` or ``rles``: which of the two forms to read.
+
+    Raises:
+        DataError: folders are missing, a file is without its counterpart, an annotation is broken.
+    """
+
+    def __init__(self, root: str, split: str = "val", labels: str = "bitmasks") -> None:
+        tree = Tree(root, within="bdd100k")
+        what = f"bdd100k/instances {split} {labels}"
+        images = _named(tree, f"images/10k/{split}", (".jpg", ".png"))
+        if labels == "bitmasks":
+            both = pairs(tree, images, _named(tree, f"{_TOP}/bitmasks/{split}", (".png",)))
+            index = read_all(what, tree, both, lambda name: _entry(*both[name]))
+        elif labels == "rles":
+            name = f"{_TOP}/rles/ins_seg_{split}.json"
+            if (file := tree.find(name)) is None:
+                raise DataError(f"{tree}: no {name}; {_HINT}")
+            said = read_rles(file, images, CATEGORIES)
+            parts = {image: (images[image], file) for image in sorted(images)}
+            index = read_all(what, tree, parts, lambda image: _described(images[image], file, said[image]))
+        else:
+            raise DataError(f"`labels` is {labels!r:.60}, not bitmasks or rles")
+        super().__init__(CATEGORIES, {name: images[name] for name in sorted(images)}, index, ("instances",))
+
+
+_HINT = "`segharness datasets bdd100k/instances` shows how the files must lie"
+
+
+def _named(tree: Tree, folder: str, endings: tuple[str, ...]) -> Mapping[str, File]:
+    """Return the files of a folder by name without ending; what else lies there is not looked at."""
+    found = {
+        PurePosixPath(name).stem: file for name, file in tree.files(folder).items() if name.lower().endswith(endings)
+    }
+    if not found:
+        raise DataError(f"{tree}: no {folder}/*{endings[0]}; {_HINT}")
+    return found
+
+
+def _entry(image: File, bitmask: File) -> Entry:
+    values = pixels(bitmask, ("RGBA",), "bitmasks are RGBA; is it a color map?")
+    height, width = values.shape[:2]
+    _check_size(image, bitmask, height, width)
+    red, green, blue, alpha = (values[..., channel].astype(np.int64) for channel in range(4))
+    number = (blue << 8) + alpha
+    packed = np.where(number > 0, (number << 16) + (green << 8) + red, 0)  # one value an instance, or it is broken
+    found = LabelMap(packed)
+    ids = {category.id for category in CATEGORIES}
+    regions: list[Region] = []
+    for value in found.values.tolist():
+        number, attributes, category = value >> 16, value >> 8 & 255, value & 255
+        if not number:
+            continue
+        if regions and regions[-1].number == number:
+            raise DataError(f"{bitmask.place}: instance {number} has several categories or attributes")
+        if category not in ids:
+            raise DataError(f"{bitmask.place}: instance {number} has the category {category}, not one of 1 to 8")
+        crowd = bool(attributes & (CROWD | IGNORED))
+        regions.append(Region(number, category, found.mask(value), crowd))
+    return Entry(height, width, regions)
+
+
+def _described(image: File, file: File, regions: list[tuple[Region, tuple[int, int]]]) -> Entry:
+    height, width = size_of(image)
+    for region, size in regions:
+        if size != (height, width):
+            raise DataError(
+                f"{file.place}: {image.name}: the RLE of label {region.number} is {size[0]}x{size[1]}, the image "
+                f"{height}x{width}"
+            )
+    return Entry(height, width, [region for region, _ in regions])
+
+
+def _check_size(image: File, labels: File, height: int, width: int) -> None:
+    if (size := size_of(image)) != (height, width):
+        raise DataError(f"{labels.place}: is {height}x{width}, its image {size[0]}x{size[1]}")

@@ -1,0 +1,94 @@
+"""The JSON files with RLEs: a list of frames in Scalabel's format, or a mapping that has it under ``frames``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from pycocotools import mask as rle
+from segharness import Category, DataError
+from segharness.files import File, Mask, Region
+from segharness.rle import check
+
+_MOST = 10
+
+Regions = list[tuple[Region, tuple[int, int]]]
+"""Of an image: every region with the (height, width) of its RLE."""
+
+
+def read_rles(file: File, images: Collection[str], categories: Sequence[Category]) -> dict[str, Regions]:
+    """Return the regions of every image, by name without ending; none for images that the file does not describe.
+
+    Raises:
+        DataError: with what is broken in the file, or the images that it describes and that are not there.
+    """
+    try:
+        content = json.loads(file.read())
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file.place}: not JSON: {error}") from error
+    frames = content.get("frames") if isinstance(content, dict) else content
+    if not isinstance(frames, list):
+        raise DataError(f"{file.place}: holds neither a list of frames nor an object with the key `frames`")
+    ids = {name: category.id for category in categories for name in (category.name, *category.aliases)}
+    found: dict[str, Regions] = {name: [] for name in images}
+    problems: list[str] = []
+    seen: set[str] = set()
+    for frame in frames:
+        if not isinstance(frame, dict) or not isinstance(frame.get("name"), str):
+            problems.append(f"{file.place}: a frame has no name")
+            continue
+        name = PurePosixPath(frame["name"]).stem
+        if name not in found:
+            problems.append(f"{file.place}: no image {frame['name']}")
+        elif name in seen:
+            problems.append(f"{file.place}: {frame['name']} is described twice")
+        else:
+            labels = frame.get("labels")
+            try:
+                found[name] = list(_regions(labels if labels is not None else [], ids))
+            except ValueError as error:
+                problems.append(f"{file.place}: {frame['name']}: {error}")
+        seen.add(name)
+    if problems:
+        more = [f"{file.place}: and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else []
+        raise DataError([*problems[:_MOST], *more])
+    return found
+
+
+def _regions(labels: Any, ids: dict[str, int]) -> Iterator[tuple[Region, tuple[int, int]]]:
+    if not isinstance(labels, list):
+        raise ValueError("`labels` is not a list")
+    for number, label in enumerate(labels, 1):
+        if not isinstance(label, dict):
+            raise ValueError(f"label {number} is no object")
+        category = label.get("category")
+        if category not in ids:
+            raise ValueError(f"label {number} has the category {category!r:.60}, not one of {', '.join(ids)}")
+        shape = label.get("rle")
+        if not isinstance(shape, dict) or not _is_size(shape.get("size")):
+            raise ValueError(f"label {number} has no `rle` with `counts` and `size`; polygons are read as bitmasks")
+        height, width = shape["size"]
+        counts = shape.get("counts")
+        try:
+            if isinstance(counts, list):
+                if not all(type(run) is int and run >= 0 for run in counts) or sum(counts) != height * width:
+                    raise ValueError(f"its runs do not cover {height}x{width} pixels")
+                counts = rle.frPyObjects({"size": [height, width], "counts": counts}, height, width)["counts"]
+            elif isinstance(counts, str):
+                check(counts, height, width)
+                counts = counts.encode()
+            else:
+                raise ValueError("its counts are neither a text nor a list")
+        except ValueError as error:
+            raise ValueError(f"label {number}: a broken RLE: {error}") from error
+        whole = {"size": [height, width], "counts": counts}
+        x, y, w, h = (float(side) for side in rle.toBbox(whole))
+        attributes = label.get("attributes") if isinstance(label.get("attributes"), dict) else {}
+        crowd = any(bool((attributes or {}).get(key)) for key in ("crowd", "ignored"))
+        yield Region(number, ids[category], Mask(counts, int(rle.area(whole)), (x, y, w, h)), crowd), (height, width)
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(side) is int and side > 0 for side in value)

@@ -1,0 +1,1 @@
+"""Cityscapes: images and instance maps as they are shipped, unpacked or zipped."""

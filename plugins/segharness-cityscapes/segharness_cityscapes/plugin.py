@@ -1,0 +1,46 @@
+"""What this distribution offers to segharness."""
+
+from __future__ import annotations
+
+from segharness import CategorySet, DatasetSpec, Option, hookimpl
+
+_TREE = """\
+ROOT/
+  leftImg8bit/                    or leftImg8bit_trainvaltest.zip
+    train/ val/
+      CITY/
+        CITY_SEQUENCE_FRAME_leftImg8bit.png
+  gtFine/                         or gtFine_trainvaltest.zip
+    train/ val/
+      CITY/
+        CITY_SEQUENCE_FRAME_gtFine_instanceIds.png"""
+
+_DOWNLOAD = """\
+register at https://www.cityscapes-dataset.com (a university or company address is asked for), then fetch
+leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip; both are read as they are, or unpacked"""
+
+STREETS7 = ("person", "car", "truck", "bus", "train", "motorcycle", "bicycle")
+
+
+@hookimpl
+def segharness_datasets() -> list[DatasetSpec | CategorySet]:
+    return [
+        DatasetSpec(
+            "cityscapes/instances",
+            "segharness_cityscapes.dataset:CityscapesInstances",
+            "Cityscapes, fine annotations: 8 classes, groups as crowds, void for its own AP; 1024x2048",
+            licence="Cityscapes' own: research and teaching, not commercial use; not to be passed on",
+            homepage="https://www.cityscapes-dataset.com",
+            tags=("streets",),
+            options={
+                "root": Option("the folder of leftImg8bit and gtFine", True, True, "cityscapes"),
+                "split": Option("train or val; val when absent"),
+            },
+            download=_DOWNLOAD,
+            size="11 GB of images and 241 MB of annotations, as zip archives",
+            tree=_TREE,
+            part="split",
+            parts={"train": 2975, "val": 500},
+        ),
+        CategorySet("streets7", STREETS7, "the seven classes that COCO shares with Cityscapes and BDD100K"),
+    ]

@@ -1,0 +1,220 @@
+"""The cross-dataset suites, end to end: the same scenes in three formats, real networks, and trees that are wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools.coco import COCO
+
+from tests.streets import BDD100K, Scene, scene, write_bdd100k, write_cityscapes, write_coco
+
+SUITES = Path(__file__).resolve().parents[2] / "suites"
+STREETS = ("person", "bicycle", "car", "motorcycle", "bus", "train", "truck")
+
+
+def photographs(shared: Path, count: int) -> dict[str, Scene]:
+    """Return photographs with their street objects; every third person is a rider, and a region is void."""
+    truth = COCO(str(shared / "data/coco-tiny/annotations/instances_val2017.json"))
+    names = {c["id"]: c["name"] for c in truth.loadCats(truth.getCatIds())}
+    found: dict[str, Scene] = {}
+    people = 0
+    for image in truth.loadImgs(sorted(truth.getImgIds())):
+        objects = []
+        for annotation in truth.loadAnns(truth.getAnnIds(imgIds=image["id"])):
+            name = names[annotation["category_id"]]
+            if name not in STREETS:
+                continue
+            people += name == "person"
+            if name == "person" and people % 3 == 0:
+                name = "rider"
+            kind = "group" if annotation["iscrowd"] else "instance"
+            objects.append((name, kind, truth.annToMask(annotation).astype(bool)))
+        if objects and len(found) < count:
+            void = np.zeros((image["height"], image["width"]), bool)
+            void[:20, :40] = True
+            objects.append(("car", "void", void))
+            pixels = np.asarray(Image.open(shared / "data/coco-tiny/val2017" / image["file_name"]).convert("RGB"))
+            found[f"{'aachen' if len(found) % 2 else 'bonn'}_{len(found):06d}_000019"] = scene(pixels, objects)
+    return dict(sorted(found.items(), key=lambda pair: (pair[0].split("_")[0], pair[0])))
+
+
+@pytest.fixture
+def streets(harness, shared):
+    """The scenes as COCO (with the regions to be ignored left out), Cityscapes and BDD100K, in folders of these names."""
+    scenes = photographs(shared, 14)
+    assert sum(kind == "instance" for s in scenes.values() for _, kind in s.objects) > 40
+    write_coco(harness.folder / "coco", scenes)
+    for split in ("val", "train"):
+        write_cityscapes(harness.folder / "cityscapes", scenes, split)
+    without_void = {
+        name: Scene(
+            s.pixels, np.where(s.owner <= len(kept := [o for o in s.objects if o[1] != "void"]), s.owner, 0), kept
+        )
+        for name, s in scenes.items()
+    }
+    write_bdd100k(harness.folder / "bdd100k", without_void)
+    write_bdd100k(harness.folder / "bdd100k", without_void, form="rles")
+    return harness
+
+
+def variables(shared, *, without=(), **more):
+    given = {"coco": "coco", "cityscapes": "cityscapes", "bdd100k": "bdd100k", "models": f"{shared}/models", **more}
+    return [word for name, value in given.items() if name not in without for word in ("--var", f"{name}={value}")]
+
+
+SAME = """
+segharness: 1
+name: same
+models:
+  - {id: small, model: yolo/seg, weights: "${models}/yolov8n_256_quant_pc_ii_seg_coco-st.tflite"}
+  - {id: large, model: yolo/seg, weights: "${models}/yolov8n_320_quant_pc_ii_seg_coco-st.tflite"}
+reference: small
+datasets:
+  - {id: as_coco, dataset: coco/2017, options: {root: coco}, labels: LABELS}
+  - {id: as_cityscapes, dataset: cityscapes/instances, options: {root: cityscapes}, labels: LABELS}
+  - {id: as_bdd100k, dataset: bdd100k/instances, options: {root: bdd100k}, labels: LABELS}
+  - {id: as_rles, dataset: bdd100k/instances, options: {root: bdd100k, labels: rles}, labels: LABELS}
+conditions: [clean]
+"""
+
+
+@pytest.mark.shared
+def test_the_same_scenes_have_the_same_numbers_in_every_format_under_every_policy(streets, shared):
+    made = []
+    seen = set()
+    for policy in ("{rider: person}", "{rider: drop}", "{rider: ignore}", "{}"):
+        streets.write("same.yaml", SAME.replace("LABELS", policy))
+        done = streets("run", "same.yaml", "--no-bootstrap", "--var", f"models={shared}/models")
+        assert done.code == 0, done.err
+        made.append(int((done.out + done.err).split(" predictions made")[0].split()[-1]))
+        rows = [row for row in streets.results("same").to_pylist() if row["protocol"] == "coco"]
+        numbers: dict[str, dict] = {}
+        for row in rows:
+            key = (row["model"], row["task"], row["category"], row["metric"])
+            numbers.setdefault(row["dataset"], {})[key] = row["value"]
+        assert numbers["as_coco"] == numbers["as_cityscapes"] == numbers["as_bdd100k"] == numbers["as_rles"]
+        assert numbers["as_coco"]["large", "segm", None, "AP"] > 0.1
+        assert ("large", "segm", "rider", "AP") in numbers["as_coco"] or policy != "{}"
+        seen.add(numbers["as_coco"]["large", "segm", "person", "AP"])
+    assert made == [4 * 2 * 14, 0, 0, 0]  # another policy needs no model
+    assert len(seen) >= 3  # and is another number
+
+
+@pytest.mark.shared
+def test_the_cross_dataset_suite_prints_table_ii(streets, shared):
+    suite = str(SUITES / "cross_dataset.yaml")
+    done = streets("run", suite, *variables(shared), "--bootstrap", "100")
+    assert done.code == 0, done.err
+    for text in ("mask AP (coco) from coco_val to streets", "cityscapes_val", "cityscapes_train", "bdd100k_val", "CD",
+                 "rCD", "reference yolov8n-256"):  # fmt: skip
+        assert text in done.out
+    rows = streets.results("cross_dataset").to_pylist()
+    value = {
+        (r["model"], r["dataset"], r["metric"]): r["value"]
+        for r in rows
+        if r["category"] is None and r["task"] == "segm"
+    }
+    model, reference = "yolov8n-320", "yolov8n-256"
+    shifted = ("cityscapes_val", "cityscapes_train", "bdd100k_val")
+    loss = {(m, d): 1 - value[m, d, "AP"] for m in (model, reference) for d in ("coco_val", *shifted)}
+    cd = np.mean([loss[model, d] / loss[reference, d] for d in shifted])
+    assert value[model, "streets", "CD"] == pytest.approx(cd, abs=1e-12)
+    assert value[reference, "streets", "CD"] == pytest.approx(1, abs=1e-12)
+    box = streets("run", suite, *variables(shared, task="bbox"), "--no-bootstrap")
+    assert box.code == 0 and "box AP (coco) from coco_val to streets" in box.out and "mask AP" not in box.out
+    assert "0 predictions made" in box.out + box.err
+    latex = streets("report", "runs/cross_dataset", "--format", "latex")
+    assert latex.code == 0 and "cityscapes" in latex.out
+
+
+@pytest.mark.shared
+def test_the_transfer_suite_has_both_protocols_side_by_side(streets, shared):
+    suite = str(SUITES / "coco_to_cityscapes.yaml")
+    given = variables(shared, without=("bdd100k",))
+    done = streets("run", suite, *given, "--no-bootstrap")
+    assert done.code == 0, done.err
+    assert "mask (coco, cityscapes) on cityscapes_val by category" in done.out
+    for text in ("AP50, coco", "AP50, cityscapes", "box AP (coco) on coco_val", "AP_S"):
+        assert text in done.out
+    rows = streets.results("coco_to_cityscapes").to_pylist()
+    assert {(r["dataset"], r["protocol"]) for r in rows} == {
+        ("coco_val", "coco"), ("cityscapes_val", "coco"), ("cityscapes_val", "cityscapes")
+    }  # fmt: skip
+    person = {r["protocol"]: r["value"] for r in rows if r["category"] == "person" and r["metric"] == "AP50"
+              and r["dataset"] == "cityscapes_val" and r["task"] == "segm" and r["model"] == "yolov8n-320"}  # fmt: skip
+    assert set(person) == {"coco", "cityscapes"} and person["coco"] > 0.1 and person["cityscapes"] > 0.1
+
+
+@pytest.mark.shared
+def test_a_panoptic_ground_truth_scores_1_against_itself(harness, shared):
+    """The same segments by their PNG files, and by the JSON in detection format as a model's results."""
+    sample = shared / "data/panoptic-sample"
+    root = harness.folder / "coco"
+    (root / "annotations").mkdir(parents=True)
+    (root / "annotations/panoptic_val2017.json").write_text((sample / "panoptic_examples.json").read_text())
+    (root / "annotations/panoptic_val2017").symlink_to(sample / "panoptic_examples")
+    (root / "val2017").symlink_to(sample / "input_images")
+    segments = json.loads((sample / "panoptic_coco_detection_format.json").read_text())
+    results = [{**s, "score": 1.0} for s in (segments["annotations"] if isinstance(segments, dict) else segments)]
+    harness.write("found/clean.json", json.dumps(results))
+    suite = str(SUITES / "panoptic.yaml")
+    done = harness(
+        "run", suite, "--var", "coco=coco", "--model", "coco-results/found,id=itself", "--no-bootstrap",
+        "--executor", "inline",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    rows = harness.results("panoptic").to_pylist()
+    value = {r["metric"]: r["value"] for r in rows if r["category"] is None and r["protocol"] == "panoptic"}
+    assert [value[m] for m in ("PQ", "SQ", "RQ", "PQ_th", "PQ_st")] == [1.0] * 5
+    mask = {r["metric"]: r["value"] for r in rows if r["category"] is None and r["protocol"] == "coco"}
+    assert mask["AP"] == pytest.approx(1, abs=1e-9)
+
+
+def spoil_image(root):
+    next((root / "cityscapes/leftImg8bit/val").rglob("*.png")).unlink()
+
+
+def spoil_map(root):
+    path = next((root / "cityscapes/gtFine/val").rglob("*.png"))
+    Image.fromarray(np.asarray(Image.open(path)).astype(np.uint8)).save(path)
+
+
+def spoil_bitmask(root):
+    path = next((root / "bdd100k/labels/ins_seg/bitmasks/val").glob("*.png"))
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def spoil_coco(root):
+    next((root / "coco/val2017").glob("*.png")).unlink()
+
+
+def spoil_folder(root):
+    (root / "cityscapes/gtFine/train").rename(root / "cityscapes/gtFine/training")
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (spoil_image, "data set `cityscapes_val`: cityscapes: no image for 1 of 14 files"),
+        (spoil_map, "its pixels are L: instance maps have 16 bits a pixel"),
+        (spoil_bitmask, "cannot be decoded"),
+        (spoil_coco, "data set `coco_val`: coco/val2017: 1 of 14 images are missing"),
+        (spoil_folder, "no gtFine/train/CITY/*_gtFine_instanceIds.png"),
+    ],
+)
+def test_a_wrong_tree_gets_one_message_before_any_model_is_loaded(streets, shared, spoil, message):
+    spoil(streets.folder)
+    done = streets("run", str(SUITES / "cross_dataset.yaml"), *variables(shared))
+    assert done.code == 4, done.out
+    errors = [line for line in done.err.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1 and message in errors[0].replace(f"{streets.folder}/", ""), done.err
+    assert not (streets.folder / "runs").exists() or not list((streets.folder / "runs").rglob("*.arrow"))
+
+
+def test_bdd100k_names_are_cocos():
+    assert set(STREETS) <= set(BDD100K)
