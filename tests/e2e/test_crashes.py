@@ -185,3 +185,14 @@ class Many:
 def build():
     return Many()
 """
+
+
+def test_a_run_folder_that_is_deleted_in_mid_run_is_one_message_and_no_traceback(small):
+    small.write("slow.yaml", SLOW.replace("0.03", "0.15"))
+    process = small.start("run", "slow.yaml", "--workers", "1")
+    folder = small.folder / "runs/slow"
+    wait_for(lambda: list(folder.rglob("predictions/**/*.arrow")))
+    folder.rename(small.folder / "gone")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    assert "Traceback" not in err and [line for line in err.splitlines() if line.startswith("error:")], err
