@@ -31,8 +31,12 @@ def settings() -> dict[str, str]:
     Raises:
         UsageError: the file is broken, or holds what is no setting.
     """
+    return _settings(_document())
+
+
+def _settings(document: Any) -> dict[str, str]:
     found: dict[str, str] = {}
-    for table, content in _document().items():
+    for table, content in document.items():
         if table != "data" or not isinstance(content, Mapping):
             raise UsageError(f"{config_file()}: `{table}` is no setting; there is only the table [data]")
         for name, value in content.items():
@@ -50,17 +54,26 @@ def change(key: str, value: str | None) -> None:
     """
     match = check_key(key)
     import tomlkit
+    from tomlkit.exceptions import TOMLKitError
 
-    settings()
+    if value is None and key not in settings():
+        raise UsageError(f"{config_file()}: has no {key}")
+    expected = {name: found for name, found in settings().items() if name != key}
+    expected |= {key: value} if value is not None else {}
     document = _document()
-    if value is None:
-        if key not in settings():
-            raise UsageError(f"{config_file()}: has no {key}")
-        document["data"].remove(match)
-    else:
-        document.setdefault("data", tomlkit.table())[match] = value
     try:
-        write_atomic(config_file(), tomlkit.dumps(document).encode())
+        if value is None:
+            del document["data"][match]
+        else:
+            document.setdefault("data", tomlkit.table())[match] = value
+        text = tomlkit.dumps(document).encode()
+        done = _settings(tomlkit.parse(text.decode())) == expected
+    except (TOMLKitError, KeyError, AttributeError, TypeError, ValueError):
+        done = False  # there are ways to write TOML that tomlkit reads and cannot edit
+    if not done:
+        raise UsageError(f"{config_file()}: cannot be changed as it is written; edit {key} there yourself")
+    try:
+        write_atomic(config_file(), text)
     except OSError as error:
         raise UsageError(f"{config_file()}: cannot be written: {error.strerror}") from error
 

@@ -15,7 +15,7 @@ from segharness.data import Shard
 from segharness.digests import digest, file_digest
 from segharness.plugins import BESIDE_SUITE, PluginHost
 from segharness.records import Condition
-from segharness.specs import CorruptionSpec, MixtureSpec, ModelSpec, Option
+from segharness.specs import CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec, Option
 from segharness.suite import ModelEntry, Suite
 from segharness.suite.local import sources
 from segharness.weights import weights_of
@@ -61,8 +61,11 @@ def _by_content(options: Mapping[str, Any], known: Mapping[str, Option]) -> dict
     return found
 
 
-def dataset_inputs(name: str, dataset_digest: str) -> dict[str, Any]:
-    return {"name": name, "digest": dataset_digest}
+def dataset_inputs(name: str, dataset_digest: str, host: PluginHost) -> dict[str, Any]:
+    """Return what a data set is; its plugin's version of it only where it is not the first."""
+    version = host.get(name, DatasetSpec).version
+    found = {"name": name, "digest": dataset_digest}
+    return found if version == "1" else {**found, "version": version}
 
 
 def condition_inputs(condition: Condition, seed: int, host: PluginHost) -> dict[str, Any]:
@@ -103,7 +106,7 @@ class Inputs:
                 }
                 for m in suite.models
             },
-            {d.id: dataset_inputs(d.dataset, dataset_digests[d.id]) for d in suite.datasets},
+            {d.id: dataset_inputs(d.dataset, dataset_digests[d.id], host) for d in suite.datasets},
             {c.name: condition_inputs(c, suite.seed, host) for c in suite.conditions},
         )
 

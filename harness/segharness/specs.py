@@ -180,10 +180,9 @@ class ModelSpec:
 class DatasetSpec:
     """A data set on offer; `factory(**options)` returns a `Dataset` or raises `DataError`.
 
+    `version` changes when the same files begin to be another data set: other categories, aliases, numbers of annotations.
     The rest helps to set it up: `download` says how to get it, `size` how much that is, `tree` how its files must lie, and
     `parts` maps the values of the option `part` (``split``, ``domain``) to how many images each has, where that is known.
-    `check`, for ``segharness datasets check``, is called as the factory is, and yields what is wrong as texts: all of it,
-    where the factory stops at what it cannot work with.
     """
 
     name: str
@@ -196,12 +195,12 @@ class DatasetSpec:
     download: str = ""
     size: str = ""
     tree: str = ""
+    version: str = "1"
     part: str = ""
     parts: Mapping[str, int | None] = field(default_factory=dict)
-    check: Reference | None = None
 
     def __post_init__(self) -> None:
-        _check(self, self.factory, *([self.check] if self.check is not None else []))
+        _check(self, self.factory)
         if self.parts and self.part not in self.options:
             raise PluginError(f"DatasetSpec `{self.name}`: its part `{self.part}` is none of its options")
 

@@ -5,7 +5,7 @@ Predictions are stored under the data set's own categories, so that another poli
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,12 @@ DROP, IGNORE = "drop", "ignore"
 """What a category may become besides another one.
 
 What is dropped is not looked at: a detection that lies there is judged as if nothing were annotated. What is ignored neither
-rewards nor punishes: it is a crowd of every category that is scored, and void of a panoptic ground truth.
+rewards nor punishes: it is a crowd of every category that is scored. In a panoptic ground truth, where a pixel is of a
+segment or void, what is ignored is void, and nothing can be dropped.
 """
+
+_LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
+"""Keys of images under which federated data sets list categories."""
 
 
 class Taxonomy:
@@ -31,43 +35,30 @@ class Taxonomy:
         categories: the data set's.
 
     Raises:
-        UsageError: it names categories that the data set does not have, or merges in a chain.
+        UsageError: it names categories that the data set does not have, merges in a chain, or leaves none.
     """
 
     def __init__(self, entry: DatasetEntry, categories: Sequence[Category]) -> None:
         ids = {category.name: category.id for category in categories}
-        problems = [f"`labels`: no category `{name}`{nearest(name, ids)}" for name in entry.labels if name not in ids]
-        for name, becomes in entry.labels.items():
-            if becomes not in (DROP, IGNORE) and becomes not in ids:
-                problems.append(
-                    f"`labels`: {name} becomes `{becomes}`, which is no category, nor {DROP} or {IGNORE}"
-                    f"{nearest(becomes, [*ids, DROP, IGNORE])}"
-                )
-            elif becomes in entry.labels:
-                problems.append(f"`labels`: {name} becomes {becomes}, which becomes {entry.labels[becomes]} itself")
-        problems += [
-            f"`categories`: no category `{name}`{nearest(name, ids)}" for name in entry.categories if name not in ids
-        ]
-        if entry.categories:
-            problems += [
-                f"`categories`: {name} is kept there, and becomes {entry.labels[name]} by `labels`"
-                for name in entry.categories
-                if name in entry.labels
-            ]
-        if problems:
+        labels = {name: becomes for name, becomes in entry.labels.items() if name != becomes}
+        if problems := list(_problems(entry, labels, ids)):
             raise UsageError(problems)
         self.whole = not entry.policy
-        kept = set(entry.categories or ids) - set(entry.labels)
+        kept = set(entry.categories or ids) - set(labels)
         self.becomes: dict[str, str] = {}
         for name in ids:
-            target = entry.labels.get(name, name)
+            target = labels.get(name, name)
             self.becomes[name] = target if target in kept or target == IGNORE else DROP
-        self._kept = sorted(ids[name] for name in kept)
-        self._ids = {ids[name]: ids.get(target) for name, target in self.becomes.items()}
+        self._ids = {ids[name]: ids[target] if target in kept else None for name, target in self.becomes.items()}
         self._ignored = {ids[name] for name, target in self.becomes.items() if target == IGNORE}
 
+    @property
+    def drops(self) -> list[str]:
+        """The categories that are dropped."""
+        return [name for name, target in self.becomes.items() if target == DROP]
+
     def truth(self, kind: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a ground truth as it is scored; one of the data set's categories is left as it is.
+        """Return a ground truth as it is scored.
 
         Args:
             kind: ``instances``, ``panoptic``; of another kind nothing is changed.
@@ -75,6 +66,7 @@ class Taxonomy:
         """
         if self.whole or kind not in ("instances", "panoptic"):
             return content
+        categories = [c for c in content["categories"] if self._ids.get(c["id"], c["id"]) == c["id"]]
         annotations: list[Mapping[str, Any]] = []
         ignored: list[Mapping[str, Any]] = []
         for annotation in content["annotations"]:
@@ -85,11 +77,19 @@ class Taxonomy:
                 ignored.append(annotation)
         free = max((a["id"] for a in content["annotations"]), default=0)
         for annotation in ignored:
-            for category in self._kept:
+            for category in categories:
                 free += 1
-                annotations.append({**annotation, "id": free, "category_id": category, "iscrowd": 1})
-        categories = [c for c in content["categories"] if self._ids.get(c["id"], c["id"]) == c["id"]]
-        return {**content, "annotations": annotations, "categories": categories}
+                annotations.append({**annotation, "id": free, "category_id": category["id"], "iscrowd": 1})
+        images = [self._image(image) for image in content["images"]]
+        return {**content, "images": images, "annotations": annotations, "categories": categories}
+
+    def _image(self, image: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an image whose lists of categories, where it has any, are of those that are scored."""
+        lists = {key: image[key] for key in _LISTS if isinstance(image.get(key), list)}
+        return image if not lists else {**image, **{key: self._listed(ids) for key, ids in lists.items()}}
+
+    def _listed(self, ids: Sequence[int]) -> list[int]:
+        return sorted({target for id in ids if (target := self._ids.get(id, id)) is not None})
 
     def predictions(self, stored: pa.Table) -> pa.Table:
         """Return predictions under the categories that are scored; those of others are left out."""
@@ -102,3 +102,23 @@ class Taxonomy:
         position = stored.schema.get_field_index("category_id")
         changed = stored.set_column(position, stored.schema.field(position), pa.array(found, pa.int32()))
         return changed.filter(pa.array(found >= 0))
+
+
+def _problems(entry: DatasetEntry, labels: Mapping[str, str], ids: Mapping[str, int]) -> Iterator[str]:
+    yield from (f"`labels`: no category `{name}`{nearest(name, ids)}" for name in entry.labels if name not in ids)
+    if entry.policy and (taken := {DROP, IGNORE} & ids.keys()):
+        yield f"its category `{min(taken)}` has the name of a policy, and cannot be told apart from it"
+    for name, becomes in labels.items():
+        if becomes not in (DROP, IGNORE) and becomes not in ids:
+            hint = nearest(becomes, [*ids, DROP, IGNORE])
+            yield f"`labels`: {name} becomes `{becomes}`, which is no category, nor {DROP} or {IGNORE}{hint}"
+        elif becomes in labels:
+            yield f"`labels`: {name} becomes {becomes}, which becomes {labels[becomes]} itself"
+    yield from (
+        f"`categories`: no category `{name}`{nearest(name, ids)}" for name in entry.categories if name not in ids
+    )
+    for name in entry.categories:
+        if name in labels:
+            yield f"`categories`: {name} is kept there, and becomes {labels[name]} by `labels`"
+    if not set(entry.categories or ids) - set(labels):
+        yield "`labels`: no category is left to be scored"

@@ -6,9 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from tests.streets import scene, street, write_cityscapes
+from tests.streets import scene, street, write_cityscapes, zipped
 
 
 @pytest.fixture
@@ -31,9 +30,10 @@ def test_a_data_set_says_how_to_set_it_up(harness):
 
 def test_a_whole_tree_is_counted_and_its_line_for_a_suite_works(cityscapes):
     done = cityscapes("datasets", "check", "cityscapes/instances", "--root", "cs")
-    assert done.code == 0, done.out + done.err
-    assert "cityscapes/instances, split train" in done.out and "2 images; 2975 were published" in done.out
-    assert "3 images; 500 were published" in done.out and "height x width: 32x64 (3)" in done.out
+    assert done.code == 1 and not done.err  # for it is no whole Cityscapes
+    assert "cityscapes/instances, split train" in done.out and "wrong: 2 images; 2975 were published" in done.out
+    assert "wrong: 3 images; 500 were published" in done.out and done.out.count("wrong:") == 2
+    assert "3 images\n" in done.out and "height x width: 32x64 (3)" in done.out
     lines = [line.strip() for line in done.out.splitlines() if line.strip().startswith("- {")]
     assert len(lines) == 2
     cityscapes.write(
@@ -47,7 +47,7 @@ def test_a_whole_tree_is_counted_and_its_line_for_a_suite_works(cityscapes):
 
 def test_one_split_is_checked_when_it_is_named(cityscapes):
     done = cityscapes("datasets", "check", "cityscapes/instances,split=val", "--root", "cs")
-    assert done.code == 0 and "cityscapes_val" in done.out and "cityscapes_train" not in done.out
+    assert "cityscapes_val" in done.out and "cityscapes_train" not in done.out
 
 
 def test_what_is_missing_is_named_and_the_other_split_is_still_looked_at(cityscapes):
@@ -84,6 +84,7 @@ def test_an_empty_folder_gets_one_message_and_where_to_look(harness):
         (("check", "cityscapes/instances"), "needs the option `root`"),
         (("check", "cityscapes/instances", "--root", "none"), "no file or folder"),
         (("check", "coco/2017,splt=val2017", "--root", "."), "has no option `splt`"),
+        (("check", "cityscapes/instances,limit=2", "--root", "."), "`limit` is for suites"),
         (("a", "b"), "write `segharness datasets [NAME]`"),
     ],
 )
@@ -127,7 +128,7 @@ def test_labels_are_followed_to_what_they_are_scored_as(cityscapes):
                 ["bus", "bus", "ignored"]):  # fmt: skip
         assert row in rows
     assert "1 labels that the data set does not have are dropped: dog" in done.out
-    assert "no label gives bicycle: AP there is 0" in done.out
+    assert "no label gives bicycle: nothing is found there" in done.out
     assert "annotations merged into others: rider -> person" in done.out
     assert "annotations dropped: truck, train, motorcycle" in done.out
     assert "annotations ignored: bus" in done.out
@@ -168,5 +169,56 @@ def test_an_image_that_no_scene_is_in_is_whole_too(harness):
     pixels = np.zeros((32, 64, 3), np.uint8)
     write_cityscapes(harness.folder / "cs", {"bonn_000000_000019": scene(pixels, [])})
     done = harness("datasets", "check", "cityscapes/instances,split=val", "--root", "cs")
-    assert done.code == 0 and "0 instances, 0 crowds" in done.out
-    assert Image.open(next((harness.folder / "cs/leftImg8bit").rglob("*.png"))).size == (64, 32)
+    assert done.out.count("wrong:") == 1 and "0 instances, 0 crowds" in done.out
+
+
+def test_a_folder_with_a_comma_in_its_name_can_be_looked_at(cityscapes):
+    (cityscapes.folder / "cs").rename(cityscapes.folder / "a,b")
+    assert "3 images" in cityscapes("datasets", "check", "cityscapes/instances", "--root", "a,b").out
+
+
+def test_what_is_damaged_behind_the_index_is_found(cityscapes):
+    """A member of an archive that was damaged later still has the checksum that the index knows."""
+    zipped(cityscapes.folder / "cs/gtFine", cityscapes.folder / "cs/gtFine.zip")
+    assert cityscapes("datasets", "check", "cityscapes/instances", "--root", "cs").out.count("wrong:") == 2
+    data = bytearray((cityscapes.folder / "cs/gtFine.zip").read_bytes())
+    data[120] ^= 255
+    (cityscapes.folder / "cs/gtFine.zip").write_bytes(data)
+    done = cityscapes("datasets", "check", "cityscapes/instances", "--root", "cs")
+    assert "instanceIds.png" in done.out and done.out.count("wrong:") == 2 and "Traceback" not in done.err
+
+
+BROKEN = """
+from segharness import DatasetSpec, Option, hookimpl
+
+
+class Data:
+    categories, digest = [], "d"
+
+    def __init__(self, how):
+        self.how = how
+        if how == "factory":
+            raise SystemExit(9)
+
+    def samples(self):
+        return []
+
+    def ground_truth(self, kind):
+        if self.how == "raises":
+            raise RuntimeError("not today")
+        return None if self.how == "none" else {"images": []}
+
+
+@hookimpl
+def segharness_datasets():
+    return [DatasetSpec("bad/data", Data, options={"how": Option("how")})]
+"""
+
+
+@pytest.mark.parametrize("how", ["factory", "raises", "none", "half"])
+def test_a_plugin_that_raises_is_named_and_ends_nothing(harness, how):
+    harness.write("badplugin.py", BROKEN)
+    done = harness(
+        "datasets", "check", f"bad/data,how={how}", "-p", "badplugin", env={"PYTHONPATH": str(harness.folder)}
+    )
+    assert done.code == 1 and "wrong:" in done.out and "bad/data" in done.out and "Traceback" not in done.err

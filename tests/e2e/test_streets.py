@@ -77,7 +77,7 @@ datasets:
   - {id: as_coco, dataset: coco/2017, options: {root: coco}, labels: LABELS}
   - {id: as_cityscapes, dataset: cityscapes/instances, options: {root: cityscapes}, labels: LABELS}
   - {id: as_bdd100k, dataset: bdd100k/instances, options: {root: bdd100k}, labels: LABELS}
-  - {id: as_rles, dataset: bdd100k/instances, options: {root: bdd100k, labels: rles}, labels: LABELS}
+  - {id: as_rles, dataset: bdd100k/instances, options: {root: bdd100k, form: rles}, labels: LABELS}
 conditions: [clean]
 """
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from segharness import DataError
-from segharness.files import Entry, LabelMap, Region, Tree, read_all
+from segharness.files import Entry, LabelMap, Region, Tree, read_all, rereading
 from segharness.places import cache_folder
 
 
@@ -98,7 +98,7 @@ def test_annotations_are_cocos_by_kind(tree):
     assert len(found.annotations("void", [10, 20, 30])) == 3
 
 
-def test_broken_files_are_named_together_and_nothing_is_kept(tree):
+def test_broken_files_are_named_together_and_the_others_are_kept(tree):
     (tree / "a.txt").write_text("x")
     (tree / "c.txt").write_text("y")
     with pytest.raises(DataError) as raised:
@@ -106,7 +106,20 @@ def test_broken_files_are_named_together_and_nothing_is_kept(tree):
     assert list(raised.value.problems) == ["a.txt: no number", "c.txt: no number"]
     (tree / "a.txt").write_text("1")
     (tree / "c.txt").write_text("2")
-    assert len(index(tree)[1]) == 3
+    assert index(tree)[1] == ["a.txt", "c.txt"]
+
+
+def test_everything_is_read_again_when_that_is_asked_for(tree):
+    index(tree)
+    with rereading():
+        assert len(index(tree)[1]) == 3
+    assert index(tree)[1] == []
+
+
+def test_one_file_is_kept_whatever_the_version(tree):
+    index(tree)
+    index(tree, "2")
+    assert len(list((cache_folder() / "index").iterdir())) == 1
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(tree, monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -50,7 +51,6 @@ def test_files_are_found_by_name_and_read(tree):
     }
     assert tree.find("list.json").read() == b"{}" and tree.find("list.json").size == 2
     assert tree.find("none.json") is None and tree.files("nowhere") == {}
-    assert tree.has("images/train") and not tree.has("images/tr")
     assert tree.folders("images") == ["train", "val"]
 
 
@@ -76,11 +76,45 @@ def test_what_is_wrong_is_said(tmp_path):
     with pytest.raises(DataError, match="no such folder or zip archive"):
         Tree(tmp_path / "none")
     (tmp_path / "bad.zip").write_bytes(b"PK no")
-    with pytest.raises(DataError, match=r"bad\.zip: not a zip archive that can be read"):
-        Tree(tmp_path).files("x")
-    path = archive(tmp_path / "all.zip")
-    data = bytearray(path.read_bytes())
-    data[45] ^= 255  # in the first member
-    path.write_bytes(data)
-    with pytest.raises(DataError, match="cannot be read"):
-        [file.read() for file in Tree(path).files("").values()]
+    for ask in (lambda tree: tree.files("x"), lambda tree: tree.find("x")):
+        with pytest.raises(DataError, match=r"bad\.zip: not a zip archive that can be read"):
+            ask(Tree(tmp_path))
+    (tmp_path / "x").write_bytes(b"there")
+    assert Tree(tmp_path).find("x").read() == b"there"  # nothing is missing, so nothing is asked of the archive
+
+
+def test_damage_anywhere_in_a_member_is_named_or_does_no_harm(tmp_path):
+    path = tmp_path / "all.zip"
+    content = bytes(range(256)) * 4
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("a", content)
+    whole = path.read_bytes()
+    named = 0
+    for place in range(30, len(whole) - 80):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        try:
+            assert Tree(path).find("a").read() == content
+        except DataError as error:
+            assert "a" in str(error) and "all.zip" in str(error)
+            named += 1
+    assert named > 50
+
+
+def test_what_is_half_unpacked_is_completed_from_the_archives(folder, tmp_path):
+    archive(folder / "one.zip")
+    (folder / "images/val/a/1.png").unlink()
+    assert list(Tree(folder).files("images/val")) == ["images/val/a/1.png", "images/val/b/2.png"]
+    for name in ("x/1", "x/2"):
+        with zipfile.ZipFile(tmp_path / f"{name[-1]}.zip", "w") as opened:
+            opened.writestr(name, name)
+    assert list(Tree(tmp_path).files("x")) == ["x/1", "x/2"]
+
+
+def test_names_that_are_not_utf_8_and_links_in_a_circle_are_named(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(DataError, match="loop: cannot be read"):
+        Tree(tmp_path).files("")
+    (tmp_path / "loop").unlink()
+    open(os.fsencode(tmp_path) + b"/bad\xff", "wb").close()  # noqa: PTH123
+    with pytest.raises(DataError, match="is not UTF-8"):
+        Tree(tmp_path).files("")

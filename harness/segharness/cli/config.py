@@ -27,9 +27,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     if args.action == "set":
         config.check_key(args.key)
-        folder = Path(args.value).expanduser().absolute()
-        if not folder.exists():
-            raise UsageError(f"{args.value}: no such folder")
+        try:
+            folder = Path(args.value).expanduser().absolute()
+            str(folder).encode()
+        except (RuntimeError, UnicodeEncodeError) as error:
+            raise UsageError(f"{args.value}: no name that can be kept: {error}") from error
+        if not args.value or not folder.is_dir():
+            raise UsageError(f"{args.value or 'an empty name'}: no such folder")
         config.change(args.key, str(folder))
         print(f"{args.key} = {folder}  ({config_file()})")
     elif args.action == "unset":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +18,11 @@ from rich.progress import track
 from segharness.cli import Exit, offers
 from segharness.data import OpenDataset, open_dataset
 from segharness.errors import ImageError, UsageError
+from segharness.files import rereading
+from segharness.plugins import PluginHost
+from segharness.records import Sample
 from segharness.runner.image import decode
-from segharness.specs import CategorySet, DatasetSpec, load, slug
+from segharness.specs import CategorySet, DatasetSpec, slug
 from segharness.suite import DatasetEntry
 from segharness.suite.given import given_dataset
 
@@ -52,25 +57,32 @@ def execute(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace, text: str) -> int:
     """Check every part of a data set, or the one that is named; exit code 1 when something is wrong."""
-    if args.root is not None:
-        text = f"{text},root={args.root}"
-    spec: DatasetSpec = args.host.get(text.split(",")[0], DatasetSpec)
-    named = any(setting.startswith(f"{spec.part}=") for setting in text.split(","))
-    parts = [None] if named or not spec.parts else list(spec.parts)
-    entries = [given_dataset(text if part is None else f"{text},{spec.part}={part}", args.host) for part in parts]
+    name, *settings = text.split(",")
+    given = {setting.partition("=")[0] for setting in settings}
+    if strange := [key for key in given if key in ("id", "limit", "categories") or key.startswith("labels.")]:
+        raise UsageError(f"datasets check: looks at a whole data set; `{strange[0]}` is for suites")
+    spec: DatasetSpec = args.host.get(name, DatasetSpec)
+    parts: list[str | None] = [None] if not spec.parts or spec.part in given else list(spec.parts)
+    root = {"root": args.root} if args.root is not None else {}
+    entries = [
+        given_dataset(text, args.host, more={**root, **({spec.part: part} if part is not None else {})})
+        for part in parts
+    ]
     wrong = False
-    good: list[DatasetEntry] = []
-    for entry, part in zip(entries, parts, strict=True):
-        report = _look(entry, spec, args.host)
+    readable: list[DatasetEntry] = []
+    for entry in entries:
+        with rereading():
+            report = _look(entry, spec, args.host)
+        part = entry.options.get(spec.part)
         print(f"{spec.name}" + (f", {spec.part} {part}" if part is not None else ""))
         for line in (*report.lines, *_shortened(report.problems)):
             print(f"  {line}")
         wrong = wrong or bool(report.problems)
-        if not report.problems:
-            good.append(entry)
-    for entry in good:
-        print(f"in a suite, under `datasets:`\n  - {_line(entry, spec)}")
-    if not good:
+        if report.lines:
+            readable.append(entry)
+    if readable:
+        print("in a suite, under `datasets:`", *(f"  - {_line(entry, spec)}" for entry in readable), sep="\n")
+    else:
         print(f"`segharness datasets {spec.name}` shows how to get it, and how the files must lie", file=sys.stderr)
     return Exit.FAILED if wrong else Exit.OK
 
@@ -88,29 +100,35 @@ class _Report:
     problems: list[str] = field(default_factory=list)
 
 
-def _look(entry: DatasetEntry, spec: DatasetSpec, host: Any) -> _Report:
+def _look(entry: DatasetEntry, spec: DatasetSpec, host: PluginHost) -> _Report:
     report = _Report()
-    if spec.check is not None:
-        report.problems += load(spec.check)(**entry.options)
     try:
-        opened = open_dataset(entry, host)
-        truth = opened.ground_truth("instances")
+        _look_into(open_dataset(entry, host), spec, report)
     except UsageError as error:
-        own = [problem.removeprefix(f"data set `{entry.id}`: ") for problem in error.problems]
-        report.problems += [problem for problem in own if not report.problems or problem not in report.problems]
-        return report
-    expected = spec.parts.get(str(entry.options.get(spec.part, ""))) if spec.parts else None
+        report.problems += [problem.removeprefix(f"data set `{entry.id}`: ") for problem in error.problems]
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a data set is a plugin's code
+        report.problems.append(f"plugin `{spec.name}` raised {type(error).__name__}: {error}")
+    return report
+
+
+def _look_into(opened: OpenDataset, spec: DatasetSpec, report: _Report) -> None:
+    truth = opened.ground_truth("instances")
+    expected = spec.parts.get(str(opened.entry.options.get(spec.part, "")))
     count = len(opened.samples)
-    report.lines.append(f"{count} images" + (f"; {expected} were published" if expected not in (None, count) else ""))
+    if not count:
+        report.problems.append("has no images")
+        return
+    if expected not in (None, count):
+        report.problems.append(f"{count} images; {expected} were published")
     sizes = Counter(f"{sample.height}x{sample.width}" for sample in opened.samples).most_common()
     shown = ", ".join(f"{size} ({n})" for size, n in sizes[:5])
+    report.lines.append(f"{count} images")
     report.lines.append(f"height x width: {shown}" + (f" and {len(sizes) - 5} other sizes" if len(sizes) > 5 else ""))
     if truth is not None:
         report.lines += _counts(truth)
         report.problems += _insane(opened, truth)
     report.lines.append(f"digest {opened.dataset.digest[:16]}")
     report.problems += _undecodable(opened)
-    return report
 
 
 def _counts(truth: Mapping[str, Any]) -> Iterator[str]:
@@ -142,11 +160,20 @@ def _insane(opened: OpenDataset, truth: Mapping[str, Any]) -> Iterator[str]:
 
 def _undecodable(opened: OpenDataset) -> Iterator[str]:
     console = Console(stderr=True)
-    for sample in track(opened.samples, "images", console=console, transient=True, disable=not console.is_terminal):
-        try:
-            decode(sample)
-        except ImageError as error:
-            yield str(error)
+    shown = console.is_terminal
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(_problem_of, opened.samples)
+        for said in track(found, "images", len(opened.samples), console=console, transient=True, disable=not shown):
+            if said is not None:
+                yield said
+
+
+def _problem_of(sample: Sample) -> str | None:
+    try:
+        decode(sample)
+    except ImageError as error:
+        return str(error)
+    return None
 
 
 def _line(entry: DatasetEntry, spec: DatasetSpec) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from segharness.data import OpenDataset, open_dataset
 from segharness.errors import ContractError, UsageError
@@ -59,13 +60,14 @@ def _print(console: Console, model: ModelEntry, names: Sequence[str] | None, ope
         console.print(f"{title}: {error}", highlight=False, markup=False)
         return
     by_id = {category.id: category.name for category in opened.dataset.categories}
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("label", "category of the data set", "is scored as"):
         table.add_column(heading)
     for name, id in zip(names, ids.tolist(), strict=True):
         if id >= 0:
             category = by_id[id]
-            table.add_row(name, category, _FATES.get(becomes[category], becomes[category]))
+            fate = _FATES.get(becomes[category], becomes[category])
+            table.add_row(Text(name), Text(category), Text(fate))
     console.print(table)
     for line in _notes(names, ids.tolist(), by_id, becomes):
         console.print(line, highlight=False, markup=False)
@@ -79,7 +81,7 @@ def _notes(names: Sequence[str], ids: Sequence[int], by_id: dict[int, str], beco
     found = {becomes[by_id[id]] for id in ids if id >= 0}
     lacking = [name for name, target in becomes.items() if target == name and name not in found]
     if lacking:
-        yield f"no label gives {', '.join(lacking)}: AP there is 0"
+        yield f"no label gives {', '.join(lacking)}: nothing is found there"
     merged = [name for name, target in becomes.items() if target not in (name, DROP, IGNORE)]
     for fate, who in (
         ("merged into others", merged),

@@ -97,16 +97,13 @@ def _one(spec: Any, host: PluginHost) -> None:
     print(f"{spec.name}  (plugin {owner.name}, {owner.distribution} {owner.version})")
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)
-        if field.name in ("name", "factory", "apply", "check") or not value:
+        if field.name in ("name", "factory", "apply") or not value:
             continue
         if isinstance(value, dict):
             print(f"  {field.name}:")
             for key, item in value.items():
-                print(
-                    f"    {key}: {_option(item) if isinstance(item, Option) else '' if item is None else item}".rstrip(
-                        ": "
-                    )
-                )
+                said = _option(item) if isinstance(item, Option) else item
+                print(f"    {key}" if item is None else f"    {key}: {said}")
         elif isinstance(value, str) and "\n" in value:
             print(f"  {field.name}:", *value.splitlines(), sep="\n    ")
         else:

@@ -6,7 +6,7 @@ data set made of all these.
 """
 
 from segharness.files.annotated import AnnotatedImages, pairs, pixels, size_of
-from segharness.files.index import Entry, Index, Region, read_all
+from segharness.files.index import Entry, Index, Region, read_all, rereading
 from segharness.files.labelmap import LabelMap, Mask
 from segharness.files.tree import File, Tree
 
@@ -22,5 +22,6 @@ __all__ = [
     "pairs",
     "pixels",
     "read_all",
+    "rereading",
     "size_of",
 ]

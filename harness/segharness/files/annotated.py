@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from segharness.errors import DataError
 from segharness.files.index import Index
@@ -20,8 +21,8 @@ from segharness.records import Category, Sample
 class AnnotatedImages:
     """A `segharness.Dataset` of images and what an index says of them.
 
-    The digest covers the annotations, and the name and size of every image file: the same data have the same one, unpacked
-    or zipped, wherever they lie.
+    The digest covers the categories, the annotations, and the name and size of every image file: the same data have the same
+    one, unpacked or zipped, wherever they lie.
 
     Args:
         categories: that are annotated.
@@ -41,8 +42,9 @@ class AnnotatedImages:
                 zip(images.items(), index.sizes, strict=True), start=1
             )
         ]
-        lines = "".join(f"{name}:{file.size}\n" for name, file in images.items())
-        self.digest = hashlib.sha256((index.digest + lines).encode(errors="surrogatepass")).hexdigest()
+        lines = [f"{name}:{file.size}" for name, file in images.items()]
+        known = [[category.id, category.name, *category.aliases] for category in categories]
+        self.digest = hashlib.sha256(json.dumps([index.digest, lines, known]).encode()).hexdigest()
 
     def samples(self) -> Sequence[Sample]:
         return self._samples
@@ -100,7 +102,7 @@ def pixels(file: File, modes: Collection[str], why: str) -> npt.NDArray[Any]:
                 raise DataError(f"{file.place}: its pixels are {picture.mode}: {why}")
             return np.asarray(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{file.place}: cannot be decoded: {error}") from error
+        raise DataError(f"{file.place}: cannot be decoded: {_said(error)}") from error
 
 
 def size_of(file: File) -> tuple[int, int]:
@@ -114,4 +116,8 @@ def size_of(file: File) -> tuple[int, int]:
         with Image.open(source) as picture:
             return picture.height, picture.width
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{file.place}: cannot be decoded: {error}") from error
+        raise DataError(f"{file.place}: cannot be decoded: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    return "not an image of a known format" if isinstance(error, UnidentifiedImageError) else str(error)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,8 @@ from segharness.places import cache_folder
 from segharness.store.atomic import write_atomic
 from segharness.store.shards import ipc_bytes
 
-_VERSION = 1
+_VERSION = 2
+_REREADING: ContextVar[bool] = ContextVar("rereading", default=False)
 _MOST = 10
 """How many broken files a message lists."""
 _FEW = 64
@@ -123,8 +127,18 @@ class Index:
                 yield from chunk.slice(first, 64).to_pylist()
 
 
+@contextmanager
+def rereading() -> Iterator[None]:
+    """Read every file again, whatever was kept: to see whether all of them can be."""
+    token = _REREADING.set(True)
+    try:
+        yield
+    finally:
+        _REREADING.reset(token)
+
+
 def read_all(
-    what: str, where: object, files: Mapping[str, Sequence[File]], read: Callable[[str], Entry], version: str = "1"
+    what: str, where: object, files: Mapping[str, Sequence[File]], read: Callable[[str], Entry], version: object
 ) -> Index:
     """Return the index of a data set: what `read` returns for each name, or what it returned before.
 
@@ -136,13 +150,14 @@ def read_all(
         where: the root of its files.
         files: those that the entry of a name is made from, by name, in the order of the images.
         read: makes the entry of a name; called from several threads.
-        version: of `read`; changes when it begins to return something else.
+        version: of `read`, and of whatever else decides what it returns: a text, a number, or a list of such.
 
     Raises:
-        DataError: files are broken; the message names the first of them.
+        DataError: files are broken; the message names the first of them. What was read of the others is kept.
     """
-    path = cache_folder() / "index" / digest([_VERSION, what, version, os.path.realpath(str(where))])
-    kept = _read(path)
+    path = cache_folder() / "index" / digest([what, os.path.realpath(str(where))])
+    key = digest([_VERSION, version])
+    kept = _SCHEMA.empty_table() if _REREADING.get() else _read(path, key)
     rows = {name: row for row, name in enumerate(kept.column("name").to_pylist())}
     before = kept.column("stamps").to_pylist()
     stamps = {name: [n for file in parts for n in (file.size, _signed(file.stamp))] for name, parts in files.items()}
@@ -152,23 +167,24 @@ def read_all(
     for name, entry in zip(todo, _entries(what, todo, read), strict=True):
         if isinstance(entry, DataError):
             problems += entry.problems
-        elif not problems:
+            rows.pop(name, None)
+        else:
             rows[name] = len(kept) + len(fresh)
             fresh.append({"name": name, "stamps": stamps[name], **_row(entry)})
+    order = [rows[name] for name in files if name in rows]
+    table = kept
+    if fresh or order != list(range(len(kept))):
+        table = pa.concat_tables([kept, pa.Table.from_pylist(fresh, schema=_SCHEMA)]).take(order).combine_chunks()
+        _write(path, key, table)
     if problems:
         more = [f"{what}: and {len(problems) - _MOST} more broken files"] if len(problems) > _MOST else []
         raise DataError([*problems[:_MOST], *more])
-    order = [rows[name] for name in files]
-    table = kept
-    if todo or order != list(range(len(kept))):
-        table = pa.concat_tables([kept, pa.Table.from_pylist(fresh, schema=_SCHEMA)]).take(order).combine_chunks()
-        _write(path, table)
     sizes = list(zip(table.column("height").to_pylist(), table.column("width").to_pylist(), strict=True))
     said = hashlib.sha256("".join(table.column("digest").to_pylist()).encode()).hexdigest()
     return Index(sizes, said, table.column("regions"))
 
 
-def _entries(what: str, names: Collection[str], read: Callable[[str], Entry]) -> Iterator[Entry | DataError]:
+def _entries(what: str, names: Sequence[str], read: Callable[[str], Entry]) -> Iterator[Entry | DataError]:
     """Yield what `read` returns or complains of, in order; a few names are read ahead on every core."""
 
     def one(name: str) -> Entry | DataError:
@@ -177,13 +193,25 @@ def _entries(what: str, names: Collection[str], read: Callable[[str], Entry]) ->
         except DataError as error:
             return error
 
+    def ahead() -> Iterator[Entry | DataError]:
+        waiting: deque[Future[Entry | DataError]] = deque()
+        with ThreadPoolExecutor(_cores(), "index") as pool:
+            for name in names:
+                waiting.append(pool.submit(one, name))
+                if len(waiting) > 4 * _cores():
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
     console = Console(stderr=True)
     if len(names) > _FEW and not console.is_terminal:
         print(f"{what}: reading {len(names)} files for the first time, or because they changed", file=sys.stderr)
-    with ThreadPoolExecutor(os.cpu_count(), "index") as pool:
-        found = pool.map(one, names)
-        shown = len(names) > _FEW and console.is_terminal
-        yield from track(found, f"{what}: index", len(names), console=console, transient=True, disable=not shown)
+    shown = len(names) > _FEW and console.is_terminal
+    yield from track(ahead(), f"{what}: index", len(names), console=console, transient=True, disable=not shown)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _row(entry: Entry) -> dict[str, Any]:
@@ -209,23 +237,29 @@ def _signed(number: int) -> int:
 
 
 _DIGEST = 16
-"""Bytes of BLAKE2b that precede the Arrow file: an index is trusted only where it is as it was written."""
+"""Bytes of BLAKE2b that precede the Arrow file, over it and the key: what is not as it was written is not believed."""
 
 
-def _read(path: Path) -> pa.Table:
-    """Return the index that was kept; an empty one where there is none, or a damaged one."""
+def _seal(key: str, content: bytes | memoryview) -> bytes:
+    state = hashlib.blake2b(key.encode(), digest_size=_DIGEST)
+    state.update(content)
+    return state.digest()
+
+
+def _read(path: Path, key: str) -> pa.Table:
+    """Return the index that was kept under a key; an empty one where there is none, or a damaged one."""
     try:
         raw = path.read_bytes()
     except OSError:
         return _SCHEMA.empty_table()
-    if hashlib.blake2b(raw[_DIGEST:], digest_size=_DIGEST).digest() != raw[:_DIGEST]:
+    if _seal(key, memoryview(raw)[_DIGEST:]) != raw[:_DIGEST]:
         return _SCHEMA.empty_table()
     return pa.ipc.open_file(pa.BufferReader(raw[_DIGEST:])).read_all()
 
 
-def _write(path: Path, table: pa.Table) -> None:
+def _write(path: Path, key: str, table: pa.Table) -> None:
     content = ipc_bytes(table)
     try:
-        write_atomic(path, hashlib.blake2b(content, digest_size=_DIGEST).digest() + bytes(content), durable=False)
+        write_atomic(path, _seal(key, content) + bytes(content), durable=False)
     except OSError as error:
         print(f"warning: {path}: {error.strerror}: the files will be read again next time", file=sys.stderr)

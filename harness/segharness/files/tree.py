@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 
 Source: TypeAlias = "Path | Callable[[], bytes | npt.NDArray[np.uint8]]"
 
-_BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError)
-"""What zipfile raises: not a zip, an unknown compression, a password, a file that cannot be read or is cut off."""
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, OSError, EOFError, ValueError)
+"""What zipfile raises: not a zip, damaged, an unknown compression, a password, a file that cannot be read or is cut off."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Tree:
         self.root = Path(root)
         self._within = f"{within.strip('/')}/" if within else ""
         self._members: dict[Path, dict[str, File]] = {}
+        self._unreadable: dict[Path, str] = {}
         if self.root.is_file():
             self._archives = [self.root]
         elif self.root.is_dir():
@@ -87,14 +90,17 @@ class Tree:
     def files(self, under: str) -> dict[str, File]:
         """Return all files below a folder, by name, sorted; hidden ones left out. Nothing where there is no such folder."""
         under = under.strip("/")
+        found: dict[str, File] = {}
         for folder in self._folders(under):
             if folder.is_dir():
-                return dict(sorted((file.name, file) for file in _walk(folder, under)))
+                for file in _walk(folder, under):
+                    found.setdefault(file.name, file)
         for archive in self._archives:
-            inside = {n: f for n, f in self._members_of(archive).items() if not under or n.startswith(f"{under}/")}
-            if inside:
-                return dict(sorted(inside.items()))
-        return {}
+            for name, file in self._members_of(archive).items():
+                if not under or name.startswith(f"{under}/"):
+                    found.setdefault(name, file)
+        self._complain_unless(bool(found))
+        return dict(sorted(found.items()))
 
     def find(self, name: str) -> File | None:
         """Return one file, or None."""
@@ -108,15 +114,13 @@ class Tree:
         for archive in self._archives:
             if (found := self._members_of(archive).get(name)) is not None:
                 return found
+        self._complain_unless(False)
         return None
 
-    def has(self, under: str) -> bool:
-        """Return whether there is a file or folder of that name."""
-        return any(path.exists() for path in self._folders(under)) or any(
-            name == under or name.startswith(f"{under}/")
-            for archive in self._archives
-            for name in self._members_of(archive)
-        )
+    def _complain_unless(self, found: bool) -> None:
+        """Raise what is wrong with an archive that could not be read, when it may hold what was not found."""
+        if not found and self._unreadable:
+            raise DataError(list(self._unreadable.values()))
 
     def folders(self, under: str) -> list[str]:
         """Return the names of the folders directly in one."""
@@ -124,7 +128,7 @@ class Tree:
         return sorted({n.split("/")[depth] for n in self.files(under) if n.count("/") > depth})
 
     def _folders(self, name: str) -> list[Path]:
-        if self.root.is_file():
+        if self.root.is_file() or any(part in (".", "..") for part in name.split("/")):
             return []
         return [self.root / name, *([self.root / self._within / name] if self._within else [])]
 
@@ -133,7 +137,9 @@ class Tree:
             try:
                 opened = zipfile.ZipFile(archive)
             except _BROKEN as error:
-                raise DataError(f"{archive}: not a zip archive that can be read: {error}") from error
+                self._unreadable[archive] = f"{archive}: not a zip archive that can be read: {error}"
+                self._members[archive] = {}
+                return {}
             infos = [info for info in opened.infolist() if not info.is_dir()]
             within = self._within
             if archive == self.root and not within:
@@ -157,7 +163,8 @@ class _Member:
         try:
             return self._opened.read(self._info)
         except _BROKEN as error:
-            raise OSError(f"{self._info.filename} in {self._archive}: {error}") from error
+            why = "it is encrypted" if self._info.flag_bits & 1 else error
+            raise OSError(f"{self._info.filename} in {self._archive}: {why}") from error
 
 
 def _hidden(name: str) -> bool:
@@ -165,14 +172,25 @@ def _hidden(name: str) -> bool:
 
 
 def _walk(folder: Path, under: str) -> Iterator[File]:
-    with os.scandir(folder) as found:
-        entries = list(found)
-    for entry in entries:
-        name = f"{under}/{entry.name}" if under else entry.name
-        if _hidden(entry.name):
-            continue
-        if entry.is_dir():
-            yield from _walk(Path(entry.path), name)
-        elif entry.is_file():
-            stat = entry.stat()
-            yield File(name, stat.st_size, stat.st_mtime_ns, Path(entry.path))
+    try:
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if not _hidden(entry.name)]
+        for entry in entries:
+            name = f"{under}/{entry.name}" if under else entry.name
+            if not _is_utf8(name):
+                raise DataError(f"{folder}: the name {os.fsencode(entry.name)!r} is not UTF-8")
+            if entry.is_dir():
+                yield from _walk(Path(entry.path), name)
+            elif entry.is_file():
+                stat = entry.stat()
+                yield File(name, stat.st_size, stat.st_mtime_ns, Path(entry.path))
+    except OSError as error:
+        raise DataError(f"{error.filename or folder}: cannot be read: {error.strerror}") from error
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -64,7 +64,13 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
     """Yield every table of a run's results; `views` asks for more than the papers' own."""
     numbers = Numbers(results, suite.scoring)
     shifts = {shift.name for shift in suite.shifts}
-    shifted = {name for shift in suite.shifts for name in (shift.clean, *shift.datasets)}
+    shifted = {
+        (name, *kind[1:3])
+        for shift in suite.shifts
+        for kind in numbers.kinds
+        if kind[0] == shift.name
+        for name in (shift.clean, *shift.datasets)
+    }
     for kind in numbers.kinds:
         if kind[0] in shifts:
             continue
@@ -74,7 +80,9 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
                 frame = _Frame(suite, numbers, kind, conditions, group)
                 if frame.members:
                     yield _table(frame)
-                if kind[3] == OVERALL and ("metrics" in asked or not (frame.members or kind[0] in shifted)):
+                if kind[3] == OVERALL and (
+                    "metrics" in asked or not (frame.members or (kind[:3] in shifted and not numbers.speed))
+                ):
                     yield _metrics_table(frame)
                 if "parts" in asked and frame.members and frame.primary == _AP:
                     yield from _parts_table(frame)

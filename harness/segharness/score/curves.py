@@ -77,8 +77,8 @@ def degradation_rows(suite: Suite, rows: Sequence[Row], stored: Mapping[str, Sto
     scored = {(key[1], key[2:5]) for key in aps}
     for over in sets(suite):
         for kind in kinds:
-            if not any((slot.dataset, kind) in scored for slot in (over.clean, *over.members)):
-                continue  # a protocol that is for other data sets
+            if not all((slot.dataset, kind) in scored for slot in (over.clean, *over.members)):
+                continue  # a protocol that is for some of these data sets, or none
             for model in suite.models:
                 own = own_metrics(curve(aps, model.id, kind, over))
                 yield from _rows(model.id, kind, over, own, None)

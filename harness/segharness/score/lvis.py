@@ -36,7 +36,7 @@ _IMAGE_KEYS = ("neg_category_ids", "not_exhaustive_category_ids")
 def score(request: ScoreRequest) -> list[Score]:
     """Return LVIS's numbers overall and for every split, and AP of every category."""
     content = request.ground_truth.content
-    if reason := coco.unfit(request) or _lacking(content):
+    if reason := coco.unfit(request) or _lacking(content) or _crowded(content):
         return coco.nothing(request, METRICS, reason)
     categories = sorted(content["categories"], key=lambda c: c["id"])
     columns = {c["name"]: position for position, c in enumerate(categories)}
@@ -71,6 +71,11 @@ def _lacking(content: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _crowded(content: Mapping[str, Any]) -> str | None:
+    crowd = any(annotation.get("iscrowd") for annotation in content["annotations"])
+    return "LVIS's protocol knows neither crowds nor regions that a policy ignores" if crowd else None
+
+
 def _accumulate(request: ScoreRequest) -> Accumulated:
     truth = hotcoco_truth(request.ground_truth)
     detections = hotcoco_detections(request.ground_truth, _most_confident(request.predictions), request.task)
@@ -86,6 +91,6 @@ def _most_confident(predictions: pa.Table) -> pa.Table:
     """Return the `DETECTIONS` most confident predictions of every image; of equal ones the first."""
     ids = predictions.column("image_id").to_numpy()
     order = np.lexsort((-predictions.column("score").to_numpy(), ids))  # stable
-    starts = np.flatnonzero(np.diff(ids[order], prepend=np.nan) != 0)
+    starts = np.flatnonzero(np.append(True, ids[order][1:] != ids[order][:-1])) if len(ids) else ids
     rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
     return predictions.take(np.sort(order[rank < DETECTIONS]))

@@ -24,6 +24,7 @@ class DatasetBuilder:
 
     def __init__(self, host: PluginHost, problems: list[str], options: OptionReader, variables: Variables) -> None:
         self._host, self._problems, self._options, self._variables = host, problems, options, variables
+        self._whole = not problems
 
     def _complain(self, node: Node, message: str) -> None:
         self._problems.append(f"{node.mark}: {message}")
@@ -78,7 +79,7 @@ class DatasetBuilder:
         if node is None:
             return ()
         if isinstance(node.value, list):
-            if not node.items():
+            if not node.items() and self._whole:
                 self._complain(node, "`categories` is empty")
             return tuple(item.text for item in node.items())
         found = self._host.find(node.text, CategorySet)

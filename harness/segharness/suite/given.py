@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from segharness.errors import UsageError
@@ -17,14 +17,16 @@ from segharness.suite.source import Mark, Node, Variables
 from segharness.suite.suite import DatasetEntry
 
 
-def given_dataset(text: str, host: PluginHost, limit: int | None = None) -> DatasetEntry:
-    """Return the data set that ``NAME[,id=ID][,KEY=VALUE...]`` names, or its first `limit` images.
+def given_dataset(
+    text: str, host: PluginHost, limit: int | None = None, more: Mapping[str, str] | None = None
+) -> DatasetEntry:
+    """Return the data set that ``NAME[,id=ID][,KEY=VALUE...]`` names, or its first `limit` images; `more` are options.
 
     Raises:
         UsageError: with all the mistakes found.
     """
     problems: list[str] = []
-    node = check(entry("DATASET", "dataset", text, problems), SUITE["properties"]["datasets"]["items"], problems)
+    node = check(entry("DATASET", "dataset", text, problems, more), SUITE["properties"]["datasets"]["items"], problems)
     variables = Variables.everywhere()
     found = build_dataset(node, host, problems, variables) if node is not None else None
     if problems or found is None:

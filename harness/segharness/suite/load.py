@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -137,20 +137,20 @@ def _names(group: Node, name: str) -> bool:
     return found is not None and found.text == name
 
 
-def entry(flag: str, kind: str, text: str, problems: list[str]) -> Node:
-    """Turn ``NAME,id=x,key=value`` into the node that a suite would have."""
+def entry(flag: str, kind: str, text: str, problems: list[str], more: Mapping[str, str] | None = None) -> Node:
+    """Turn ``NAME,id=x,key=value``, and the options of `more`, into the node that a suite would have."""
     mark = Mark(flag, 0, 0)
     name, *settings = text.split(",")
     top: dict[str, Node] = {kind: scalar(name, mark)}
-    options: dict[str, Node] = {}
+    options: dict[str, Node] = {key: scalar(value, mark) for key, value in (more or {}).items()}
     labels: dict[str, Node] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             problems.append(f"{flag} {text}: `{setting}` is not KEY=VALUE")
             continue
-        place = top if key in ("id", "weights", "python", "batch_size", "limit", "categories") else options
-        if key.startswith("labels."):
+        place = top if key in _TOP[kind] else options
+        if kind == "dataset" and key.startswith("labels."):
             labels[key.removeprefix("labels.")] = scalar(value, mark)
             continue
         place[key] = scalar(value, mark)
@@ -158,6 +158,10 @@ def entry(flag: str, kind: str, text: str, problems: list[str]) -> Node:
         if found:
             top[key] = Node(found, mark)
     return Node(top, mark) if len(top) > 1 else top[kind]
+
+
+_TOP = {"model": ("id", "weights", "python", "batch_size"), "dataset": ("id", "limit", "categories")}
+"""What of the settings on the command line is no option."""
 
 
 def _id_of(node: Node, kind: str) -> str:

@@ -57,7 +57,7 @@ class ScoringBuilder:
 
     def _metrics(self, listed: list[Node], specs: list[MetricSpec]) -> Iterator[MetricEntry]:
         """Yield the protocols that are listed; what they are made of is appended to `specs`."""
-        taken: set[str] = set()
+        taken: dict[str, bool] = {}
         for item in listed:
             name_node = item.get("metric") or item
             id_node = item.get("id")
@@ -72,11 +72,12 @@ class ScoringBuilder:
                 continue
             options = _plain(item.get("options"))
             specs.append(spec)
+            limited = item.get("datasets")
             if id in taken:
-                if isinstance(item.value, dict):
+                if isinstance(item.value, dict) or taken[id]:
                     self._complain(item, f"two protocols have the id `{id}`; give one another `id:`")
                 continue
-            taken.add(id)
+            taken[id] = limited is not None
             if options and id == slug(name):
                 self._complain(item, f"options change what `{name}` means: give the protocol an `id:` of its own")
             if id != slug(name) and self._host.find(id, MetricSpec) is not None:
@@ -84,9 +85,15 @@ class ScoringBuilder:
                     id_node or item, f"`{id}` is the name of another metric; give the protocol another `id:`"
                 )
             self._check_metric(item, spec, options)
-            for dataset in items(item.get("datasets")):
-                self._check_dataset(dataset)
-            yield MetricEntry(id, name, options, tuple(dict.fromkeys(d.text for d in items(item.get("datasets")))))
+            yield MetricEntry(id, name, options, self._some(limited))
+
+    def _some(self, node: Node | None) -> tuple[str, ...]:
+        """Return the data sets that a list names; none for all of them."""
+        if node is not None and not node.items() and self._whole:
+            self._complain(node, "`datasets` is empty")
+        for dataset in items(node):
+            self._check_dataset(dataset)
+        return tuple(dict.fromkeys(dataset.text for dataset in items(node)))
 
     def _check_dataset(self, node: Node) -> None:
         if node.text not in self._datasets and self._whole:
@@ -129,9 +136,7 @@ class ScoringBuilder:
             name = item.get("view") or item
             if name.text not in VIEWS:
                 self._complain(name, f"no view `{name.text}`{nearest(name.text, VIEWS)}")
-            for dataset in items(item.get("datasets")):
-                self._check_dataset(dataset)
-            yield View(name.text, tuple(dict.fromkeys(d.text for d in items(item.get("datasets")))))
+            yield View(name.text, self._some(item.get("datasets")))
 
     def _split(self, name: str, node: Node) -> Split:
         inner = node.get("not")

@@ -100,10 +100,9 @@ class Variables:
             UsageError: the user's settings cannot be read.
         """
         self.used.add(name)
-        for source in (self.given, self.environment):
-            if name in source:
-                return source[name]
-        return self.settings().get(name)
+        if name in self.given:
+            return self.given[name]
+        return self.environment.get(name) or self.settings().get(name, self.environment.get(name))
 
     def expand(self, text: str, mark: Mark, problems: list[str]) -> str:
         def replace(match: re.Match[str]) -> str:

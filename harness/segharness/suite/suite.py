@@ -89,7 +89,7 @@ class DatasetEntry:
     @property
     def policy(self) -> dict[str, Any]:
         """What the suite makes of its categories, where it says anything; part of the protocol."""
-        found = {"labels": dict(sorted(self.labels.items())), "categories": sorted(self.categories)}
+        found = {"labels": dict(sorted(self.labels.items())), "categories": sorted(set(self.categories))}
         return {key: value for key, value in found.items() if value}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from segharness import Category, DataError
 from segharness.files import AnnotatedImages, Entry, File, LabelMap, Region, Tree, pairs, pixels, read_all, size_of
 
-from segharness_bdd100k.rles import read_rles
+from segharness_bdd100k.rles import RleFile
 
 CATEGORIES = (
     Category(1, "person", ("pedestrian",)),
@@ -27,6 +27,9 @@ CATEGORIES = (
 )
 """Under BDD100K's ids, and COCO's names: its pedestrian is a person."""
 
+_READER = 1
+"""Changes when the same files are read otherwise."""
+
 CROWD, IGNORED = 2, 1
 """Bits of the attributes."""
 
@@ -39,28 +42,28 @@ class Bdd100kInstances(AnnotatedImages):
     Args:
         root: the folder that ``images/`` and ``labels/``, or their zip archives, lie in.
         split: ``train`` or ``val``.
-        labels: ``bitmasks`` or ``rles``: which of the two forms to read.
+        form: ``bitmasks`` or ``rles``: which of the two forms of the annotations to read.
 
     Raises:
         DataError: folders are missing, a file is without its counterpart, an annotation is broken.
     """
 
-    def __init__(self, root: str, split: str = "val", labels: str = "bitmasks") -> None:
+    def __init__(self, root: str, split: str = "val", form: str = "bitmasks") -> None:
         tree = Tree(root, within="bdd100k")
-        what = f"bdd100k/instances {split} {labels}"
+        what = f"bdd100k/instances {split} {form}"
         images = _named(tree, f"images/10k/{split}", (".jpg", ".png"))
-        if labels == "bitmasks":
+        if form == "bitmasks":
             both = pairs(tree, images, _named(tree, f"{_TOP}/bitmasks/{split}", (".png",)))
-            index = read_all(what, tree, both, lambda name: _entry(*both[name]))
-        elif labels == "rles":
+            index = read_all(what, tree, both, lambda name: _entry(*both[name]), _READER)
+        elif form == "rles":
             name = f"{_TOP}/rles/ins_seg_{split}.json"
             if (file := tree.find(name)) is None:
                 raise DataError(f"{tree}: no {name}; {_HINT}")
-            said = read_rles(file, images, CATEGORIES)
             parts = {image: (images[image], file) for image in sorted(images)}
-            index = read_all(what, tree, parts, lambda image: _described(images[image], file, said[image]))
+            said = RleFile(file, images, CATEGORIES)  # read only when something changed
+            index = read_all(what, tree, parts, lambda image: _described(images[image], file, said[image]), _READER)
         else:
-            raise DataError(f"`labels` is {labels!r:.60}, not bitmasks or rles")
+            raise DataError(f"`form` is {form!r:.60}, not bitmasks or rles")
         super().__init__(CATEGORIES, {name: images[name] for name in sorted(images)}, index, ("instances",))
 
 
@@ -69,9 +72,12 @@ _HINT = "`segharness datasets bdd100k/instances` shows how the files must lie"
 
 def _named(tree: Tree, folder: str, endings: tuple[str, ...]) -> Mapping[str, File]:
     """Return the files of a folder by name without ending; what else lies there is not looked at."""
-    found = {
-        PurePosixPath(name).stem: file for name, file in tree.files(folder).items() if name.lower().endswith(endings)
-    }
+    found: dict[str, File] = {}
+    for name, file in tree.files(folder).items():
+        if name.lower().endswith(endings):
+            if (stem := PurePosixPath(name).stem) in found:
+                raise DataError(f"{file.place}: a second file of the name {stem}, beside {found[stem].place}")
+            found[stem] = file
     if not found:
         raise DataError(f"{tree}: no {folder}/*{endings[0]}; {_HINT}")
     return found

@@ -13,7 +13,7 @@ ROOT/                             zip archives of BDD100K may lie here as they a
     bitmasks/
       train/ val/
         NAME.png
-    rles/                         read with labels: rles, instead of bitmasks
+    rles/                         read with form: rles, instead of bitmasks
       ins_seg_train.json
       ins_seg_val.json"""
 
@@ -35,7 +35,7 @@ def segharness_datasets() -> list[DatasetSpec]:
             options={
                 "root": Option("the folder of images and labels", True, True, "bdd100k"),
                 "split": Option("train or val; val when absent"),
-                "labels": Option("bitmasks (RGBA PNG files; when absent) or rles (the JSON file)"),
+                "form": Option("of the annotations: bitmasks (RGBA PNG files; when absent) or rles (the JSON file)"),
             },
             download=_DOWNLOAD,
             size="1.1 GB of images (its test part has no annotations)",

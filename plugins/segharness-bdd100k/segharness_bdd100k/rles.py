@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,17 +14,45 @@ from segharness.files import File, Mask, Region
 from segharness.rle import check
 
 _MOST = 10
+_MOST_SIDE = 2**15
 
 Regions = list[tuple[Region, tuple[int, int]]]
 """Of an image: every region with the (height, width) of its RLE."""
 
 
-def read_rles(file: File, images: Collection[str], categories: Sequence[Category]) -> dict[str, Regions]:
-    """Return the regions of every image, by name without ending; none for images that the file does not describe.
+class RleFile(Mapping[str, Regions]):
+    """The regions of every image, by name without ending; the file is read when the first is asked for.
 
-    Raises:
-        DataError: with what is broken in the file, or the images that it describes and that are not there.
+    Args:
+        file: to read.
+        images: names of the images, each of which it must describe.
+        categories: whose names and aliases it may use.
     """
+
+    def __init__(self, file: File, images: Collection[str], categories: Sequence[Category]) -> None:
+        self._file, self._images, self._categories = file, images, categories
+        self._lock = threading.Lock()
+        self._found: dict[str, Regions] | None = None
+
+    def __getitem__(self, name: str) -> Regions:
+        """Return the regions of an image.
+
+        Raises:
+            DataError: with what is broken in the file, or the images that it describes and that are not there.
+        """
+        with self._lock:
+            if self._found is None:
+                self._found = _read(self._file, self._images, self._categories)
+            return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._images)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+
+def _read(file: File, images: Collection[str], categories: Sequence[Category]) -> dict[str, Regions]:
     try:
         content = json.loads(file.read())
     except (ValueError, RecursionError) as error:
@@ -51,6 +80,9 @@ def read_rles(file: File, images: Collection[str], categories: Sequence[Category
             except ValueError as error:
                 problems.append(f"{file.place}: {frame['name']}: {error}")
         seen.add(name)
+    lacking = sorted(set(images) - seen)
+    if lacking and not problems:
+        problems.append(f"{file.place}: no frame for {len(lacking)} of {len(images)} images, first {lacking[0]}")
     if problems:
         more = [f"{file.place}: and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else []
         raise DataError([*problems[:_MOST], *more])
@@ -64,7 +96,7 @@ def _regions(labels: Any, ids: dict[str, int]) -> Iterator[tuple[Region, tuple[i
         if not isinstance(label, dict):
             raise ValueError(f"label {number} is no object")
         category = label.get("category")
-        if category not in ids:
+        if not isinstance(category, str) or category not in ids:
             raise ValueError(f"label {number} has the category {category!r:.60}, not one of {', '.join(ids)}")
         shape = label.get("rle")
         if not isinstance(shape, dict) or not _is_size(shape.get("size")):
@@ -85,10 +117,25 @@ def _regions(labels: Any, ids: dict[str, int]) -> Iterator[tuple[Region, tuple[i
             raise ValueError(f"label {number}: a broken RLE: {error}") from error
         whole = {"size": [height, width], "counts": counts}
         x, y, w, h = (float(side) for side in rle.toBbox(whole))
-        attributes = label.get("attributes") if isinstance(label.get("attributes"), dict) else {}
-        crowd = any(bool((attributes or {}).get(key)) for key in ("crowd", "ignored"))
+        crowd = _crowd(label.get("attributes"), number)
         yield Region(number, ids[category], Mask(counts, int(rle.area(whole)), (x, y, w, h)), crowd), (height, width)
 
 
+def _crowd(attributes: Any, number: int) -> bool:
+    """Return whether a label is a crowd, or to be ignored."""
+    if attributes is None:
+        return False
+    if not isinstance(attributes, dict):
+        raise ValueError(f"label {number}: its attributes are no object")
+    marks = [attributes.get(key, False) for key in ("crowd", "ignored")]
+    if not all(isinstance(mark, bool) for mark in marks):
+        raise ValueError(f"label {number}: crowd and ignored are {marks!r:.60}, not true or false")
+    return any(marks)
+
+
 def _is_size(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(type(side) is int and side > 0 for side in value)
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(type(side) is int and 0 < side <= _MOST_SIDE for side in value)
+    )

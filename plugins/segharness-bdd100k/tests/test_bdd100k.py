@@ -44,7 +44,7 @@ def root(tmp_path, form):
 
 
 def test_what_was_written_is_read_in_both_forms(root, form):
-    found = Bdd100kInstances(str(root), labels=form)
+    found = Bdd100kInstances(str(root), form=form)
     check_dataset(found)
     assert [str(s) for s in found.samples()] == ["a", "b"]
     truth = found.ground_truth("instances")
@@ -62,30 +62,30 @@ def test_both_forms_are_one_ground_truth(tmp_path):
     truths = []
     for form in ("bitmasks", "rles"):
         write_bdd100k(tmp_path / form, scenes(), form=form)
-        truths.append(Bdd100kInstances(str(tmp_path / form), labels=form).ground_truth("instances"))
+        truths.append(Bdd100kInstances(str(tmp_path / form), form=form).ground_truth("instances"))
     assert truths[0] == truths[1]
 
 
 def test_archives_with_their_own_top_folder_are_read(root, form):
-    expected = Bdd100kInstances(str(root), labels=form).digest
+    expected = Bdd100kInstances(str(root), form=form).digest
     zipped(root / "images", root / "bdd100k_images_10k.zip", "bdd100k/")
     zipped(root / "labels", root / "bdd100k_ins_seg_labels_trainval.zip", "bdd100k/")
-    found = Bdd100kInstances(str(root), labels=form)
+    found = Bdd100kInstances(str(root), form=form)
     assert found.digest == expected
     check_dataset(found)
 
 
 def test_a_folder_bdd100k_in_the_root_will_do(root, form):
-    expected = Bdd100kInstances(str(root), labels=form).digest
+    expected = Bdd100kInstances(str(root), form=form).digest
     (root / "bdd100k").mkdir()
     for name in ("images", "labels"):
         (root / name).rename(root / "bdd100k" / name)
-    assert Bdd100kInstances(str(root), labels=form).digest == expected
+    assert Bdd100kInstances(str(root), form=form).digest == expected
 
 
-def broken(root, message, labels="bitmasks"):
+def broken(root, message, form="bitmasks"):
     with pytest.raises(DataError) as raised:
-        Bdd100kInstances(str(root), labels=labels)
+        Bdd100kInstances(str(root), form=form)
     assert message in "\n".join(raised.value.problems)
 
 
@@ -119,7 +119,7 @@ def test_missing_files_are_named(bitmask, tmp_path):
     shutil.rmtree(tmp_path / "labels")
     broken(tmp_path, "no labels/ins_seg/bitmasks/val/*.png")
     broken(tmp_path, "no labels/ins_seg/rles/ins_seg_val.json", "rles")
-    broken(tmp_path, "`labels` is 'polygons', not bitmasks or rles", "polygons")
+    broken(tmp_path, "`form` is 'polygons', not bitmasks or rles", "polygons")
 
 
 @pytest.mark.parametrize(
@@ -131,6 +131,9 @@ def test_missing_files_are_named(bitmask, tmp_path):
         (lambda c: c["frames"].append({"name": "b.jpg"}), "b.jpg is described twice"),
         (lambda c: c["frames"][0].update(labels={}), "b.jpg: `labels` is not a list"),
         (lambda c: c["frames"][0]["labels"][0].update(category="tree"), "label 1 has the category 'tree'"),
+        (lambda c: c["frames"][0]["labels"][0].update(category=["car"]), "label 1 has the category ['car']"),
+        (lambda c: c["frames"][0]["labels"][0].update(attributes={"crowd": "false"}), "crowd and ignored are"),
+        (lambda c: c["frames"][0]["labels"][0]["rle"].update(size=[10**9, 10**9]), "label 1 has no `rle`"),
         (lambda c: c["frames"][0]["labels"][0].pop("rle"), "label 1 has no `rle`"),
         (
             lambda c: c["frames"][0]["labels"][0]["rle"].update(counts=[1]),
@@ -152,12 +155,25 @@ def test_what_is_broken_in_the_json_is_named(tmp_path, change, message):
     broken(tmp_path, message, "rles")
 
 
-def test_images_without_a_frame_have_no_instances(tmp_path):
+def test_images_without_a_frame_are_named(tmp_path):
     write_bdd100k(tmp_path, scenes(), form="rles")
     file = tmp_path / "labels/ins_seg/rles/ins_seg_val.json"
     file.write_text(json.dumps([f for f in json.loads(file.read_text())["frames"] if f["name"] == "a.jpg"]))
-    found = Bdd100kInstances(str(tmp_path), labels="rles")
-    assert len(found.samples()) == 2 and found.ground_truth("instances")["annotations"] == []
+    broken(tmp_path, "no frame for 1 of 2 images, first b", "rles")
+
+
+def test_the_json_is_read_once(tmp_path, monkeypatch):
+    write_bdd100k(tmp_path, scenes(), form="rles")
+    first = Bdd100kInstances(str(tmp_path), form="rles")
+    monkeypatch.setattr("segharness_bdd100k.rles.json.loads", None)
+    again = Bdd100kInstances(str(tmp_path), form="rles")
+    assert again.ground_truth("instances") == first.ground_truth("instances")
+
+
+def test_two_images_of_one_name_are_named(tmp_path):
+    write_bdd100k(tmp_path, scenes())
+    (tmp_path / "images/10k/val/a.jpg").write_bytes(b"")
+    broken(tmp_path, "a second file of the name a, beside")
 
 
 @pytest.mark.shared

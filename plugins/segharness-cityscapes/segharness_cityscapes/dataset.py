@@ -28,6 +28,8 @@ CATEGORIES = (
 VOID = (0, 1, 2, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 29, 30)
 """Values whose pixels are void in the benchmark's AP. Single caravans and trailers, 29000 and on, are not among them."""
 
+_READER = 1
+"""Changes when the same files are read otherwise."""
 _INSTANCE = 1000
 _IMAGE, _LABELS = "_leftImg8bit.png", "_gtFine_instanceIds.png"
 
@@ -48,7 +50,7 @@ class CityscapesInstances(AnnotatedImages):
         images = _frames(tree, "leftImg8bit", split, _IMAGE)
         labels = _frames(tree, "gtFine", split, _LABELS)
         both = pairs(tree, images, labels)
-        index = read_all(f"cityscapes/instances {split}", tree, both, lambda name: _entry(*both[name]))
+        index = read_all(f"cityscapes/instances {split}", tree, both, lambda name: _entry(*both[name]), _READER)
         super().__init__(CATEGORIES, {name: image for name, (image, _) in both.items()}, index, ("instances", "void"))
 
 

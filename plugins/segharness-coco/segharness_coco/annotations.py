@@ -52,10 +52,10 @@ class Annotations:
         self.sha256 = hashlib.sha256(raw).hexdigest()
         try:
             content = json.loads(raw)
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{file.place}: not JSON: {error}") from error
         if names is not None:
-            _name_images(content, names)
+            _name_images(content, names, file.place)
         problems = [*structure(content), *broken(complete(content))]
         if problems:
             shown = [f"{file.place}: {problem}" for problem in problems[:_MOST]]
@@ -64,11 +64,13 @@ class Annotations:
         self.content: dict[str, list[dict[str, Any]]] = {key: content[key] for key in _NEEDED}
 
 
-def _name_images(content: Any, key: str) -> None:
+def _name_images(content: Any, key: str, where: str) -> None:
     images = content.get("images") if isinstance(content, dict) else None
     for image in images if isinstance(images, list) else ():
         if isinstance(image, dict) and "file_name" not in image and isinstance(image.get(key), str):
             image["file_name"] = "/".join(image[key].split("/")[-2:])
+        elif isinstance(image, dict) and "file_name" not in image:
+            raise DataError(f"{where}: image {image.get('id')} has no `{key}`")
 
 
 def structure(content: Any, kinds: Mapping[str, Mapping[str, type]] = _NEEDED) -> Iterator[str]:
@@ -109,6 +111,8 @@ def complete(content: Any) -> dict[str, list[dict[str, Any]]]:
 def _is(value: Any, kind: type) -> bool:
     if kind is float:
         return _number(value)
+    if kind is str:
+        return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
     return isinstance(value, kind) and not isinstance(value, bool)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,9 @@ class CocoFile:
         self._content = found.content
         for annotation in self._content["annotations"]:
             annotation.setdefault("iscrowd", 0)
-        self.categories: Sequence[Category] = [_category(c) for c in self._content["categories"]]
+        self.categories: Sequence[Category] = [
+            Category(c["id"], c["name"], ALIASES.get(c["name"], ())) for c in self._content["categories"]
+        ]
         self._samples, images_digest = image_samples(self._content["images"], images)
         self.digest = (
             hashlib.sha256((found.sha256 + images_digest).encode(errors="surrogatepass")).hexdigest()
@@ -103,6 +105,11 @@ class LvisV1(CocoFile):
     def __init__(self, root: str, split: str = "val", images: str | None = None) -> None:
         file = _in(Tree(root), f"lvis_v1_{split}.json", "lvis/v1")
         super().__init__(file, Images(Tree(images if images is not None else root)), names="coco_url")
+        if problems := list(_unlike_lvis(self._content)):
+            raise DataError([f"{file.place}: {problem}" for problem in problems[:_MOST]])
+        self.categories = [
+            _with_synonyms(c, known) for c, known in zip(self.categories, self._content["categories"], strict=True)
+        ]
 
 
 def _file(path: Path) -> File:
@@ -119,11 +126,24 @@ def _in(tree: Tree, name: str, spec: str) -> File:
     return file
 
 
-def _category(category: Mapping[str, Any]) -> Category:
-    """Return a category with other names it goes by: those that taxonomies differ in, and LVIS's own synonyms."""
-    synonyms = category.get("synonyms")
+def _with_synonyms(category: Category, known: Mapping[str, Any]) -> Category:
+    """Return a category of LVIS, which models may call by its synonyms."""
+    synonyms = known.get("synonyms")
     own = tuple(s for s in synonyms if isinstance(s, str)) if isinstance(synonyms, list) else ()
-    return Category(category["id"], category["name"], tuple(dict.fromkeys((*ALIASES.get(category["name"], ()), *own))))
+    return replace(category, aliases=tuple(dict.fromkeys((*category.aliases, *own))))
+
+
+def _unlike_lvis(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what LVIS's protocol needs and a file lacks."""
+    for category in content["categories"]:
+        if category.get("frequency") not in ("r", "c", "f"):
+            yield f"category {category['id']}: `frequency` is {category.get('frequency')!r:.60}, not r, c or f"
+    known = {category["id"] for category in content["categories"]}
+    for image in content["images"]:
+        for key in ("neg_category_ids", "not_exhaustive_category_ids"):
+            ids = image.get(key)
+            if not isinstance(ids, list) or not all(type(id) is int and id in known for id in ids):
+                yield f"image {image['id']}: `{key}` is {ids!r:.60}, not a list of ids of categories"
 
 
 def image_samples(images: Sequence[Mapping[str, Any]], place: Images | None) -> tuple[list[Sample], str]:

@@ -17,6 +17,9 @@ from segharness_coco.annotations import structure
 from segharness_coco.dataset import Images, image_samples
 from segharness_coco.names import ALIASES
 
+_READER = 1
+"""Changes when the same files are read otherwise."""
+
 
 class CocoPanoptic:
     """A COCO-format panoptic data set; images in the order of their ids. Things serve as instances too.
@@ -35,8 +38,8 @@ class CocoPanoptic:
         raw, self._content = _read(file)
         tree = _segments(file, segments)
         described = {a["image_id"]: a for a in self._content["annotations"]}
-        order = [image["id"] for image in self._content["images"]]
-        found = {described[id]["file_name"]: tree.find(described[id]["file_name"]) for id in order}
+        self._order = list(described)  # segments have been numbered in the order of the annotations from the start
+        found = {described[id]["file_name"]: tree.find(described[id]["file_name"]) for id in self._order}
         if missing := [name for name, png in found.items() if png is None]:
             raise DataError(f"{tree}: {len(missing)} PNG files are missing, first {missing[0]}")
         files = {name: (png,) for name, png in found.items() if png is not None}
@@ -55,9 +58,8 @@ class CocoPanoptic:
             tree,
             files,
             lambda name: _entry(files[name][0], by_name[name], shapes[by_name[name]["image_id"]]),
-            sha256,
+            [_READER, sha256],
         )
-        self._order = order
 
     def samples(self) -> Sequence[Sample]:
         return self._samples
@@ -113,7 +115,7 @@ def _read(file: Path) -> tuple[bytes, dict[str, Any]]:
         content = json.loads(raw)
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{file}: not JSON: {error}") from error
     problems = list(_problems(content))
     if problems:
@@ -133,15 +135,26 @@ _SEGMENT: dict[str, dict[str, type]] = {"segments_info": {"id": int, "category_i
 _MOST = 20
 
 
+_UNIQUE = (
+    ("images", "id"),
+    ("categories", "id"),
+    ("categories", "name"),
+    ("annotations", "image_id"),
+    ("annotations", "file_name"),
+)
+
+
 def _problems(content: Any) -> Iterator[str]:
     """Yield what keeps a file from being COCO's panoptic format; references are looked at only where every key is there."""
     found = list(_malformed(content))
     yield from found
     if found:
         return
-    for key, name in (("images", "id"), ("categories", "id"), ("categories", "name"), ("annotations", "image_id")):
+    for key, name in _UNIQUE:
         counts = Counter(item[name] for item in content[key])
         yield from (f"{key}: the {name} {value} is given {n} times" for value, n in counts.items() if n > 1)
+    for key, most in (("images", 2**63), ("categories", 2**31)):
+        yield from (f"{key}: the id {i['id']} is out of range" for i in content[key] if not 0 <= i["id"] < most)
     images = {image["id"] for image in content["images"]}
     categories = {category["id"] for category in content["categories"]}
     described = {annotation["image_id"] for annotation in content["annotations"]}

@@ -44,7 +44,6 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
                 "annotations": Option("the annotation file, e.g. annotations/instances_val2017.json", True, True),
                 "images": Option("their folder or zip archive, e.g. val2017; not needed for coco-results", False, True),
             },
-            check="segharness_coco.check:instances",
         ),
         DatasetSpec(
             "coco/2017",

@@ -270,9 +270,9 @@ def test_coco_2017_and_the_domains_of_coco_o_are_found_under_their_roots(tmp_pat
 def test_lvis_takes_names_of_images_from_their_address(tmp_path):
     laid_out(tmp_path / "coco")
     changed = content()
-    for number, image in enumerate(changed["images"]):
+    for image in changed["images"]:
         image["coco_url"] = f"http://images.cocodataset.org/val2017/{image.pop('file_name')}"
-        image.update(neg_category_ids=[number], not_exhaustive_category_ids=[])
+        image.update(neg_category_ids=[5], not_exhaustive_category_ids=[])
     for category in changed["categories"]:
         category.update(frequency="r", synonyms=["other", category["name"]])
     for annotation in changed["annotations"]:
@@ -284,5 +284,18 @@ def test_lvis_takes_names_of_images_from_their_address(tmp_path):
     assert "other" in found.categories[0].aliases
     images = found.ground_truth("instances")["images"]
     assert all("neg_category_ids" in image for image in images)
+    changed["images"][0]["neg_category_ids"] = ["a"]
+    changed["categories"][0]["frequency"] = "often"
+    (tmp_path / "lvis/lvis_v1_val.json").write_text(json.dumps(changed))
+    with pytest.raises(DataError) as raised:
+        LvisV1(str(tmp_path / "lvis"), images=str(tmp_path / "coco"))
+    assert "`neg_category_ids` is ['a']" in str(raised.value) and "`frequency` is 'often'" in str(raised.value)
+    del changed["images"][0]["coco_url"]
+    (tmp_path / "lvis/lvis_v1_val.json").write_text(json.dumps(changed))
+    with pytest.raises(DataError, match="image 9 has no `coco_url`"):
+        LvisV1(str(tmp_path / "lvis"), images=str(tmp_path / "coco"))
+    changed["images"][0]["coco_url"] = "http://images.cocodataset.org/val2017/b.png"
+    changed["images"][0]["neg_category_ids"], changed["categories"][0]["frequency"] = [], "r"
+    (tmp_path / "lvis/lvis_v1_val.json").write_text(json.dumps(changed))
     with pytest.raises(DataError, match="images are missing"):
         LvisV1(str(tmp_path / "lvis"))
