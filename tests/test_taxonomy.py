@@ -87,9 +87,38 @@ def test_another_kind_of_ground_truth_is_left_alone():
     assert taxonomy({"rider": "drop"}).truth("void", CONTENT) is CONTENT
 
 
+def test_a_category_may_stay_what_it_is():
+    assert truth({"rider": "rider"}) == truth() and predicted({"rider": "rider"}) == predicted()
+
+
+def test_lists_of_federated_data_sets_follow():
+    content = {
+        **CONTENT,
+        "images": [
+            {"id": 1, "height": 8, "width": 8, "neg_category_ids": [24, 25, 33], "not_exhaustive_category_ids": [25]}
+        ],
+    }
+    [image] = taxonomy({"rider": "person", "bicycle": "drop"}).truth("instances", content)["images"]
+    assert (image["neg_category_ids"], image["not_exhaustive_category_ids"]) == ([24], [24])
+
+
+def test_only_categories_of_the_ground_truth_are_crowds():
+    """The instances of a panoptic data set are its things, its categories the stuff as well."""
+    things = {**CONTENT, "categories": [c for c in CONTENT["categories"] if c["name"] != "bicycle"]}
+    found = taxonomy({"rider": "ignore"}).truth("instances", things)
+    assert [a["category_id"] for a in found["annotations"]] == [26, 24, 26]
+
+
+def test_the_names_of_policies_are_no_categories():
+    with pytest.raises(UsageError, match="its category `drop` has the name of a policy"):
+        Taxonomy(DatasetEntry("d", "d", labels={"a": "drop"}), [Category(1, "a"), Category(2, "drop")])
+    Taxonomy(DatasetEntry("d", "d"), [Category(1, "a"), Category(2, "drop")])
+
+
 @pytest.mark.parametrize(
     ("labels", "categories", "message"),
     [
+        (dict.fromkeys(("person", "rider", "car", "bicycle"), "drop"), (), "no category is left to be scored"),
         ({"ridr": "person"}, (), "`labels`: no category `ridr` (did you mean `rider`?)"),
         ({"rider": "persn"}, (), "rider becomes `persn`, which is no category, nor drop or ignore"),
         ({"rider": "person", "person": "car"}, (), "rider becomes person, which becomes car itself"),

@@ -20,7 +20,7 @@ DROP, IGNORE = "drop", "ignore"
 
 What is dropped is not looked at: a detection that lies there is judged as if nothing were annotated. What is ignored neither
 rewards nor punishes: it is a crowd of every category that is scored. In a panoptic ground truth, where a pixel is of a
-segment or void, what is ignored is void, and nothing can be dropped.
+segment or void, both are void.
 """
 
 _LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
@@ -51,11 +51,6 @@ class Taxonomy:
             self.becomes[name] = target if target in kept or target == IGNORE else DROP
         self._ids = {ids[name]: ids[target] if target in kept else None for name, target in self.becomes.items()}
         self._ignored = {ids[name] for name, target in self.becomes.items() if target == IGNORE}
-
-    @property
-    def drops(self) -> list[str]:
-        """The categories that are dropped."""
-        return [name for name, target in self.becomes.items() if target == DROP]
 
     def truth(self, kind: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a ground truth as it is scored.

@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as rle
 from pycocotools.coco import COCO
+from segharness.rle import encoded
+from segharness.store import read_results
+from segharness_coco.panoptic import CocoPanoptic
 
-from tests.streets import BDD100K, Scene, scene, write_bdd100k, write_cityscapes, write_coco
+from tests.streets import Scene, scene, write_bdd100k, write_cityscapes, write_coco, zipped
 
 SUITES = Path(__file__).resolve().parents[2] / "suites"
 STREETS = ("person", "bicycle", "car", "motorcycle", "bus", "train", "truck")
@@ -66,6 +70,24 @@ def variables(shared, *, without=(), **more):
     return [word for name, value in given.items() if name not in without for word in ("--var", f"{name}={value}")]
 
 
+@pytest.mark.shared
+def test_zipped_data_sets_run_in_several_workers_with_the_same_numbers(streets, shared):
+    arguments = ("run", str(SUITES / "cross_dataset.yaml"), *variables(shared), "--no-bootstrap", "--workers", "2")
+    assert streets(*arguments, "--out", "plain").code == 0
+    root = streets.folder
+    for folder, name, top in (
+        ("coco/annotations", "annotations_trainval2017", ""), ("coco/val2017", "val2017", ""),
+        ("cityscapes/leftImg8bit", "leftImg8bit_trainvaltest", ""), ("cityscapes/gtFine", "gtFine_trainvaltest", ""),
+        ("bdd100k/images", "bdd100k_images_10k", "bdd100k/"), ("bdd100k/labels", "bdd100k_ins_seg_labels", "bdd100k/"),
+    ):  # fmt: skip
+        zipped(root / folder, (root / folder).parent / f"{name}.zip", top)
+    again = streets(*arguments, "--out", "plain")
+    assert again.code == 0 and "; 0 predictions made" in again.out + again.err  # it is the same data
+    done = streets(*arguments, "--out", "zipped")
+    assert done.code == 0, done.err
+    assert read_results(root / "zipped").equals(read_results(root / "plain"))
+
+
 SAME = """
 segharness: 1
 name: same
@@ -105,6 +127,19 @@ def test_the_same_scenes_have_the_same_numbers_in_every_format_under_every_polic
 
 
 @pytest.mark.shared
+def test_a_shift_hides_no_protocol_that_it_does_not_show(streets, shared):
+    streets.write(
+        "s.yaml",
+        SAME.replace("LABELS", "{}") + "shifts: [{name: streets, clean: as_coco, datasets: [as_bdd100k]}]\n"
+        "scoring: {tasks: [segm], metrics: [coco, {metric: cityscapes, datasets: [as_cityscapes]}]}\n",
+    )
+    done = streets("run", "s.yaml", "--no-bootstrap", "--var", f"models={shared}/models")
+    assert done.code == 0, done.err
+    assert "mask AP (coco) from as_coco to streets" in done.out and "mask AP (cityscapes) on as_cityscapes" in done.out
+    assert "mask AP (coco) on as_rles" in done.out and "(cityscapes) from" not in done.out
+
+
+@pytest.mark.shared
 def test_the_cross_dataset_suite_prints_table_ii(streets, shared):
     suite = str(SUITES / "cross_dataset.yaml")
     done = streets("run", suite, *variables(shared), "--bootstrap", "100")
@@ -123,10 +158,15 @@ def test_the_cross_dataset_suite_prints_table_ii(streets, shared):
     loss = {(m, d): 1 - value[m, d, "AP"] for m in (model, reference) for d in ("coco_val", *shifted)}
     cd = np.mean([loss[model, d] / loss[reference, d] for d in shifted])
     assert value[model, "streets", "CD"] == pytest.approx(cd, abs=1e-12)
+    clean = {m: loss[m, "coco_val"] for m in (model, reference)}
+    rcd = np.mean([(loss[model, d] - clean[model]) / (loss[reference, d] - clean[reference]) for d in shifted])
+    if any(loss[reference, d] <= clean[reference] for d in shifted):
+        rcd = None  # the reference loses nothing on one of them
+    assert value[model, "streets", "rCD"] == (rcd if rcd is None else pytest.approx(rcd, abs=1e-12))
     assert value[reference, "streets", "CD"] == pytest.approx(1, abs=1e-12)
     box = streets("run", suite, *variables(shared, task="bbox"), "--no-bootstrap")
     assert box.code == 0 and "box AP (coco) from coco_val to streets" in box.out and "mask AP" not in box.out
-    assert "0 predictions made" in box.out + box.err
+    assert "; 0 predictions made" in box.out + box.err
     latex = streets("report", "runs/cross_dataset", "--format", "latex")
     assert latex.code == 0 and "cityscapes" in latex.out
 
@@ -147,6 +187,23 @@ def test_the_transfer_suite_has_both_protocols_side_by_side(streets, shared):
     person = {r["protocol"]: r["value"] for r in rows if r["category"] == "person" and r["metric"] == "AP50"
               and r["dataset"] == "cityscapes_val" and r["task"] == "segm" and r["model"] == "yolov8n-320"}  # fmt: skip
     assert set(person) == {"coco", "cityscapes"} and person["coco"] > 0.1 and person["cityscapes"] > 0.1
+
+
+@pytest.mark.shared
+def test_png_files_and_the_detection_format_are_the_same_instances(shared):
+    sample = shared / "data/panoptic-sample"
+    found = CocoPanoptic(str(sample / "panoptic_examples.json")).ground_truth("panoptic")
+    listed = json.loads((sample / "panoptic_coco_detection_format.json").read_text())
+    listed = listed["annotations"] if isinstance(listed, dict) else listed
+    sizes = {image["id"]: (image["height"], image["width"]) for image in found["images"]}
+
+    def regions(annotations):
+        return sorted(
+            (a["image_id"], a["category_id"], rle.decode(encoded(a["segmentation"], *sizes[a["image_id"]])).tobytes())
+            for a in annotations
+        )
+
+    assert regions(found["annotations"]) == regions(listed) and len(listed) > 40
 
 
 @pytest.mark.shared
@@ -214,7 +271,3 @@ def test_a_wrong_tree_gets_one_message_before_any_model_is_loaded(streets, share
     errors = [line for line in done.err.splitlines() if line.startswith("error:")]
     assert len(errors) == 1 and message in errors[0].replace(f"{streets.folder}/", ""), done.err
     assert not (streets.folder / "runs").exists() or not list((streets.folder / "runs").rglob("*.arrow"))
-
-
-def test_bdd100k_names_are_cocos():
-    assert set(STREETS) <= set(BDD100K)

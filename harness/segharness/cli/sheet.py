@@ -111,9 +111,14 @@ def _masks(truth: Mapping[int, Sequence[Mapping[str, Any]]], sample: Sample, dat
     masks = []
     for annotation in truth.get(sample.image_id, ()):
         try:
-            masks.append(decoded(annotation["segmentation"], sample.height, sample.width) > 0)
+            shape = annotation.get("segmentation") or [_corners(*annotation["bbox"])]  # some have boxes alone
+            masks.append(decoded(shape, sample.height, sample.width) > 0)
         except (TypeError, ValueError, KeyError, IndexError) as error:
             raise DataError(
                 f"data set `{dataset}`: annotation {annotation['id']} ({sample}): no segmentation that can be drawn: {error}"
             ) from error
     return masks
+
+
+def _corners(x: float, y: float, width: float, height: float) -> list[float]:
+    return [x, y, x + width, y, x + width, y + height, x, y + height]

@@ -79,6 +79,27 @@ class CocoPanoptic:
         return {"images": self._content["images"], "annotations": kept, "categories": categories}
 
 
+class Panoptic2017(CocoPanoptic):
+    """``coco/panoptic-2017``: a split as it is shipped, under one root.
+
+    Args:
+        root: the folder of ``annotations/`` and of the images; PNG files and images may lie in their archives.
+        split: ``val2017`` or ``train2017``.
+
+    Raises:
+        DataError: as `CocoPanoptic`.
+    """
+
+    def __init__(self, root: str, split: str = "val2017") -> None:
+        file = Path(root) / f"annotations/panoptic_{split}.json"
+        if not file.is_file():
+            raise DataError(
+                f"{root}: no annotations/{file.name}; `segharness datasets coco/panoptic-2017` shows how the files must lie"
+            )
+        images = Path(root) / split
+        super().__init__(str(file), None, str(images if images.is_dir() else images.with_suffix(".zip")))
+
+
 def _segments(file: Path, given: str | None) -> Tree:
     """Return where the PNG files are: where the suite says, or beside the JSON file, under its name."""
     if given is not None:

@@ -16,6 +16,16 @@ ROOT/
   val2017/                        or val2017.zip
   train2017/                      or train2017.zip"""
 
+_TREE_PANOPTIC = """\
+ROOT/
+  annotations/                    from panoptic_annotations_trainval2017.zip, unpacked
+    panoptic_val2017.json
+    panoptic_val2017/             or panoptic_val2017.zip, which is in it
+    panoptic_train2017.json
+    panoptic_train2017/           or panoptic_train2017.zip
+  val2017/                        or val2017.zip
+  train2017/                      or train2017.zip"""
+
 _TREE_O = """\
 ROOT/                             or a folder with ood_coco.zip
   cartoon/ handmake/ painting/ sketch/ tattoo/ weather/
@@ -90,10 +100,26 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
                 ),
             },
             download="https://www.lvisdataset.org/dataset: lvis_v1_val.json.zip; and COCO's train2017.zip and val2017.zip",
-            size="192 MB of annotations of val, as zip archive; images as COCO's",
+            size="images as COCO's: train2017 18 GB, val2017 1 GB",
             tree=_TREE_LVIS,
             part="split",
             parts={"val": 19809, "train": 100170},
+        ),
+        DatasetSpec(
+            "coco/panoptic-2017",
+            "segharness_coco.panoptic:Panoptic2017",
+            "COCO 2017, panoptic: 80 things and 53 stuff; the things serve as instances",
+            licence=_COCO,
+            homepage="https://cocodataset.org",
+            options={
+                "root": Option("the folder of annotations and images", True, True, "coco"),
+                "split": Option("val2017 or train2017; val2017 when absent"),
+            },
+            download="https://cocodataset.org/#download: val2017.zip, train2017.zip, panoptic_annotations_trainval2017.zip",
+            size="val2017 1 GB, train2017 18 GB, annotations 821 MB, as zip archives",
+            tree=_TREE_PANOPTIC,
+            part="split",
+            parts={"val2017": 5000, "train2017": 118287},
         ),
         DatasetSpec(
             "coco/panoptic",
