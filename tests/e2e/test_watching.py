@@ -86,8 +86,18 @@ def test_status_shows_a_run_elsewhere_from_its_files(slow):
     run.communicate()
     status = slow.folder / "runs/slow/status.json"
     old = json.loads(status.read_text())
-    status.write_text(json.dumps({**old, "updated": old["updated"] - 600}))
+    status.write_text(json.dumps({**old, "updated": old["updated"] - 600, "host": "elsewhere"}))
     assert "killed, or cut off; the same command continues" in slow("status", "runs/slow").out
+
+
+def test_status_knows_at_once_that_a_run_on_this_machine_was_killed(slow):
+    process = slow.start("run", "slow.yaml", "--workers", "1")
+    wait_for(lambda: (slow.folder / "runs/slow/status.json").is_file())
+    assert "running" in slow("status", "runs/slow").out
+    process.kill()
+    process.wait()
+    done = slow("status", "runs/slow")
+    assert "killed" in done.out and "the same command continues" in done.out and " left" not in done.out
 
 
 def test_status_of_what_is_no_run_is_a_mistake(harness):

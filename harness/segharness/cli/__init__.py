@@ -14,11 +14,14 @@ import traceback
 from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from segharness.errors import UsageError, nearest
 from segharness.plugins import PluginArguments, PluginHost
 from segharness.specs import CommandSpec, load
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Exit(IntEnum):
@@ -72,6 +75,14 @@ def emit(text: str, output: Path | None) -> None:
         write_atomic(output, text.encode())
     except OSError as error:
         raise UsageError(f"{output}: cannot be written: {error.strerror}") from error
+
+
+def screen() -> Console:
+    """Return where tables are printed: a terminal as wide as it is; a file or pipe 200 columns wide, or as COLUMNS says."""
+    from rich.console import Console
+
+    columns = os.environ.get("COLUMNS", "")
+    return Console() if sys.stdout.isatty() else Console(width=int(columns) if columns.isdigit() else 200)
 
 
 class Parser(argparse.ArgumentParser):

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from segharness.cli import Exit, offers
+from segharness.cli.selecting import pairs
 from segharness.data import OpenDataset, open_dataset
 from segharness.errors import ImageError, UsageError
 from segharness.files import rereading
@@ -38,7 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="show how to set one up; with `check`, look at every file of it",
     )
     parser.add_argument("--root", metavar="DIR", help="with check: the option `root`")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--var", action="append", default=[], metavar="NAME=VALUE", help="with check: as for run")
+    parser.add_argument("--json", action="store_true", help="what there is, as JSON")
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -46,7 +48,9 @@ def execute(args: argparse.Namespace) -> int:
         case [] | [_] if args.root is None and args.words != ["check"]:
             args.name = args.words[0] if args.words else None
             return offers.show(args, (DatasetSpec, CategorySet))
-        case ["check", name] if not args.json:
+        case ["check", _] if args.json:
+            raise UsageError("datasets check: writes no JSON")
+        case ["check", name]:
             return _check(args, name)
         case ["check"]:
             raise UsageError("datasets check: name a data set, e.g. `segharness datasets check cityscapes/instances`")
@@ -64,8 +68,11 @@ def _check(args: argparse.Namespace, text: str) -> int:
     spec: DatasetSpec = args.host.get(name, DatasetSpec)
     parts: list[str | None] = [None] if not spec.parts or spec.part in given else list(spec.parts)
     root = {"root": args.root} if args.root is not None else {}
+    variables = pairs(args.var)
     entries = [
-        given_dataset(text, args.host, more={**root, **({spec.part: part} if part is not None else {})})
+        given_dataset(
+            text, args.host, more={**root, **({spec.part: part} if part is not None else {})}, variables=variables
+        )
         for part in parts
     ]
     wrong = False

@@ -5,17 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from segharness.cli import Exit
+from segharness.cli import Exit, screen
 from segharness.plugins import PluginHost
 from segharness.specs import CategorySet, ConditionSet, CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec, Option
 
@@ -48,7 +45,7 @@ def show(args: argparse.Namespace, kinds: Sequence[type[Any]]) -> int:
     if args.json:
         print(json.dumps([_plain(spec) for kind in kinds for spec in host.all(kind)], indent=1))
         return Exit.OK
-    console = Console() if sys.stdout.isatty() else Console(width=int(os.environ.get("COLUMNS", 200)))
+    console = screen()
     for kind in kinds:
         specs = host.all(kind)
         if not specs:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
-from segharness.cli import Exit, emit
+from segharness.cli import Exit, emit, screen
 from segharness.errors import UsageError
 from segharness.plugins import PluginHost
 from segharness.report import read_report
@@ -30,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     report = read_report(args.run, args.views or (), args.digits)
     if args.format is None and args.output is None:
-        show(report, Console())
+        show(report, screen())
         return Exit.OK
     spec = _reporter(args.host, args.format, args.output)
     text: str = load(spec.render)(report)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from segharness.api import finish_run, prepare_run
-from segharness.cli import Exit, natural, positive, scoring, seconds, selecting
+from segharness.cli import Exit, natural, positive, scoring, screen, seconds, selecting
 from segharness.cli.collect import print_cells
 from segharness.plugins import PluginHost
 from segharness.report import make_report
@@ -101,7 +101,7 @@ def execute(args: argparse.Namespace) -> int:
     ]
     worst = Exit.OK
     for one, ready in zip(chosen, prepared, strict=True):
-        console, errors = Console(), Console(stderr=True)
+        console, errors = screen(), Console(stderr=True)
         with display(errors, args.verbose - args.quiet) as shown:
             finished = finish_run(ready, one.host, scoring.chosen(args), shown)
         outcome = finished.outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segharness.api import run_folder
@@ -68,7 +69,7 @@ def choose(args: argparse.Namespace) -> list[Chosen]:
             expression(text, flag)
     if args.out == "":
         raise UsageError("--out: give a folder")
-    variables = Variables.everywhere(_pairs(args.var))
+    variables = Variables.everywhere(pairs(args.var))
     overrides = Overrides(args.model, args.dataset, args.reference, args.limit)
     found = find_suites(args.suites)
     problems: list[str] = []
@@ -117,7 +118,8 @@ def _unmatched(parts: tuple[tuple[str, ...], ...], plan: Plan, shown: str) -> li
     return [f"{shown}::{name}: no such cell{nearest(name, known)}" for name in names if name not in known]
 
 
-def _pairs(given: list[str]) -> dict[str, str]:
+def pairs(given: Sequence[str]) -> dict[str, str]:
+    """Return the values of ``--var NAME=VALUE``."""
     found = {}
     for text in given:
         name, equals, value = text.partition("=")

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
-from rich.console import Console
-
-from segharness.cli import Exit
+from segharness.cli import Exit, screen
 from segharness.runner.standing import seats_table, summary
 from segharness.runner.status import read_status
 from segharness.store import RunFolder
@@ -24,7 +21,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(status.to_json(), indent=1))
         return Exit.OK
-    console = Console() if sys.stdout.isatty() else Console(width=140)
+    console = screen()
     for line in summary(status):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if status.seats:

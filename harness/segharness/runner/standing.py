@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 
@@ -61,7 +62,9 @@ def summary(status: Status, now: float | None = None) -> list[str]:
     """Return lines that say how a run stands; `now` is in seconds since 1970."""
     age = max(0.0, (time.time() if now is None else now) - status.updated)
     state = status.state
-    if state == "running" and age > SILENT:
+    if state == "running" and _is_gone(status):
+        state = f"killed, {duration(age)} ago or less; the same command continues"
+    elif state == "running" and age > SILENT:
         state = f"no sign of it for {duration(age)}: killed, or cut off; the same command continues"
     elif state == "running":
         state = f"running, written {duration(age)} ago"
@@ -71,7 +74,7 @@ def summary(status: Status, now: float | None = None) -> list[str]:
     took = duration(status.updated - status.began)
     lines = [f"{state} (process {status.process}{where}, {took} since it began)"]
     share = 100 * status.made / status.images if status.images else 100
-    left = f", {duration(status.left)} left" if status.state == "running" and age <= SILENT else ""
+    left = f", {duration(status.left)} left" if state.startswith("running") else ""
     rate = f", {status.rate:.1f} images/s" if status.rate else ""
     reused = f", {status.reused} reused" if status.reused else ""
     lines.append(f"{status.made} of {status.images} predictions ({share:.0f} %){reused}{rate}{left}")
@@ -81,3 +84,16 @@ def summary(status: Status, now: float | None = None) -> list[str]:
     if status.failed > len(status.failures):
         lines.append(f"... and {status.failed - len(status.failures)} more")
     return lines
+
+
+def _is_gone(status: Status) -> bool:
+    """Return whether a run on this machine has no process any more."""
+    if status.host != platform.node() or not status.process:
+        return False
+    try:
+        os.kill(int(status.process), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

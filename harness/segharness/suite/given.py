@@ -18,17 +18,23 @@ from segharness.suite.suite import DatasetEntry
 
 
 def given_dataset(
-    text: str, host: PluginHost, limit: int | None = None, more: Mapping[str, str] | None = None
+    text: str,
+    host: PluginHost,
+    limit: int | None = None,
+    more: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> DatasetEntry:
-    """Return the data set that ``NAME[,id=ID][,KEY=VALUE...]`` names, or its first `limit` images; `more` are options.
+    """Return the data set that ``NAME[,id=ID][,KEY=VALUE...]`` names, or its first `limit` images.
+
+    `more` are options, `variables` what ``--var`` gives.
 
     Raises:
         UsageError: with all the mistakes found.
     """
     problems: list[str] = []
     node = check(entry("DATASET", "dataset", text, problems, more), SUITE["properties"]["datasets"]["items"], problems)
-    variables = Variables.everywhere()
-    found = build_dataset(node, host, problems, variables) if node is not None else None
+    known = Variables.everywhere(variables)
+    found = build_dataset(node, host, problems, known) if node is not None else None
     if problems or found is None:
         raise UsageError(dict.fromkeys(problems))
     return replace(found, limit=limit or found.limit)

@@ -31,6 +31,8 @@ VOID = (0, 1, 2, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 29, 30)
 _READER = 1
 """Changes when the same files are read otherwise."""
 _INSTANCE = 1000
+_LAST, _FIRST_WITH_INSTANCES = 33, 24
+"""Of the benchmark's label file."""
 _IMAGE, _LABELS = "_leftImg8bit.png", "_gtFine_instanceIds.png"
 
 
@@ -84,6 +86,8 @@ def _entry(image: File, labels: File) -> Entry:
     regions = []
     for value in found.values.tolist():
         category = value // _INSTANCE if value >= _INSTANCE else value
+        if not (_FIRST_WITH_INSTANCES if value >= _INSTANCE else 0) <= category <= _LAST:
+            raise DataError(f"{labels.place}: the value {value} is of no class")
         if category in ids:
             regions.append(Region(value, category, found.mask(value), crowd=value < _INSTANCE))
     if void := np.intersect1d(found.values, VOID).tolist():

@@ -119,6 +119,14 @@ def test_a_map_of_8_bits_is_named(root):
     broken(root, f"{NAMES[0]}_gtFine_instanceIds.png: its pixels are L: instance maps have 16 bits a pixel")
 
 
+@pytest.mark.parametrize("value", [34, 255, 999, 23000, 34000, 60000])
+def test_a_value_of_no_class_is_named(root, value):
+    values = np.asarray(Image.open(labels(root, NAMES[0]))).copy()
+    values[0, 0] = value
+    Image.fromarray(values).save(labels(root, NAMES[0]))
+    broken(root, f"{NAMES[0]}_gtFine_instanceIds.png: the value {value} is of no class")
+
+
 def test_missing_counterparts_are_named(root):
     labels(root, NAMES[0]).unlink()
     broken(root, f"no annotation for 1 of 2 files: {root}/leftImg8bit/val/bonn/{NAMES[0]}_leftImg8bit.png")
