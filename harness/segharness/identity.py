@@ -17,7 +17,7 @@ from segharness.plugins import BESIDE_SUITE, PluginHost
 from segharness.records import Condition
 from segharness.specs import CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec, Option
 from segharness.suite import ModelEntry, Suite
-from segharness.suite.local import sources
+from segharness.suite.local import local_reference, sources
 from segharness.weights import weights_of
 
 VERSION = 1
@@ -34,6 +34,7 @@ def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost) -> dict[str,
     weights = Path(entry.weights) if entry.weights else None
     inputs: dict[str, Any] = {}
     known: Mapping[str, Option] = {}
+    spec: ModelSpec | None = None
     if (local := entry.local) is not None:
         inputs["source"] = source_digest(local[0])
         inputs["function"] = local[1]
@@ -44,14 +45,19 @@ def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost) -> dict[str,
     else:
         inputs["name"] = entry.model
     inputs["weights"] = file_digest(weights) if weights else None
+    if spec is not None and entry.weights is not None and entry.weights in spec.weights_names:
+        inputs["weights"] = {"name": entry.weights, "sha256": spec.weights_names[entry.weights]}
     inputs["options"] = _by_content(entry.options_on(dataset), known)
     return inputs
 
 
 def _by_content(options: Mapping[str, Any], known: Mapping[str, Option]) -> dict[str, Any]:
-    """Replace the path of every option that is a file or folder by a digest of its content."""
+    """Replace every option that names a file, a folder or code by a digest of its content."""
     found = dict(options)
     for key, value in options.items():
+        if key in known and known[key].code and (code := local_reference(str(value))) is not None:
+            found[key] = {"source": source_digest(Path(code[0])), "function": code[1]}
+            continue
         path = Path(str(value))
         if key in known and known[key].path and path.is_file():
             found[key] = {"sha256": file_digest(path)}

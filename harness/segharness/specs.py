@@ -80,6 +80,7 @@ class Option:
     """An option that a model or data set takes from a suite.
 
     A `path` is resolved against the suite's folder, must exist, and enters identities by content rather than by name.
+    `code` is ``./file.py:function``, beside the suite: the factory gets the function, and its source enters identities.
     Where a suite does not give it, it has the value of the `variable` of that name: of ``--var``, of the environment, or of
     ``segharness config`` (``data.<variable>``).
     """
@@ -88,6 +89,7 @@ class Option:
     required: bool = False
     path: bool = False
     variable: str | None = None
+    code: bool = False
 
 
 ANY = "any"
@@ -124,6 +126,8 @@ class ModelSpec:
     predictions. `weights` says whether a suite gives a weights file: ``"none"``, ``"optional"`` or ``"required"``;
     `weights_file` is one that comes with the plugin, ``"package:path/in/it"``, used when a suite gives none; the
     package is a top-level one.
+    `weights_names` are names that a suite may give instead of a file, for weights that the factory fetches itself: it gets
+    the name. Each has the sha256 of what is fetched, or its first digits, as far as known.
     `weights_digest` is the sha256 of that file or, without it, of the one that a suite must give. `metadata` is free:
     backbone, normalisation ... `categories` are the model's, for ``segharness collect --labels``, which loads it where they
     are None; a model that has others is refused. `tail` names the option that the rest of a longer name gives: with it
@@ -142,6 +146,7 @@ class ModelSpec:
     weights: str = "none"
     weights_file: str | None = None
     weights_digest: str | None = None
+    weights_names: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Option] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     tail: str | None = None

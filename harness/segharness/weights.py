@@ -9,6 +9,9 @@ from segharness.errors import PluginError
 from segharness.packages import packaged
 from segharness.specs import ModelSpec
 
+RANDOM = "random"
+"""The name, among those that a model may know, of weights that were never trained."""
+
 
 def shipped(spec: ModelSpec) -> Path | None:
     """Return the weights that come with the plugin, which a model gets when its suite gives none.
@@ -24,7 +27,9 @@ def shipped(spec: ModelSpec) -> Path | None:
 
 
 def weights_of(spec: ModelSpec, given: str | None) -> Path | None:
-    """Return the file a model gets: the suite's, or else the plugin's own."""
+    """Return the file a model gets: the suite's, or else the plugin's own; None for weights that it fetches by name."""
+    if given is not None and given in spec.weights_names:
+        return None
     return Path(given) if given else shipped(spec)
 
 

@@ -16,6 +16,7 @@ from segharness.store.failures import read_failures
 from segharness.suite import Overrides, Plan, Variables, load_suite, make_plan
 from segharness.suite.collect import find_suites
 from segharness.suite.select import Selection, expression
+from segharness.weights import RANDOM
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +89,9 @@ def choose(args: argparse.Namespace) -> list[Chosen]:
             continue
         for note in loaded.notes:
             print(f"note: {note}", file=sys.stderr)
+        for model in loaded.suite.models:
+            if model.weights == RANDOM:
+                print(f"note: model `{model.id}` has RANDOM weights: its numbers mean nothing", file=sys.stderr)
         name = loaded.suite.name
         if name in names:
             problems.append(f"{suite.shown}: has the name `{name}` of {names[name]}; both would write one run folder")

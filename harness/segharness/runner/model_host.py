@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeGuard
 
 from segharness.errors import UsageError
@@ -12,6 +13,7 @@ from segharness.records import Model, Recalled
 from segharness.runner.foreign import ForeignModel
 from segharness.specs import ModelSpec, load
 from segharness.suite import ModelEntry
+from segharness.suite.local import local_reference
 from segharness.weights import problem_with, weights_of
 
 
@@ -38,7 +40,8 @@ def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -
         spec = host.get(entry.model, ModelSpec)
         if (problem := problem_with(spec, weights)) is not None:
             raise UsageError(problem)
-        weights = str(weights_of(spec, weights) or "") or None
+        weights = weights if weights in spec.weights_names else str(weights_of(spec, weights) or "") or None
+        options = {**options, **_functions(options, spec)}
         assert spec.factory is not None  # one that needs `python:` was refused without it
         factory = load(spec.factory)
     model = factory(**options, **engine_arguments(factory, options, device, weights))
@@ -47,6 +50,15 @@ def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -
     if declared is not None and not is_recalled(model) and list(declared) != list(model.categories):
         raise UsageError(f"the plugin of `{entry.model}` declares other `categories` than the model has")
     return model  # type: ignore[no-any-return]
+
+
+def _functions(options: Mapping[str, Any], spec: ModelSpec) -> dict[str, Callable[..., Any]]:
+    """Return the functions that options of code name."""
+    found = {}
+    for key, option in spec.options.items():
+        if option.code and (code := local_reference(str(options.get(key)))) is not None:
+            found[key] = getattr(import_file(Path(code[0])), code[1])
+    return found
 
 
 def engine_arguments(factory: Callable[..., Any], options: Any, device: str, weights: str | None) -> dict[str, str]:

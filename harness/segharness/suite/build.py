@@ -235,7 +235,7 @@ class _Builder:
             model=model,
             options=values[0],
             options_for=dict(zip(mapping(node.get("options_for")), values[1:], strict=True)),
-            weights=self._file(node.get("weights")),
+            weights=self._weights(node.get("weights"), spec),
             python=python,
             batch_size=size.plain() if (size := node.get("batch_size")) is not None else 1,
             tags=tuple(tag.text for tag in items(node.get("tags"))),
@@ -271,10 +271,23 @@ class _Builder:
             self._complain(node, f"ModelSpec `{spec.name}`: foreign: no file {path}; install its plugin again")
         return f"{path}:{function}"
 
+    def _weights(self, node: Node | None, spec: ModelSpec | None) -> str | None:
+        """Return the path of a weights file, or a name that the model knows."""
+        names = spec.weights_names if spec is not None else {}
+        if node is not None and node.text in names:
+            return node.text
+        path = path_of(node) if node is not None else None
+        if path is not None and names and not (exists(path) and path.is_file()):
+            assert node is not None
+            self._complain(node, f"no file {path}, and none of the names {', '.join(names)}{nearest(node.text, names)}")
+            return None
+        return self._file(node)
+
     def _check_weights(self, node: Node, spec: ModelSpec) -> None:
         given = node.get("weights")
         if given is None and spec.weights == "required" and self.whole:
-            self._complain(node, f"model `{spec.name}` needs `weights:`, a file")
+            names = "".join(f", or {name}" for name in spec.weights_names)
+            self._complain(node, f"model `{spec.name}` needs `weights:`, a file{names}")
         if given is not None and spec.weights == "none":
             self._complain(given, f"model `{spec.name}` takes no `weights`")
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 from segharness.errors import nearest
 from segharness.specs import Option
-from segharness.suite.local import exists
+from segharness.suite.local import check_local_model, exists, local_reference
 from segharness.suite.source import Node
 
 
@@ -42,19 +42,31 @@ class OptionReader:
                     self._problems.append(
                         f"{value.mark}: no file or folder {path_of(value)} (option `{key}` of {owner})"
                     )
+                elif known[key].code:
+                    self._check_code(value, f"option `{key}` of {owner}")
         present = set().union(*given)
         for key, option in known.items():
             if option.required and key not in present and self._whole:
                 self._problems.append(
                     f"{node.mark}: {owner} needs the option `{key}`: {option.help}{_where_from(option)}"
                 )
-        return [
-            {
-                key: str(path_of(value)) if key in known and known[key].path else value.plain()
-                for key, value in options.items()
-            }
-            for options in given
-        ]
+        return [{key: _value(value, known.get(key)) for key, value in options.items()} for options in given]
+
+    def _check_code(self, node: Node, what: str) -> None:
+        code = local_reference(node.text)
+        if code is None:
+            self._problems.append(f"{node.mark}: `{node.text}` is not ./file.py:function ({what})")
+        elif (message := check_local_model(path_of(node, code[0]), code[1], set())) is not None:
+            self._problems.append(f"{node.mark}: {message} ({what})")
+
+
+def _value(node: Node, option: Option | None) -> Any:
+    """Return the value of an option; paths, and those in references to code, are absolute."""
+    if option is not None and option.path:
+        return str(path_of(node))
+    if option is not None and option.code and (code := local_reference(node.text)) is not None:
+        return f"{path_of(node, code[0])}:{code[1]}"
+    return node.plain()
 
 
 def _where_from(option: Option) -> str:

@@ -1,0 +1,72 @@
+"""How a network is executed: device, precision, memory layout, compilation."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from segharness import UsageError
+from torch import nn
+
+_PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where and how.
+
+    Attributes:
+        device: torch's name of it.
+        precision, channels_last, compile: as in `segharness_torch.options`.
+
+    Raises:
+        UsageError: a value is none of these.
+    """
+
+    device: str = "cpu"
+    precision: str = "float32"
+    channels_last: bool = False
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        if self.precision not in _PRECISIONS:
+            raise UsageError(f"`precision` is {self.precision!r:.60}, not {', '.join(_PRECISIONS)}")
+        for name in ("channels_last", "compile"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"`{name}` is {getattr(self, name)!r:.60}, not true or false")
+
+    def prepared(self, network: nn.Module) -> Any:
+        """Return a network in evaluation mode, on the device."""
+        network = network.to(self.device).eval()
+        if self.channels_last:
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return torch.compile(network) if self.compile else network
+
+    @contextlib.contextmanager
+    def predicting(self) -> Iterator[None]:
+        """Predict without gradients, in the precision that is asked for."""
+        kind = _PRECISIONS[self.precision]
+        cast = torch.autocast(torch.device(self.device).type, kind) if kind is not None else contextlib.nullcontext()
+        with torch.inference_mode(), cast:
+            yield
+
+    def tensors(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[torch.Tensor]:
+        """Return uint8 RGB images (H, W, 3) as float32 (3, H, W) in 0 to 1, on the device."""
+        return [
+            torch.from_numpy(np.array(image)).to(self.device).permute(2, 0, 1).contiguous().float() / 255
+            for image in images
+        ]
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Make what is made inside from a seed, and leave torch's generators as they were."""
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,151 @@
+"""torchvision's detectors as `segharness.Model`s."""
+
+from __future__ import annotations
+
+import urllib.error
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torchvision
+from segharness import Instances, UsageError
+from segharness_torch.encoding import encode
+from segharness_torch.execution import Execution, seeded
+from segharness_torch.weights import load_weights
+
+from segharness_torchvision.catalogue import COCO
+
+Image = npt.NDArray[np.uint8]
+
+RANDOM = "random"
+"""Weights that are none: what a network begins with."""
+
+
+class TorchvisionDetector:
+    """A network of torchvision's detection convention: a list of images in; boxes, scores, labels, masks of each out.
+
+    Args:
+        network: the network.
+        categories: label i is categories[i]; 0 is the background.
+        execution: how it is executed.
+    """
+
+    def __init__(self, network: torch.nn.Module, categories: Sequence[str], execution: Execution) -> None:
+        self.categories = categories
+        self._network, self._execution = execution.prepared(network), execution
+
+    def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
+        """Return the instances of uint8 RGB images (H, W, 3); masks are thresholded at 0.5 and encoded on the device."""
+        with self._execution.predicting():
+            found = self._network(self._execution.tensors(images))
+            return [_instances(one) for one in found]
+
+
+def _instances(found: dict[str, torch.Tensor]) -> Instances:
+    masks = encode(found["masks"][:, 0] > 0.5) if "masks" in found else None
+    boxes, scores = (found[key].float().cpu().numpy() for key in ("boxes", "scores"))
+    return Instances(boxes, scores, found["labels"].cpu().numpy(), masks)
+
+
+def make(
+    name: str,
+    weights: str,
+    *,
+    seed: int = 0,
+    categories: str | None = None,
+    min_size: int | None = None,
+    max_size: int | None = None,
+    score: float | None = None,
+    detections: int | None = None,
+    device: str = "cpu",
+    **execution: Any,
+) -> TorchvisionDetector:
+    """Return a detector of torchvision's own.
+
+    Args:
+        name: of torchvision's constructor.
+        weights: a name of its published weights, a file, or `RANDOM`.
+        seed: of random weights.
+        categories: a text file with a name a line, for weights of other categories than COCO's; without background.
+        min_size, max_size: the sides that images are brought to, pixels; the network's own when None.
+        score: detections below are dropped; the network's own when None: 0.05.
+        detections: at most so many an image; the network's own when None: 100, of RetinaNet 300.
+        device: torch's name.
+        execution: those of `segharness_torch.options`.
+
+    Raises:
+        UsageError: an option is wrong, or the weights cannot be had, or are another network's.
+    """
+    names = _names(categories)
+    settings = {"min_size": min_size, "max_size": max_size, **_HEADS[name.split("_")[0]](score, detections)}
+    settings = {key: value for key, value in settings.items() if value is not None}
+    with seeded(seed):
+        try:
+            network = torchvision.models.get_model(
+                name, weights=None, weights_backbone=None, num_classes=len(names), **settings
+            )
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"torchvision's {name} cannot be made with {settings}: {error}") from error
+    if weights in {known.name for known in torchvision.models.get_model_weights(name)}:
+        network.load_state_dict(_published(name, weights))
+    elif weights != RANDOM:
+        load_weights(network, Path(weights))
+    return TorchvisionDetector(network, names, Execution(device, **execution))
+
+
+def custom(
+    builder: Any, weights: str | None = None, categories: str | None = None, device: str = "cpu", **execution: Any
+) -> TorchvisionDetector:
+    """Return a detector around a network that a function of the user's makes.
+
+    Args:
+        builder: returns a ``torch.nn.Module`` that takes and gives what torchvision's detectors do.
+        weights: a file for it; None where the function loads its own.
+        categories: a text file with a name a line, without background; COCO's when None.
+        device: torch's name.
+        execution: those of `segharness_torch.options`.
+
+    Raises:
+        UsageError: what it returns is no network, or the weights are another's.
+    """
+    network = builder()
+    if not isinstance(network, torch.nn.Module):
+        raise UsageError(f"`builder` returned a {type(network).__name__}, not a torch.nn.Module")
+    if weights is not None:
+        load_weights(network, Path(weights))
+    return TorchvisionDetector(network, _names(categories), Execution(device, **execution))
+
+
+def _names(file: str | None) -> Sequence[str]:
+    if file is None:
+        return COCO
+    names = [line.strip() for line in Path(file).read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not names or len(set(names)) != len(names):
+        raise UsageError(f"{file}: holds no names, or one of them twice: a name a line")
+    return ("__background__", *names)
+
+
+_HEADS: dict[str, Any] = {
+    "maskrcnn": lambda score, count: {"box_score_thresh": score, "box_detections_per_img": count},
+    "fasterrcnn": lambda score, count: {"box_score_thresh": score, "box_detections_per_img": count},
+    "retinanet": lambda score, count: {"score_thresh": score, "detections_per_img": count},
+    "fcos": lambda score, count: {"score_thresh": score, "detections_per_img": count},
+}
+
+
+def _published(name: str, weights: str) -> dict[str, torch.Tensor]:
+    """Return published weights from torchvision's cache, or from where it fetches them."""
+    known = torchvision.models.get_model_weights(name)[weights]
+    file = Path(torch.hub.get_dir()) / "checkpoints" / known.url.rpartition("/")[2]
+    try:
+        state: dict[str, torch.Tensor] = torch.hub.load_state_dict_from_url(
+            known.url, map_location="cpu", progress=False, check_hash=True, weights_only=True
+        )
+    except (urllib.error.URLError, OSError, RuntimeError) as error:
+        raise UsageError(
+            f"the weights {weights} of {name} cannot be fetched: {error}; put {known.url} at {file}, or give a file"
+        ) from error
+    return state

@@ -1,0 +1,304 @@
+"""torchvision's detectors: to the bit what the framework gives, and AP as its own reference evaluation has it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+from pycocotools import mask as rle
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from segharness import UsageError
+from segharness_torch.execution import seeded
+from segharness_torchvision.catalogue import CATALOGUE
+from segharness_torchvision.catalogue import COCO as NAMES
+from segharness_torchvision.model import make
+
+from tests.streets import street, write_coco
+
+SMALL = {"min_size": 96, "max_size": 160}
+LOW = {
+    "maskrcnn": "box_score_thresh",
+    "fasterrcnn": "box_score_thresh",
+    "retinanet": "score_thresh",
+    "fcos": "score_thresh",
+}
+
+
+def framework(name, seed, **settings):
+    with seeded(seed):
+        settings = {**settings, LOW[name.split("_")[0]]: 0.0}
+        return torchvision.models.get_model(name, weights=None, weights_backbone=None, **settings).eval()
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As workers have it: sums of several threads have another last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def raw(network, image):
+    tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float() / 255
+    with torch.inference_mode():
+        return network([tensor])[0]
+
+
+@pytest.fixture
+def photographs(shared):
+    names = sorted((shared / "data/coco-tiny/val2017").glob("*.jpg"))
+    found = {}
+    for path in names:
+        image = np.asarray(Image.open(path).convert("RGB"))
+        found.setdefault(image.shape, image)
+    return list(found.values())
+
+
+def test_the_catalogue_is_what_torchvision_says():
+    for one in CATALOGUE:
+        known = torchvision.models.get_model_weights(one.name)["COCO_V1"]
+        assert known.url.endswith(f"/{one.file}")
+        metrics = known.meta["_metrics"]["COCO-val2017"]
+        assert (one.box, one.mask) == (metrics["box_map"], metrics.get("mask_map"))
+        assert list(NAMES) == known.meta["categories"]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", [one.name for one in CATALOGUE])
+def test_instances_are_the_frameworks_own_to_the_bit(name, photographs):
+    network = framework(name, 3, **SMALL)
+    model = make(name, "random", seed=3, score=0.0, **SMALL)
+    count = 0
+    for image in photographs[:2]:
+        expected, [found] = raw(network, image), model.predict([image])
+        count += len(expected["scores"])
+        assert np.array_equal(found.boxes, expected["boxes"].numpy())
+        assert np.array_equal(found.scores, expected["scores"].numpy())
+        assert np.array_equal(found.labels, expected["labels"].numpy())
+        if "masks" in expected:
+            masks = (expected["masks"][:, 0] > 0.5).numpy()
+            assert found.masks == [rle.encode(np.asfortranarray(mask.astype(np.uint8))) for mask in masks]
+        else:
+            assert found.masks is None
+    assert count > 20
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_at_its_own_size_too(photographs):
+    image = photographs[0]
+    expected = raw(framework("maskrcnn_resnet50_fpn", 1), image)
+    [found] = make("maskrcnn_resnet50_fpn", "random", seed=1, score=0.0).predict([image])
+    assert len(found.scores) == 100 and np.array_equal(found.boxes, expected["boxes"].numpy())
+    masks = (expected["masks"][:, 0] > 0.5).numpy()
+    assert found.masks == [rle.encode(np.asfortranarray(mask.astype(np.uint8))) for mask in masks]
+
+
+SUITE = """
+segharness: 1
+name: s
+models:
+  - id: m
+    model: torchvision/maskrcnn_resnet50_fpn
+    weights: random
+    options: {seed: 3, score: 0.0, min_size: 96, max_size: 160}
+datasets: [{dataset: coco/2017, id: d, limit: 8}]
+conditions: [clean]
+scoring:
+  metrics:
+    - coco
+    - {id: loose, metric: coco, options: {iou_thresholds: [0.05, 0.1], areas: {}, max_dets: [100], class_agnostic: true}}
+"""
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_ap_is_that_of_torchvisions_reference_evaluation(harness, shared):
+    """Its references/detection evaluate boxes as x y w h and masks over 0.5 with pycocotools; so does this."""
+    harness.write("s.yaml", SUITE)
+    root = shared / "data/coco-tiny"
+    done = harness("run", "s.yaml", "--no-bootstrap", "--var", f"coco={root}")
+    assert done.code == 0, done.err
+    assert "note: model `m` has RANDOM weights: its numbers mean nothing" in done.err
+    truth = COCO(str(root / "annotations/instances_val2017.json"))
+    ids = sorted(truth.getImgIds())[:8]
+    network = framework("maskrcnn_resnet50_fpn", 3, **SMALL)
+    results = {"bbox": [], "segm": []}
+    for image in truth.loadImgs(ids):
+        found = raw(network, np.asarray(Image.open(root / "val2017" / image["file_name"]).convert("RGB")))
+        for box, score, label, mask in zip(
+            *(found[k].numpy() for k in ("boxes", "scores", "labels", "masks")), strict=True
+        ):
+            row = {"image_id": image["id"], "category_id": int(label), "score": float(score)}
+            x1, y1, x2, y2 = box.tolist()
+            results["bbox"].append({**row, "bbox": [float(v) for v in (x1, y1, x2 - x1, y2 - y1)]})
+            results["segm"].append(
+                {**row, "segmentation": rle.encode(np.asfortranarray((mask[0] > 0.5).astype(np.uint8)))}
+            )
+    rows = harness.results("s").to_pylist()
+    for task, found in results.items():
+        ours = {(r["protocol"], r["metric"]): r["value"] for r in rows if r["task"] == task and r["category"] is None}
+        strict, loose = _reference(truth, found, task, ids, False), _reference(truth, found, task, ids, True)
+        assert ours["coco", "AP"] == strict
+        assert ours["loose", "AP"] == loose > 0  # untrained boxes meet something here and there
+
+
+def _reference(truth, found, task, ids, loose):
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(truth, truth.loadRes([dict(row) for row in found]), task)
+        evaluation.params.imgIds = ids
+        if loose:
+            evaluation.params.iouThrs, evaluation.params.useCats = np.array([0.05, 0.1]), 0
+        evaluation.evaluate()
+        evaluation.accumulate()
+    precision = evaluation.eval["precision"][:, :, :, 0, -1]
+    return precision[precision > -1].mean()
+
+
+NET = """
+import torch
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.score = torch.nn.Parameter(torch.tensor(0.25))
+
+    def forward(self, images):
+        found = []
+        for image in images:
+            _, height, width = image.shape
+            masks = torch.zeros(1, 1, height, width)
+            masks[..., : height // 2, :] = 0.75
+            found.append({"boxes": torch.tensor([[0.0, 0.0, width, height // 2]]), "scores": self.score[None],
+                          "labels": torch.tensor([2]), "masks": masks})
+        return found
+
+
+def build():
+    return Net()
+"""
+
+CUSTOM = """
+segharness: 1
+name: c
+models: [{id: own, model: torchvision/custom, weights: own.pth, options: {builder: ./net.py:build, categories: names.txt}}]
+datasets: [{dataset: coco/2017, options: {root: coco}}]
+conditions: [clean]
+"""
+
+
+@pytest.fixture
+def own(harness, tmp_path):
+    rng = np.random.default_rng(2)
+    write_coco(tmp_path / "coco", {name: street(rng, 40, 60) for name in "abc"})
+    harness.write("net.py", NET)
+    harness.write("names.txt", "person\ncar\n")
+    harness.write("c.yaml", CUSTOM)
+    torch.save({"score": torch.tensor(0.5)}, tmp_path / "own.pth")
+    return harness
+
+
+def test_a_network_of_ones_own_runs_and_its_source_is_part_of_what_it_made(own):
+    done = own("run", "c.yaml", "--no-bootstrap")
+    assert done.code == 0, done.err
+    rows = [r for r in own.results("c").to_pylist() if r["metric"] == "AR100" and r["category"] is None]
+    assert {r["task"] for r in rows} == {"segm", "bbox"}
+    own.write("net.py", NET.replace("0.75", "0.85"))
+    stale = own("run", "c.yaml")
+    assert stale.code == 4 and "model.options.builder.source" in stale.err
+    own.write("net.py", NET.replace("return Net()", "return 3"))
+    wrong = own("run", "c.yaml", "--fresh")
+    assert wrong.code == 1 and "`builder` returned a int, not a torch.nn.Module" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("./net.py:build", "./net.py", "is not ./file.py:function"),
+        ("./net.py:build", "./net.py:biuld", "defines no `biuld` (did you mean `build`?)"),
+        ("./net.py:build", "./none.py:build", "no file"),
+        ("own.pth", "none.pth", "no file"),
+        ("names.txt", "none.txt", "no file or folder"),
+    ],
+)
+def test_mistakes_are_found_before_the_run(own, before, after, message):
+    own.write("c.yaml", CUSTOM.replace(before, after))
+    done = own("run", "c.yaml")
+    assert done.code == 4 and "c.yaml:3:" in done.err and message in done.err
+
+
+def test_weights_have_a_name_or_are_a_file(own):
+    text = CUSTOM.replace("{id: own, model: torchvision/custom, weights: own.pth, options: "
+                          "{builder: ./net.py:build, categories: names.txt}}", "MODEL")  # fmt: skip
+    for model, message in (
+        ("torchvision/fcos_resnet50_fpn", "needs `weights:`, a file, or COCO_V1, or random"),
+        ("{model: torchvision/fcos_resnet50_fpn, weights: COCO_V2}", "none of the names COCO_V1, random (did you mean"),
+    ):
+        own.write("c.yaml", text.replace("MODEL", model))
+        done = own("collect", "c.yaml")
+        assert done.code == 4 and message in done.err, done.err
+
+
+def test_a_download_that_fails_says_which_file_to_put_where(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def offline(*arguments, **more):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", offline)
+    with pytest.raises(UsageError) as raised:
+        make("fcos_resnet50_fpn", "COCO_V1")
+    assert "fcos_resnet50_fpn_coco-99b0c9b7.pth" in str(raised.value)
+    assert f"at {tmp_path}/hub/checkpoints/fcos_resnet50_fpn_coco-99b0c9b7.pth" in str(raised.value)
+
+
+def test_published_weights_are_taken_from_the_cache_and_compared(monkeypatch, tmp_path):
+    """A file of another content under the published name is refused: its digest is in the name."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub/checkpoints"
+    folder.mkdir(parents=True)
+    state = framework("fasterrcnn_mobilenet_v3_large_320_fpn", 5).state_dict()
+    torch.save(state, folder / "fasterrcnn_mobilenet_v3_large_320_fpn-907ea3f9.pth")
+    model = make("fasterrcnn_mobilenet_v3_large_320_fpn", "COCO_V1")
+    loaded = model._network.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in state.items())
+
+
+def test_execution_is_checked_and_seeds_leave_torch_alone():
+    state = torch.get_rng_state()
+    image = np.zeros((40, 60, 3), np.uint8)
+    name = "fasterrcnn_mobilenet_v3_large_320_fpn"
+    plain, last = (make(name, "random", channels_last=on, **SMALL) for on in (False, True))
+    [one], [other] = plain.predict([image]), last.predict([image])
+    assert np.allclose(one.scores, other.scores, atol=1e-5)
+    assert torch.equal(torch.get_rng_state(), state)
+    with pytest.raises(UsageError, match="`precision` is 'half', not float32"):
+        make(name, "random", precision="half")
+    with pytest.raises(UsageError, match="`compile` is 1, not true or false"):
+        make(name, "random", compile=1)
+    [half] = make(name, "random", precision="bfloat16", **SMALL).predict([image])
+    assert half.scores.dtype == np.float32
+
+
+def test_weights_of_other_categories_have_their_own_names(tmp_path):
+    (tmp_path / "names.txt").write_text("cat\ndog\n")
+    model = make("fasterrcnn_mobilenet_v3_large_320_fpn", "random", categories=str(tmp_path / "names.txt"))
+    assert list(model.categories) == ["__background__", "cat", "dog"]
+    (tmp_path / "names.txt").write_text("cat\ncat\n")
+    with pytest.raises(UsageError, match="one of them twice"):
+        make("fasterrcnn_mobilenet_v3_large_320_fpn", "random", categories=str(tmp_path / "names.txt"))
+
+
+def test_json_of_a_spec_shows_what_is_published(harness):
+    found = json.loads(harness("models", "torchvision/maskrcnn_resnet50_fpn", "--json").out)
+    assert found["metadata"]["published on COCO val2017"] == {"box AP": 37.9, "mask AP": 34.6}
+    assert found["weights_names"] == {"COCO_V1": "bf2d0c1e", "random": ""}
