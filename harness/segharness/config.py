@@ -31,7 +31,7 @@ def settings() -> dict[str, str]:
     Raises:
         UsageError: the file is broken, or holds what is no setting.
     """
-    return _settings(_document())
+    return _settings(_document()) if config_file().exists() else {}
 
 
 def _settings(document: Any) -> dict[str, str]:

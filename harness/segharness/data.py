@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from segharness.errors import DataError, PluginError, UsageError
@@ -60,7 +61,7 @@ class OpenDataset:
                 self._truths[kind] = self._restricted(kind, content)
         return self._truths[kind]
 
-    @property
+    @cached_property
     def taxonomy(self) -> Taxonomy:
         """What the suite makes of its categories."""
         return Taxonomy(self.entry, self.dataset.categories)
@@ -133,5 +134,6 @@ def _opened(entry: DatasetEntry, host: PluginHost) -> OpenDataset:
     size = getattr(dataset, "shard_size", SHARD_SIZE)
     if not isinstance(size, int) or size < 1:
         raise DataError(f"its `shard_size` is {size!r}, not a whole number from 1")
-    Taxonomy(entry, dataset.categories)
-    return OpenDataset(entry, dataset, samples[: entry.limit])
+    opened = OpenDataset(entry, dataset, samples[: entry.limit])
+    _ = opened.taxonomy  # what is wrong with the policy is said now
+    return opened

@@ -22,19 +22,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.streets import CITYSCAPES
+
 SCRIPT = Path(__file__).with_name("cityscapes_reference.py")
 
-CLASSES = {
-    "person": 24,
-    "rider": 25,
-    "car": 26,
-    "truck": 27,
-    "bus": 28,
-    "train": 31,
-    "motorcycle": 32,
-    "bicycle": 33,
-}
-LABELS = list(CLASSES.values())
+LABELS = list(CITYSCAPES.values())
 VOID = [0, 1, 2, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 29, 30]
 STUFF = [7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23]
 ROAD = 7
@@ -119,8 +111,8 @@ def agree(found: np.ndarray, numbers: dict) -> None:
     def same(a, b):
         np.testing.assert_allclose(a, np.array(b, dtype=float), rtol=0, atol=1e-9)  # None becomes nan; nan equals nan
 
-    assert set(numbers["classes"]) == set(CLASSES)
-    of = [numbers["classes"][name] for name in CLASSES]
+    assert set(numbers["classes"]) == set(CITYSCAPES)
+    of = [numbers["classes"][name] for name in CITYSCAPES]
     same(found, [c["aps"] for c in of])
     same(found.mean(1), [c["ap"] for c in of])
     same(found[:, 0], [c["ap50%"] for c in of])

@@ -31,8 +31,12 @@ def print_labels(chosen: Sequence[Chosen]) -> None:
     for one in chosen:
         datasets = [open_dataset(entry, one.host) for entry in one.plan.suite.datasets]
         for model in one.plan.suite.models:
+            known: dict[str, Sequence[str] | None] = {}
             for opened in datasets:
-                _print(console, model, _categories(model, opened, one), opened)
+                options = repr(model.options_on(opened.entry.id))
+                if options not in known:
+                    known[options] = _categories(model, opened, one)
+                _print(console, model, known[options], opened)
 
 
 def _categories(model: ModelEntry, opened: OpenDataset, one: Chosen) -> Sequence[str] | None:

@@ -6,6 +6,7 @@ may hold ``${NAME}`` and ``${NAME:-default}``.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -91,7 +92,7 @@ class Variables:
         """Return those of the process: its environment, and the file of ``segharness config``."""
         from segharness.config import variables
 
-        return cls(given or {}, os.environ, variables)
+        return cls(given or {}, os.environ, functools.cache(variables))
 
     def value(self, name: str) -> str | None:
         """Return the value of a name, or None.

@@ -15,8 +15,8 @@ from segharness_adaptis.aggregate import Rules
 from segharness_adaptis.model import AdaptISModel, toy, toy_points
 from segharness_adaptis.network import seeded
 from segharness_adaptis.plugin import segharness_models
+from segharness_torch.threads import torch_threads
 from segharness_toycells.enlarged import enlarged
-from segharness_toycells.networks.threads import torch_threads
 from segharness_toycells.scene import make_scene
 from segharness_toycells.training.validation import average_precision
 

@@ -8,6 +8,12 @@ from segharness_coco.names import NON_VOC, VOC
 
 _COCO = "COCO: annotations CC BY 4.0; photographs under their own Flickr licences"
 
+_OPTIONS_2017 = {
+    "root": Option("the folder of annotations and images", True, True, "coco"),
+    "split": Option("val2017 or train2017; val2017 when absent"),
+}
+_PARTS_2017 = {"val2017": 5000, "train2017": 118287}
+
 _TREE_2017 = """\
 ROOT/
   annotations/                    or annotations_trainval2017.zip
@@ -61,15 +67,12 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
             "COCO 2017: 80 categories",
             licence=_COCO,
             homepage="https://cocodataset.org",
-            options={
-                "root": Option("the folder of annotations and images", True, True, "coco"),
-                "split": Option("val2017 or train2017; val2017 when absent"),
-            },
+            options=_OPTIONS_2017,
             download="https://cocodataset.org/#download: val2017.zip, train2017.zip and annotations_trainval2017.zip",
             size="val2017 1 GB, train2017 18 GB, annotations 241 MB, as zip archives",
             tree=_TREE_2017,
             part="split",
-            parts={"val2017": 5000, "train2017": 118287},
+            parts=_PARTS_2017,
         ),
         DatasetSpec(
             "coco/o",
@@ -111,15 +114,12 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
             "COCO 2017, panoptic: 80 things and 53 stuff; the things serve as instances",
             licence=_COCO,
             homepage="https://cocodataset.org",
-            options={
-                "root": Option("the folder of annotations and images", True, True, "coco"),
-                "split": Option("val2017 or train2017; val2017 when absent"),
-            },
+            options=_OPTIONS_2017,
             download="https://cocodataset.org/#download: val2017.zip, train2017.zip, panoptic_annotations_trainval2017.zip",
             size="val2017 1 GB, train2017 18 GB, annotations 821 MB, as zip archives",
             tree=_TREE_PANOPTIC,
             part="split",
-            parts={"val2017": 5000, "train2017": 118287},
+            parts=_PARTS_2017,
         ),
         DatasetSpec(
             "coco/panoptic",

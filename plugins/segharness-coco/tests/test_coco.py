@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -299,3 +300,8 @@ def test_lvis_takes_names_of_images_from_their_address(tmp_path):
     (tmp_path / "lvis/lvis_v1_val.json").write_text(json.dumps(changed))
     with pytest.raises(DataError, match="images are missing"):
         LvisV1(str(tmp_path / "lvis"))
+    with zipfile.ZipFile(tmp_path / "lvis/lvis_v1_val.json.zip", "w") as opened:
+        opened.write(tmp_path / "lvis/lvis_v1_val.json", "lvis_v1_val.json")
+    (tmp_path / "lvis/lvis_v1_val.json").unlink()
+    zipped(tmp_path / "coco/val2017", tmp_path / "coco/val2017.zip")
+    check_dataset(LvisV1(str(tmp_path / "lvis"), images=str(tmp_path / "coco")))

@@ -13,6 +13,8 @@ import torch
 from segharness import UsageError
 from torch import nn
 
+from segharness_torch.threads import torch_threads
+
 _PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -49,10 +51,10 @@ class Execution:
 
     @contextlib.contextmanager
     def predicting(self) -> Iterator[None]:
-        """Predict without gradients, in the precision that is asked for."""
+        """Predict without gradients, in the precision that is asked for, and on one thread of the processor."""
         kind = _PRECISIONS[self.precision]
         cast = torch.autocast(torch.device(self.device).type, kind) if kind is not None else contextlib.nullcontext()
-        with torch.inference_mode(), cast:
+        with torch.inference_mode(), torch_threads(1), cast:
             yield
 
     def tensors(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[torch.Tensor]:
@@ -61,12 +63,3 @@ class Execution:
             torch.from_numpy(np.array(image)).to(self.device).permute(2, 0, 1).contiguous().float() / 255
             for image in images
         ]
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Make what is made inside from a seed, and leave torch's generators as they were."""
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
-        yield

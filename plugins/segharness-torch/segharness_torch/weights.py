@@ -1,4 +1,7 @@
-"""Weights of a network from a file; loading runs no code of the file's."""
+"""Weights of networks in files: safetensors in half precision for those that ship, and what a user brings.
+
+Loading runs no code of a file's.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from segharness import UsageError
+from segharness import UsageError, write_atomic
 from torch import nn
 
 _WRAPPED = ("state_dict", "model", "model_state_dict")
@@ -25,7 +28,7 @@ def state_of(path: Path) -> dict[str, torch.Tensor]:
     """
     try:
         if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
+            return safetensors.torch.load(path.read_bytes())
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -35,7 +38,8 @@ def state_of(path: Path) -> dict[str, torch.Tensor]:
             f"`model.state_dict()` alone ({_first(error)})"
         ) from error
     except (safetensors.SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        raise UsageError(f"{path}: not a whole file of weights: {_first(error)}") from error
+        kind = "safetensors file" if path.suffix == ".safetensors" else "file of weights"
+        raise UsageError(f"{path}: not a whole {kind}: {_first(error)}") from error
     for key in _WRAPPED:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             found = found[key]
@@ -44,26 +48,65 @@ def state_of(path: Path) -> dict[str, torch.Tensor]:
     return dict(found)
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Give a network the weights of a file.
+def save_weights(network: nn.Module, path: Path, about: str) -> None:
+    """Write the network's weights and buffers: floats as float16, whole numbers as they are.
+
+    Args:
+        network: whose weights.
+        path: the file, written whole or not at all.
+        about: a line that the file carries. One, for a second would be written in a random order.
 
     Raises:
-        UsageError: as `state_of`; or they are another network's.
+        UsageError: a weight is not finite, or too large for half precision.
     """
-    state = state_of(path)
+    tensors = {
+        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
+        for name, value in network.state_dict().items()
+    }
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise UsageError(f"{path}: `{name}` is not finite in half precision")
+    write_atomic(path, safetensors.torch.save(tensors, {"about": about}))
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Give a network the weights of a file, in the network's own precision.
+
+    Raises:
+        UsageError: as `state_of`; they are another network's, or no training gives such.
+    """
+    found = state_of(path)
     own = network.state_dict()
-    strangers = sorted(set(own) ^ set(state))
-    strangers = [name for name in strangers if not name.endswith("num_batches_tracked")]
+    name = type(network).__name__
+    strangers = sorted(key for key in set(own) ^ set(found) if key in found or not key.endswith(_COUNTER))
     if strangers:
         where = "lacks" if strangers[0] in own else "has"
-        raise UsageError(
-            f"{path}: weights of another network than {type(network).__name__}: it {where} `{strangers[0]}`, and "
-            f"{len(strangers) - 1} names more do not fit"
-        )
-    for name, value in own.items():
-        if name in state and state[name].shape != value.shape:
-            raise UsageError(f"{path}: `{name}` is {list(state[name].shape)}, the network's {list(value.shape)}")
-    network.load_state_dict(state, strict=False)  # what may be absent are counters of training
+        more = f", and {len(strangers) - 1} more names do not fit" if len(strangers) > 1 else ""
+        raise UsageError(f"{path}: weights of another network than {name}: it {where} `{strangers[0]}`{more}")
+    for key, value in found.items():
+        if value.shape != own[key].shape:
+            raise UsageError(
+                f"{path}: weights of another {name}: `{key}` is {list(value.shape)}, not {list(own[key].shape)}"
+            )
+        found[key] = _fitting(value, own[key], f"{path}: `{key}`")
+    network.load_state_dict({**own, **found})
+
+
+_COUNTER = "num_batches_tracked"
+"""What only training looks at, and files of old torch lack."""
+
+
+def _fitting(value: torch.Tensor, own: torch.Tensor, where: str) -> torch.Tensor:
+    """Return a weight in the type of the network's, if it can be one."""
+    if value.is_floating_point() != own.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
+        wanted = "a float" if own.is_floating_point() else "a whole number"
+        raise UsageError(f"{where} is {str(value.dtype).removeprefix('torch.')}, not {wanted}")
+    value = value.to(own.dtype)
+    if not bool(torch.isfinite(value).all()):
+        raise UsageError(f"{where} is not finite")
+    if where.endswith("running_var`") and bool((value < 0).any()):
+        raise UsageError(f"{where} is a variance below 0")
+    return value
 
 
 def _first(error: BaseException) -> str:

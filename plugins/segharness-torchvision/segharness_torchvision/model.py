@@ -13,7 +13,8 @@ import torch
 import torchvision
 from segharness import Instances, UsageError
 from segharness_torch.encoding import encode
-from segharness_torch.execution import Execution, seeded
+from segharness_torch.execution import Execution
+from segharness_torch.seeding import torch_seeded
 from segharness_torch.weights import load_weights
 
 from segharness_torchvision.catalogue import COCO
@@ -82,7 +83,7 @@ def make(
     names = _names(categories)
     settings = {"min_size": min_size, "max_size": max_size, **_HEADS[name.split("_")[0]](score, detections)}
     settings = {key: value for key, value in settings.items() if value is not None}
-    with seeded(seed):
+    with torch_seeded(seed):
         try:
             network = torchvision.models.get_model(
                 name, weights=None, weights_backbone=None, num_classes=len(names), **settings

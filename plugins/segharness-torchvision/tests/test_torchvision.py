@@ -15,7 +15,8 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from segharness import UsageError
-from segharness_torch.execution import seeded
+from segharness_torch.seeding import torch_seeded
+from segharness_torch.threads import torch_threads
 from segharness_torchvision.catalogue import CATALOGUE
 from segharness_torchvision.catalogue import COCO as NAMES
 from segharness_torchvision.model import make
@@ -32,23 +33,14 @@ LOW = {
 
 
 def framework(name, seed, **settings):
-    with seeded(seed):
+    with torch_seeded(seed):
         settings = {**settings, LOW[name.split("_")[0]]: 0.0}
         return torchvision.models.get_model(name, weights=None, weights_backbone=None, **settings).eval()
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As workers have it: sums of several threads have another last bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def raw(network, image):
     tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float() / 255
-    with torch.inference_mode():
+    with torch.inference_mode(), torch_threads(1):  # sums of several threads have another last bit
         return network([tensor])[0]
 
 

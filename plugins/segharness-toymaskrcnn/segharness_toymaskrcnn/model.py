@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from segharness import Instances
+from segharness_torch.threads import torch_threads
+from segharness_torch.weights import load_weights
 from segharness_toycells.enlarged import enlarged, shrunk
-from segharness_toycells.networks.threads import torch_threads
-from segharness_toycells.networks.weights import load_weights
 from segharness_toycells.options import checked
 
 from segharness_toymaskrcnn.network import ToyMaskRCNN, seeded

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from segharness_torch.seeding import torch_seeded
 from segharness_toycells.boxes import boxes_of
-from segharness_toycells.networks.seeding import torch_seeded
 from segharness_toycells.scene import Scene
 from segharness_toycells.training import Recipe
 from torch import Tensor

@@ -13,8 +13,8 @@ import segharness_toymaskrcnn
 import torch
 from segharness import UsageError
 from segharness.testing import check_model
+from segharness_torch.threads import torch_threads
 from segharness_toycells.enlarged import enlarged
-from segharness_toycells.networks.threads import torch_threads
 from segharness_toycells.scene import make_scene
 from segharness_toycells.training.validation import average_precision
 from segharness_toymaskrcnn.model import ToyMaskRCNNModel, batch_norm, group_norm

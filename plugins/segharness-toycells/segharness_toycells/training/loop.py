@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from segharness import Model, UsageError, write_atomic
+from segharness_torch.threads import torch_threads
+from segharness_torch.weights import save_weights
 from torch import Tensor, nn
 
 from segharness_toycells.dataset import VERSION
-from segharness_toycells.networks.threads import torch_threads
-from segharness_toycells.networks.weights import save_weights
 from segharness_toycells.scene import Scene
 from segharness_toycells.training.checkpoint import Checkpoint
 from segharness_toycells.training.images import TrainingImages, generator
