@@ -47,12 +47,15 @@ if TYPE_CHECKING:
         ExecutorSpec,
         MetricSpec,
         MixtureSpec,
+        ModelSet,
         ModelSpec,
         Needs,
         Option,
         ReporterSpec,
     )
+    from segharness.store.atomic import write_atomic
     from segharness.store.results import read_results
+    from segharness.weights import download
 
 _HOME = {
     "api": ("evaluate", "run"),
@@ -90,6 +93,7 @@ _HOME = {
         "ExecutorSpec",
         "MetricSpec",
         "MixtureSpec",
+        "ModelSet",
         "ModelSpec",
         "Needs",
         "Option",
@@ -99,6 +103,7 @@ _HOME = {
     "runner.randomness": ("generator",),
     "score.request": ("GroundTruth", "Score", "ScoreRequest"),
     "store.atomic": ("write_atomic",),
+    "weights": ("download",),
     "store.results": ("read_results",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -125,6 +130,7 @@ __all__ = [
     "MetricSpec",
     "MixtureSpec",
     "Model",
+    "ModelSet",
     "ModelSpec",
     "Needs",
     "Option",
@@ -140,6 +146,7 @@ __all__ = [
     "StoreError",
     "SuiteError",
     "UsageError",
+    "download",
     "evaluate",
     "generator",
     "hookimpl",

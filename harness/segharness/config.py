@@ -1,6 +1,7 @@
-"""A user's own settings, ``~/.config/segharness/config.toml``: where data sets lie.
+"""A user's own settings, ``~/.config/segharness/config.toml``: where data sets and interpreters lie.
 
 ``data.NAME`` is the value of the variable ``${NAME}`` of suites, where neither ``--var`` nor the environment has one.
+``python.NAME`` is the interpreter of the environment that the framework NAME is in, for models of its plugin.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from segharness.errors import UsageError
 from segharness.places import config_file
 from segharness.store.atomic import write_atomic
 
-_KEY = re.compile(r"data\.([A-Za-z_][A-Za-z0-9_]*)")
+_KEY = re.compile(r"(data|python)\.([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def variables() -> dict[str, str]:
@@ -22,11 +23,11 @@ def variables() -> dict[str, str]:
     Raises:
         UsageError: the file is broken.
     """
-    return {key.partition(".")[2]: value for key, value in settings().items()}
+    return {key.partition(".")[2]: value for key, value in settings().items() if key.startswith("data.")}
 
 
 def settings() -> dict[str, str]:
-    """Return every setting, ``data.coco``: a folder.
+    """Return every setting, ``data.coco``: a folder, ``python.mmdet``: a file.
 
     Raises:
         UsageError: the file is broken, or holds what is no setting.
@@ -37,12 +38,12 @@ def settings() -> dict[str, str]:
 def _settings(document: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     for table, content in document.items():
-        if table != "data" or not isinstance(content, Mapping):
-            raise UsageError(f"{config_file()}: `{table}` is no setting; there is only the table [data]")
+        if table not in ("data", "python") or not isinstance(content, Mapping):
+            raise UsageError(f"{config_file()}: `{table}` is no setting; there are the tables [data] and [python]")
         for name, value in content.items():
-            if not _KEY.fullmatch(f"data.{name}") or not isinstance(value, str):
-                raise UsageError(f"{config_file()}: data.{name} is no name of a variable with a text")
-            found[f"data.{name}"] = str(value)
+            if not _KEY.fullmatch(f"{table}.{name}") or not isinstance(value, str):
+                raise UsageError(f"{config_file()}: {table}.{name} is no name of a variable with a text")
+            found[f"{table}.{name}"] = str(value)
     return found
 
 
@@ -52,20 +53,20 @@ def change(key: str, value: str | None) -> None:
     Raises:
         UsageError: there is no such setting, or the file is broken or cannot be written.
     """
-    match = check_key(key)
+    table, name = check_key(key)
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
     if value is None and key not in settings():
         raise UsageError(f"{config_file()}: has no {key}")
-    expected = {name: found for name, found in settings().items() if name != key}
+    expected = {known: found for known, found in settings().items() if known != key}
     expected |= {key: value} if value is not None else {}
     document = _document()
     try:
         if value is None:
-            del document["data"][match]
+            del document[table][name]
         else:
-            document.setdefault("data", tomlkit.table())[match] = value
+            document.setdefault(table, tomlkit.table())[name] = value
         text = tomlkit.dumps(document).encode()
         done = _settings(tomlkit.parse(text.decode())) == expected
     except (TOMLKitError, KeyError, AttributeError, TypeError, ValueError):
@@ -78,16 +79,19 @@ def change(key: str, value: str | None) -> None:
         raise UsageError(f"{config_file()}: cannot be written: {error.strerror}") from error
 
 
-def check_key(key: str) -> str:
-    """Return the variable that a setting is the value of.
+def check_key(key: str) -> tuple[str, str]:
+    """Return the table that a setting is in, and its name there.
 
     Raises:
         UsageError: there is no such setting.
     """
     match = _KEY.fullmatch(key)
     if match is None:
-        raise UsageError(f"{key}: no such setting; there are data.NAME, the folders of data sets, e.g. data.coco")
-    return match.group(1)
+        raise UsageError(
+            f"{key}: no such setting; there are data.NAME, the folders of data sets, e.g. data.coco, and python.NAME, the "
+            "interpreters of frameworks, e.g. python.mmdet"
+        )
+    return match[1], match[2]
 
 
 def _document() -> Any:

@@ -20,6 +20,7 @@ from segharness.specs import (
     ExecutorSpec,
     MetricSpec,
     MixtureSpec,
+    ModelSet,
     ModelSpec,
     ReporterSpec,
 )
@@ -40,8 +41,11 @@ def segharness_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
 
 
 @hookspec
-def segharness_models() -> Iterable[ModelSpec]:  # type: ignore[empty-body]
-    """Return the models on offer. A factory is called only in the worker that runs the model."""
+def segharness_models() -> Iterable[ModelSpec | ModelSet]:  # type: ignore[empty-body]
+    """Return the models on offer, and named sets of models.
+
+    A factory is called only in the worker that runs the model. A set may name models of other plugins.
+    """
 
 
 @hookspec

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from segharness.data import Shard
-from segharness.digests import digest, file_digest
+from segharness.digests import content_digest, digest, file_digest
 from segharness.plugins import BESIDE_SUITE, PluginHost
 from segharness.records import Condition
 from segharness.specs import CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec, Option
 from segharness.suite import ModelEntry, Suite
 from segharness.suite.local import local_reference, sources
-from segharness.weights import weights_of
+from segharness.weights import is_name, weights_of
 
 VERSION = 1
 
@@ -29,8 +29,11 @@ def source_digest(file: Path) -> str:
     return digest([[str(path.relative_to(folder)), file_digest(path)] for path in sources(file)])
 
 
-def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost) -> dict[str, Any]:
-    """Return what of a model decides its predictions on a data set: spec, options, weights, local source."""
+def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost, fetching: bool = True) -> dict[str, Any]:
+    """Return what of a model decides its predictions on a data set: spec, options, weights, local source.
+
+    Without `fetching`, weights that have a name are known by what their spec says of them.
+    """
     weights = Path(entry.weights) if entry.weights else None
     inputs: dict[str, Any] = {}
     known: Mapping[str, Option] = {}
@@ -41,12 +44,15 @@ def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost) -> dict[str,
     elif (spec := host.find(entry.model, ModelSpec)) is not None:
         inputs["name"], inputs["version"], known = spec.name, spec.version, spec.options
         inputs |= _source_of(spec, host)
-        weights = weights_of(spec, entry.weights)
+        named = entry.weights is not None and is_name(spec, entry.weights)
+        weights = weights_of(spec, entry.weights, entry.options_on(dataset)) if fetching or not named else None
     else:
         inputs["name"] = entry.model
-    inputs["weights"] = file_digest(weights) if weights else None
-    if spec is not None and entry.weights is not None and entry.weights in spec.weights_names:
-        inputs["weights"] = {"name": entry.weights, "sha256": spec.weights_names[entry.weights]}
+    found = content_digest(weights) if weights else {}
+    inputs["weights"] = found.get("sha256") or found or None
+    if spec is not None and entry.weights is not None and is_name(spec, entry.weights):
+        known_digits = {"sha256": spec.weights_names.get(entry.weights, "")}
+        inputs["weights"] = {"name": entry.weights, **(found or known_digits)}
     inputs["options"] = _by_content(entry.options_on(dataset), known)
     return inputs
 
@@ -59,11 +65,8 @@ def _by_content(options: Mapping[str, Any], known: Mapping[str, Option]) -> dict
             found[key] = {"source": source_digest(Path(code[0])), "function": code[1]}
             continue
         path = Path(str(value))
-        if key in known and known[key].path and path.is_file():
-            found[key] = {"sha256": file_digest(path)}
-        elif key in known and known[key].path and path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file())
-            found[key] = {"files": digest([[str(p.relative_to(path)), file_digest(p)] for p in inside])}
+        if key in known and known[key].path and path.exists():
+            found[key] = content_digest(path)
     return found
 
 
@@ -101,14 +104,30 @@ class Inputs:
 
     @classmethod
     def gather(
-        cls, suite: Suite, host: PluginHost, dataset_digests: Mapping[str, str], objects: Collection[str] = ()
+        cls,
+        suite: Suite,
+        host: PluginHost,
+        dataset_digests: Mapping[str, str],
+        selected: Collection[str],
+        objects: Collection[str] = (),
     ) -> Inputs:
-        """Hash what the suite names; `objects` are the ids of models that are objects, known to this run only."""
+        """Hash what the suite names.
+
+        Args:
+            suite, host: whose.
+            dataset_digests: of the data sets, by id.
+            selected: the ids of models that will run; only their weights are fetched.
+            objects: the ids of models that are objects, known to this run only.
+
+        Raises:
+            UsageError: weights cannot be fetched.
+        """
         once = uuid.uuid4().hex
         return cls(
             {
                 m.id: {
-                    d.id: {"object": once} if m.id in objects else model_inputs(m, d.id, host) for d in suite.datasets
+                    d.id: {"object": once} if m.id in objects else model_inputs(m, d.id, host, m.id in selected)
+                    for d in suite.datasets
                 }
                 for m in suite.models
             },

@@ -29,7 +29,7 @@ BESIDE_SUITE = "segharness_plugins.py"
 
 OFFERS: dict[str, tuple[type, ...]] = {
     "segharness_commands": (specs.CommandSpec,),
-    "segharness_models": (specs.ModelSpec,),
+    "segharness_models": (specs.ModelSpec, specs.ModelSet),
     "segharness_datasets": (specs.DatasetSpec, specs.CategorySet),
     "segharness_corruptions": (specs.CorruptionSpec, specs.MixtureSpec, specs.ConditionSet),
     "segharness_executors": (specs.ExecutorSpec,),
@@ -41,6 +41,7 @@ OFFERS: dict[str, tuple[type, ...]] = {
 NAMESPACES: dict[type, str] = {
     specs.CommandSpec: "command",
     specs.ModelSpec: "model",
+    specs.ModelSet: "model",
     specs.DatasetSpec: "dataset",
     specs.CategorySet: "category set",
     specs.CorruptionSpec: "corruption",
@@ -50,9 +51,9 @@ NAMESPACES: dict[type, str] = {
     specs.MetricSpec: "metric",
     specs.ReporterSpec: "reporter",
 }
-"""Names must be unique within one of these; a condition set shares its names with the corruptions."""
+"""Names must be unique within one of these; a set shares its names with what it is of."""
 
-_KIND = {specs.MixtureSpec: "mixture", specs.ConditionSet: "condition set"}
+_KIND = {specs.MixtureSpec: "mixture", specs.ConditionSet: "condition set", specs.ModelSet: "model set"}
 
 Spec = TypeVar("Spec")
 

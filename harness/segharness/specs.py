@@ -18,11 +18,13 @@ from segharness.errors import PluginError
 Reference: TypeAlias = str | Callable[..., Any]
 
 NAME = re.compile(r"[a-z0-9._-]+(/[a-z0-9._-]+)*")
+MODEL_NAME = re.compile(r"[A-Za-z0-9._+-]+(/[A-Za-z0-9._+-]+)*")
+"""Names of models are those that their frameworks give them."""
 
 
 def slug(name: str) -> str:
     """Return the id of a name in paths and node ids: ``torchvision/maskrcnn`` -> ``torchvision-maskrcnn``."""
-    return name.replace("/", "-")
+    return re.sub(r"[/+]", "-", name).lower()
 
 
 def load(reference: Reference) -> Callable[..., Any]:
@@ -39,8 +41,9 @@ def load(reference: Reference) -> Callable[..., Any]:
 def _check(spec: Any, *references: Any) -> None:
     """Raise PluginError when a spec's name or code reference has the wrong form."""
     kind = type(spec).__name__
-    if not isinstance(spec.name, str) or not NAME.fullmatch(spec.name):
-        raise PluginError(f"{kind} name {spec.name!r} must match {NAME.pattern}")
+    form = MODEL_NAME if isinstance(spec, ModelSpec) else NAME
+    if not isinstance(spec.name, str) or not form.fullmatch(spec.name):
+        raise PluginError(f"{kind} name {spec.name!r} must match {form.pattern}")
     for reference in references:
         if not callable(reference) and not (isinstance(reference, str) and re.fullmatch(r"[\w.]+:[\w.]+", reference)):
             raise PluginError(
@@ -126,14 +129,20 @@ class ModelSpec:
     predictions. `weights` says whether a suite gives a weights file: ``"none"``, ``"optional"`` or ``"required"``;
     `weights_file` is one that comes with the plugin, ``"package:path/in/it"``, used when a suite gives none; the
     package is a top-level one.
-    `weights_names` are names that a suite may give instead of a file, for weights that the factory fetches itself: it gets
-    the name. Each has the sha256 of what is fetched, or its first digits, as far as known.
+    `weights_names` are names that a suite may give instead of a file, each with the sha256 of those weights, or its first
+    digits, as far as known. `fetch(weights, ...)` returns the file or folder that a name stands for, and gets it there
+    first; it may have parameters that are options. It is called before the first cell, and where the model is made: the
+    factory gets the path. Without `fetch` the factory gets the name, as it gets ``random``. `weights_pattern` is a regular
+    expression of further names that `fetch` takes.
+    `fixed` are arguments of the factory that no suite changes. `imports` is the framework's module, which the factory's
+    process must have; where a suite names no interpreter it is that of ``segharness config set python.<imports>``, or this.
     `weights_digest` is the sha256 of that file or, without it, of the one that a suite must give. `metadata` is free:
     backbone, normalisation ... `categories` are the model's, for ``segharness collect --labels``, which loads it where they
     are None; a model that has others is refused. `tail` names the option that the rest of a longer name gives: with it
     ``coco-results/DIR`` is the model `coco-results` on that folder. `needs` says which devices can run it. `foreign`,
     ``"package:path/in/it.py:function"``, is a file that needs nothing of our world: where a suite says ``python: PATH`` the
-    model is made by that function under that interpreter; a model that lives only there has no `factory`.
+    model is made by that function under that interpreter; a model that lives only there has no `factory`. That file may
+    import modules of `foreign_packages`, packages of ours, that themselves import nothing of ours.
     """
 
     name: str
@@ -153,9 +162,15 @@ class ModelSpec:
     needs: Needs = Needs()
     foreign: str | None = None
     categories: tuple[str, ...] | None = None
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    fetch: Reference | None = None
+    weights_pattern: str | None = None
+    imports: str | None = None
+    foreign_packages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self, *([self.factory] if self.factory is not None or self.foreign is None else []))
+        _check(self, *([self.fetch] if self.fetch is not None else []))
         if self.foreign is not None and not _is_foreign(self.foreign):
             raise PluginError(
                 f"ModelSpec `{self.name}`: foreign is {self.foreign!r}, not 'package:path/in/it.py:function'"
@@ -179,6 +194,21 @@ class ModelSpec:
             raise PluginError(
                 f"ModelSpec `{self.name}`: a weights_file needs its weights_digest, and makes weights optional"
             )
+
+
+@dataclass(frozen=True)
+class ModelSet:
+    """Models that a suite may name together, such as those of a paper: `models` maps an id to the name of each."""
+
+    name: str
+    models: Mapping[str, str]
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        _check(self)
+        ids = self.models if isinstance(self.models, Mapping) else {}
+        if not ids or not all(NAME.fullmatch(id) and "/" not in id for id in ids):
+            raise PluginError(f"ModelSet `{self.name}`: models must map ids, {NAME.pattern} without /, to names")
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,22 @@
-"""Which weights file a model gets, and whether it is the one that its spec declares."""
+"""Which weights a model gets: where they lie, how they get there, and whether they are those that its spec declares."""
 
 from __future__ import annotations
 
+import http.client
+import inspect
+import os
+import re
+import shutil
+import sys
+import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from segharness.digests import file_digest
-from segharness.errors import PluginError
+from segharness.errors import PluginError, UsageError
 from segharness.packages import packaged
-from segharness.specs import ModelSpec
+from segharness.specs import ModelSpec, load
 
 RANDOM = "random"
 """The name, among those that a model may know, of weights that were never trained."""
@@ -26,11 +35,82 @@ def shipped(spec: ModelSpec) -> Path | None:
     return packaged(spec.weights_file, f"ModelSpec `{spec.name}`: weights_file")
 
 
-def weights_of(spec: ModelSpec, given: str | None) -> Path | None:
-    """Return the file a model gets: the suite's, or else the plugin's own; None for weights that it fetches by name."""
-    if given is not None and given in spec.weights_names:
+def weights_of(spec: ModelSpec, given: str | None, options: Mapping[str, Any]) -> Path | None:
+    """Return the file or folder a model gets: the suite's, the plugin's own, or what a name stands for, fetched first.
+
+    Args:
+        spec: the model's.
+        given: what the suite says: a path or a name.
+        options: the model's, of which `fetch` may take some.
+
+    Returns:
+        None where it gets none: no weights, or a name that its factory knows what to do with.
+
+    Raises:
+        UsageError: they cannot be fetched, or are not those that the name stands for.
+    """
+    if given is None or not is_name(spec, given):
+        return Path(given) if given else shipped(spec)
+    if spec.fetch is None or given == RANDOM:
         return None
-    return Path(given) if given else shipped(spec)
+    fetch = load(spec.fetch)
+    taken = inspect.signature(fetch).parameters
+    path = Path(fetch(given, **{key: value for key, value in {**spec.fixed, **options}.items() if key in taken}))
+    declared = spec.weights_names.get(given, "")
+    if declared and not file_digest(path).startswith(declared):
+        raise UsageError(
+            f"the weights `{given}` of model `{spec.name}`: {path} has sha256 {file_digest(path)[:16]}..., not "
+            f"{declared}...; damaged? remove it, and it is fetched again"
+        )
+    return path
+
+
+def is_name(spec: ModelSpec, given: str) -> bool:
+    """Return whether weights are given by a name that the model knows; paths are absolute, and none."""
+    if given in spec.weights_names:
+        return True
+    pattern = spec.weights_pattern
+    return pattern is not None and re.fullmatch(pattern, given) is not None
+
+
+def download(url: str, path: Path, sha256: str = "") -> Path:
+    """Return `path`, a file that is fetched from `url` where it is not there yet: whole, or not at all.
+
+    Args:
+        url: ``https://...``.
+        path: where it belongs.
+        sha256: of its content, or the first digits, compared when it is fetched.
+
+    Raises:
+        UsageError: it cannot be fetched; the message says which file to put where.
+    """
+    if path.is_file():
+        return path
+    print(f"fetching {url}", file=sys.stderr, flush=True)
+    advice = f"put {url} at {path}, or give a file"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": "segharness"})  # some hosts refuse Python's own
+        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer, part.open("wb") as file:
+            shutil.copyfileobj(answer, file, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
+            expected = answer.headers.get("Content-Length")
+        if expected is not None and part.stat().st_size != int(expected):
+            raise UsageError(f"{url}: the connection ended early; {advice}")
+        if not file_digest(part).startswith(sha256):
+            raise UsageError(f"{url}: has another sha256 than {sha256}...; {advice}")
+        part.replace(path)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise UsageError(f"{url}: cannot be fetched: {error}; {advice}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+_PATIENCE = 60
+"""Seconds without a byte after which a connection is given up."""
 
 
 def problem_with(spec: ModelSpec, given: str | None) -> str | None:
@@ -38,11 +118,13 @@ def problem_with(spec: ModelSpec, given: str | None) -> str | None:
 
     `weights_digest` belongs to the plugin's own file, if it has one; else to whatever file a suite gives.
     """
+    if given is not None and is_name(spec, given):
+        return None
     try:
-        path = weights_of(spec, given)
+        path = Path(given) if given else shipped(spec)
     except PluginError as error:
         return str(error)
-    if path is None:
+    if path is None or (spec.weights_pattern is not None and path.is_dir()):
         return None
     advice = "" if given else "; install its plugin again"
     declared = None if given and spec.weights_file else spec.weights_digest

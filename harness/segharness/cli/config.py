@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from segharness.places import config_file
 
 def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    setting = actions.add_parser("set", help="remember where a data set lies: data.cityscapes DIR")
+    setting = actions.add_parser(
+        "set", help="remember where a data set lies: data.cityscapes DIR; or a framework: python.mmdet FILE"
+    )
     setting.add_argument("key", metavar="KEY")
     setting.add_argument("value", metavar="VALUE")
     getting = actions.add_parser("get", help="print a setting")
@@ -26,23 +29,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     if args.action == "set":
-        config.check_key(args.key)
+        table, _ = config.check_key(args.key)
         try:
-            folder = Path(args.value).expanduser().absolute()
-            str(folder).encode()
+            path = Path(args.value).expanduser().absolute()
+            str(path).encode()
         except (RuntimeError, UnicodeEncodeError) as error:
             raise UsageError(f"{args.value}: no name that can be kept: {error}") from error
-        if not args.value or not folder.is_dir():
-            raise UsageError(f"{args.value or 'an empty name'}: no such folder")
-        config.change(args.key, str(folder))
-        print(f"{args.key} = {folder}  ({config_file()})")
+        kind = "folder" if table == "data" else "interpreter"
+        if not args.value or not (path.is_dir() if table == "data" else path.is_file() and os.access(path, os.X_OK)):
+            raise UsageError(f"{args.value or 'an empty name'}: no such {kind}")
+        config.change(args.key, str(path))
+        print(f"{args.key} = {path}  ({config_file()})")
     elif args.action == "unset":
         config.change(args.key, None)
     elif args.action == "get":
-        config.check_key(args.key)
+        table, _ = config.check_key(args.key)
         found = config.settings()
         if args.key not in found:
-            raise UsageError(f"{args.key} is not set; `segharness config set {args.key} DIR`")
+            value = "DIR" if table == "data" else "FILE"
+            raise UsageError(f"{args.key} is not set; `segharness config set {args.key} {value}`")
         print(found[args.key])
     else:
         for key, value in config.settings().items():

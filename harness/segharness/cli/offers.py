@@ -14,16 +14,27 @@ from rich.text import Text
 
 from segharness.cli import Exit, screen
 from segharness.plugins import PluginHost
-from segharness.specs import CategorySet, ConditionSet, CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec, Option
+from segharness.specs import (
+    CategorySet,
+    ConditionSet,
+    CorruptionSpec,
+    DatasetSpec,
+    MixtureSpec,
+    ModelSet,
+    ModelSpec,
+    Option,
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME", help="show all that is known of one")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="show all that is known of one, or the members of a family"
+    )
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def models(args: argparse.Namespace) -> int:
-    return show(args, (ModelSpec,))
+    return show(args, (ModelSet, ModelSpec))
 
 
 def corruptions(args: argparse.Namespace) -> int:
@@ -33,7 +44,10 @@ def corruptions(args: argparse.Namespace) -> int:
 def show(args: argparse.Namespace, kinds: Sequence[type[Any]]) -> int:
     """Print a table of what is on offer of some kinds, or all that is known of ``args.name``."""
     host: PluginHost = args.host
-    if args.name is not None:
+    family = args.name is not None and [
+        s for kind in kinds for s in host.all(kind) if s.name.startswith(f"{args.name}/")
+    ]
+    if args.name is not None and not (family and not any(host.find(args.name, kind) for kind in kinds)):
         found = next((spec for kind in kinds if (spec := host.find(args.name, kind))), None) or host.get(
             args.name, *kinds
         )
@@ -43,12 +57,14 @@ def show(args: argparse.Namespace, kinds: Sequence[type[Any]]) -> int:
             _one(found, host)
         return Exit.OK
     if args.json:
-        print(json.dumps([_plain(spec) for kind in kinds for spec in host.all(kind)], indent=1))
+        print(json.dumps([_plain(spec) for spec in family or [s for kind in kinds for s in host.all(kind)]], indent=1))
         return Exit.OK
     console = screen()
     for kind in kinds:
-        specs = host.all(kind)
-        if not specs:
+        specs = [spec for spec in family if type(spec) is kind] if family else host.all(kind)
+        folded = {} if family else _large(specs)
+        specs = [spec for spec in specs if spec.name.partition("/")[0] not in folded]
+        if not specs and not folded:
             continue
         table = Table(
             title=_TITLES[kind], title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
@@ -58,11 +74,27 @@ def show(args: argparse.Namespace, kinds: Sequence[type[Any]]) -> int:
         for spec in specs:
             extra = (Text(_brief(getattr(spec, column))) for column in _COLUMNS[kind])
             table.add_row(spec.name, *extra, host.owner(spec).distribution, Text(spec.description))
+        for name, members in folded.items():
+            said = Text(f"{len(members)} of them: segharness {args.command} {name}")
+            table.add_row(f"{name}/...", *("" for _ in _COLUMNS[kind]), host.owner(members[0]).distribution, said)
         console.print(table)
     return Exit.OK
 
 
+_MANY = 30
+"""A family of more is one line, until it is asked for."""
+
+
+def _large(specs: Sequence[Any]) -> dict[str, list[Any]]:
+    """Return the families that are too large to be listed among others."""
+    families: dict[str, list[Any]] = {}
+    for spec in specs:
+        families.setdefault(spec.name.partition("/")[0], []).append(spec)
+    return {name: members for name, members in families.items() if len(members) > _MANY}
+
+
 _TITLES = {
+    ModelSet: "sets of models",
     ModelSpec: "models",
     DatasetSpec: "data sets",
     CategorySet: "category sets (for splits)",
@@ -71,6 +103,7 @@ _TITLES = {
     ConditionSet: "condition sets",
 }
 _COLUMNS: dict[type, tuple[str, ...]] = {
+    ModelSet: (),
     ModelSpec: ("tags",),
     DatasetSpec: ("tags",),
     CategorySet: (),

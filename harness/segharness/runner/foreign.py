@@ -34,6 +34,12 @@ class ForeignModel:
     Pixels and instances cross in two nameless files that both map (in /dev/shm where there is one), which end with their
     last user. What `predict` returns lies in there; its place is used again when nobody looks at it any more.
 
+    Args:
+        python: the interpreter.
+        local: a file, and the function in it that makes the model.
+        options, weights, device: for that function.
+        packages: names of packages of ours that the file may import, and where they lie.
+
     Raises:
         CellError: the interpreter cannot be started, or the model's file raised while it was built.
         LostError: the child ended; a fresh worker may have more luck.
@@ -42,7 +48,13 @@ class ForeignModel:
     categories: Sequence[str]
 
     def __init__(
-        self, python: str, local: tuple[Path, str], options: Mapping[str, Any], weights: str | None, device: str
+        self,
+        python: str,
+        local: tuple[Path, str],
+        options: Mapping[str, Any],
+        weights: str | None,
+        device: str,
+        packages: Mapping[str, str] | None = None,
     ) -> None:
         self._python = python
         self._asked = 0
@@ -70,6 +82,7 @@ class ForeignModel:
                     "options": dict(options),
                     "weights": weights,
                     "device": device,
+                    "packages": dict(packages or {}),
                     "pixels": self._pixels.handle,
                     "instances": self._instances.handle,
                 }

@@ -15,12 +15,17 @@ import signal
 import sys
 import threading
 import traceback
+import types
 
 import numpy as np
 
 
 def build(message):
     path = message["file"]
+    for name, folder in message["packages"].items():
+        package = types.ModuleType(name)
+        package.__path__ = [folder]
+        sys.modules[name] = package
     sys.path.insert(0, os.path.dirname(path))  # noqa: PTH120  this file also runs on old Pythons
     spec = importlib.util.spec_from_file_location("segharness_foreign_model", path)
     module = importlib.util.module_from_spec(spec)

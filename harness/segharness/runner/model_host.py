@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from segharness.errors import UsageError
+from segharness.packages import packaged
 from segharness.plugins import PluginHost, import_file
 from segharness.records import Model, Recalled
 from segharness.runner.foreign import ForeignModel
@@ -25,22 +27,25 @@ def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -
         Exception: whatever the model's own code raises.
     """
     options = entry.options_on(dataset)
-    if entry.python is not None and (local := entry.under_python) is not None:
-        weights = entry.weights
-        if entry.local is None:
-            weights = str(weights_of(host.get(entry.model, ModelSpec), weights) or "") or None
-        return ForeignModel(entry.python, local, options, weights, device)
     factory: Callable[..., Any]
     spec: ModelSpec | None = None
-    weights = entry.weights
+    weights, packages = entry.weights, {}
+    if entry.local is None:
+        spec = host.get(entry.model, ModelSpec)
+        if (problem := problem_with(spec, weights)) is not None:
+            raise UsageError(problem)
+        path = weights_of(spec, weights, options)
+        weights = weights if path is None else str(path)
+        options = {**options, **spec.fixed}
+        owner = f"ModelSpec `{spec.name}`: foreign_packages"
+        packages = {name: str(packaged(f"{name}:", owner)) for name in spec.foreign_packages}
+    if entry.python is not None and (local := entry.under_python) is not None:
+        return ForeignModel(entry.python, local, options, weights, device, packages)
     if entry.local is not None:
         file, function = entry.local
         factory = getattr(import_file(file), function)
     else:
-        spec = host.get(entry.model, ModelSpec)
-        if (problem := problem_with(spec, weights)) is not None:
-            raise UsageError(problem)
-        weights = weights if weights in spec.weights_names else str(weights_of(spec, weights) or "") or None
+        assert spec is not None
         options = {**options, **_functions(options, spec)}
         assert spec.factory is not None  # one that needs `python:` was refused without it
         factory = load(spec.factory)
@@ -50,6 +55,21 @@ def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -
     if declared is not None and not is_recalled(model) and list(declared) != list(model.categories):
         raise UsageError(f"the plugin of `{entry.model}` declares other `categories` than the model has")
     return model  # type: ignore[no-any-return]
+
+
+def check_framework(entry: ModelEntry, host: PluginHost) -> None:
+    """Raise UsageError where a model's framework is neither here nor under an interpreter that is known."""
+    spec = host.find(entry.model, ModelSpec) if entry.local is None else None
+    if spec is None or spec.imports is None or entry.python is not None:
+        return
+    if importlib.util.find_spec(spec.imports) is None:
+        elsewhere = (
+            ""
+            if spec.foreign is None
+            else f", or name the interpreter of an environment that has it: `python: PATH` in the suite, or once "
+            f"and for all `segharness config set python.{spec.imports} PATH`"
+        )
+        raise UsageError(f"model `{entry.id}` ({spec.name}) needs {spec.imports}: install it here{elsewhere}")
 
 
 def _functions(options: Mapping[str, Any], spec: ModelSpec) -> dict[str, Callable[..., Any]]:

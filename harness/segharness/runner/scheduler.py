@@ -18,6 +18,7 @@ from segharness.runner.executor import RETRIES, TIMEOUT, Executor, Options
 from segharness.runner.interrupting import interruptible
 from segharness.runner.ledger import Ledger, RunOutcome
 from segharness.runner.manifest import make_manifest
+from segharness.runner.model_host import check_framework
 from segharness.runner.progress import Display, Silent
 from segharness.runner.runlog import RunLog
 from segharness.runner.status import StatusFile
@@ -74,12 +75,17 @@ def prepare(plan: Plan, host: PluginHost, settings: Settings) -> Prepared:
     """Open the data sets of a plan and hash its inputs.
 
     Raises:
-        UsageError: a data set's files are missing or broken, or the executor is unknown; all data sets' problems at once.
+        UsageError: a data set's files are missing or broken, the executor is unknown, or a model's framework or weights
+            cannot be had; all data sets' problems at once.
     """
     host.get(settings.executor, ExecutorSpec)
     datasets = _open_all(plan, host)
     digests = {id: opened.dataset.digest for id, opened in datasets.items()}
-    inputs = Inputs.gather(plan.suite, host, digests, settings.objects)
+    selected = {cell.model for cell in plan.selected}
+    for entry in plan.suite.models:
+        if entry.id in selected and entry.id not in settings.objects:
+            check_framework(entry, host)
+    inputs = Inputs.gather(plan.suite, host, digests, selected, settings.objects)
     return Prepared(plan, settings, datasets, inputs, digest(protocol_inputs(plan.suite, inputs)))
 
 

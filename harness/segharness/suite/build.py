@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from segharness.config import settings
 from segharness.errors import PluginError, nearest
 from segharness.packages import packaged
+from segharness.places import config_file
 from segharness.plugins import PluginHost
 from segharness.records import Condition
-from segharness.specs import ModelSpec, Needs, slug
+from segharness.specs import ModelSet, ModelSpec, Needs, slug
 from segharness.suite.conditions import expand_conditions
 from segharness.suite.datasets import DatasetBuilder
 from segharness.suite.local import check_local_model, exists, local_reference
@@ -30,7 +32,7 @@ from segharness.suite.suite import (
     StoredReference,
     Suite,
 )
-from segharness.weights import problem_with
+from segharness.weights import is_name, problem_with
 
 
 def build(
@@ -153,7 +155,7 @@ class _Builder:
         if models is not None and not models.items() and self.whole:
             self._complain(models, "`models` is empty")
         ids: list[str] = []
-        for item in models.items() if models else []:
+        for item in self._members(models):
             entry = self._model(item)
             if entry is None:
                 continue
@@ -166,6 +168,21 @@ class _Builder:
             ids.append(entry.id)
         return Group(name.text if name else "models", tuple(ids), self._reference(node.get("reference"), ids, models))
 
+    def _members(self, models: Node | None) -> Iterator[Node]:
+        """Yield the models of a list, those of a set one by one, with what the list says of the set."""
+        for item in models.items() if models else []:
+            name = item.get("model") if isinstance(item.value, dict) else item
+            found = self.host.find(name.text, ModelSet) if name is not None else None
+            if name is None or found is None:
+                yield item
+                continue
+            top = dict(item.value) if isinstance(item.value, dict) else {}
+            if (given := top.get("id")) is not None:
+                self._complain(given, f"`{found.name}` is a set of models, which have ids of their own")
+            for id, model in found.models.items():
+                one = {"model": replace(name, value=model, text=model), "id": replace(name, value=id, text=id)}
+                yield Node({**top, **one}, item.mark)
+
     def _reference(self, node: Node | None, ids: list[str], models: Node | None) -> str | StoredReference | None:
         if node is None:
             return None
@@ -177,7 +194,7 @@ class _Builder:
                 self._complain(results, f"no file {path}")
             model = node.get("model")
             return StoredReference(str(path), model.text if model else None)
-        if node.text not in ids and self.whole and len(ids) == len(items(models)):
+        if node.text not in ids and self.whole and len(ids) == len(list(self._members(models))):
             self._complain(node, f"the reference `{node.text}` is not among the models{nearest(node.text, ids)}")
         return node.text
 
@@ -225,8 +242,8 @@ class _Builder:
         else:
             values = self.options.read(node, f"model `{spec.name}`", spec.options, given)
             self._check_weights(node, spec)
-        python = self._file(node.get("python"))
-        foreign = self._foreign(node, local, spec)
+        python = self._python(node.get("python"), spec)
+        foreign = self._foreign(node, local, spec, python)
         wanted = dict(needs.plain()) if (needs := node.get("needs")) is not None else {}
         if needs is not None and (problem := Needs(**wanted).problem()) is not None:
             self._complain(needs, f"`needs`: {problem}")
@@ -243,9 +260,18 @@ class _Builder:
             needs=wanted,
         )
 
-    def _foreign(self, node: Node, local: object, spec: ModelSpec | None) -> str | None:
+    def _python(self, node: Node | None, spec: ModelSpec | None) -> str | None:
+        """Return the interpreter that a suite names or, for a framework's models, the user's settings."""
+        if node is not None or spec is None or spec.foreign is None or spec.imports is None:
+            return self._file(node)
+        key = f"python.{spec.imports}"
+        found = settings().get(key)
+        if found is not None and not Path(found).is_file():
+            self.problems.append(f"{config_file()}: {key}: no file {found}")
+        return found
+
+    def _foreign(self, node: Node, local: object, spec: ModelSpec | None, python: str | None) -> str | None:
         """Return the file and function that `python:` runs of a plugin's model; complain where that does not fit."""
-        python = node.get("python")
         if local is not None or spec is None:
             return None
         if python is None:
@@ -256,7 +282,7 @@ class _Builder:
             return None
         if spec.foreign is None:
             self._complain(
-                python,
+                node.get("python") or node,
                 f"model `{spec.name}` runs in this environment; `python:` needs a model of the form "
                 "`./file.py:function`, or a plugin's that offers one",
             )
@@ -273,15 +299,18 @@ class _Builder:
 
     def _weights(self, node: Node | None, spec: ModelSpec | None) -> str | None:
         """Return the path of a weights file, or a name that the model knows."""
-        names = spec.weights_names if spec is not None else {}
-        if node is not None and node.text in names:
+        if node is None or spec is None or not (spec.weights_names or spec.weights_pattern):
+            return self._file(node)
+        path, names = path_of(node), spec.weights_names
+        if node.text in names:
             return node.text
-        path = path_of(node) if node is not None else None
-        if path is not None and names and not (exists(path) and path.is_file()):
-            assert node is not None
-            self._complain(node, f"no file {path}, and none of the names {', '.join(names)}{nearest(node.text, names)}")
-            return None
-        return self._file(node)
+        if exists(path) and (path.is_file() or spec.weights_pattern is not None):
+            return str(path)
+        if is_name(spec, node.text):
+            return node.text
+        also = f", and none of the names {', '.join(names)}{nearest(node.text, names)}" if names else ""
+        self._complain(node, f"no file {path}{also}")
+        return None
 
     def _check_weights(self, node: Node, spec: ModelSpec) -> None:
         given = node.get("weights")

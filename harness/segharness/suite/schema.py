@@ -33,10 +33,13 @@ _MODEL = {
             "additionalProperties": _OPTIONS,
             "description": "options for one data set only, by the data set's id; they win over `options`",
         },
-        "weights": {"type": "string", "description": "a weights file, relative to the suite"},
+        "weights": {
+            "type": "string",
+            "description": "a weights file, relative to the suite, or a name that the model knows",
+        },
         "python": {
             "type": "string",
-            "description": "the interpreter of another environment to run `./file.py:function` in",
+            "description": "the interpreter of another environment to run the model in",
         },
         "batch_size": {
             "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^auto$"}],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.error
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -68,7 +67,7 @@ def make(
 
     Args:
         name: of torchvision's constructor.
-        weights: a name of its published weights, a file, or `RANDOM`.
+        weights: a file, or `RANDOM`.
         seed: of random weights.
         categories: a text file with a name a line, for weights of other categories than COCO's; without background.
         min_size, max_size: the sides that images are brought to, pixels; the network's own when None.
@@ -78,7 +77,7 @@ def make(
         execution: those of `segharness_torch.options`.
 
     Raises:
-        UsageError: an option is wrong, or the weights cannot be had, or are another network's.
+        UsageError: an option is wrong, or the weights are another network's.
     """
     names = _names(categories)
     settings = {"min_size": min_size, "max_size": max_size, **_HEADS[name.split("_")[0]](score, detections)}
@@ -90,9 +89,7 @@ def make(
             )
         except (TypeError, ValueError) as error:
             raise UsageError(f"torchvision's {name} cannot be made with {settings}: {error}") from error
-    if weights in {known.name for known in torchvision.models.get_model_weights(name)}:
-        network.load_state_dict(_published(name, weights))
-    elif weights != RANDOM:
+    if weights != RANDOM:
         load_weights(network, Path(weights))
     return TorchvisionDetector(network, names, Execution(device, **execution))
 
@@ -135,18 +132,3 @@ _HEADS: dict[str, Any] = {
     "retinanet": lambda score, count: {"score_thresh": score, "detections_per_img": count},
     "fcos": lambda score, count: {"score_thresh": score, "detections_per_img": count},
 }
-
-
-def _published(name: str, weights: str) -> dict[str, torch.Tensor]:
-    """Return published weights from torchvision's cache, or from where it fetches them."""
-    known = torchvision.models.get_model_weights(name)[weights]
-    file = Path(torch.hub.get_dir()) / "checkpoints" / known.url.rpartition("/")[2]
-    try:
-        state: dict[str, torch.Tensor] = torch.hub.load_state_dict_from_url(
-            known.url, map_location="cpu", progress=False, check_hash=True, weights_only=True
-        )
-    except (urllib.error.URLError, OSError, RuntimeError) as error:
-        raise UsageError(
-            f"the weights {weights} of {name} cannot be fetched: {error}; put {known.url} at {file}, or give a file"
-        ) from error
-    return state

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
 from segharness import ModelSpec, Option, hookimpl
 from segharness_torch.options import EXECUTION
 
@@ -22,12 +19,6 @@ _OPTIONS = {
 }
 
 
-def _make(name: str, **options: Any) -> Any:
-    from segharness_torchvision.model import make
-
-    return make(name, **options)
-
-
 @hookimpl
 def segharness_models() -> list[ModelSpec]:
     return [*map(_spec, CATALOGUE), _CUSTOM]
@@ -37,13 +28,15 @@ def _spec(one: Published) -> ModelSpec:
     published = {"box AP": one.box} if one.mask is None else {"box AP": one.box, "mask AP": one.mask}
     return ModelSpec(
         f"torchvision/{one.name}",
-        partial(_make, one.name),
+        "segharness_torchvision.model:make",
         f"{one.head} {one.backbone}" + (f", {one.recipe} recipe" if one.recipe else ""),
         licence="BSD-3-Clause",
         paper="https://docs.pytorch.org/vision/stable/models.html#object-detection",
         tags=("torchvision", one.name.split("_")[0], *(("boxes",) if one.mask is None else ())),
         weights="required",
         weights_names={"COCO_V1": one.file.rpartition("-")[2].removesuffix(".pth"), "random": ""},
+        fixed={"name": one.name},
+        fetch="segharness_torchvision.published:fetch",
         options=_OPTIONS,
         metadata={
             "backbone": one.backbone,

@@ -20,6 +20,7 @@ from segharness_torch.threads import torch_threads
 from segharness_torchvision.catalogue import CATALOGUE
 from segharness_torchvision.catalogue import COCO as NAMES
 from segharness_torchvision.model import make
+from segharness_torchvision.published import fetch
 
 from tests.streets import street, write_coco
 
@@ -240,29 +241,32 @@ def test_weights_have_a_name_or_are_a_file(own):
         assert done.code == 4 and message in done.err, done.err
 
 
-def test_a_download_that_fails_says_which_file_to_put_where(monkeypatch, tmp_path):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+def test_a_download_that_fails_says_which_file_to_put_where_before_the_first_cell(own, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
 
     def offline(*arguments, **more):
         raise OSError("no route to host")
 
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", offline)
-    with pytest.raises(UsageError) as raised:
-        make("fcos_resnet50_fpn", "COCO_V1")
-    assert "fcos_resnet50_fpn_coco-99b0c9b7.pth" in str(raised.value)
-    assert f"at {tmp_path}/hub/checkpoints/fcos_resnet50_fpn_coco-99b0c9b7.pth" in str(raised.value)
+    monkeypatch.setattr("torch.hub.download_url_to_file", offline)
+    done = own("run", "c.yaml", "--model", "torchvision/fcos_resnet50_fpn,weights=COCO_V1")
+    assert done.code == 4
+    assert f"at {tmp_path}/home/hub/checkpoints/fcos_resnet50_fpn_coco-99b0c9b7.pth" in done.err
+    other = own("run", "c.yaml", "--model", "torchvision/fcos_resnet50_fpn,weights=COCO_V1", "-k", "nothing")
+    assert other.code == 5  # what is not selected is not fetched
 
 
-def test_published_weights_are_taken_from_the_cache_and_compared(monkeypatch, tmp_path):
-    """A file of another content under the published name is refused: its digest is in the name."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    folder = tmp_path / "hub/checkpoints"
+def test_published_weights_are_taken_from_the_cache_and_compared(own, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "home/hub/checkpoints"
     folder.mkdir(parents=True)
-    state = framework("fasterrcnn_mobilenet_v3_large_320_fpn", 5).state_dict()
-    torch.save(state, folder / "fasterrcnn_mobilenet_v3_large_320_fpn-907ea3f9.pth")
-    model = make("fasterrcnn_mobilenet_v3_large_320_fpn", "COCO_V1")
-    loaded = model._network.state_dict()
-    assert all(torch.equal(loaded[name], value) for name, value in state.items())
+    name = "fasterrcnn_mobilenet_v3_large_320_fpn"
+    state = framework(name, 5).state_dict()
+    torch.save(state, folder / f"{name}-907ea3f9.pth")
+    assert fetch("COCO_V1", name) == folder / f"{name}-907ea3f9.pth"
+    loaded = make(name, str(fetch("COCO_V1", name)))._network.state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in state.items())
+    done = own("run", "c.yaml", "--model", f"torchvision/{name},weights=COCO_V1")
+    assert done.code == 4 and "not 907ea3f9...; damaged? remove it" in done.err
 
 
 def test_execution_is_checked_and_seeds_leave_torch_alone():
