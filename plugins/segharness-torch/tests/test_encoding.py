@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as rle
-from segharness_torch.encoding import encode
+from segharness_torch.encoding import encode, runs
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 MASKS = hnp.arrays(bool, st.tuples(st.integers(0, 4), st.integers(1, 9), st.integers(1, 9)))
@@ -22,7 +22,8 @@ def expected(masks):
 @pytest.mark.parametrize("device", DEVICES)
 @given(masks=MASKS)
 def test_every_mask_has_the_encoding_of_its_pixels(device, masks):
-    assert encode(torch.from_numpy(masks).to(device)) == expected(masks)
+    given = torch.from_numpy(masks).to(device)
+    assert encode(given) == runs(given) == expected(masks)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -31,4 +32,5 @@ def test_large_masks_in_several_parts(device, monkeypatch):
     y, x = np.mgrid[:240, :320]
     masks = np.stack([(x - 40 * i) ** 2 + (y - 100) ** 2 < 900 + 400 * i for i in range(7)])
     masks = np.concatenate([masks, np.zeros((1, 240, 320), bool), np.ones((1, 240, 320), bool)])
-    assert encode(torch.from_numpy(masks).to(device)) == expected(masks)
+    given = torch.from_numpy(masks).to(device)
+    assert encode(given) == runs(given) == expected(masks)

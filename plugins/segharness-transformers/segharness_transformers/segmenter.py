@@ -1,0 +1,198 @@
+"""Mask2Former, MaskFormer, OneFormer, EoMT and DETR as `segharness.Model`s."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import transformers
+from segharness import Instances, UsageError
+from segharness_torch.encoding import encode
+from segharness_torch.execution import Execution
+from segharness_torch.threads import torch_threads
+from transformers.image_transforms import get_size_with_aspect_ratio
+
+from segharness_transformers import queries
+from segharness_transformers.loading import Loaded, load
+
+Image = npt.NDArray[np.uint8]
+
+
+class Segmenter:
+    """A network whose queries answer with a class and a mask, or with a class, a box and perhaps a mask.
+
+    Images are given to it one at a time: together they would be padded to one size, which changes what is found.
+
+    Args:
+        loaded: network and preprocessing.
+        execution: how it is executed.
+        output: ``"instances"`` or ``"panoptic"``.
+        things: names or how many, as in the options.
+        most: at most so many instances.
+        settings: further arguments of `queries.instances` or `queries.panoptic`.
+        extra: further inputs of the network, the same for every image.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        execution: Execution,
+        output: str,
+        things: Sequence[str] | int | None,
+        most: int,
+        settings: dict[str, Any],
+        extra: dict[str, torch.Tensor],
+    ) -> None:
+        names = loaded.config.id2label
+        self.categories = [str(names[i]) for i in sorted(names)]
+        self._network, self._execution = execution.prepared(loaded.network), execution
+        self._processor, self._output, self._most, self._settings = loaded.processor, output, most, settings
+        self._extra = {name: tensor.to(execution.device) for name, tensor in extra.items()}
+        chosen = _things(things, self.categories)
+        self._things = None if chosen is None else torch.tensor(chosen, device=execution.device)
+
+    def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
+        """Return the instances, or segments, of uint8 RGB images (H, W, 3)."""
+        return [self._one(image) for image in images]
+
+    def _one(self, image: Image) -> Instances:
+        with torch_threads(1):
+            given = self._processor(images=[np.ascontiguousarray(image)], return_tensors="pt", **_LAST)
+        pixels = given["pixel_values"].to(self._execution.device)
+        inputs = {"pixel_values": pixels, **self._extra}
+        mask = given.get("pixel_mask")
+        if mask is not None:
+            inputs["pixel_mask"] = mask.to(self._execution.device)
+        geometry = queries.Geometry(
+            (pixels.shape[-2], pixels.shape[-1]),
+            self._content(mask, image, (pixels.shape[-2], pixels.shape[-1])),
+            (image.shape[0], image.shape[1]),
+        )
+        with self._execution.predicting():
+            return _instances(self._found(self._network(**inputs), geometry))
+
+    def _content(self, mask: torch.Tensor | None, image: Image, padded: queries.Size) -> queries.Size:
+        """Return which part of the input is image: the processor's pixel mask says so, but EoMT's has none."""
+        if mask is not None:
+            return int(mask[0].any(dim=1).sum()), int(mask[0].any(dim=0).sum())
+        size = self._processor.size
+        if getattr(self._processor, "do_pad", False) and "shortest_edge" in size and "longest_edge" in size:
+            rows, columns = get_size_with_aspect_ratio(image.shape[:2], size["shortest_edge"], size["longest_edge"])
+            return min(rows, padded[0]), min(columns, padded[1])
+        return padded
+
+    def _found(self, answer: Any, geometry: queries.Geometry) -> queries.Found:
+        boxes = answer.get("pred_boxes")
+        if boxes is None:
+            classes, masks = answer["class_queries_logits"][0], answer["masks_queries_logits"][0]
+        else:
+            classes, masks = answer["logits"][0], answer.get("pred_masks")
+            masks = None if masks is None else masks[0]
+        if self._output == "panoptic":
+            return queries.panoptic(classes, masks, geometry, self._things, **self._settings)
+        if boxes is None:
+            return queries.instances(classes, masks, geometry, self._most, self._things, **self._settings)
+        return queries.detections(classes, boxes[0], masks, geometry, self._most, self._things)
+
+
+_LAST = {"input_data_format": "channels_last"}
+
+
+def _instances(found: queries.Found) -> Instances:
+    masks = None
+    if found.masks is not None:
+        rles, which = encode(found.masks), found.which.tolist()
+        masks = [rles[i] for i in which]
+    boxes, scores = (value.float().cpu().numpy() for value in (found.boxes, found.scores))
+    return Instances(boxes, scores, found.labels.cpu().numpy(), masks)
+
+
+def _things(given: Sequence[str] | int | None, categories: list[str]) -> list[bool] | None:
+    if given is None:
+        return None
+    if isinstance(given, int) and not isinstance(given, bool):
+        if not 1 <= given <= len(categories):
+            raise UsageError(f"`things` is {given}, not 1 to {len(categories)}, the number of categories")
+        return [i < given for i in range(len(categories))]
+    if isinstance(given, (str, bool)) or not all(isinstance(name, str) for name in given):
+        raise UsageError(f"`things` is {given!r:.60}, not a list of names or a number")
+    for name in given:
+        if name not in categories:
+            raise UsageError(f"`things`: the model has no category {name!r:.60}; it has {', '.join(categories)[:200]}")
+    return [name in given for name in categories]
+
+
+def make(
+    family: str,
+    weights: str,
+    *,
+    output: str = "instances",
+    things: Sequence[str] | int | None = None,
+    most: int = 100,
+    object_threshold: float = 0.8,
+    overlap: float = 0.8,
+    mask_score: bool = True,
+    config: str | None = None,
+    seed: int = 0,
+    revision: str | None = None,
+    local_files_only: bool = False,
+    device: str = "cpu",
+    **execution: Any,
+) -> Segmenter:
+    """Return a model of a family of `segharness_transformers.loading.FAMILIES`.
+
+    Args:
+        family: its name.
+        weights: a folder, a name of the hub, or ``random``.
+        output, things, most, object_threshold, overlap, mask_score: as in the options of the plugin.
+        config, seed, revision, local_files_only: as `segharness_transformers.loading.load`.
+        device: torch's name.
+        execution: those of `segharness_torch.options`.
+
+    Raises:
+        UsageError: an option is wrong, or the weights cannot be had, or are another network's.
+    """
+    if output not in ("instances", "panoptic"):
+        raise UsageError(f"`output` is {output!r:.60}, not instances or panoptic")
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise UsageError(f"`most` is {most!r:.60}, not a number of instances")
+    for name, value in (("object_threshold", object_threshold), ("overlap", overlap)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise UsageError(f"`{name}` is {value!r:.60}, not a number from 0 to 1")
+    if not isinstance(mask_score, bool):
+        raise UsageError(f"`mask_score` is {mask_score!r:.60}, not true or false")
+    how = Execution(device, **execution)
+    loaded = load(family, weights, config, seed, revision, local_files_only)
+    settings: dict[str, Any] = {"mask_score": mask_score}
+    if output == "panoptic":
+        settings = {"object_threshold": object_threshold, "overlap": overlap}
+        if type(loaded.network).__name__ == "DetrForObjectDetection":
+            raise UsageError(f"{loaded.folder}: a DETR without mask head has no panoptic output")
+    if getattr(loaded.processor, "do_split_image", False):
+        raise UsageError(f"{loaded.folder}: splits images into patches, which is for semantic segmentation only")
+    extra = {"task_inputs": _task(loaded, output)} if family == "oneformer" else {}
+    return Segmenter(loaded, how, output, things, most, settings, extra)
+
+
+def _task(loaded: Loaded, output: str) -> torch.Tensor:
+    """Return what OneFormer is asked for: the sentence's tokens, (1, task_seq_len), and zeros behind them."""
+    problem = UsageError(
+        f"{loaded.folder}: has no tokenizer that can be read, which OneFormer is asked for its task with: "
+        "vocab.json, merges.txt and tokenizer_config.json"
+    )
+    have = {file.name for file in loaded.folder.iterdir()}
+    if "tokenizer.json" not in have and not {"vocab.json", "merges.txt"} <= have:
+        raise problem  # transformers would make one that knows no words
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            loaded.folder, config=loaded.config, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
+        raise problem from error
+    sentence = f"the task is {'panoptic' if output == 'panoptic' else 'instance'}"
+    length = loaded.config.task_seq_len
+    tokens = tokenizer(sentence, truncation=True, max_length=length)["input_ids"]
+    return torch.tensor([tokens + [0] * (length - len(tokens))])
