@@ -1,0 +1,1 @@
+"""detectron2's model zoo, as models of segharness."""

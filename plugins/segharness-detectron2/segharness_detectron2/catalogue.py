@@ -1,0 +1,113 @@
+"""detectron2's models by name: what they are, and the weights that it publishes. Imports nothing of detectron2.
+
+`catalogue.json` is made by `gather.py` from a checkout of detectron2 (02b5c4e).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Published:
+    """A config of detectron2.
+
+    Attributes:
+        name: what suites call it: the config's own name, with its folder where another has the same.
+        config: its path below configs/, or ``projects/...`` below a checkout.
+        weights: a link; empty for a config without.
+        published: box AP, mask AP, PQ in percent, on the data set that it was trained for.
+    """
+
+    name: str
+    config: str
+    weights: str = ""
+    published: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What its name says of it: backbone, head, normalisation, initialisation, epochs, augmentation."""
+        return {**_described(PurePosixPath(self.config).stem), "config": self.config}
+
+
+@functools.cache
+def catalogue() -> dict[str, Published]:
+    """Return all of them, by their config."""
+    rows: list[dict[str, Any]] = json.loads(Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8"))
+    found: dict[str, Published] = {}
+    taken: set[str] = set()
+    for row in sorted(rows, key=lambda row: _is_second(row["config"])):
+        path = PurePosixPath(row["config"])
+        if path.suffix == ".py" and str(path.with_suffix(".yaml")) in {other["config"] for other in rows}:
+            continue  # the same model, written once more
+        name = path.stem if path.stem not in taken else f"{path.parent.name}/{path.stem}"
+        taken.add(name)
+        found[row["config"]] = Published(name, **row)
+    return found
+
+
+def _is_second(config: str) -> bool:
+    """Return whether others have a name before it: those for COCO."""
+    return "LVIS" in config or config.startswith(("Detectron1", "PascalVOC"))
+
+
+_BACKBONES = {
+    "R_50_C4": "ResNet-50-C4",
+    "R_101_C4": "ResNet-101-C4",
+    "R_50_DC5": "ResNet-50-DC5",
+    "R_101_DC5": "ResNet-101-DC5",
+    "R_50_FPN": "ResNet-50-FPN",
+    "R_101_FPN": "ResNet-101-FPN",
+    "X_101_32x8d_FPN": "ResNeXt-101-32x8d-FPN",
+    "X_152_32x8d_FPN": "ResNeXt-152-32x8d-FPN",
+    "regnetx_4gf": "RegNetX-4GF-FPN",
+    "regnety_4gf": "RegNetY-4GF-FPN",
+    "mvitv2_t": "MViTv2-T-FPN",
+    "mvitv2_s": "MViTv2-S-FPN",
+    "mvitv2_b": "MViTv2-B-FPN",
+    "mvitv2_l": "MViTv2-L-FPN",
+    "mvitv2_h": "MViTv2-H-FPN",
+    "vitdet_b": "ViT-B",
+    "vitdet_l": "ViT-L",
+    "vitdet_h": "ViT-H",
+    "swin_b": "Swin-B-FPN",
+    "swin_l": "Swin-L-FPN",
+}
+_HEADS = {
+    "cascade_mask_rcnn": "Cascade Mask R-CNN",
+    "pointrend_rcnn": "PointRend",
+    "implicit_pointrend": "Implicit PointRend",
+    "panoptic_fpn": "Panoptic FPN",
+    "mask_rcnn": "Mask R-CNN",
+    "faster_rcnn": "Faster R-CNN",
+    "retinanet": "RetinaNet",
+    "fcos": "FCOS",
+}
+
+
+def _described(stem: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for known, key in ((_BACKBONES, "backbone"), (_HEADS, "head")):
+        name = next((name for part, name in known.items() if part in stem), None)
+        if name is not None:
+            found[key] = name
+    if "R_50" in stem or "R_101" in stem or "X_101" in stem:
+        syncbn = "syncbn" in stem or "LSJ" in stem
+        found["normalisation"] = "SyncBN" if syncbn else "GN" if stem.endswith("_gn") else "frozen BN"
+        found["initialisation"] = "scratch" if "scratch" in stem or "LSJ" in stem else "ImageNet"
+    epochs = next((n for mark, n in (("_1x", 12), ("_3x", 36), ("_9x", 108)) if mark in stem), None)
+    for part in stem.split("_"):
+        if part.endswith("ep") and part[:-2].isdigit():
+            epochs = int(part[:-2])
+    if epochs is not None:
+        found["epochs"] = epochs
+    if "LSJ" in stem:
+        found["augmentation"] = "large scale jitter"
+    if "dconv" in stem:
+        found["convolutions"] = "deformable, stages 3 to 5"
+    return found

@@ -1,0 +1,111 @@
+"""What this distribution offers to segharness. Imports nothing of detectron2."""
+
+from __future__ import annotations
+
+from segharness import ModelSet, ModelSpec, Option, hookimpl
+
+from segharness_detectron2.catalogue import Published, catalogue
+
+_OPTIONS = {
+    "seed": Option("of random weights; 0"),
+    "categories": Option("a text file with a name a line, where they are not those of its data set", False, True),
+    "overrides": Option("settings of the config with other values: {MODEL.ROI_HEADS.SCORE_THRESH_TEST: 0.0}"),
+    "precision": Option("float32, or float16 or bfloat16 where the device has them; float32 when absent"),
+}
+_SOURCE = {"source": Option("a checkout of detectron2, where its projects' configs are", False)}
+_THERE = {
+    "weights": "required",
+    "imports": "detectron2",
+    "foreign": "segharness_detectron2:there.py:build",
+    "foreign_packages": ("segharness_torch",),
+}
+
+
+@hookimpl
+def segharness_models() -> list[ModelSpec | ModelSet]:
+    return [*_SETS, _CUSTOM, *map(_spec, catalogue().values())]
+
+
+def _spec(one: Published) -> ModelSpec:
+    about = one.metadata
+    said = " ".join(str(about[key]) for key in ("head", "backbone") if key in about)
+    return ModelSpec(
+        f"detectron2/{one.name}",
+        "segharness_detectron2.there:build",
+        said or f"detectron2's {one.name}",
+        licence="Apache-2.0; weights CC BY-SA 3.0",
+        tags=("detectron2", *(("boxes",) if set(one.published) == {"box AP"} else ())),
+        weights_names={**({"published": ""} if one.weights else {}), "random": ""},
+        fetch="segharness_detectron2.published:fetch",
+        fixed={"config": one.config},
+        options={**_OPTIONS, **(_SOURCE if one.config.startswith("projects/") else {})},
+        metadata={
+            **about,
+            **({"weights": one.weights} if one.weights else {}),
+            **({"published": dict(one.published)} if one.published else {}),
+        },
+        **_THERE,
+    )
+
+
+_CUSTOM = ModelSpec(
+    "detectron2/custom",
+    "segharness_detectron2.there:build",
+    "a config of your own",
+    licence="yours",
+    tags=("detectron2",),
+    weights_names={"random": ""},
+    options={"config": Option("the config: .yaml, or .py, which is run", True, True), **_OPTIONS},
+    **_THERE,
+)
+
+
+def _set(name: str, description: str, **models: str) -> ModelSet:
+    named = {id.replace("_", "-"): f"detectron2/{model}" for id, model in models.items()}
+    return ModelSet(f"detectron2/{name}", named, description)
+
+
+_R50 = "mask_rcnn_R_50_FPN_3x"
+_SETS = (
+    _set(
+        "normalisation",
+        "the robustness paper's Table Ia: Mask R-CNN ResNet-50-FPN under other normalisation and initialisation",
+        r50_fpn=_R50,
+        gn=f"{_R50}_gn",
+        syncbn=f"{_R50}_syncbn",
+        gn_scratch="scratch_mask_rcnn_R_50_FPN_9x_gn",
+        syncbn_scratch="scratch_mask_rcnn_R_50_FPN_9x_syncbn",
+    ),
+    _set(
+        "architectures",
+        "the robustness paper's architectures that are detectron2's, on ResNet-50-FPN",
+        mask_rcnn_r50=_R50,
+        cascade_r50="cascade_mask_rcnn_R_50_FPN_3x",
+        deformable="mask_rcnn_R_50_FPN_3x_dconv_c3-c5",
+        pointrend="pointrend_rcnn_R_50_FPN_3x_coco",
+    ),
+    _set(
+        "backbones",
+        "the robustness paper's backbones that are detectron2's, under Mask R-CNN",
+        r50_fpn=_R50,
+        r50_c4="mask_rcnn_R_50_C4_3x",
+        r50_dc5="mask_rcnn_R_50_DC5_3x",
+        r101_fpn="mask_rcnn_R_101_FPN_3x",
+        x101_fpn="mask_rcnn_X_101_32x8d_FPN_3x",
+        mvitv2_t="mask_rcnn_mvitv2_t_3x",
+    ),
+    _set(
+        "augmentation",
+        "the robustness paper's Table Id: from scratch for 108 epochs, and with large scale jitter for 100, 200, 400",
+        base108="scratch_mask_rcnn_R_50_FPN_9x_syncbn",
+        aug100="mask_rcnn_R_50_FPN_100ep_LSJ",
+        aug200="mask_rcnn_R_50_FPN_200ep_LSJ",
+        aug400="mask_rcnn_R_50_FPN_400ep_LSJ",
+    ),
+    _set(
+        "joint",
+        "the robustness paper's Tables III and IV: the detector trained without and with a mask head",
+        without="faster_rcnn_R_50_FPN_3x",
+        together=_R50,
+    ),
+)

@@ -1,0 +1,190 @@
+"""A model of detectron2, made and run where detectron2 is: in its own environment or in ours.
+
+Imports nothing of segharness, but what `segharness_torch` has for others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import detectron2
+import numpy as np
+import torch
+from detectron2.checkpoint.c2_model_loading import align_and_update_state_dicts
+from detectron2.config import CfgNode, LazyConfig, get_cfg, instantiate
+from detectron2.data import MetadataCatalog
+from detectron2.data.transforms import ResizeShortestEdge
+from detectron2.modeling import build_model
+from segharness_torch.checkpoints import read_checkpoint
+from segharness_torch.encoding import encode
+from segharness_torch.seeding import torch_seeded
+from segharness_torch.threads import torch_threads
+
+RANDOM = "random"
+PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+class Found:
+    """What was found in one image: as `segharness.Instances`."""
+
+    def __init__(self, boxes: Any, scores: Any, labels: Any, masks: Any) -> None:
+        self.boxes, self.scores, self.labels, self.masks = boxes, scores, labels, masks
+
+
+class Recipe:
+    """What a config says: how to make the network, how to prepare images, and what it is evaluated on.
+
+    Attributes:
+        make: returns the network, on the processor.
+        resize: detectron2's augmentation of one image.
+        order: ``"BGR"`` or ``"RGB"``.
+        dataset: the name of the data set that it is for.
+    """
+
+    def __init__(self, make: Any, resize: Any, order: str, dataset: str) -> None:
+        self.make, self.resize, self.order, self.dataset = make, resize, order, dataset
+
+
+class Predictor:
+    """A network of detectron2; images are prepared as detectron2's DefaultPredictor does, one at a time.
+
+    Args:
+        network: in evaluation mode, on its device.
+        recipe: of its config.
+        categories: label i is categories[i].
+        precision: a key of `PRECISIONS`.
+    """
+
+    def __init__(self, network: Any, recipe: Recipe, categories: Any, precision: str) -> None:
+        self.categories = list(categories)
+        self._network, self._recipe, self._kind = network, recipe, PRECISIONS[precision]
+
+    def predict(self, images: Any, prompts: Any = None) -> list[Found]:
+        """Return the instances of uint8 RGB images (H, W, 3); masks are encoded where the network is."""
+        with torch_threads(1):  # sums of several threads have another last bit
+            return [self._one(image) for image in images]
+
+    def _one(self, image: Any) -> Found:
+        ordered = np.ascontiguousarray(image if self._recipe.order == "RGB" else image[..., ::-1])
+        height, width = image.shape[:2]
+        pixels = self._recipe.resize.get_transform(ordered).apply_image(ordered)
+        given = {
+            "image": torch.as_tensor(pixels.astype("float32").transpose(2, 0, 1)),
+            "height": height,
+            "width": width,
+        }
+        device = next(self._network.parameters()).device.type
+        cast = torch.autocast(device, self._kind) if self._kind is not None else contextlib.nullcontext()
+        with torch.no_grad(), cast:
+            answer = self._network([given])[0]
+        if "instances" not in answer:
+            raise ValueError("this model of detectron2 gives no instances")
+        found = answer["instances"]
+        masks = encode(found.pred_masks) if found.has("pred_masks") else None
+        boxes, scores = (value.float().cpu().numpy() for value in (found.pred_boxes.tensor, found.scores))
+        return Found(boxes, scores, found.pred_classes.cpu().numpy(), masks)
+
+
+def build(
+    config: str,
+    weights: str,
+    seed: int = 0,
+    categories: Any = None,
+    source: Any = None,
+    overrides: Any = None,
+    precision: str = "float32",
+    device: str = "cpu",
+) -> Predictor:
+    """Return a model.
+
+    Args:
+        config: a file, or a path as in the catalogue.
+        weights: a checkpoint, or ``random``.
+        seed: of random weights.
+        categories: a text file with a name a line, where they are not those of the config's data set.
+        source: a checkout of detectron2, for configs of its projects.
+        overrides: settings of the config with other values: ``{"MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0}``.
+        precision: a key of `PRECISIONS`.
+        device: torch's name.
+
+    Raises:
+        ValueError: there is no such config, or the checkpoint is no such network's.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"`precision` is {precision!r}, not {', '.join(PRECISIONS)}")
+    file = _file(config, source)
+    more = dict(overrides or {})
+    recipe = _lazy(file, more) if file.suffix == ".py" else _yaml(file, more)
+    with torch_seeded(seed):
+        network = recipe.make()
+    if weights != RANDOM:
+        _load(network, Path(weights))
+    if categories is not None:
+        names = [line.strip() for line in Path(categories).read_text(encoding="utf-8").splitlines() if line.strip()]
+    else:
+        names = MetadataCatalog.get(recipe.dataset).get("thing_classes")
+        if names is None:
+            raise ValueError(f"detectron2 knows no names of {recipe.dataset}: give the option `categories`")
+    return Predictor(network.to(device).eval(), recipe, names, precision)
+
+
+def _file(config: str, source: Any) -> Path:
+    if Path(config).is_absolute():
+        return Path(config)
+    package = Path(detectron2.__file__).parent
+    checkouts = [Path(source)] if source is not None else [package.parent]
+    places = (
+        [c / config for c in checkouts] if config.startswith("projects/") else [package / "model_zoo/configs" / config]
+    )
+    for place in places:
+        if place.is_file():
+            return place
+    advice = "; give the option `source`, a checkout of detectron2" if config.startswith("projects/") else ""
+    raise ValueError(f"detectron2 {detectron2.__version__} has no config {config}: no file {places[0]}{advice}")
+
+
+def _yaml(file: Path, overrides: Any) -> Recipe:
+    cfg = get_cfg()
+    if "PointRend" in file.parts:
+        from detectron2.projects.point_rend import add_pointrend_config
+
+        add_pointrend_config(cfg)
+    cfg.merge_from_file(str(file))
+    cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE = "", "cpu"
+    cfg.merge_from_list([part for item in overrides.items() for part in item])
+    assert isinstance(cfg, CfgNode)
+    short, longest = cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST
+    resize = ResizeShortestEdge([short, short], longest)
+    return Recipe(lambda: build_model(cfg), resize, cfg.INPUT.FORMAT, cfg.DATASETS.TEST[0])
+
+
+def _lazy(file: Path, overrides: Any) -> Recipe:
+    for project in ("ViTDet", "MViTv2"):
+        if project in file.parts:
+            sys.path.append(str(Path(*file.parts[: file.parts.index(project) + 1])))
+    cfg = LazyConfig.load(str(file))
+    cfg = LazyConfig.apply_overrides(cfg, [f"{key}={value}" for key, value in overrides.items()])
+    test = cfg.dataloader.test
+    [resize] = instantiate(test.mapper.augmentations)
+    order = cfg.model.get("input_format") or test.mapper.image_format
+    return Recipe(lambda: instantiate(cfg.model), resize, order, test.dataset.names)
+
+
+def _load(network: Any, path: Path) -> None:
+    """Give a network a checkpoint's weights; names are matched by detectron2's own rules where the file asks for it."""
+    content = read_checkpoint(path)
+    state = content.get("model", content.get("state_dict", content)) if isinstance(content, dict) else {}
+    arrays = {key: value for key, value in state.items() if isinstance(value, (np.ndarray, torch.Tensor))}
+    if not arrays or len(arrays) < len(state):
+        raise ValueError(f"{path}: holds no state dict")
+    tensors = {key: torch.as_tensor(np.asarray(value)) for key, value in arrays.items()}
+    if content.get("matching_heuristics", False):
+        tensors = align_and_update_state_dicts(network.state_dict(), tensors, c2_conversion=False)
+    missing, _ = network.load_state_dict(tensors, strict=False)
+    fixed = ("num_batches_tracked", "pixel_mean", "pixel_std")  # what only training looks at, and what the config says
+    missing = [key for key in missing if not key.endswith(fixed) and "cell_anchors" not in key]
+    if missing:
+        raise ValueError(f"{path}: weights of another network: they lack `{missing[0]}`, and {len(missing) - 1} more")

@@ -1,0 +1,1 @@
+"""mmdet's detectors and instance segmenters, as models of segharness."""
