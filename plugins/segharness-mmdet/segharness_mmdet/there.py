@@ -15,6 +15,7 @@ import torch
 from mmcv.transforms import Compose
 from mmdet.apis import inference_detector, init_detector
 from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
 from mmengine.logging.history_buffer import HistoryBuffer
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
@@ -93,8 +94,10 @@ def build(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"`precision` is {precision!r}, not {', '.join(PRECISIONS)}")
+    settings = Config.fromfile(str(_file(config)))
+    changes = {key: _like(settings, key, value) for key, value in (overrides or {}).items()}
     with torch_seeded(seed):
-        network = init_detector(str(_file(config)), None, "coco", "cpu", dict(overrides or {}) or None)
+        network = init_detector(settings, None, "coco", "cpu", changes or None)
     names = network.dataset_meta["classes"]
     if weights != RANDOM:
         names = _load(network, Path(weights)) or names
@@ -108,6 +111,17 @@ def _file(config: str) -> Path:
     if not file.is_file():
         raise ValueError(f"mmdet {mmdet.__version__} has no config {config}: no file {file}")
     return file
+
+
+def _like(settings: Any, key: str, value: Any) -> Any:
+    """Return an override as the config has such a value: a tuple where it has one, which suites cannot write."""
+    found: Any = settings
+    for part in key.split("."):
+        if isinstance(found, (list, tuple)):
+            found = found[int(part)] if part.isdigit() and int(part) < len(found) else None
+        else:
+            found = found.get(part) if hasattr(found, "get") else None
+    return tuple(value) if isinstance(found, tuple) and isinstance(value, list) else value
 
 
 def _load(network: Any, path: Path) -> Any:
