@@ -23,6 +23,7 @@ from tests.streets import street, write_coco
 VARIABLE = "SEGHARNESS_TEST_DETECTRON2_PYTHON"
 QUICK = {"INPUT.MIN_SIZE_TEST": 200, "INPUT.MAX_SIZE_TEST": 240, "MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0}
 QUICK |= {"TEST.DETECTIONS_PER_IMAGE": 30, "MODEL.RPN.POST_NMS_TOPK_TEST": 60}
+QUICK |= {"MODEL.RESNETS.NORM": "GN", "MODEL.FPN.NORM": "GN"}  # with frozen statistics untrained sums overflow
 CONFIGS = ["COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml", "COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml",
            "Misc/cascade_mask_rcnn_R_50_FPN_3x.yaml"]  # fmt: skip
 LAZY = {
@@ -146,7 +147,7 @@ def test_lazy_configs_and_projects_run(detectron2_python, pictures):
     model = there(detectron2_python, "new_baselines/mask_rcnn_R_50_FPN_100ep_LSJ.py", overrides=LAZY)
     try:
         [found] = model.predict([image])
-        assert len(found.scores) == len(found.masks) > 5
+        assert len(found.scores) == len(found.masks) > 2
     finally:
         model.close()
     with pytest.raises(Exception, match="give the option `source`, a checkout of detectron2"):
@@ -158,7 +159,7 @@ def test_lazy_configs_and_projects_run(detectron2_python, pictures):
             model = there(detectron2_python, f"projects/{config}", source=checkout, overrides=more)
             try:
                 [found] = model.predict([image])
-                assert len(found.scores) == len(found.masks) > 5
+                assert len(found.scores) == len(found.masks) > 2
             finally:
                 model.close()
 
