@@ -237,7 +237,7 @@ class _Builder:
             if id_node is None:
                 self._complain(name_node, f"`{name_node.text}` needs an `id:` for node ids and tables")
         elif (spec := self.host.find(name_node.text, ModelSpec)) is None:
-            self._complain(name_node, self.host.unknown(name_node.text, ModelSpec))
+            self._complain(name_node, self.host.unknown(name_node.text, ModelSpec, ModelSet))
             return None
         else:
             values = self.options.read(node, f"model `{spec.name}`", spec.options, given)

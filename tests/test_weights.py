@@ -1,0 +1,156 @@
+"""Weights that have a name: fetched whole or not at all, compared, and part of what predictions are made from."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import threading
+
+import pytest
+from segharness import UsageError, download
+
+CONTENT = b"weights" * 1000
+
+
+class _Server(http.server.BaseHTTPRequestHandler):
+    asked = 0
+
+    def do_GET(self):
+        type(self).asked += 1
+        if self.path != "/w.pth" and self.path != "/short.pth":
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT if self.path == "/w.pth" else CONTENT[:100])
+
+    def log_message(self, *arguments):
+        """Say nothing."""
+
+
+@pytest.fixture
+def url():
+    _Server.asked = 0
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_file_is_fetched_once_and_compared(url, tmp_path):
+    digits = hashlib.sha256(CONTENT).hexdigest()[:8]
+    path = tmp_path / "cache/w.pth"
+    for _ in range(2):
+        assert download(f"{url}/w.pth", path, digits).read_bytes() == CONTENT
+    assert _Server.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "digits", "message"),
+    [
+        ("w.pth", "00000000", "has another sha256 than 00000000...; put"),
+        ("short.pth", "", "ended early; put"),
+        ("none.pth", "", "cannot be fetched: HTTP Error 404"),
+    ],
+)
+def test_what_cannot_be_had_leaves_nothing_behind_and_says_what_to_put_where(url, tmp_path, name, digits, message):
+    path = tmp_path / "cache" / name
+    with pytest.raises(UsageError) as raised:
+        download(f"{url}/{name}", path, digits)
+    assert message in str(raised.value) and f"put {url}/{name} at {path}, or give a file" in str(raised.value)
+    assert not list(path.parent.iterdir())
+
+
+PLUGIN = """
+import pathlib
+
+from segharness import ModelSet, ModelSpec, hookimpl
+
+
+def fetch(weights, size):
+    pathlib.Path(f"asked-{size}").touch()
+    return pathlib.Path("there.bin").absolute()
+
+
+@hookimpl
+def segharness_models():
+    for size in (1, 2):
+        yield ModelSpec(f"acme/m{size}", "acme_model:build", weights="required", fixed={"size": size}, fetch=fetch,
+                        weights_names={"published": "", "random": ""})
+    yield ModelSet("acme/all", {"one": "acme/m1", "two": "acme/m2"}, "both")
+"""
+MODEL = """
+class M:
+    categories = ["person", "car"]
+
+    def __init__(self, weights, size):
+        self.text = weights if weights == "random" else open(weights).read()
+
+    def predict(self, images, prompts=None):
+        from segharness import Instances
+        import numpy as np
+
+        return [Instances(np.array([[1.0, 1, 9, 9]]), np.array([len(self.text) / 100]), np.array([0])) for _ in images]
+
+
+def build(weights, size):
+    return M(weights, size)
+"""
+SUITE = """
+segharness: 1
+name: s
+models: [{model: acme/all, weights: published, tags: [ours]}]
+reference: one
+datasets: [{dataset: coco/2017, options: {root: coco}}]
+conditions: [clean]
+scoring: {tasks: [bbox]}
+"""
+
+
+@pytest.fixture
+def acme(harness, tmp_path):
+    import numpy as np
+
+    from tests.streets import street, write_coco
+
+    write_coco(tmp_path / "coco", {"a": street(np.random.default_rng(1), 40, 60)})
+    harness.write("segharness_plugins.py", PLUGIN)
+    harness.write("acme_model.py", MODEL)
+    harness.write("there.bin", "first")
+    harness.write("s.yaml", SUITE)
+    return harness
+
+
+def acme_run(acme, *arguments):
+    return acme("run", "s.yaml", "--no-bootstrap", *arguments, env={"PYTHONPATH": str(acme.folder)})
+
+
+def test_a_set_of_models_runs_and_only_what_is_selected_is_fetched(acme):
+    done = acme_run(acme, "-k", "two")
+    assert done.code == 0, done.err
+    assert (acme.folder / "asked-2").exists() and not (acme.folder / "asked-1").exists()
+    done = acme_run(acme, "-m", "ours")
+    assert done.code == 0, done.err
+    assert "1 predictions made, 1 reused" in done.out + done.err
+    assert {row["model"] for row in acme.results("s").to_pylist()} == {"one", "two"}
+
+
+def test_other_weights_under_the_same_name_make_files_stale(acme):
+    assert acme_run(acme).code == 0
+    acme.write("there.bin", "second")
+    done = acme_run(acme)
+    assert done.code == 4 and "model.weights.sha256" in done.err
+    assert acme_run(acme, "--fresh").code == 0
+
+
+def test_a_set_on_the_command_line_and_mistakes(acme):
+    done = acme("collect", "s.yaml", "--model", "acme/all,weights=random", "--reference", "two")
+    assert done.code == 0 and done.out.count("::clean") == 2
+    done = acme("collect", "s.yaml", "--model", "acme/al,weights=random")
+    assert done.code == 4 and "no model `acme/al` (did you mean `acme/all`?)" in done.err
+    shown = acme("models", "acme/all")
+    assert "one: acme/m1" in shown.out
+    family = acme("models", "acme")
+    assert "acme/m1" in family.out and "toycells" not in family.out
