@@ -150,7 +150,8 @@ def test_a_set_on_the_command_line_and_mistakes(acme):
     assert done.code == 0 and done.out.count("::clean") == 2
     done = acme("collect", "s.yaml", "--model", "acme/al,weights=random")
     assert done.code == 4 and "no model `acme/al` (did you mean `acme/all`?)" in done.err
-    shown = acme("models", "acme/all")
+    path = {"PYTHONPATH": str(acme.folder)}
+    shown = acme("models", "-p", "segharness_plugins", "acme/all", env=path)
     assert "one: acme/m1" in shown.out
-    family = acme("models", "acme")
+    family = acme("models", "-p", "segharness_plugins", "acme", env=path)
     assert "acme/m1" in family.out and "toycells" not in family.out
