@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,18 @@ def own_settings(tmp_path_factory, monkeypatch) -> None:
     """Keep the settings and caches of whoever runs the tests out of them."""
     for variable in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(variable, str(tmp_path_factory.mktemp(variable.lower())))
+
+
+@pytest.fixture
+def pretend(tmp_path):
+    """A function that makes an interpreter in whose environment there seems to be a framework of a name."""
+
+    def make(framework: str) -> Path:
+        (tmp_path / "lib" / framework).mkdir(parents=True)
+        (tmp_path / "lib" / framework / "__init__.py").touch()
+        python = tmp_path / f"python_{framework}"
+        python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}/lib" exec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
+        return python
+
+    return make

@@ -84,11 +84,17 @@ def _alive(pid: int) -> bool:
 @pytest.mark.slow
 def test_kill_9_of_a_worker_costs_nothing_but_time(small):
     small.write("slow.yaml", SLOW)
+    at_work = small.folder / "at_work"
+    solver = (small.folder / "solver.py").read_text()
+    predict = "        self.calls += 1\n"
+    assert solver.count(predict) == 1
+    noting = f"        with open({str(at_work)!r}, 'a') as file:\n            file.write(f'{{os.getpid()}}\\n')\n"
+    small.write("solver.py", solver.replace(predict, predict + noting))
     expected = undisturbed(small)
+    at_work.unlink()
     process = small.start("run", "slow.yaml", "--workers", "2")
-    wait_for(lambda: len(workers_of(process.pid)) == 2)
-    time.sleep(0.8)
-    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+    wait_for(lambda: at_work.exists() and at_work.read_text().endswith("\n"))
+    os.kill(int(at_work.read_text().split()[0]), signal.SIGKILL)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "signal 9" in err and "trying again" in err

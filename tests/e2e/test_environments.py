@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
+import platform
 import subprocess
 import sys
 
@@ -37,6 +40,10 @@ def test_a_plugin_offers_a_model_whose_framework_lives_in_another_environment(sm
     }
     ours = {key[1:]: value for key, value in found.items() if key[0] == "good" and key[3] in ("AP", "AP50")}
     assert ours and all(found[("other", *key)] == value for key, value in ours.items())
+    manifest = json.loads((small.folder / "runs/small/manifest.json").read_text())
+    environment = manifest["environments"][sys.executable]
+    assert environment["python"] == platform.python_version()
+    assert environment["packages"]["numpy"] == importlib.metadata.version("numpy")
     small.write("small.yaml", text.replace('"./solver.py:build", options: {margin: 70}', "acme/elsewhere"))
     done = small("run", "small.yaml", env=path)
     assert done.code == 4 and "model `acme/elsewhere` needs `python:`" in done.err
@@ -46,6 +53,28 @@ def test_a_plugin_offers_a_model_whose_framework_lives_in_another_environment(sm
     )
     done = small("run", "small.yaml", env=path)
     assert done.code == 4 and "model `acme/here` runs in this environment" in done.err
+
+
+@pytest.mark.parametrize(
+    ("python", "told"),
+    [
+        ("#!/bin/sh\nexit 3\n", "it must be Python 3.8 or newer; it ended with exit code 3"),
+        ("#!/bin/sh\necho hello\n", "it must be Python 3.8 or newer; it ended with exit code 0"),
+        ("#!/bin/sh\necho No module named json >&2; exit 1\n", "its last words: No module named json"),
+        ("#!/nowhere/python\n", "cannot be started"),
+        (f'#!/bin/sh\nexec "{sys.executable}" -S -s "$@"\n', "its environment lacks numpy"),
+    ],
+)
+def test_an_interpreter_that_cannot_serve_is_refused_before_the_first_cell(small, python, told):
+    file = small.write("bad/python", python)
+    file.chmod(0o755)
+    text = (small.folder / "small.yaml").read_text()
+    small.write("small.yaml", text.replace("margin: 70}}", "margin: 70}, python: bad/python}"))
+    done = small("run", "small.yaml")
+    assert done.code == 4, done.err
+    assert done.err.count("error:") == 1 and f"model `other`: python: {file}" in done.err and told in done.err
+    done = small("run", "small.yaml", "-k", "good")
+    assert done.code == 0, done.err
 
 
 NUMPY = """

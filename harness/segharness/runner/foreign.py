@@ -60,7 +60,6 @@ class ForeignModel:
         self._asked = 0
         memory = _memory()
         self._pixels, self._instances = Pixels(memory), Regions(memory)
-        environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
         try:
             self._child = subprocess.Popen(
                 [python, "-u", foreign_child.__file__],
@@ -68,7 +67,7 @@ class ForeignModel:
                 stdout=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                env=environment,
+                env=child_environment(),
                 pass_fds=(self._pixels.handle, self._instances.handle),
             )
         except OSError as error:
@@ -144,6 +143,11 @@ class ForeignModel:
         child.stdout.close()
         self._pixels.close()
         self._instances.close()
+
+
+def child_environment() -> dict[str, str]:
+    """Return this process's environment variables, without those that lead another interpreter to our modules."""
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
 
 
 def _memory() -> Path | None:

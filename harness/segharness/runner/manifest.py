@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from segharness.identity import Inputs
 from segharness.plugins import PluginHost, distributions_used
@@ -25,22 +28,32 @@ _PACKAGES = (
     "pycocotools",
     "pyarrow",
     "torch",
-    "onnxruntime",
-    "ai-edge-litert",
 )
+"""Those of which any may decide a number, whichever plugins are used."""
 
 
 def make_manifest(
-    suite: Suite, host: PluginHost, inputs: Inputs, protocol: str, devices: Sequence[str]
+    suite: Suite,
+    host: PluginHost,
+    inputs: Inputs,
+    protocol: str,
+    devices: Sequence[str],
+    environments: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the manifest of a run: the suite resolved, its inputs, and the software and devices that made it."""
+    """Return the manifest of a run: the suite resolved, its inputs, and the software and devices that made it.
+
+    `environments` is what is installed under other interpreters, by their paths; those that the suite names are kept.
+    """
+    plugins = distributions_used(host.plugins, _names(suite))
+    named = {model.python for model in suite.models}
     return {
         "suite": suite.to_json(),
         "plugin_arguments": {"include": list(host.arguments.include), "folders": list(host.arguments.folders)},
         "protocol": protocol,
         "inputs": inputs.to_json(),
-        "plugins": distributions_used(host.plugins, _names(suite)),
-        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
+        "plugins": plugins,
+        "packages": _packages(plugins),
+        "environments": {python: found for python, found in (environments or {}).items() if python in named},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "devices": sorted(set(devices)),
@@ -57,6 +70,16 @@ def _names(suite: Suite) -> set[str]:
         | corruptions
         | {entry.metric for entry in suite.scoring.metrics}
     )
+
+
+def _packages(plugins: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the versions of what may decide a number: known packages, and what the used plugins declare that they need."""
+    names = {canonicalize_name(name) for name in _PACKAGES}
+    for plugin in plugins:
+        if plugin["used"] and plugin["version"]:
+            needed = importlib.metadata.requires(plugin["distribution"]) or ()
+            names |= {canonicalize_name(Requirement(line).name) for line in needed}
+    return {name: version for name in sorted(names) if (version := _version(name))}
 
 
 def _version(name: str) -> str | None:

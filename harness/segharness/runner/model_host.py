@@ -12,6 +12,7 @@ from segharness.errors import UsageError
 from segharness.packages import packaged
 from segharness.plugins import PluginHost, import_file
 from segharness.records import Model, Recalled
+from segharness.runner.environments import environment_of
 from segharness.runner.foreign import ForeignModel
 from segharness.specs import ModelSpec, load
 from segharness.suite import ModelEntry
@@ -57,19 +58,28 @@ def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -
     return model  # type: ignore[no-any-return]
 
 
-def check_framework(entry: ModelEntry, host: PluginHost) -> None:
-    """Raise UsageError where a model's framework is neither here nor under an interpreter that is known."""
+def check_framework(entry: ModelEntry, host: PluginHost) -> Mapping[str, Any] | None:
+    """See that a model can run: its framework is here, or its interpreter has it.
+
+    Returns:
+        What is installed under its interpreter; None where it runs in this environment.
+
+    Raises:
+        UsageError: it cannot.
+    """
     spec = host.find(entry.model, ModelSpec) if entry.local is None else None
-    if spec is None or spec.imports is None or entry.python is not None:
-        return
-    if importlib.util.find_spec(spec.imports) is None:
+    framework = spec.imports if spec is not None else None
+    if entry.python is not None:
+        return environment_of(entry.python, framework)
+    if spec is not None and framework is not None and importlib.util.find_spec(framework) is None:
         elsewhere = (
             ""
             if spec.foreign is None
             else f", or name the interpreter of an environment that has it: `python: PATH` in the suite, or once "
-            f"and for all `segharness config set python.{spec.imports} PATH`"
+            f"and for all `segharness config set python.{framework} PATH`"
         )
-        raise UsageError(f"model `{entry.id}` ({spec.name}) needs {spec.imports}: install it here{elsewhere}")
+        raise UsageError(f"{framework} is not installed: install it here{elsewhere}")
+    return None
 
 
 def _functions(options: Mapping[str, Any], spec: ModelSpec) -> dict[str, Callable[..., Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from segharness.runner.watch import Watch
 from segharness.specs import ExecutorSpec, load
 from segharness.store import Place, RunFolder
 from segharness.store.failures import read_failures, write_failures
-from segharness.suite import Plan
+from segharness.suite import Plan, Suite
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Settings:
 class Prepared:
     """A plan whose data sets were opened and whose inputs were hashed: all that is known before the first cell.
 
-    `protocol` is the id that two results must share to be comparable.
+    `protocol` is the id that two results must share to be comparable; `environments` is what is installed under the
+    interpreters that models name.
     """
 
     plan: Plan
@@ -69,6 +70,7 @@ class Prepared:
     datasets: Mapping[str, OpenDataset]
     inputs: Inputs
     protocol: str
+    environments: Mapping[str, Any]
 
 
 def prepare(plan: Plan, host: PluginHost, settings: Settings) -> Prepared:
@@ -82,11 +84,10 @@ def prepare(plan: Plan, host: PluginHost, settings: Settings) -> Prepared:
     datasets = _open_all(plan, host)
     digests = {id: opened.dataset.digest for id, opened in datasets.items()}
     selected = {cell.model for cell in plan.selected}
-    for entry in plan.suite.models:
-        if entry.id in selected and entry.id not in settings.objects:
-            check_framework(entry, host)
+    environments = _environments(plan.suite, host, selected - set(settings.objects))
     inputs = Inputs.gather(plan.suite, host, digests, selected, settings.objects)
-    return Prepared(plan, settings, datasets, inputs, digest(protocol_inputs(plan.suite, inputs)))
+    protocol = digest(protocol_inputs(plan.suite, inputs))
+    return Prepared(plan, settings, datasets, inputs, protocol, environments)
 
 
 def execute(prepared: Prepared, host: PluginHost, show: Display | None = None) -> RunOutcome:
@@ -106,8 +107,10 @@ def execute(prepared: Prepared, host: PluginHost, show: Display | None = None) -
     if settings.fresh:  # so that continuing after an interruption meets nothing old
         for cell in plan.selected:
             folder.forget(*cell.key)
-    devices = executor.devices if executor is not None else _devices_before(folder)
-    folder.write_manifest(make_manifest(plan.suite, host, inputs, prepared.protocol, devices))
+    before = folder.read_manifest() if folder.manifest.is_file() else {}
+    devices = executor.devices if executor is not None else before.get("devices", ())
+    environments = {**before.get("environments", {}), **prepared.environments}
+    folder.write_manifest(make_manifest(plan.suite, host, inputs, prepared.protocol, devices, environments))
     outcome = RunOutcome(folder, reused=left.reused)
     ledger = Ledger(plan, left.units, outcome, show)
     for line in left.damaged:
@@ -125,11 +128,6 @@ def execute(prepared: Prepared, host: PluginHost, show: Display | None = None) -
         log.close()
     _remember(plan, folder, outcome)
     return outcome
-
-
-def _devices_before(folder: RunFolder) -> Sequence[str]:
-    """Return the devices of the run that made everything."""
-    return folder.read_manifest().get("devices", ()) if folder.manifest.is_file() else ()
 
 
 def _executor(prepared: Prepared, host: PluginHost, folder: RunFolder, units: Sequence[Unit]) -> Executor:
@@ -223,6 +221,31 @@ def _remember(plan: Plan, folder: RunFolder, outcome: RunOutcome) -> None:
         write_failures(folder.failures, {**kept, **outcome.failed})
     except OSError as error:
         outcome.stopped = outcome.stopped or f"{folder.failures}: cannot be written: {error.strerror}"
+
+
+def _environments(suite: Suite, host: PluginHost, selected: Collection[str]) -> Mapping[str, Any]:
+    """Return what is installed under the interpreters of the selected models; all problems at once, each once."""
+    affected: dict[str, list[str]] = {}
+    found: dict[str, Any] = {}
+    for entry in suite.models:
+        if entry.id not in selected:
+            continue
+        try:
+            environment = check_framework(entry, host)
+        except UsageError as error:
+            for problem in error.problems:
+                affected.setdefault(problem, []).append(f"`{entry.id}`")
+        else:
+            if entry.python is not None:
+                found[entry.python] = environment
+    if affected:
+        raise UsageError([f"{_models(ids)}: {problem}" for problem, ids in affected.items()])
+    return found
+
+
+def _models(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+    return f"model{'s' if len(ids) > 1 else ''} {', '.join(ids[:3])}{more}"
 
 
 def _open_all(plan: Plan, host: PluginHost) -> dict[str, OpenDataset]:
