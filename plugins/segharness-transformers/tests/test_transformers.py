@@ -10,6 +10,7 @@ import pytest
 import torch
 import transformers as hf
 from huggingface_hub import constants
+from PIL import Image
 from pycocotools import mask as rle
 from segharness import UsageError
 from segharness.testing import check_model
@@ -288,6 +289,57 @@ def test_a_suite_runs_from_end_to_end(suite):
     value = {(r["model"], r["protocol"], r["task"], r["metric"]): r["value"] for r in rows}
     assert 0 <= value["folder", "coco", "segm", "AP"] <= 1 and 0 <= value["folder", "coco", "bbox", "AP"] <= 1
     assert 0 < value["sam", "given-points", "segm", "mask_mIoU"] < 1
+
+
+PANOPTIC = """
+segharness: 1
+name: p
+models:
+  - id: same
+    model: transformers/oneformer
+    weights: ./network
+    options: {output: panoptic, things: [person], object_threshold: 0.1, overlap: 0.05}
+  - id: strict
+    model: transformers/oneformer
+    weights: ./network
+    options: {output: panoptic, things: [person], object_threshold: 0.5, overlap: 0.05}
+datasets: [{dataset: coco/panoptic, options: {annotations: truth.json, segments: segments, images: images}}]
+conditions: [clean]
+scoring: {tasks: [panoptic], metrics: [panoptic]}
+"""
+
+
+def test_panoptic_output_is_scored_with_pq(harness, saved, images, tmp_path):
+    """Of a ground truth that was made from what the network finds it gets everything right."""
+    options = {"output": "panoptic", "things": ["person"], "object_threshold": 0.1, "overlap": 0.05}
+    content = {"images": [], "annotations": [], "categories": []}
+    for number, name in enumerate(("person", "car", "road")):
+        content["categories"].append({"id": number + 1, "name": name, "isthing": int(number == 0)})
+    for folder in ("images", "segments"):
+        (tmp_path / folder).mkdir()
+    for number, (image, found) in enumerate(
+        zip(images, make(saved, "oneformer", **options).predict(images), strict=True), 1
+    ):
+        name, (height, width) = f"{number}.png", image.shape[:2]
+        colours, segments = np.zeros_like(image), []
+        for i, (mask, label) in enumerate(zip(found.masks, found.labels.tolist(), strict=True), 1):
+            colours[rle.decode(mask) > 0, 0] = i
+            box, area = rle.toBbox(mask).tolist(), int(rle.area(mask))
+            segments.append({"id": i, "category_id": label + 1, "iscrowd": 0, "area": area, "bbox": box})
+        assert segments
+        Image.fromarray(image).save(tmp_path / "images" / name)
+        Image.fromarray(colours).save(tmp_path / "segments" / name)
+        content["images"].append({"id": number, "file_name": name, "height": height, "width": width})
+        content["annotations"].append({"image_id": number, "file_name": name, "segments_info": segments})
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    (tmp_path / "network").symlink_to(saved("oneformer"))
+    harness.write("p.yaml", PANOPTIC)
+    done = harness("run", "p.yaml", "--no-bootstrap", "--workers", "1")
+    assert done.code == 0, done.err
+    rows = [r for r in harness.results("p").to_pylist() if r["category"] is None]
+    value = {(r["model"], r["metric"]): r["value"] for r in rows}
+    assert value["same", "PQ"] == value["same", "SQ"] == value["same", "RQ"] == 1.0
+    assert value["strict", "PQ"] < 1.0
 
 
 def test_weights_that_cannot_be_had_are_found_before_the_first_cell(suite, tmp_path):
