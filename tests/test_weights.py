@@ -63,6 +63,12 @@ def test_what_cannot_be_had_leaves_nothing_behind_and_says_what_to_put_where(url
     assert not list(path.parent.iterdir())
 
 
+def test_a_cache_that_cannot_be_written_is_said(url, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(UsageError, match="cannot be fetched: .*w.pth, or give a file"):
+        download(f"{url}/w.pth", tmp_path / "cache/w.pth")
+
+
 PLUGIN = """
 import pathlib
 
@@ -80,6 +86,8 @@ def segharness_models():
         yield ModelSpec(f"acme/m{size}", "acme_model:build", weights="required", fixed={"size": size}, fetch=fetch,
                         weights_names={"published": "", "random": ""})
     yield ModelSet("acme/all", {"one": "acme/m1", "two": "acme/m2"}, "both")
+    yield ModelSet("acme/first", {"one": "acme/m1"}, "the first")
+    yield ModelSet("acme/swapped", {"one": "acme/m2"}, "another of the same id")
 """
 MODEL = """
 class M:
@@ -155,3 +163,94 @@ def test_a_set_on_the_command_line_and_mistakes(acme):
     assert "one: acme/m1" in shown.out
     family = acme("models", "-p", "segharness_plugins", "acme", env=path)
     assert "acme/m1" in family.out and "toycells" not in family.out
+
+
+def test_two_sets_may_share_a_model(acme):
+    def collect(models):
+        acme.write("s.yaml", SUITE.replace("[{model: acme/all, weights: published, tags: [ours]}]", models))
+        return acme("collect", "s.yaml")
+
+    both = collect("[{model: acme/all, weights: random}, {model: acme/first, weights: random}]")
+    assert both.code == 0 and both.out.count("::clean") == 2, both.err
+    other = collect("[{model: acme/all, weights: random}, {model: acme/swapped, weights: random}]")
+    assert other.code == 4 and "s.yaml:3:" in other.err
+    assert "two models have the id `one`; give one another `id:`, or name the models of `acme/swapped`" in other.err
+    twice = collect("[{model: acme/m1, id: one, weights: random}, {model: acme/m1, id: one, weights: random}]")
+    assert twice.code == 4 and "two models have the id `one`; give one another `id:`" in twice.err
+
+
+FOLDERS = """
+import pathlib
+
+from segharness import ModelSpec, Option, hookimpl
+
+
+def included(path):
+    return [path, path.with_name("base.txt")]
+
+
+def fetch(weights, revision="main"):
+    return pathlib.Path(weights)
+
+
+@hookimpl
+def segharness_models():
+    yield ModelSpec("acme/folder", "acme_model:build", weights="required", fixed={"size": 1}, weights_pattern="x/y",
+                    weights_files=("*.bin", "config"), fetch=fetch, options={
+                        "config": Option("a config", path=True, files=included),
+                        "revision": Option("of the hub", decides=False),
+                    })
+"""
+FOLDER_SUITE = """
+segharness: 1
+name: s
+models: [{id: m, model: acme/folder, weights: ./there, options: {config: ./config.txt, revision: main}}]
+datasets: [{dataset: coco/2017, options: {root: coco}}]
+conditions: [clean]
+scoring: {tasks: [bbox]}
+"""
+
+
+@pytest.fixture
+def folders(acme):
+    acme.write("segharness_plugins.py", FOLDERS)
+    acme.write("acme_model.py", MODEL.replace("def build(weights, size):", "def build(weights, size, config, revision):\n"
+               "    weights += '/w.bin'"))  # fmt: skip
+    for name in ("there/w.bin", "there/config", "there/README.md", "config.txt", "base.txt", "unrelated.txt"):
+        acme.write(name, "first")
+    acme.write("s.yaml", FOLDER_SUITE)
+    return acme
+
+
+def test_only_files_that_count_make_predictions_stale(folders):
+    done = acme_run(folders)
+    assert done.code == 0, done.err
+    folders.write("there/README.md", "second")
+    folders.write("there/logs/events", "second")
+    folders.write("unrelated.txt", "second")
+    folders.write("s.yaml", FOLDER_SUITE.replace("revision: main", "revision: other"))
+    done = acme_run(folders)
+    assert done.code == 0 and "0 predictions made, 1 reused" in done.out + done.err, done.err
+    for name, what in (("there/w.bin", "model.weights"), ("base.txt", "model.options.config")):
+        folders.write(name, "another text")
+        done = acme_run(folders)
+        assert done.code == 4 and what in done.err, done.err
+        assert acme_run(folders, "--fresh").code == 0
+
+
+def test_weights_that_change_under_a_run_are_refused(acme):
+    """The name stands for other weights when a worker asks again: no file may say that it was made from the first."""
+    plugin = PLUGIN.replace(
+        '    return pathlib.Path("there.bin").absolute()',
+        """
+    count = len(list(pathlib.Path(".").glob("fetched-*")))
+    pathlib.Path(f"fetched-{count}").touch()
+    path = pathlib.Path(f"there-{min(count, 1)}.bin").absolute()
+    path.write_text(str(path))
+    return path""",
+    )
+    acme.write("segharness_plugins.py", plugin)
+    done = acme_run(acme, "-k", "one")
+    assert done.code == 1, done.err
+    assert "the weights of model `one` are not those that the run began with" in done.err
+    assert not list(acme.folder.glob("runs/s/predictions/**/*.arrow"))

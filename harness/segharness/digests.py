@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,20 @@ def file_digest(path: Path) -> str:
     return _file_digest(str(path), stat.st_mtime_ns, stat.st_size)
 
 
-def content_digest(path: Path) -> dict[str, str]:
-    """Return the sha256 of a file, or a digest of a folder's files and their names below it; nothing else has content."""
-    if path.is_file():
+def content_digest(path: Path, files: Sequence[Path] | None = None) -> dict[str, str]:
+    """Return the sha256 of a file, or a digest of a folder's files and their names below it; nothing else has content.
+
+    Args:
+        path: what a user named.
+        files: those that count, where not all below a folder do, or more than the one file.
+    """
+    if files is None and path.is_file():
         return {"sha256": file_digest(path)}
-    inside = sorted(p for p in path.rglob("*") if p.is_file())
-    return {"files": digest([[str(p.relative_to(path)), file_digest(p)] for p in inside])}
+    inside = sorted(path.rglob("*") if files is None else {path, *files} if path.is_file() else set(files))
+    base = path.parent if path.is_file() else path
+    return {
+        "files": digest([[Path(os.path.relpath(p, base)).as_posix(), file_digest(p)] for p in inside if p.is_file()])
+    }
 
 
 @functools.lru_cache(maxsize=256)

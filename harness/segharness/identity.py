@@ -15,10 +15,10 @@ from segharness.data import Shard
 from segharness.digests import content_digest, digest, file_digest
 from segharness.plugins import BESIDE_SUITE, PluginHost
 from segharness.records import Condition
-from segharness.specs import CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec, Option
+from segharness.specs import CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec, Option, load
 from segharness.suite import ModelEntry, Suite
 from segharness.suite.local import local_reference, sources
-from segharness.weights import is_name, weights_of
+from segharness.weights import files_of_weights, is_name, weights_of
 
 VERSION = 1
 
@@ -34,39 +34,52 @@ def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost, fetching: bo
 
     Without `fetching`, weights that have a name are known by what their spec says of them.
     """
-    weights = Path(entry.weights) if entry.weights else None
     inputs: dict[str, Any] = {}
     known: Mapping[str, Option] = {}
-    spec: ModelSpec | None = None
     if (local := entry.local) is not None:
         inputs["source"] = source_digest(local[0])
         inputs["function"] = local[1]
     elif (spec := host.find(entry.model, ModelSpec)) is not None:
         inputs["name"], inputs["version"], known = spec.name, spec.version, spec.options
         inputs |= _source_of(spec, host)
-        named = entry.weights is not None and is_name(spec, entry.weights)
-        weights = weights_of(spec, entry.weights, entry.options_on(dataset)) if fetching or not named else None
     else:
         inputs["name"] = entry.model
-    found = content_digest(weights) if weights else {}
-    inputs["weights"] = found.get("sha256") or found or None
-    if spec is not None and entry.weights is not None and is_name(spec, entry.weights):
-        known_digits = {"sha256": spec.weights_names.get(entry.weights, "")}
-        inputs["weights"] = {"name": entry.weights, **(found or known_digits)}
+    inputs["weights"] = weights_inputs(entry, dataset, host, fetching)[1]
     inputs["options"] = _by_content(entry.options_on(dataset), known)
     return inputs
 
 
+def weights_inputs(entry: ModelEntry, dataset: str, host: PluginHost, fetching: bool = True) -> tuple[Path | None, Any]:
+    """Return where the weights of a model on a data set lie, and what is known of their content: None without any."""
+    path = Path(entry.weights) if entry.weights else None
+    spec = host.find(entry.model, ModelSpec) if entry.local is None else None
+    if spec is None:
+        found = content_digest(path) if path else {}
+        return path, found.get("sha256") or found or None
+    named = entry.weights is not None and is_name(spec, entry.weights)
+    path = weights_of(spec, entry.weights, entry.options_on(dataset)) if fetching or not named else None
+    found = {}
+    if path is not None:
+        found = content_digest(path, files_of_weights(spec, path))
+    if named:
+        digits = {"sha256": spec.weights_names.get(str(entry.weights), "")}
+        return path, {"name": entry.weights, **(found or digits)}
+    return path, found.get("sha256") or found or None
+
+
 def _by_content(options: Mapping[str, Any], known: Mapping[str, Option]) -> dict[str, Any]:
-    """Replace every option that names a file, a folder or code by a digest of its content."""
-    found = dict(options)
+    """Return what options decide: every one that names a file, a folder or code as a digest of its content."""
+    found = {key: value for key, value in options.items() if key not in known or known[key].decides}
     for key, value in options.items():
-        if key in known and known[key].code and (code := local_reference(str(value))) is not None:
+        option = known.get(key)
+        if option is None or not option.decides:
+            continue
+        if option.code and (code := local_reference(str(value))) is not None:
             found[key] = {"source": source_digest(Path(code[0])), "function": code[1]}
             continue
         path = Path(str(value))
-        if key in known and known[key].path and path.exists():
-            found[key] = content_digest(path)
+        if option.path and path.exists():
+            found[key] = content_digest(path, load(option.files)(path) if option.files is not None else None)
     return found
 
 

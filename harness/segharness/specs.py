@@ -82,7 +82,9 @@ def _is_foreign(reference: Any) -> bool:
 class Option:
     """An option that a model or data set takes from a suite.
 
-    A `path` is resolved against the suite's folder, must exist, and enters identities by content rather than by name.
+    A `path` is resolved against the suite's folder, must exist, and enters identities by content rather than by name. Where
+    not all of a folder counts, or more than the one file, `files(path)` returns the paths that do. What does not `decide`
+    predictions, such as where weights are fetched from, whose content is known, is not in identities.
     `code` is ``./file.py:function``, beside the suite: the factory gets the function, and its source enters identities.
     Where a suite does not give it, it has the value of the `variable` of that name: of ``--var``, of the environment, or of
     ``segharness config`` (``data.<variable>``).
@@ -93,6 +95,8 @@ class Option:
     path: bool = False
     variable: str | None = None
     code: bool = False
+    files: Reference | None = None
+    decides: bool = True
 
 
 ANY = "any"
@@ -133,7 +137,8 @@ class ModelSpec:
     digits, as far as known. `fetch(weights, ...)` returns the file or folder that a name stands for, and gets it there
     first; it may have parameters that are options. It is called before the first cell, and where the model is made: the
     factory gets the path. Without `fetch` the factory gets the name, as it gets ``random``. `weights_pattern` is a regular
-    expression of further names that `fetch` takes.
+    expression of further names that `fetch` takes, and folders may be given too, of which the files count that match
+    `weights_files`, patterns below it.
     `fixed` are arguments of the factory that no suite changes. `imports` is the framework's module, which the factory's
     process must have; where a suite names no interpreter it is that of ``segharness config set python.<imports>``, or this.
     `weights_digest` is the sha256 of that file or, without it, of the one that a suite must give. `metadata` is free:
@@ -165,6 +170,7 @@ class ModelSpec:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     fetch: Reference | None = None
     weights_pattern: str | None = None
+    weights_files: tuple[str, ...] = ("**/*",)
     imports: str | None = None
     foreign_packages: tuple[str, ...] = ()
 

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,6 +66,13 @@ def weights_of(spec: ModelSpec, given: str | None, options: Mapping[str, Any]) -
     return path
 
 
+def files_of_weights(spec: ModelSpec, path: Path) -> list[Path] | None:
+    """Return the files of a folder of weights that count; None for a file."""
+    if not path.is_dir():
+        return None
+    return sorted({file for pattern in spec.weights_files for file in path.glob(pattern) if file.is_file()})
+
+
 def is_name(spec: ModelSpec, given: str) -> bool:
     """Return whether weights are given by a name that the model knows; paths are absolute, and none."""
     if given in spec.weights_names:
@@ -88,11 +96,15 @@ def download(url: str, path: Path, sha256: str = "") -> Path:
         return path
     print(f"fetching {url}", file=sys.stderr, flush=True)
     advice = f"put {url} at {path}, or give a file"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         request = urllib.request.Request(url, headers={"User-Agent": "segharness"})  # some hosts refuse Python's own
-        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer, part.open("wb") as file:
+        with (
+            urllib.request.urlopen(request, timeout=_PATIENCE) as answer,
+            tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as file,
+        ):
+            part = Path(file.name)
             shutil.copyfileobj(answer, file, 1 << 20)
             file.flush()
             os.fsync(file.fileno())
@@ -101,11 +113,13 @@ def download(url: str, path: Path, sha256: str = "") -> Path:
             raise UsageError(f"{url}: the connection ended early; {advice}")
         if not file_digest(part).startswith(sha256):
             raise UsageError(f"{url}: has another sha256 than {sha256}...; {advice}")
+        part.chmod(0o644)  # a cache may have several users
         part.replace(path)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise UsageError(f"{url}: cannot be fetched: {error}; {advice}") from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
     return path
 
 

@@ -260,7 +260,8 @@ class Workbench:
             emit({"event": "loading", "model": unit.model})
             began = time.monotonic()
             entry = self._job.suite.model(unit.model)
-            self._loaded = (key, load_model(entry, unit.dataset, self._host, self._device))
+            weights = self._job.inputs.models[unit.model][unit.dataset]["weights"]
+            self._loaded = (key, load_model(entry, unit.dataset, self._host, self._device, weights))
             emit({"event": "loaded", "model": unit.model, "seconds": round(time.monotonic() - began, 3)})
         return self._loaded[1]
 

@@ -42,10 +42,9 @@ def make_manifest(
 ) -> dict[str, Any]:
     """Return the manifest of a run: the suite resolved, its inputs, and the software and devices that made it.
 
-    `environments` is what is installed under other interpreters, by their paths; those that the suite names are kept.
+    `environments` is what is, or was, installed under the other interpreters that made files of the run, by their paths.
     """
     plugins = distributions_used(host.plugins, _names(suite))
-    named = {model.python for model in suite.models}
     return {
         "suite": suite.to_json(),
         "plugin_arguments": {"include": list(host.arguments.include), "folders": list(host.arguments.folders)},
@@ -53,7 +52,7 @@ def make_manifest(
         "inputs": inputs.to_json(),
         "plugins": plugins,
         "packages": _packages(plugins),
-        "environments": {python: found for python, found in (environments or {}).items() if python in named},
+        "environments": dict(environments or {}),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "devices": sorted(set(devices)),

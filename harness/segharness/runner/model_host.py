@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from segharness.config import settings
 from segharness.errors import UsageError
+from segharness.identity import weights_inputs
 from segharness.packages import packaged
+from segharness.places import config_file
 from segharness.plugins import PluginHost, import_file
 from segharness.records import Model, Recalled
 from segharness.runner.environments import environment_of
@@ -17,11 +20,20 @@ from segharness.runner.foreign import ForeignModel
 from segharness.specs import ModelSpec, load
 from segharness.suite import ModelEntry
 from segharness.suite.local import local_reference
-from segharness.weights import problem_with, weights_of
+from segharness.weights import problem_with
+
+ANYTHING = object()
+"""Of weights of which nothing is expected."""
 
 
-def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -> Model | Recalled:
+def load_model(
+    entry: ModelEntry, dataset: str, host: PluginHost, device: str, expected: Any = ANYTHING
+) -> Model | Recalled:
     """Make the model of an entry, with its options on a data set.
+
+    Args:
+        entry, dataset, host, device: which, and where.
+        expected: what identities say of the weights; others are refused.
 
     Raises:
         UsageError: the weights are not those that the spec declares, or what was made is no `Model`.
@@ -35,7 +47,11 @@ def load_model(entry: ModelEntry, dataset: str, host: PluginHost, device: str) -
         spec = host.get(entry.model, ModelSpec)
         if (problem := problem_with(spec, weights)) is not None:
             raise UsageError(problem)
-        path = weights_of(spec, weights, options)
+        path, found = weights_inputs(entry, dataset, host)
+        if expected is not ANYTHING and found != expected:
+            raise UsageError(
+                f"the weights of model `{entry.id}` are not those that the run began with: {path or weights}; run again"
+            )
         weights = weights if path is None else str(path)
         options = {**options, **spec.fixed}
         owner = f"ModelSpec `{spec.name}`: foreign_packages"
@@ -70,7 +86,13 @@ def check_framework(entry: ModelEntry, host: PluginHost) -> Mapping[str, Any] | 
     spec = host.find(entry.model, ModelSpec) if entry.local is None else None
     framework = spec.imports if spec is not None else None
     if entry.python is not None:
-        return environment_of(entry.python, framework)
+        try:
+            return environment_of(entry.python, framework)
+        except UsageError as error:
+            key = f"python.{framework}"
+            if settings().get(key) != entry.python:
+                raise
+            raise UsageError(f"{config_file()}: {key}: {error}") from error
     if spec is not None and framework is not None and importlib.util.find_spec(framework) is None:
         elsewhere = (
             ""

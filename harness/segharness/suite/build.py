@@ -13,7 +13,6 @@ from packaging.requirements import InvalidRequirement, Requirement
 from segharness.config import settings
 from segharness.errors import PluginError, nearest
 from segharness.packages import packaged
-from segharness.places import config_file
 from segharness.plugins import PluginHost
 from segharness.records import Condition
 from segharness.specs import ModelSet, ModelSpec, Needs, slug
@@ -155,35 +154,43 @@ class _Builder:
         if models is not None and not models.items() and self.whole:
             self._complain(models, "`models` is empty")
         ids: list[str] = []
-        for item in self._members(models):
+        complete = True
+        for item, owner in self._members(models):
             entry = self._model(item)
             if entry is None:
+                complete = False
                 continue
             taken = next((m for m in self.models if m.id == entry.id), None)
             if taken is None:
                 self.models.append(entry)
+            elif owner is not None and taken == entry:  # two sets may share a model
+                if entry.id in ids:
+                    continue
             elif taken != entry or entry.id in ids:
-                self._complain(item, f"two models have the id `{entry.id}`; give one another `id:`")
+                advice = "" if owner is None else f", or name the models of `{owner}` that you want one by one"
+                complete = False
+                self._complain(item, f"two models have the id `{entry.id}`; give one another `id:`{advice}")
                 continue
             ids.append(entry.id)
-        return Group(name.text if name else "models", tuple(ids), self._reference(node.get("reference"), ids, models))
+        reference = self._reference(node.get("reference"), ids, complete and self.whole)
+        return Group(name.text if name else "models", tuple(ids), reference)
 
-    def _members(self, models: Node | None) -> Iterator[Node]:
-        """Yield the models of a list, those of a set one by one, with what the list says of the set."""
+    def _members(self, models: Node | None) -> Iterator[tuple[Node, str | None]]:
+        """Yield the models of a list; those of a set one by one, with what the list says of it, and the set's name."""
         for item in models.items() if models else []:
             name = item.get("model") if isinstance(item.value, dict) else item
             found = self.host.find(name.text, ModelSet) if name is not None else None
             if name is None or found is None:
-                yield item
+                yield item, None
                 continue
             top = dict(item.value) if isinstance(item.value, dict) else {}
             if (given := top.get("id")) is not None:
                 self._complain(given, f"`{found.name}` is a set of models, which have ids of their own")
             for id, model in found.models.items():
                 one = {"model": replace(name, value=model, text=model), "id": replace(name, value=id, text=id)}
-                yield Node({**top, **one}, item.mark)
+                yield Node({**top, **one}, item.mark), found.name
 
-    def _reference(self, node: Node | None, ids: list[str], models: Node | None) -> str | StoredReference | None:
+    def _reference(self, node: Node | None, ids: list[str], complete: bool) -> str | StoredReference | None:
         if node is None:
             return None
         if isinstance(node.value, dict):
@@ -194,7 +201,7 @@ class _Builder:
                 self._complain(results, f"no file {path}")
             model = node.get("model")
             return StoredReference(str(path), model.text if model else None)
-        if node.text not in ids and self.whole and len(ids) == len(list(self._members(models))):
+        if node.text not in ids and complete:
             self._complain(node, f"the reference `{node.text}` is not among the models{nearest(node.text, ids)}")
         return node.text
 
@@ -264,11 +271,7 @@ class _Builder:
         """Return the interpreter that a suite names or, for a framework's models, the user's settings."""
         if node is not None or spec is None or spec.foreign is None or spec.imports is None:
             return self._file(node)
-        key = f"python.{spec.imports}"
-        found = settings().get(key)
-        if found is not None and not Path(found).is_file():
-            self.problems.append(f"{config_file()}: {key}: no file {found}")
-        return found
+        return settings().get(f"python.{spec.imports}")
 
     def _foreign(self, node: Node, local: object, spec: ModelSpec | None, python: str | None) -> str | None:
         """Return the file and function that `python:` runs of a plugin's model; complain where that does not fit."""

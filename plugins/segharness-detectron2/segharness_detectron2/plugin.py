@@ -10,9 +10,14 @@ _OPTIONS = {
     "seed": Option("of random weights; 0"),
     "categories": Option("a text file with a name a line, where they are not those of its data set", False, True),
     "overrides": Option("settings of the config with other values: {MODEL.ROI_HEADS.SCORE_THRESH_TEST: 0.0}"),
+    "source": Option(
+        "a checkout of detectron2, where its projects are, if it was not installed from one",
+        False,
+        True,
+        files="segharness_detectron2.published:projects",
+    ),
     "precision": Option("float32, or float16 or bfloat16 where the device has them; float32 when absent"),
 }
-_SOURCE = {"source": Option("a checkout of detectron2, where its projects' configs are", False)}
 _THERE = {
     "weights": "required",
     "imports": "detectron2",
@@ -38,7 +43,7 @@ def _spec(one: Published) -> ModelSpec:
         weights_names={**({"published": ""} if one.weights else {}), "random": ""},
         fetch="segharness_detectron2.published:fetch",
         fixed={"config": one.config},
-        options={**_OPTIONS, **(_SOURCE if one.config.startswith("projects/") else {})},
+        options=_OPTIONS,
         metadata={
             **about,
             **({"weights": one.weights} if one.weights else {}),
@@ -55,7 +60,15 @@ _CUSTOM = ModelSpec(
     licence="yours",
     tags=("detectron2",),
     weights_names={"random": ""},
-    options={"config": Option("the config: .yaml, or .py, which is run", True, True), **_OPTIONS},
+    options={
+        "config": Option(
+            "the config, .yaml or .py, either of which may run code",
+            True,
+            True,
+            files="segharness_torch.included:files",
+        ),
+        **_OPTIONS,
+    },
     **_THERE,
 )
 

@@ -24,3 +24,8 @@ def fetch(weights: str, config: str) -> Path:
     url = catalogue()[config].weights
     cache = Path(os.environ.get("FVCORE_CACHE") or Path.home() / ".torch" / "iopath_cache").expanduser()
     return download(url, cache / urlparse(url).path.lstrip("/"))
+
+
+def projects(source: Path) -> list[Path]:
+    """Return the files of a checkout of detectron2 that its projects' models are made of."""
+    return [file for pattern in ("*.py", "*.yaml") for file in (source / "projects").rglob(pattern)]

@@ -5,7 +5,6 @@ Imports nothing of segharness, but what `segharness_torch` has for others.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,20 +17,12 @@ from detectron2.config import CfgNode, LazyConfig, get_cfg, instantiate
 from detectron2.data import MetadataCatalog
 from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.modeling import build_model
+from omegaconf import OmegaConf
+from segharness_torch.abroad import RANDOM, Found, Precision, changed, load_state, names_of, tensors_of
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
 from segharness_torch.seeding import torch_seeded
 from segharness_torch.threads import torch_threads
-
-RANDOM = "random"
-PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
-
-
-class Found:
-    """What was found in one image: as `segharness.Instances`."""
-
-    def __init__(self, boxes: Any, scores: Any, labels: Any, masks: Any) -> None:
-        self.boxes, self.scores, self.labels, self.masks = boxes, scores, labels, masks
 
 
 class Recipe:
@@ -41,10 +32,10 @@ class Recipe:
         make: returns the network, on the processor.
         resize: detectron2's augmentation of one image.
         order: ``"BGR"`` or ``"RGB"``.
-        dataset: the name of the data set that it is for.
+        dataset: the name of the data set that it is for; None where it says none.
     """
 
-    def __init__(self, make: Any, resize: Any, order: str, dataset: str) -> None:
+    def __init__(self, make: Any, resize: Any, order: str, dataset: Any) -> None:
         self.make, self.resize, self.order, self.dataset = make, resize, order, dataset
 
 
@@ -55,12 +46,12 @@ class Predictor:
         network: in evaluation mode, on its device.
         recipe: of its config.
         categories: label i is categories[i].
-        precision: a key of `PRECISIONS`.
+        precision: in which it predicts.
     """
 
-    def __init__(self, network: Any, recipe: Recipe, categories: Any, precision: str) -> None:
+    def __init__(self, network: Any, recipe: Recipe, categories: Any, precision: Precision) -> None:
         self.categories = list(categories)
-        self._network, self._recipe, self._kind = network, recipe, PRECISIONS[precision]
+        self._network, self._recipe, self._precision = network, recipe, precision
 
     def predict(self, images: Any, prompts: Any = None) -> list[Found]:
         """Return the instances of uint8 RGB images (H, W, 3); masks are encoded where the network is."""
@@ -76,9 +67,7 @@ class Predictor:
             "height": height,
             "width": width,
         }
-        device = next(self._network.parameters()).device.type
-        cast = torch.autocast(device, self._kind) if self._kind is not None else contextlib.nullcontext()
-        with torch.no_grad(), cast:
+        with torch.no_grad(), self._precision.of(self._network):
             answer = self._network([given])[0]
         if "instances" not in answer:
             raise ValueError("this model of detectron2 gives no instances")
@@ -107,28 +96,27 @@ def build(
         categories: a text file with a name a line, where they are not those of the config's data set.
         source: a checkout of detectron2, for configs of its projects.
         overrides: settings of the config with other values: ``{"MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0}``.
-        precision: a key of `PRECISIONS`.
+        precision: as `segharness_torch.abroad.Precision`.
         device: torch's name.
 
     Raises:
-        ValueError: there is no such config, or the checkpoint is no such network's.
+        ValueError: there is no such config or setting, or the checkpoint is no such network's.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"`precision` is {precision!r}, not {', '.join(PRECISIONS)}")
+    how = Precision(precision)
     file = _file(config, source)
-    more = dict(overrides or {})
-    recipe = _lazy(file, more) if file.suffix == ".py" else _yaml(file, more)
+    recipe = _lazy(file, overrides) if file.suffix == ".py" else _yaml(file, overrides)
     with torch_seeded(seed):
         network = recipe.make()
     if weights != RANDOM:
         _load(network, Path(weights))
-    if categories is not None:
-        names = [line.strip() for line in Path(categories).read_text(encoding="utf-8").splitlines() if line.strip()]
-    else:
-        names = MetadataCatalog.get(recipe.dataset).get("thing_classes")
-        if names is None:
-            raise ValueError(f"detectron2 knows no names of {recipe.dataset}: give the option `categories`")
-    return Predictor(network.to(device).eval(), recipe, names, precision)
+    known = MetadataCatalog.get(recipe.dataset).get("thing_classes") if recipe.dataset else None
+    names = names_of(categories, known, _count(network))
+    return Predictor(network.to(device).eval(), recipe, names, how)
+
+
+def _count(network: Any) -> Any:
+    """Return how many categories a network tells apart; None where it does not say."""
+    return getattr(getattr(network, "roi_heads", network), "num_classes", None)
 
 
 def _file(config: str, source: Any) -> Path:
@@ -154,11 +142,11 @@ def _yaml(file: Path, overrides: Any) -> Recipe:
         add_pointrend_config(cfg)
     cfg.merge_from_file(str(file))
     cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE = "", "cpu"
-    cfg.merge_from_list([part for item in overrides.items() for part in item])
+    cfg.merge_from_list([part for item in changed(cfg, overrides).items() for part in item])
     assert isinstance(cfg, CfgNode)
     short, longest = cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST
     resize = ResizeShortestEdge([short, short], longest)
-    return Recipe(lambda: build_model(cfg), resize, cfg.INPUT.FORMAT, cfg.DATASETS.TEST[0])
+    return Recipe(lambda: build_model(cfg), resize, cfg.INPUT.FORMAT, next(iter(cfg.DATASETS.TEST), None))
 
 
 def _lazy(file: Path, overrides: Any) -> Recipe:
@@ -166,7 +154,8 @@ def _lazy(file: Path, overrides: Any) -> Recipe:
         if project in file.parts:
             sys.path.append(str(Path(*file.parts[: file.parts.index(project) + 1])))
     cfg = LazyConfig.load(str(file))
-    cfg = LazyConfig.apply_overrides(cfg, [f"{key}={value}" for key, value in overrides.items()])
+    for key, value in changed(OmegaConf.to_container(cfg, resolve=False), overrides).items():
+        OmegaConf.update(cfg, key, value, merge=False)
     test = cfg.dataloader.test
     [resize] = instantiate(test.mapper.augmentations)
     order = cfg.model.get("input_format") or test.mapper.image_format
@@ -176,15 +165,9 @@ def _lazy(file: Path, overrides: Any) -> Recipe:
 def _load(network: Any, path: Path) -> None:
     """Give a network a checkpoint's weights; names are matched by detectron2's own rules where the file asks for it."""
     content = read_checkpoint(path)
-    state = content.get("model", content.get("state_dict", content)) if isinstance(content, dict) else {}
-    arrays = {key: value for key, value in state.items() if isinstance(value, (np.ndarray, torch.Tensor))}
-    if not arrays or len(arrays) < len(state):
-        raise ValueError(f"{path}: holds no state dict")
-    tensors = {key: torch.as_tensor(np.asarray(value)) for key, value in arrays.items()}
+    content = content if isinstance(content, dict) else {}
+    tensors: Any = tensors_of(content.get("model", content.get("state_dict", content)), path)
     if content.get("matching_heuristics", False):
         tensors = align_and_update_state_dicts(network.state_dict(), tensors, c2_conversion=False)
-    missing, _ = network.load_state_dict(tensors, strict=False)
-    fixed = ("num_batches_tracked", "pixel_mean", "pixel_std")  # what only training looks at, and what the config says
-    missing = [key for key in missing if not key.endswith(fixed) and "cell_anchors" not in key]
-    if missing:
-        raise ValueError(f"{path}: weights of another network: they lack `{missing[0]}`, and {len(missing) - 1} more")
+    # what the config says, or code makes
+    load_state(network, tensors, path, ("pixel_mean", "pixel_std", "cell_anchors"))

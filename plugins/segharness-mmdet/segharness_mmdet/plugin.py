@@ -56,7 +56,12 @@ _CUSTOM = ModelSpec(
     licence="yours",
     tags=("mmdet",),
     weights_names={"random": ""},
-    options={"config": Option("the config, a Python file, which is run", True, True), **_OPTIONS},
+    options={
+        "config": Option(
+            "the config, a Python file, which is run", True, True, files="segharness_torch.included:files"
+        ),
+        **_OPTIONS,
+    },
     **_THERE,
 )
 

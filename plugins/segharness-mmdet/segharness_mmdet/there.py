@@ -5,7 +5,7 @@ Imports nothing of segharness, but what `segharness_torch` has for others.
 
 from __future__ import annotations
 
-import contextlib
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,14 @@ import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmdet.apis import inference_detector, init_detector
+from mmdet.registry import DATASETS
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
-from mmengine.logging.history_buffer import HistoryBuffer
+from segharness_torch.abroad import RANDOM, Found, Precision, changed, load_state, names_of, tensors_of
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
 from segharness_torch.seeding import torch_seeded
 from segharness_torch.threads import torch_threads
-
-RANDOM = "random"
-PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
-
-
-class Found:
-    """What was found in one image: as `segharness.Instances`."""
-
-    def __init__(self, boxes: Any, scores: Any, labels: Any, masks: Any) -> None:
-        self.boxes, self.scores, self.labels, self.masks = boxes, scores, labels, masks
 
 
 class Detector:
@@ -39,12 +30,12 @@ class Detector:
     Args:
         network: the detector.
         categories: label i is categories[i].
-        precision: a key of `PRECISIONS`.
+        precision: in which it predicts.
     """
 
-    def __init__(self, network: Any, categories: Any, precision: str) -> None:
+    def __init__(self, network: Any, categories: Any, precision: Precision) -> None:
         self.categories = list(categories)
-        self._network, self._kind = network, PRECISIONS[precision]
+        self._network, self._precision = network, precision
         pipeline = get_test_pipeline_cfg(network.cfg.copy())
         pipeline[0].type = "mmdet.LoadImageFromNDArray"
         self._pipeline = Compose(pipeline)
@@ -55,17 +46,15 @@ class Detector:
             return [self._one(image) for image in images]
 
     def _one(self, image: Any) -> Found:
-        device = next(self._network.parameters()).device.type
-        cast = torch.autocast(device, self._kind) if self._kind is not None else contextlib.nullcontext()
-        with cast:
+        with self._precision.of(self._network):
             sample = inference_detector(self._network, np.ascontiguousarray(image[..., ::-1]), self._pipeline)
         if "pred_instances" not in sample:
             raise ValueError("this model of mmdet gives no instances")
         found = sample.pred_instances
-        masks = found.masks if "masks" in found else None
-        if masks is not None:
-            masks = encode(torch.as_tensor(masks).bool())
+        masks = encode(torch.as_tensor(found.masks).bool()) if "masks" in found else None
         boxes, scores = (found[key].float().cpu().numpy() for key in ("bboxes", "scores"))
+        if masks is not None and not boxes.any():  # SOLO and its like predict none, and mmdet has zeros in their place
+            boxes = None
         return Found(boxes, scores, found.labels.cpu().numpy(), masks)
 
 
@@ -84,26 +73,26 @@ def build(
         config: a file, or a path below mmdet's configs/.
         weights: a checkpoint, or ``random``.
         seed: of random weights.
-        categories: a text file with a name a line, where the checkpoint does not say and they are not COCO's.
+        categories: a text file with a name a line, where neither checkpoint nor the config's data set say.
         overrides: settings of the config that are to have other values: ``{"model.test_cfg.rcnn.score_thr": 0.3}``.
-        precision: a key of `PRECISIONS`.
+        precision: as `segharness_torch.abroad.Precision`.
         device: torch's name.
 
     Raises:
-        ValueError: there is no such config, or the checkpoint is no such network's.
+        ValueError: there is no such config or setting, or the checkpoint is no such network's.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"`precision` is {precision!r}, not {', '.join(PRECISIONS)}")
+    how = Precision(precision)
     settings = Config.fromfile(str(_file(config)))
-    changes = {key: _like(settings, key, value) for key, value in (overrides or {}).items()}
+    changes = {key: _like(settings, key, value) for key, value in changed(dict(settings.items()), overrides).items()}
+    if changes:
+        settings.merge_from_dict(changes)
     with torch_seeded(seed):
-        network = init_detector(settings, None, "coco", "cpu", changes or None)
-    names = network.dataset_meta["classes"]
+        network = init_detector(settings, None, "coco", "cpu")
+    known = _names(settings)
     if weights != RANDOM:
-        names = _load(network, Path(weights)) or names
-    if categories is not None:
-        names = [line.strip() for line in Path(categories).read_text(encoding="utf-8").splitlines() if line.strip()]
-    return Detector(network.to(device), names, precision)
+        known = _load(network, Path(weights)) or known
+    names = names_of(categories, known, _count(settings.model))
+    return Detector(network.to(device), names, how)
 
 
 def _file(config: str) -> Path:
@@ -117,27 +106,45 @@ def _like(settings: Any, key: str, value: Any) -> Any:
     """Return an override as the config has such a value: a tuple where it has one, which suites cannot write."""
     found: Any = settings
     for part in key.split("."):
-        if isinstance(found, (list, tuple)):
-            found = found[int(part)] if part.isdigit() and int(part) < len(found) else None
-        else:
-            found = found.get(part) if hasattr(found, "get") else None
+        found = found[int(part)] if isinstance(found, (list, tuple)) else found[part]
     return tuple(value) if isinstance(found, tuple) and isinstance(value, list) else value
+
+
+def _names(settings: Any) -> Any:
+    """Return the names of the categories of the data set that a config is tested on; None where it has none."""
+    dataset = (settings.get("test_dataloader") or {}).get("dataset") or {}
+    while "dataset" in dataset:  # wrapped
+        dataset = dataset["dataset"]
+    said = (dataset.get("metainfo") or {}).get("classes")
+    kind = DATASETS.get(dataset["type"]) if isinstance(dataset.get("type"), str) else dataset.get("type")
+    return said or (getattr(kind, "METAINFO", None) or {}).get("classes")
+
+
+def _count(model: Any) -> Any:
+    """Return how many categories the heads of a config have; None where they do not agree, or do not say."""
+    found = set()
+    for part in ("bbox_head", "mask_head", "panoptic_head"):
+        for owner in (model, model.get("roi_head") or {}):
+            heads = owner.get(part) or []
+            for head in heads if isinstance(heads, (list, tuple)) else [heads]:
+                found |= {head[key] for key in ("num_classes", "num_things_classes") if head.get(key) is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+_NOT_LOOKED_AT = ("mmengine.logging.history_buffer.HistoryBuffer",)
+"""Classes of what training keeps beside the weights."""
 
 
 def _load(network: Any, path: Path) -> Any:
     """Give a network a checkpoint's weights; return the names of its categories, where it has them."""
-    content = read_checkpoint(path, [HistoryBuffer])
+    content = read_checkpoint(path, _NOT_LOOKED_AT)
+    content = content if isinstance(content, dict) else {}
     state = content.get("state_dict", content)
-    if not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ValueError(f"{path}: holds no state dict")
-    metadata = getattr(state, "_metadata", None)
-    state = type(state)((key[7:] if key.startswith("module.") else key, value) for key, value in state.items())
-    if metadata is not None:
-        state._metadata = metadata
-    missing, _ = network.load_state_dict(state, strict=False)
-    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
-    if missing:
-        raise ValueError(f"{path}: weights of another network: they lack `{missing[0]}`, and {len(missing) - 1} more")
+    tensors = OrderedDict(
+        (key[7:] if key.startswith("module.") else key, value) for key, value in tensors_of(state, path).items()
+    )
+    tensors._metadata = getattr(state, "_metadata", OrderedDict())  # versions of modules, which move old names
+    load_state(network, tensors, path)
     meta = content.get("meta") or {}
     described = {key.lower(): value for key, value in (meta.get("dataset_meta") or {}).items()}
     return described.get("classes") or meta.get("CLASSES")

@@ -25,5 +25,5 @@ def torch_seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None
             generator.manual_seed(seed)
         yield
     finally:
-        for generator, state in zip(generators, before, strict=True):
+        for generator, state in zip(generators, before):  # noqa: B905  runs under Python 3.8 too
             generator.set_state(state)

@@ -5,41 +5,30 @@ Loading runs no code of a file's.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from segharness import UsageError, write_atomic
 from torch import nn
+
+from segharness_torch.checkpoints import CheckpointError, read_checkpoint
 
 _WRAPPED = ("state_dict", "model", "model_state_dict")
 """Keys under which training scripts keep the weights beside other things."""
 
 
 def state_of(path: Path) -> dict[str, torch.Tensor]:
-    """Return the weights of a file: safetensors, or what ``torch.load(weights_only=True)`` takes.
+    """Return the weights of a file of which `segharness_torch.checkpoints.read_checkpoint` reads the kind.
 
     Raises:
         UsageError: the file is missing or damaged, or holds something else.
     """
     try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load(path.read_bytes())
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except pickle.UnpicklingError as error:
-        raise UsageError(
-            f"{path}: holds more than weights, which is not loaded, for it could run anything; save "
-            f"`model.state_dict()` alone ({_first(error)})"
-        ) from error
-    except (safetensors.SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        kind = "safetensors file" if path.suffix == ".safetensors" else "file of weights"
-        raise UsageError(f"{path}: not a whole {kind}: {_first(error)}") from error
+        found = read_checkpoint(path)
+    except CheckpointError as error:
+        raise UsageError(str(error)) from error
     for key in _WRAPPED:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             found = found[key]
@@ -107,7 +96,3 @@ def _fitting(value: torch.Tensor, own: torch.Tensor, where: str) -> torch.Tensor
     if where.endswith("running_var`") and bool((value < 0).any()):
         raise UsageError(f"{where} is a variance below 0")
     return value
-
-
-def _first(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

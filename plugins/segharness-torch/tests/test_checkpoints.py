@@ -8,6 +8,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from segharness_torch.checkpoints import CheckpointError, read_checkpoint
 
@@ -51,6 +52,94 @@ def test_nothing_is_run(name, tmp_path):
     with pytest.raises(CheckpointError, match="holds more than weights"):
         read_checkpoint(tmp_path / name)
     assert not (tmp_path / "ran").exists()
+
+
+class Call:
+    """Unpickled as a call of anything."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+class State:
+    """Unpickled as an object of a class with a state."""
+
+    def __init__(self, function, arguments, state):
+        self.call = function, arguments, state
+
+    def __reduce__(self):
+        return self.call
+
+
+POINTERS = b"A" * 8
+MULTIARRAY = np.arange(1).__reduce__()[0]
+FORGED = {
+    "an array of pointers": Call(np.ndarray, (1,), "O", POINTERS),
+    "a kind of objects": Call(np.dtype, "O"),
+    "a kind of records": Call(np.dtype, [("a", "O")]),
+    "any memory": Call(np.dtype, "V8"),
+    "a kind that becomes one of records": State(
+        np.dtype, ("f4", False, True), (3, "|", None, ("a",), {"a": (np.dtype("f4"), 0)}, 4, 1, 27)
+    ),
+    "an array of another kind than its bytes": State(
+        MULTIARRAY, (np.ndarray, (0,), b"b"), (1, (4,), np.dtype("f8"), False, b"short")
+    ),
+    "an array of another class": Call(MULTIARRAY, OrderedDict, (0,), b"b"),
+    "a dictionary of pointers": Call(OrderedDict, Call(np.ndarray, (1,), "O", POINTERS)),
+}
+
+
+@pytest.mark.parametrize("name", ["m.pkl", "m.pth"])
+@pytest.mark.parametrize("forged", FORGED)
+def test_numpys_own_classes_cannot_be_used_for_anything(forged, name, tmp_path):
+    content = OrderedDict(w=np.ones(2), more=FORGED[forged])
+    if name.endswith(".pkl"):
+        (tmp_path / name).write_bytes(pickle.dumps(content, 2))
+    else:
+        torch.save(content, tmp_path / name)
+    with pytest.raises(CheckpointError, match=name):
+        read_checkpoint(tmp_path / name)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_functions_that_stand_for_numpys_cannot_be_changed(protocol, tmp_path):
+    import pickletools
+
+    state = pickle.dumps(({}, {"__defaults__": (1,)}), protocol)[2:-1]
+    frame = pickle.PROTO + bytes([2]) + b"cnumpy._core.numeric\n_frombuffer\n" + state + pickle.BUILD + pickle.STOP
+    if protocol == 2:
+        pickletools.dis(frame, out=open(os.devnull, "w"))  # noqa: SIM115, PTH123  it is a whole pickle
+    (tmp_path / "m.pkl").write_bytes(frame)
+    with pytest.raises(CheckpointError, match="m.pkl"):
+        read_checkpoint(tmp_path / "m.pkl")
+
+
+def test_classes_beside_the_weights_come_out_empty_where_they_are_known(tmp_path):
+    import argparse
+
+    torch.save({"w": torch.ones(1), "args": argparse.Namespace(lr=0.1)}, tmp_path / "m.pth")
+    with pytest.raises(CheckpointError, match="it asks for argparse.Namespace"):
+        read_checkpoint(tmp_path / "m.pth")
+    found = read_checkpoint(tmp_path / "m.pth", ["argparse.Namespace"])
+    assert torch.equal(found["w"], torch.ones(1)) and not hasattr(found["args"], "lr")
+
+
+def test_safetensors_are_read_too(tmp_path):
+    safetensors.torch.save_file({"w": torch.ones(2)}, tmp_path / "m.safetensors")
+    assert torch.equal(read_checkpoint(tmp_path / "m.safetensors")["w"], torch.ones(2))
+    (tmp_path / "m.safetensors").write_bytes(b"{}")
+    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+        read_checkpoint(tmp_path / "m.safetensors")
+
+
+def test_a_torch_that_runs_what_files_say_is_not_let_near_them(tmp_path, monkeypatch):
+    torch.save({"w": torch.ones(1)}, tmp_path / "m.pth")
+    monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
+    with pytest.raises(CheckpointError, match=r"needs PyTorch 2\.6 or later, or a \.safetensors file"):
+        read_checkpoint(tmp_path / "m.pth")
 
 
 @pytest.mark.parametrize("name", ["m.pkl", "m.pth"])

@@ -144,7 +144,9 @@ class Evil:
 def test_code_in_a_file_is_not_run(tmp_path, trained, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"model": trained.state_dict(), "evil": Evil()}, "w.pth")
-    with pytest.raises(UsageError, match=r"holds more than weights, which is not loaded"):
+    with pytest.raises(
+        UsageError, match=r"holds more than weights and plain values, which is not loaded.*it asks for posix"
+    ):
         load_weights(network(), tmp_path / "w.pth")
     assert not (tmp_path / "ran").exists()
 
@@ -159,7 +161,7 @@ def test_what_does_not_fit_is_named(tmp_path, trained):
     with pytest.raises(UsageError, match="holds no state dict"):
         load_weights(network(), tmp_path / "list.pth")
     (tmp_path / "cut.pth").write_bytes((tmp_path / "w.pth").read_bytes()[:200])
-    with pytest.raises(UsageError, match="not a whole file of weights"):
+    with pytest.raises(UsageError, match="not a whole checkpoint"):
         load_weights(network(), tmp_path / "cut.pth")
     with pytest.raises(UsageError, match="cannot be read"):
         load_weights(network(), tmp_path / "none.pth")

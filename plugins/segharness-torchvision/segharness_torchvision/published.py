@@ -25,8 +25,8 @@ def fetch(weights: str, name: str) -> Path:
     file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if file.is_file():
         return file
-    file.parent.mkdir(parents=True, exist_ok=True)
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(file), file.stem.rpartition("-")[2], progress=False)
     except (urllib.error.URLError, OSError, RuntimeError) as error:
         raise UsageError(

@@ -8,19 +8,7 @@ import huggingface_hub
 from huggingface_hub import errors
 from segharness import UsageError
 
-FILES = (
-    "config.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "vocab.json",
-    "merges.txt",
-)
-"""What is fetched; the last five are OneFormer's tokenizer."""
+from segharness_transformers.files import FILES
 
 
 def fetch(weights: str, revision: str | None = None, local_files_only: bool = False) -> Path:

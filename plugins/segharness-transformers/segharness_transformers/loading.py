@@ -14,7 +14,7 @@ import transformers
 from segharness import UsageError
 from segharness_torch.seeding import torch_seeded
 
-from segharness_transformers.hub import check_folder, fetch
+from segharness_transformers.hub import check_folder
 
 RANDOM = "random"
 """Weights that are none: what a network begins with."""
@@ -57,15 +57,8 @@ class Loaded:
     folder: Path
 
 
-def load(
-    family: str,
-    weights: str,
-    config: str | None = None,
-    seed: int = 0,
-    revision: str | None = None,
-    local_files_only: bool = False,
-) -> Loaded:
-    """Return what a folder, a name of the hub, or `RANDOM` with a configuration stands for.
+def load(family: str, weights: str, config: str | None = None, seed: int = 0) -> Loaded:
+    """Return what a folder, or `RANDOM` with a configuration, stands for.
 
     Raises:
         UsageError: it is another network's, damaged, or no safetensors.
@@ -82,7 +75,7 @@ def load(
     else:
         if config is not None:
             raise UsageError("`config` is for `weights: random`; other weights have their own")
-        folder = Path(weights) if Path(weights).exists() else fetch(weights, revision, local_files_only)
+        folder = Path(weights)
         check_folder(folder)
         file = folder / "config.json"
         settings = _config(known, family, file)

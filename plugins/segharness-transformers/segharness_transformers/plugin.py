@@ -5,11 +5,18 @@ from __future__ import annotations
 from segharness import ModelSpec, Option, hookimpl
 from segharness_torch.options import EXECUTION
 
+from segharness_transformers.files import FILES
+
 _LOADING = {
-    "config": Option("a config.json, or a folder with one: the architecture of `weights: random`", False, True),
+    "config": Option(
+        "a config.json, or a folder with one: the architecture of `weights: random`",
+        False,
+        True,
+        files="segharness_transformers.files:described",
+    ),
     "seed": Option("of random weights; 0"),
-    "revision": Option("a branch, tag or commit of the hub; its main when absent"),
-    "local_files_only": Option("take what is in the hub's cache, and fetch nothing; no when absent"),
+    "revision": Option("a branch, tag or commit of the hub; its main when absent", decides=False),
+    "local_files_only": Option("take what is in the hub's cache, and fetch nothing; no when absent", decides=False),
     **EXECUTION,
 }
 _OUTPUT = {
@@ -65,6 +72,7 @@ def _spec(family: str, description: str, paper: str, module: str, options: dict[
         weights="required",
         weights_names={"random": ""},
         weights_pattern=r"[A-Za-z0-9][\w.-]*/[\w.-]+",
+        weights_files=FILES,
         fetch="segharness_transformers.hub:fetch",
         fixed={"family": family},
         options=options,

@@ -110,9 +110,10 @@ def make(
 
     Args:
         family: ``"sam"`` or ``"sam2"``.
-        weights: a folder, a name of the hub, or ``random``.
+        weights: a folder, or ``random``.
         prompt, multimask, together: as in the options of the plugin.
-        config, seed, revision, local_files_only: as `segharness_transformers.loading.load`.
+        config, seed: as `segharness_transformers.loading.load`.
+        revision, local_files_only: of `segharness_transformers.hub.fetch`, which was asked before.
         device: torch's name.
         execution: those of `segharness_torch.options`.
 
@@ -126,5 +127,5 @@ def make(
     if isinstance(together, bool) or not isinstance(together, int) or together < 1:
         raise UsageError(f"`together` is {together!r:.60}, not a number of prompts")
     how = Execution(device, **execution)
-    loaded = load(family, weights, config, seed, revision, local_files_only)
+    loaded = load(family, weights, config, seed)
     return Promptable(loaded, how, prompt, prompt == "points" if multimask is None else multimask, together)

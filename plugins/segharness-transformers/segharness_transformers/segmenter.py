@@ -146,9 +146,10 @@ def make(
 
     Args:
         family: its name.
-        weights: a folder, a name of the hub, or ``random``.
+        weights: a folder, or ``random``.
         output, things, most, object_threshold, overlap, mask_score: as in the options of the plugin.
-        config, seed, revision, local_files_only: as `segharness_transformers.loading.load`.
+        config, seed: as `segharness_transformers.loading.load`.
+        revision, local_files_only: of `segharness_transformers.hub.fetch`, which was asked before.
         device: torch's name.
         execution: those of `segharness_torch.options`.
 
@@ -165,7 +166,7 @@ def make(
     if not isinstance(mask_score, bool):
         raise UsageError(f"`mask_score` is {mask_score!r:.60}, not true or false")
     how = Execution(device, **execution)
-    loaded = load(family, weights, config, seed, revision, local_files_only)
+    loaded = load(family, weights, config, seed)
     settings: dict[str, Any] = {"mask_score": mask_score}
     if output == "panoptic":
         settings = {"object_threshold": object_threshold, "overlap": overlap}

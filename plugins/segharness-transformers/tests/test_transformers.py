@@ -361,7 +361,7 @@ def test_what_is_in_the_hubs_cache_is_taken_from_there(saved, images, tmp_path, 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     folder = hub.fetch("nobody/small", local_files_only=True)
     assert folder == cache / "snapshots" / ("a" * 40)
-    model = segmenter.make("eomt", "nobody/small", local_files_only=True)
+    model = segmenter.make("eomt", str(folder))
     equal(model.predict(images[:1])[0], make(saved, "eomt").predict(images[:1])[0])
     (folder / "model.safetensors").unlink()
     with pytest.raises(UsageError, match="has no \\*.safetensors; put config.json"):
