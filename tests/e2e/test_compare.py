@@ -36,26 +36,26 @@ def test_two_runs_are_compared_model_by_model(small):
     assert {r["verdict"] for r in found if r["difference"] is not None} == {"not distinguishable"}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["runs/small::good"], "name two models"),
-        (["runs/small::god", "runs/small::other"], "no model `god` (did you mean `good`?)"),
-        (["runs/small::good", "runs/small::good"], "is compared with itself"),
-        (["runs/small", "nowhere"], "no file nowhere"),
-        (["runs/small", "seeded"], "under protocol"),
-        (["runs/small", "fewer"], "were scored on different resamples"),
-        (["a", "b", "c"], "one run or two"),
-    ],
+MISTAKES = (
+    (["runs/small::good"], "name two models"),
+    (["runs/small::god", "runs/small::other"], "no model `god` (did you mean `good`?)"),
+    (["runs/small::good", "runs/small::good"], "is compared with itself"),
+    (["runs/small", "nowhere"], "no file nowhere"),
+    (["runs/small", "seeded"], "under protocol"),
+    (["runs/small", "fewer"], "were scored on different resamples"),
+    (["a", "b", "c"], "one run or two"),
 )
-def test_what_cannot_be_compared_is_said(small, arguments, message):
+
+
+def test_what_cannot_be_compared_is_said(small):
     assert small("run", "small.yaml", "-qq").code == 0
     text = (small.folder / "small.yaml").read_text()
     small.write("seeded.yaml", text.replace("seed: 5", "seed: 6"))
     assert small("run", "seeded.yaml", "--out", "seeded", "-qq").code == 0
     assert small("run", "small.yaml", "--out", "fewer", "--bootstrap", "120", "-qq").code == 0
-    done = small("compare", *arguments)
-    assert done.code == 4 and message in done.err and "Traceback" not in done.err
+    for arguments, message in MISTAKES:
+        done = small("compare", *arguments)
+        assert done.code == 4 and message in done.err and "Traceback" not in done.err, arguments
 
 
 STORED = """
