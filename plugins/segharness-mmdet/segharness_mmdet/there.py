@@ -88,10 +88,12 @@ def build(
         settings.merge_from_dict(changes)
     with torch_seeded(seed):
         network = init_detector(settings, None, "coco", "cpu")
-    known = _names(settings)
+    count, known = _count(settings.model), [_of_dataset(settings)]
     if weights != RANDOM:
-        known = _load(network, Path(weights)) or known
-    names = names_of(categories, known, _count(settings.model))
+        known.insert(0, _load(network, Path(weights)))
+    said = [names for names in known if names]
+    fitting = [names for names in said if count in (None, len(names))]  # a panoptic checkpoint may say stuff, too
+    names = names_of(categories, next(iter(fitting or said), None), count)
     return Detector(network.to(device), names, how)
 
 
@@ -110,14 +112,20 @@ def _like(settings: Any, key: str, value: Any) -> Any:
     return tuple(value) if isinstance(found, tuple) and isinstance(value, list) else value
 
 
-def _names(settings: Any) -> Any:
+def _of_dataset(settings: Any) -> Any:
     """Return the names of the categories of the data set that a config is tested on; None where it has none."""
     dataset = (settings.get("test_dataloader") or {}).get("dataset") or {}
     while "dataset" in dataset:  # wrapped
         dataset = dataset["dataset"]
-    said = (dataset.get("metainfo") or {}).get("classes")
     kind = DATASETS.get(dataset["type"]) if isinstance(dataset.get("type"), str) else dataset.get("type")
-    return said or (getattr(kind, "METAINFO", None) or {}).get("classes")
+    return _names(dataset.get("metainfo")) or _names(getattr(kind, "METAINFO", None))
+
+
+def _names(meta: Any) -> Any:
+    """Return the names in what mmdet says of a data set; those of things where it has stuff, too."""
+    lower = {str(key).lower(): value for key, value in (meta or {}).items()}
+    found = lower.get("thing_classes") or lower.get("classes")
+    return (found,) if isinstance(found, str) else found
 
 
 def _count(model: Any) -> Any:
@@ -146,5 +154,4 @@ def _load(network: Any, path: Path) -> Any:
     tensors._metadata = getattr(state, "_metadata", OrderedDict())  # versions of modules, which move old names
     load_state(network, tensors, path)
     meta = content.get("meta") or {}
-    described = {key.lower(): value for key, value in (meta.get("dataset_meta") or {}).items()}
-    return described.get("classes") or meta.get("CLASSES")
+    return _names(meta.get("dataset_meta")) or _names(meta)
