@@ -207,6 +207,17 @@ def test_weights_that_are_not_there_are_named_before_the_first_cell(planned, pre
     assert "R_50_FPN_3x_gn" not in done.err  # what is not selected is not fetched
 
 
+def test_every_model_of_a_set_takes_the_checkout(planned, tmp_path):
+    suite = (
+        "segharness: 1\nmodels: [{model: detectron2/backbones, weights: published, options: {source: ./checkout}}]\n"
+    )
+    planned.write("s.yaml", suite + "datasets: [{dataset: coco/2017, options: {root: coco}}]\nconditions: [clean]\n")
+    done = planned("collect", "s.yaml")
+    assert done.code == 4 and "s.yaml:2:" in done.err and f"no file or folder {tmp_path}/checkout" in done.err
+    planned.write("checkout/projects/MViTv2/configs/c.py", "")
+    assert planned("collect", "s.yaml").out.count("::clean") == 6
+
+
 def test_an_interpreter_without_the_framework_is_refused(planned):
     suite = "segharness: 1\nmodels: [{model: detectron2/mask_rcnn_R_50_FPN_3x, weights: random, python: PYTHON}]\n"
     suite += "datasets: [{dataset: coco/2017, options: {root: coco}}]\nconditions: [clean]\n"
