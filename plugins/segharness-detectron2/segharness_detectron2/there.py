@@ -18,7 +18,7 @@ from detectron2.data import MetadataCatalog
 from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.modeling import build_model
 from omegaconf import OmegaConf
-from segharness_torch.abroad import RANDOM, Found, Precision, changed, load_state, names_of, tensors_of
+from segharness_torch.abroad import RANDOM, Found, Precision, changed, load_state, names_of, reading, tensors_of
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
 from segharness_torch.seeding import torch_seeded
@@ -140,7 +140,8 @@ def _yaml(file: Path, overrides: Any) -> Recipe:
         from detectron2.projects.point_rend import add_pointrend_config
 
         add_pointrend_config(cfg)
-    cfg.merge_from_file(str(file))
+    with reading(file):
+        cfg.merge_from_file(str(file))
     cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE = "", "cpu"
     cfg.merge_from_list([part for item in changed(cfg, overrides).items() for part in item])
     assert isinstance(cfg, CfgNode)
@@ -153,7 +154,8 @@ def _lazy(file: Path, overrides: Any) -> Recipe:
     for project in ("ViTDet", "MViTv2"):
         if project in file.parts:
             sys.path.append(str(Path(*file.parts[: file.parts.index(project) + 1])))
-    cfg = LazyConfig.load(str(file))
+    with reading(file):
+        cfg = LazyConfig.load(str(file))
     for key, value in changed(OmegaConf.to_container(cfg, resolve=False), overrides).items():
         OmegaConf.update(cfg, key, value, merge=False)
     test = cfg.dataloader.test

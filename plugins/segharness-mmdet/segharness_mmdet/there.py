@@ -17,7 +17,7 @@ from mmdet.apis import inference_detector, init_detector
 from mmdet.registry import DATASETS
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
-from segharness_torch.abroad import RANDOM, Found, Precision, changed, load_state, names_of, tensors_of
+from segharness_torch.abroad import RANDOM, Found, Precision, changed, load_state, names_of, reading, tensors_of
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
 from segharness_torch.seeding import torch_seeded
@@ -82,7 +82,9 @@ def build(
         ValueError: there is no such config or setting, or the checkpoint is no such network's.
     """
     how = Precision(precision)
-    settings = Config.fromfile(str(_file(config)))
+    file = _file(config)
+    with reading(file):
+        settings = Config.fromfile(str(file))
     changes = {key: _like(settings, key, value) for key, value in changed(dict(settings.items()), overrides).items()}
     if changes:
         settings.merge_from_dict(changes)

@@ -6,7 +6,7 @@ Needs torch, numpy and pycocotools, and nothing of ours but what needs no more.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,20 @@ class Precision:
         return torch.autocast(next(network.parameters()).device.type, self._kind)
 
 
+@contextlib.contextmanager
+def reading(file: Any) -> Iterator[None]:
+    """Name a file in whatever is raised while it is read.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        yield
+    except Exception as error:  # a framework's reader raises anything
+        said = " ".join(str(error).split())
+        raise ValueError(f"{file}: cannot be read: {type(error).__name__}: {said[:300]}") from error
+
+
 def names_of(given: Any, known: Any, count: int | None) -> list[str]:
     """Return the names of the categories of a network, and see that it has so many.
 
@@ -68,7 +82,8 @@ def names_of(given: Any, known: Any, count: int | None) -> list[str]:
         ValueError: nobody says, or they are more or fewer than the network's.
     """
     if given is not None:
-        text = Path(given).read_text(encoding="utf-8")
+        with reading(given):
+            text = Path(given).read_text(encoding="utf-8")
         names = [line.strip() for line in text.splitlines() if line.strip()]
     elif known is None:
         raise ValueError(

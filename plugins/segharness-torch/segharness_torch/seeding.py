@@ -13,7 +13,12 @@ def torch_seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None
     """Seed torch's generator of the processor and that of a CUDA device; afterwards they are where they were.
 
     `torch.manual_seed` would seed those of all devices, and they would stay seeded.
+
+    Raises:
+        ValueError: the seed is no whole number.
     """
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ValueError(f"`seed` is {seed!r:.60}, not a whole number")
     device = torch.device(device)
     generators = [torch.default_generator]
     if device.type == "cuda":

@@ -34,6 +34,9 @@ def test_names_are_as_many_as_the_networks(tmp_path):
         names_of(tmp_path / "names.txt", None, 3)
     with pytest.raises(ValueError, match="the network has 8 categories, but checkpoint or config name 2"):
         names_of(None, ("a", "b"), 8)
+    (tmp_path / "names.bin").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="names.bin: cannot be read: UnicodeDecodeError"):
+        names_of(tmp_path / "names.bin", None, 3)
     with pytest.raises(ValueError, match="give the option `categories`"):
         names_of(None, None, 8)
 

@@ -31,6 +31,12 @@ def test_torchs_generators_are_seeded_for_a_while_and_then_where_they_were(devic
     assert [first, draws(device)] == expected
 
 
+@pytest.mark.parametrize("seed", ["abc", True, 1.5, None])
+def test_what_is_no_seed_is_said(seed):
+    with pytest.raises(ValueError, match=r"`seed` is .*, not a whole number"), torch_seeded(seed):
+        pass
+
+
 def test_they_are_restored_when_something_is_raised():
     torch.manual_seed(3)
     before = torch.get_rng_state()
