@@ -126,7 +126,7 @@ def build():
 
 @pytest.mark.slow
 def test_a_worker_stays_under_2_gb_on_images_of_2048x1024_and_17_conditions(small, make_coco):
-    make_coco("wide", count=40, height=1024, width=2048)
+    make_coco("wide", count=24, height=1024, width=2048)
     small.write("wide.yaml", WIDE)
     small.write("many.py", MANY)
     peak = small.folder / "peak"
