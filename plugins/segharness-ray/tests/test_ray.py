@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from segharness import read_results
-from segharness.testing import processes, wait_for
+from segharness.testing import CommandLine, processes, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -48,27 +48,36 @@ def build():
 def cells(harness):
     harness.write("cells.yaml", SUITE)
     harness.write("slow.py", SLOW)
-    assert harness("run", "cells.yaml", "--out", "local", "--workers", "2", "-qq").code == 0
     return harness
 
 
-def same(harness, out):
-    return read_results(out).equals(read_results(harness.folder / "local"))
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """The results of one machine."""
+    command = CommandLine(tmp_path_factory.mktemp("local"))
+    command.write("cells.yaml", SUITE)
+    command.write("slow.py", SLOW)
+    assert command("run", "cells.yaml", "--out", "local", "--workers", "2", "-qq").code == 0
+    return command.folder / "local"
+
+
+def same(local, out):
+    return read_results(out).equals(read_results(local))
 
 
 RAY = ("--executor", "ray", "--ray-address", "local", "--workers", "2")
 
 
-def test_a_cluster_gives_the_results_of_one_machine(cells):
+def test_a_cluster_gives_the_results_of_one_machine(cells, local):
     done = cells("run", "cells.yaml", *RAY)
     assert done.code == 0, done.err
     assert "288 predictions made" in done.err
-    assert same(cells, cells.folder / "runs/cells")
+    assert same(local, cells.folder / "runs/cells")
     again = cells("run", "cells.yaml", *RAY)
     assert "0 predictions made, 288 reused" in again.err
 
 
-def test_actors_and_workers_that_are_killed_are_replaced(cells):
+def test_actors_and_workers_that_are_killed_are_replaced(cells, local):
     """Two actors (kill -9), then a worker of one: the run goes on, and its results are the same."""
     others = set(processes("segharness.worker"))
     run = cells.start("run", "cells.yaml", *RAY, "--retries", "10")
@@ -84,7 +93,7 @@ def test_actors_and_workers_that_are_killed_are_replaced(cells):
     assert run.returncode == 0, err
     assert len(killed) == 3
     assert "its actor died" in err
-    assert same(cells, cells.folder / "runs/cells")
+    assert same(local, cells.folder / "runs/cells")
     assert not set(processes("segharness.worker")) - others, "a worker outlived its run"
 
 
@@ -126,19 +135,19 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_M
 
 
 @pytest.mark.parametrize("executor", [("--workers", "2"), RAY], ids=["local", "ray"])
-def test_a_run_on_an_object_store_gives_the_same_results_and_continues(cells, store, executor):
+def test_a_run_on_an_object_store_gives_the_same_results_and_continues(cells, local, store, executor):
     out = store(f"cells-{executor[1]}")
     first = cells("run", "cells.yaml", "-k", "clean or fog", *executor, "--out", out)
     assert first.code == 0, first.err
     done = cells("run", "cells.yaml", *executor, "--out", out)
     assert done.code == 0, done.err
     assert "192 predictions made, 96 reused" in done.err
-    assert same(cells, out)
+    assert same(local, out)
     assert not list(Path(cells.folder).rglob("s3:*"))
     shown = cells("report", out, "--format", "csv")
-    assert shown.code == 0 and shown.out == cells("report", "local", "--format", "csv").out
+    assert shown.code == 0 and shown.out == cells("report", str(local), "--format", "csv").out
     assert "192 of 192 predictions" in cells("status", out).out
-    assert cells("score", out, "-q").code == 0 and same(cells, out)
+    assert cells("score", out, "-q").code == 0 and same(local, out)
 
 
 def test_a_damaged_object_is_named_and_made_again(cells, store):
