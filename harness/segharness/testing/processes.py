@@ -5,13 +5,23 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
-def processes(text: str) -> dict[int, int]:
-    """Return the processes whose command line holds a text, each with its parent."""
-    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+def processes(text: str, folder: Path | None = None) -> dict[int, int]:
+    """Return the processes whose command line holds a text, each with its parent.
+
+    Args:
+        text: what the command line holds.
+        folder: only those that :class:`CommandLine` started in this folder, by the environment that they inherited:
+            other tests run beside this one.
+    """
+    listed = subprocess.run(
+        ["ps", "axeww" if folder else "axww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    ).stdout
     rows = [line.split(None, 2) for line in listed.splitlines()]
-    return {int(pid): int(parent) for pid, parent, args in rows if text in args}
+    mark = f"XDG_CONFIG_HOME={folder}/" if folder else ""
+    return {int(pid): int(parent) for pid, parent, args in rows if text in args and mark in args}
 
 
 def workers_of(scheduler: int) -> list[int]:
