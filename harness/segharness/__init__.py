@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     )
     from segharness.store.atomic import write_atomic
     from segharness.store.results import read_results
-    from segharness.weights import download
+    from segharness.weights import RANDOM, download
 
 _HOME = {
     "api": ("evaluate", "run"),
@@ -103,12 +103,13 @@ _HOME = {
     "runner.randomness": ("generator",),
     "score.request": ("GroundTruth", "Score", "ScoreRequest"),
     "store.atomic": ("write_atomic",),
-    "weights": ("download",),
+    "weights": ("RANDOM", "download"),
     "store.results": ("read_results",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "RANDOM",
     "Category",
     "CategorySet",
     "CellError",

@@ -75,12 +75,19 @@ class LostError(SegharnessError):
     """A worker that cannot go on: its model's process ended, or memory does not suffice. A fresh one may."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``" (did you mean `x`?)"`` for the known name nearest to `name`, or the known names, or nothing."""
+def nearest(name: str, known: Iterable[str], listed: bool = True) -> str:
+    """Return ``" (did you mean `x`?)"`` for the known name nearest to `name`, or nothing.
+
+    Args:
+        name: what was written.
+        known: what could have been meant.
+        listed: where nothing is near, return the known names, if they are few.
+    """
     names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    spelt = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)
     if close:
-        return f" (did you mean `{close[0]}`?)"
-    if 0 < len(names) <= 12:
+        return f" (did you mean `{spelt[close[0]]}`?)"
+    if listed and 0 < len(names) <= 12:
         return f" (known: {', '.join(names)})"
     return ""

@@ -237,7 +237,11 @@ class PluginHost:
 
     def unknown(self, name: str, *kinds: type) -> str:
         """Return the message for a name that nobody offers."""
-        message = f"no {NAMESPACES[kinds[0]]} `{name}`{nearest(name, self.names(*kinds))}"
+        known = self.names(*kinds)
+        family = f"{name.partition('/')[0].lower()}/"
+        message = f"no {NAMESPACES[kinds[0]]} `{name}`{nearest(name, known)}"
+        if message.endswith("`") and any(one.startswith(family) for one in known):
+            message += f"; those of {family[:-1]}: `segharness {NAMESPACES[kinds[0]]}s {family[:-1]}`"
         broken = [f"`{p.name}` ({p.quarantined})" for p in self.plugins if p.quarantined]
         return message + (f"; left out: {', '.join(broken)}" if broken else "")
 

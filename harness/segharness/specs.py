@@ -86,6 +86,8 @@ class Option:
     not all of a folder counts, or more than the one file, `files(path)` returns the paths that do. What does not `decide`
     predictions, such as where weights are fetched from, whose content is known, is not in identities.
     `code` is ``./file.py:function``, beside the suite: the factory gets the function, and its source enters identities.
+    `check(value)` returns what is wrong with a value, such as ``"is 3, not true or false"``, or None: see
+    `segharness.values`. It is called before the first cell, for a `path` with the absolute one; and imports no framework.
     Where a suite does not give it, it has the value of the `variable` of that name: of ``--var``, of the environment, or of
     ``segharness config`` (``data.<variable>``).
     """
@@ -97,6 +99,7 @@ class Option:
     code: bool = False
     files: Reference | None = None
     decides: bool = True
+    check: Callable[[Any], str | None] | None = None
 
 
 ANY = "any"
@@ -137,8 +140,11 @@ class ModelSpec:
     digits, as far as known. `fetch(weights, ...)` returns the file or folder that a name stands for, and gets it there
     first; it may have parameters that are options. It is called before the first cell, and where the model is made: the
     factory gets the path. Without `fetch` the factory gets the name, as it gets ``random``. `weights_pattern` is a regular
-    expression of further names that `fetch` takes, and folders may be given too, of which the files count that match
-    `weights_files`, patterns below it.
+    expression of further names that `fetch` takes, called `weights_form` in messages, and folders may be given too, of which
+    the files count that match `weights_files`, patterns below it.
+    `check(weights, **options)` returns what is wrong with weights and options together, in a line, or None. It may have
+    parameters that are options or `fixed`, is called before the first cell with a path, a name or None, and imports no
+    framework.
     `fixed` are arguments of the factory that no suite changes. `imports` is the framework's module, which the factory's
     process must have; where a suite names no interpreter it is that of ``segharness config set python.<imports>``, or this.
     `weights_digest` is the sha256 of that file or, without it, of the one that a suite must give. `metadata` is free:
@@ -170,13 +176,15 @@ class ModelSpec:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     fetch: Reference | None = None
     weights_pattern: str | None = None
+    weights_form: str = ""
     weights_files: tuple[str, ...] = ("**/*",)
+    check: Reference | None = None
     imports: str | None = None
     foreign_packages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self, *([self.factory] if self.factory is not None or self.foreign is None else []))
-        _check(self, *([self.fetch] if self.fetch is not None else []))
+        _check(self, *(hook for hook in (self.fetch, self.check) if hook is not None))
         if self.foreign is not None and not _is_foreign(self.foreign):
             raise PluginError(
                 f"ModelSpec `{self.name}`: foreign is {self.foreign!r}, not 'package:path/in/it.py:function'"

@@ -81,6 +81,16 @@ def is_name(spec: ModelSpec, given: str) -> bool:
     return pattern is not None and re.fullmatch(pattern, given) is not None
 
 
+def problem_together(spec: ModelSpec, given: str | None, options: Mapping[str, Any]) -> str | None:
+    """Return what a spec's own `check` says is wrong with weights and options together; None if nothing is."""
+    if spec.check is None:
+        return None
+    check = load(spec.check)
+    taken = inspect.signature(check).parameters
+    found: str | None = check(given, **{k: v for k, v in {**spec.fixed, **options}.items() if k in taken})
+    return found
+
+
 def download(url: str, path: Path, sha256: str = "") -> Path:
     """Return `path`, a file that is fetched from `url` where it is not there yet: whole, or not at all.
 

@@ -140,7 +140,7 @@ def test_a_loss_within_the_tables_rounding_is_said(table):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--reference", "A"], "--reference A: no such row (known: a, b)"),
+        (["--reference", "A"], "--reference A: no such row (did you mean `a`?)"),
         (["--clean", "klean"], "--clean klean: table.csv has no such column (did you mean `clean`?)"),
         (["--ignore", "mixd"], "--ignore mixd: table.csv has no such column (did you mean `mixed`?)"),
         (["--conditions", "fog,clean"], "`clean` is the clean column"),

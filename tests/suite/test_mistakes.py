@@ -72,6 +72,25 @@ def test_a_mistake_is_one_line_with_its_place(suites, change, place, message):
         ("toycells/threshold", "{model: toycells/threshold, weights: w}", "takes no `weights`"),
         ("toycells/threshold", "{model: yolo/seg}", "model `yolo/seg` needs `weights:`, a file"),
         ("toycells/threshold", "{model: yolo/seg, weights: w.onnx}", "no file"),
+        ("toycells/threshold", "{model: yolo/seg, weights: .}", "is a folder, not a file"),
+        (
+            "toycells/threshold",
+            "{model: toycells/threshold, options: {shrink: 0}}",
+            "s.yaml:2:56: option `shrink` of model `toycells/threshold` is 0, not a whole number from 1 to 16",
+        ),
+        (
+            "toycells/threshold",
+            "{model: toycells/threshold, options_for: {toycells-quick: {shrink: yes please}}}",
+            "option `shrink` of model `toycells/threshold` is 'yes please', not a whole number from 1 to 16",
+        ),
+        (
+            "toycells/quick",
+            "{dataset: toycells/quick, options: {enlarged: 1.5}}",
+            "option `enlarged` of data set `toycells/quick` is 1.5, not a whole number from 1 to 16",
+        ),
+        ("toycells/threshold", "{model: toycells/threshold, batch_size: many}", "must match ^auto$: auto, or a whole"),
+        ("toycells/threshold", "Toycells/Threshold", "(did you mean `toycells/threshold`?)"),
+        ("toycells/threshold", "mmdet/nothing-such", "those of mmdet: `segharness models mmdet`"),
         ("toycells/threshold", "toycells/threshold, toycells/threshold", "two models have the id `toycells-threshold`"),
         ("toycells/threshold", "./m.py:build", "needs an `id:`"),
         ("toycells/threshold", "{id: m, model: './m.py:build'}", "no file"),
@@ -98,6 +117,14 @@ def test_a_wrong_name_is_met_with_the_nearest_right_one(suites, old, new, messag
     problems = suites.problems(GOOD.replace(old, new))
     assert any(message in problem for problem in problems), problems
     assert all(problem.startswith("s.yaml:") for problem in problems)
+
+
+def test_a_mistake_in_a_set_is_said_once(suites):
+    problems = suites.problems(
+        GOOD.replace("toycells/threshold", "{model: mmdet/scnet, weights: random, options: {a: 1}}")
+    )
+    assert len(problems) == 1
+    assert problems[0].startswith("s.yaml:2:58: model `mmdet/scnet` has no option `a` (known: categories, overrides, ")
 
 
 def test_all_mistakes_of_a_file_come_at_once(suites):

@@ -127,7 +127,7 @@ def _one(spec: Any, host: PluginHost) -> None:
     print(f"{spec.name}  (plugin {owner.name}, {owner.distribution} {owner.version})")
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)
-        if field.name in ("name", "factory", "apply") or not value:
+        if field.name in ("name", "factory", "apply", "check") or not value:
             continue
         if isinstance(value, dict):
             print(f"  {field.name}:")
@@ -154,4 +154,11 @@ def _stages(stages: Sequence[Sequence[str]]) -> str:
 
 def _plain(spec: Any) -> dict[str, Any]:
     found = {"kind": type(spec).__name__.removesuffix("Spec").lower(), **dataclasses.asdict(spec)}
-    return {key: value for key, value in found.items() if not callable(value)}
+    return {key: _data(value) for key, value in found.items() if not callable(value)}
+
+
+def _data(value: Any) -> Any:
+    """Return a value without the functions in it."""
+    if isinstance(value, dict):
+        return {key: _data(one) for key, one in value.items() if not callable(one)}
+    return value

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -31,7 +32,7 @@ from segharness.suite.suite import (
     StoredReference,
     Suite,
 )
-from segharness.weights import is_name, problem_with
+from segharness.weights import is_name, problem_together, problem_with
 
 
 def build(
@@ -149,14 +150,17 @@ class _Builder:
             return []
         return [self._group(self.root, None)]
 
-    def _group(self, node: Node, name: Node | None) -> Group:
+    def _group(self, node: Node, title: Node | None) -> Group:
         models = node.get("models")
         if models is not None and not models.items() and self.whole:
             self._complain(models, "`models` is empty")
         ids: list[str] = []
         complete = True
         for item, owner in self._members(models):
+            before = len(self.problems)
             entry = self._model(item)
+            if owner is not None and (name := item.get("model")) is not None:
+                self._once(before, name.text, owner)
             if entry is None:
                 complete = False
                 continue
@@ -173,7 +177,7 @@ class _Builder:
                 continue
             ids.append(entry.id)
         reference = self._reference(node.get("reference"), ids, complete and self.whole)
-        return Group(name.text if name else "models", tuple(ids), reference)
+        return Group(title.text if title else "models", tuple(ids), reference)
 
     def _members(self, models: Node | None) -> Iterator[tuple[Node, str | None]]:
         """Yield the models of a list; those of a set one by one, with what the list says of it, and the set's name."""
@@ -189,6 +193,11 @@ class _Builder:
             for id, model in found.models.items():
                 one = {"model": replace(name, value=model, text=model), "id": replace(name, value=id, text=id)}
                 yield Node({**top, **one}, item.mark), found.name
+
+    def _once(self, before: int, model: str, owner: str) -> None:
+        """Say once, and of the set, what is wrong with every model of it, among the problems from `before` on."""
+        found = [problem.replace(f"`{model}`", f"`{owner}`") for problem in self.problems[before:]]
+        self.problems[before:] = [problem for problem in found if problem not in self.problems[:before]]
 
     def _reference(self, node: Node | None, ids: list[str], complete: bool) -> str | StoredReference | None:
         if node is None:
@@ -222,6 +231,7 @@ class _Builder:
         return replace(node, value=top)
 
     def _model(self, node: Node) -> ModelEntry | None:
+        before = len(self.problems)
         node = self._with_tail(node)
         name_node = node.get("model") if isinstance(node.value, dict) else node
         assert name_node is not None
@@ -249,6 +259,9 @@ class _Builder:
         else:
             values = self.options.read(node, f"model `{spec.name}`", spec.options, given)
             self._check_weights(node, spec)
+        weights = self._weights(node.get("weights"), spec)
+        if spec is not None and len(self.problems) == before and self.whole:
+            self._check_together(node, spec, weights, values)
         python = self._python(node.get("python"), spec)
         foreign = self._foreign(node, local, spec, python)
         wanted = dict(needs.plain()) if (needs := node.get("needs")) is not None else {}
@@ -259,7 +272,7 @@ class _Builder:
             model=model,
             options=values[0],
             options_for=dict(zip(mapping(node.get("options_for")), values[1:], strict=True)),
-            weights=self._weights(node.get("weights"), spec),
+            weights=weights,
             python=python,
             batch_size=size.plain() if (size := node.get("batch_size")) is not None else 1,
             tags=tuple(tag.text for tag in items(node.get("tags"))),
@@ -311,9 +324,18 @@ class _Builder:
             return str(path)
         if is_name(spec, node.text):
             return node.text
-        also = f", and none of the names {', '.join(names)}{nearest(node.text, names)}" if names else ""
-        self._complain(node, f"no file {path}{also}")
+        known = [*names, *([spec.weights_form] if spec.weights_form else [])]
+        meant = nearest(node.text, names, listed=False)
+        self._complain(node, f"{_no_file(path)}, and not {' or '.join(known)}{meant}")
         return None
+
+    def _check_together(self, node: Node, spec: ModelSpec, weights: str | None, values: list[dict[str, Any]]) -> None:
+        """Complain of what a spec's own check finds, on data sets with other options, too."""
+        first, *others = values
+        found = (problem_together(spec, weights, {**first, **one}) for one in ({}, *others))
+        for problem in dict.fromkeys(found):
+            if problem is not None:
+                self._complain(node.get("weights") or node, f"model `{spec.name}`: {problem}")
 
     def _check_weights(self, node: Node, spec: ModelSpec) -> None:
         given = node.get("weights")
@@ -336,7 +358,7 @@ class _Builder:
             return None
         path = path_of(node)
         if not exists(path) or not path.is_file():
-            self._complain(node, f"no file {path}")
+            self._complain(node, _no_file(path))
         return str(path)
 
     # ------------------------------------------------------------------------------------- conditions and scoring
@@ -346,3 +368,7 @@ class _Builder:
         if node is None:
             return (), ()
         return expand_conditions(node, self.host, self.problems)
+
+
+def _no_file(path: Path) -> str:
+    return f"{path} is a folder, not a file" if exists(path) else f"no file {path}"

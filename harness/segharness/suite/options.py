@@ -38,12 +38,8 @@ class OptionReader:
             for key, value in options.items():
                 if key not in known:
                     self._problems.append(f"{value.key_mark}: {owner} has no option `{key}`{nearest(key, known)}")
-                elif known[key].path and (not value.text or not exists(path_of(value))):
-                    self._problems.append(
-                        f"{value.mark}: no file or folder {path_of(value)} (option `{key}` of {owner})"
-                    )
-                elif known[key].code:
-                    self._check_code(value, f"option `{key}` of {owner}")
+                else:
+                    self._check(value, known[key], f"option `{key}` of {owner}")
         present = set().union(*given)
         for key, option in known.items():
             if option.required and key not in present and self._whole:
@@ -51,6 +47,14 @@ class OptionReader:
                     f"{node.mark}: {owner} needs the option `{key}`: {option.help}{_where_from(option)}"
                 )
         return [{key: _value(value, known.get(key)) for key, value in options.items()} for options in given]
+
+    def _check(self, node: Node, option: Option, what: str) -> None:
+        if option.path and (not node.text or not exists(path_of(node))):
+            self._problems.append(f"{node.mark}: no file or folder {path_of(node)} ({what})")
+        elif option.code:
+            self._check_code(node, what)
+        elif option.check is not None and (problem := option.check(_value(node, option))) is not None:
+            self._problems.append(f"{node.mark}: {what} {problem}")
 
     def _check_code(self, node: Node, what: str) -> None:
         code = local_reference(node.text)

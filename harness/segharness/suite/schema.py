@@ -42,7 +42,10 @@ _MODEL = {
             "description": "the interpreter of another environment to run the model in",
         },
         "batch_size": {
-            "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^auto$"}],
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": "^auto$", "description": "auto, or a whole number"},
+            ],
             "description": "images a call of predict; 1 is canonical; auto finds the fastest that fits",
         },
         "needs": {

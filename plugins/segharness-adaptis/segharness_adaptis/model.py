@@ -14,7 +14,6 @@ from segharness_torch.threads import torch_threads
 from segharness_torch.weights import load_weights
 from segharness_toycells.boxes import boxes_of
 from segharness_toycells.enlarged import enlarged, shrunk
-from segharness_toycells.options import checked
 
 from segharness_adaptis.aggregate import (
     Bools,
@@ -61,8 +60,6 @@ def toy_points(weights: str, shrink: int = 1, network: str = "toy", device: str 
 
 
 def _loaded(weights: str, name: str) -> AdaptIS:
-    if not isinstance(name, str) or name not in SHAPES:
-        raise UsageError(f"option network is {name!r}, not {' or '.join(f'`{one}`' for one in SHAPES)}")
     if name != "toy" and Path(weights) == _SHIPPED:
         raise UsageError(f"`network: {name}` comes without weights; give `weights:`")
     network = seeded(0, SHAPES[name])
@@ -95,12 +92,10 @@ class AdaptISModel:
         rules: Rules | None = None,
         device: str = "cpu",
     ) -> None:
-        if points not in ("random", "proposals"):
-            raise UsageError(f"option points is {points!r}, not `random` or `proposals`")
         usual = 7 if points == "random" else 1
-        self._candidates = usual if candidates is None else checked("candidates", candidates)
+        self._candidates = usual if candidates is None else candidates
         self._network, self._device = network.to(device).eval(), device
-        self._points, self._shrink, self._seed = points, checked("shrink", shrink), checked("seed", seed, 0, 2**63 - 1)
+        self._points, self._shrink, self._seed = points, shrink, seed
         self._rules = rules or Rules()
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
@@ -131,7 +126,7 @@ class AdaptISPrompted:
     prompt = "points"
 
     def __init__(self, network: AdaptIS, shrink: int = 1, rules: Rules | None = None, device: str = "cpu") -> None:
-        self._network, self._shrink, self._device = network.to(device).eval(), checked("shrink", shrink), device
+        self._network, self._shrink, self._device = network.to(device).eval(), shrink, device
         self._threshold = (rules or Rules()).threshold
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from segharness import ModelSpec, Option, hookimpl
+from segharness.values import one_of, whole
+from segharness_toycells.options import SHRINK
 
 _SHARED: dict[str, Any] = {
     "licence": "Apache-2.0",
@@ -14,8 +16,9 @@ _SHARED: dict[str, Any] = {
     "weights_digest": "7d7b2c5bc2999e2a6a1353661ecb08855392ff9393fd2eadaee9e4ca8ec6838e",
     "metadata": {"backbone": "U-Net 24-128", "normalisation": "batch", "initialisation": "scratch", "epochs": 3.5},
 }
-_SHRINK = Option("an image is shrunk so many times first: the `enlarged` of its data set; 1")
-_NETWORK = Option("whose weights are given: `toy` (the shipped widths) or `full` (the authors'); toy")
+_NETWORK = Option(
+    "whose weights are given: `toy` (the shipped widths) or `full` (the authors'); toy", check=one_of("toy", "full")
+)
 
 
 @hookimpl
@@ -27,11 +30,14 @@ def segharness_models() -> list[ModelSpec]:
             "AdaptIS, trained on its toy problem; masks under points, gathered greedily",
             tags=("toy", "adaptis"),
             options={
-                "points": Option("`random` candidates, or those the `proposals` branch ranks highest; random"),
-                "candidates": Option("points an iteration; 7 random ones, 1 proposal"),
-                "shrink": _SHRINK,
+                "points": Option(
+                    "`random` candidates, or those the `proposals` branch ranks highest; random",
+                    check=one_of("random", "proposals"),
+                ),
+                "candidates": Option("points an iteration; 7 random ones, 1 proposal", check=whole(1, 1000)),
+                "shrink": SHRINK,
                 "network": _NETWORK,
-                "seed": Option("of the random candidates; 0"),
+                "seed": Option("of the random candidates; 0", check=whole(0)),
             },
             **_SHARED,
         ),
@@ -40,7 +46,7 @@ def segharness_models() -> list[ModelSpec]:
             "segharness_adaptis.model:toy_points",
             "the same network under given points: one point in, one mask out",
             tags=("toy", "adaptis", "prompted"),
-            options={"shrink": _SHRINK, "network": _NETWORK},
+            options={"shrink": SHRINK, "network": _NETWORK},
             **_SHARED,
         ),
     ]

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from segharness import ModelSet, ModelSpec, Option, hookimpl
+from segharness.values import settings
+from segharness_torch.options import PRECISION, SEED, categories
 
 from segharness_detectron2.catalogue import Published, catalogue
 
 _OPTIONS = {
-    "seed": Option("of random weights; 0"),
-    "categories": Option("a text file with a name a line, where they are not those of its data set", False, True),
-    "overrides": Option("settings of the config with other values: {MODEL.ROI_HEADS.SCORE_THRESH_TEST: 0.0}"),
+    "seed": SEED,
+    "categories": categories("where they are not those of its data set"),
+    "overrides": Option(
+        "settings of the config with other values: {MODEL.ROI_HEADS.SCORE_THRESH_TEST: 0.0}", check=settings
+    ),
     "source": Option(
         "a checkout of detectron2, where its projects are, if it was not installed from one",
         False,
         True,
         files="segharness_detectron2.published:projects",
     ),
-    "precision": Option("float32, or float16 or bfloat16 where the device has them; float32 when absent"),
+    "precision": PRECISION,
 }
 _THERE = {
     "weights": "required",

@@ -18,9 +18,10 @@ from detectron2.data import MetadataCatalog
 from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.modeling import build_model
 from omegaconf import OmegaConf
-from segharness_torch.abroad import RANDOM, Found, Precision, changed, load_state, names_of, reading, tensors_of
+from segharness_torch.abroad import RANDOM, Found, Precision, changed, load_state, names_of, naming, tensors_of
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
+from segharness_torch.finite import Watch
 from segharness_torch.seeding import torch_seeded
 from segharness_torch.threads import torch_threads
 
@@ -51,7 +52,7 @@ class Predictor:
 
     def __init__(self, network: Any, recipe: Recipe, categories: Any, precision: Precision) -> None:
         self.categories = list(categories)
-        self._network, self._recipe, self._precision = network, recipe, precision
+        self._network, self._recipe, self._precision, self._watch = network, recipe, precision, Watch(network)
 
     def predict(self, images: Any, prompts: Any = None) -> list[Found]:
         """Return the instances of uint8 RGB images (H, W, 3); masks are encoded where the network is."""
@@ -67,7 +68,7 @@ class Predictor:
             "height": height,
             "width": width,
         }
-        with torch.no_grad(), self._precision.of(self._network):
+        with torch.no_grad(), self._watch.watching(), self._precision.of(self._network):
             answer = self._network([given])[0]
         if "instances" not in answer:
             raise ValueError("this model of detectron2 gives no instances")
@@ -105,7 +106,7 @@ def build(
     how = Precision(precision)
     file = _file(config, source)
     recipe = _lazy(file, overrides) if file.suffix == ".py" else _yaml(file, overrides)
-    with torch_seeded(seed):
+    with naming(file, "detectron2 cannot make its network"), torch_seeded(seed):
         network = recipe.make()
     if weights != RANDOM:
         _load(network, Path(weights))
@@ -140,10 +141,12 @@ def _yaml(file: Path, overrides: Any) -> Recipe:
         from detectron2.projects.point_rend import add_pointrend_config
 
         add_pointrend_config(cfg)
-    with reading(file):
+    with naming(file):
         cfg.merge_from_file(str(file))
     cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE = "", "cpu"
-    cfg.merge_from_list([part for item in changed(cfg, overrides).items() for part in item])
+    changes = [part for item in changed(cfg, overrides).items() for part in item]
+    with naming(file, f"cannot be given {overrides}"):
+        cfg.merge_from_list(changes)
     assert isinstance(cfg, CfgNode)
     short, longest = cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST
     resize = ResizeShortestEdge([short, short], longest)
@@ -154,13 +157,15 @@ def _lazy(file: Path, overrides: Any) -> Recipe:
     for project in ("ViTDet", "MViTv2"):
         if project in file.parts:
             sys.path.append(str(Path(*file.parts[: file.parts.index(project) + 1])))
-    with reading(file):
+    with naming(file):
         cfg = LazyConfig.load(str(file))
     for key, value in changed(OmegaConf.to_container(cfg, resolve=False), overrides).items():
-        OmegaConf.update(cfg, key, value, merge=False)
-    test = cfg.dataloader.test
-    [resize] = instantiate(test.mapper.augmentations)
-    order = cfg.model.get("input_format") or test.mapper.image_format
+        with naming(file, f"cannot be given {overrides}"):
+            OmegaConf.update(cfg, key, value, merge=False)
+    with naming(file, "lacks what a config of detectron2 has"):
+        test = cfg.dataloader.test
+        [resize] = instantiate(test.mapper.augmentations)
+        order = cfg.model.get("input_format") or test.mapper.image_format
     return Recipe(lambda: instantiate(cfg.model), resize, order, test.dataset.names)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from segharness import ModelSet, ModelSpec, Option, hookimpl
+from segharness.values import settings
+from segharness_torch.options import PRECISION, SEED, categories
 
 from segharness_mmdet.catalogue import Published, catalogue
 
 _OPTIONS = {
-    "seed": Option("of random weights; 0"),
-    "categories": Option("a text file with a name a line, where the checkpoint does not say", False, True),
-    "overrides": Option("settings of the config with other values: {model.test_cfg.rcnn.score_thr: 0.3}"),
-    "precision": Option("float32, or float16 or bfloat16 where the device has them; float32 when absent"),
+    "seed": SEED,
+    "categories": categories("where the checkpoint does not say"),
+    "overrides": Option(
+        "settings of the config with other values: {model.test_cfg.rcnn.score_thr: 0.3}", check=settings
+    ),
+    "precision": PRECISION,
 }
 _THERE = {
     "weights": "required",

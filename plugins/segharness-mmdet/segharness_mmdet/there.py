@@ -17,9 +17,10 @@ from mmdet.apis import inference_detector, init_detector
 from mmdet.registry import DATASETS
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
-from segharness_torch.abroad import RANDOM, Found, Precision, changed, load_state, names_of, reading, tensors_of
+from segharness_torch.abroad import RANDOM, Found, Precision, changed, load_state, names_of, naming, tensors_of
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
+from segharness_torch.finite import Watch
 from segharness_torch.seeding import torch_seeded
 from segharness_torch.threads import torch_threads
 
@@ -35,7 +36,7 @@ class Detector:
 
     def __init__(self, network: Any, categories: Any, precision: Precision) -> None:
         self.categories = list(categories)
-        self._network, self._precision = network, precision
+        self._network, self._precision, self._watch = network, precision, Watch(network)
         pipeline = get_test_pipeline_cfg(network.cfg.copy())
         pipeline[0].type = "mmdet.LoadImageFromNDArray"
         self._pipeline = Compose(pipeline)
@@ -46,7 +47,7 @@ class Detector:
             return [self._one(image) for image in images]
 
     def _one(self, image: Any) -> Found:
-        with self._precision.of(self._network):
+        with self._watch.watching(), self._precision.of(self._network):
             sample = inference_detector(self._network, np.ascontiguousarray(image[..., ::-1]), self._pipeline)
         if "pred_instances" not in sample:
             raise ValueError("this model of mmdet gives no instances")
@@ -83,12 +84,15 @@ def build(
     """
     how = Precision(precision)
     file = _file(config)
-    with reading(file):
+    with naming(file):
         settings = Config.fromfile(str(file))
     changes = {key: _like(settings, key, value) for key, value in changed(dict(settings.items()), overrides).items()}
     if changes:
-        settings.merge_from_dict(changes)
-    with torch_seeded(seed):
+        with naming(file, f"cannot be given {changes}"):
+            settings.merge_from_dict(changes)
+    if "model" not in settings:
+        raise ValueError(f"{file}: has no `model`, which a config of mmdet has")
+    with naming(file, "mmdet cannot make its network"), torch_seeded(seed):
         network = init_detector(settings, None, "coco", "cpu")
     count, known = _count(settings.model), [_of_dataset(settings)]
     if weights != RANDOM:

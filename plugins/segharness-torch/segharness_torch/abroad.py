@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from pycocotools import mask as rle
 
+from segharness_torch.names import read_names
+
 RANDOM = "random"
 """What `weights` says where a network is to have those that it begins with."""
 
@@ -57,17 +59,18 @@ class Precision:
 
 
 @contextlib.contextmanager
-def reading(file: Any) -> Iterator[None]:
-    """Name a file in whatever is raised while it is read.
+def naming(file: Any, what: str = "cannot be read") -> Iterator[None]:
+    """Name a file in whatever is raised while it is read, or while a network is made of it.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: it cannot be; `what` is how the message says that.
     """
     try:
         yield
-    except Exception as error:  # a framework's reader raises anything
+    except (Exception, SystemExit) as error:  # a framework raises anything, and so does a config that is code
         said = " ".join(str(error).split())
-        raise ValueError(f"{file}: cannot be read: {type(error).__name__}: {said[:300]}") from error
+        line = f" in line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise ValueError(f"{file}: {what}: {type(error).__name__}{line}: {said[:300]}") from error
 
 
 def names_of(given: Any, known: Any, count: int | None) -> list[str]:
@@ -82,9 +85,7 @@ def names_of(given: Any, known: Any, count: int | None) -> list[str]:
         ValueError: nobody says, or they are more or fewer than the network's.
     """
     if given is not None:
-        with reading(given):
-            text = Path(given).read_text(encoding="utf-8")
-        names = [line.strip() for line in text.splitlines() if line.strip()]
+        names = read_names(given)
     elif known is None:
         raise ValueError(
             "neither checkpoint nor config say what the categories are called: give the option `categories`"
@@ -148,8 +149,11 @@ def load_state(network: Any, state: Mapping[str, torch.Tensor], path: Path, igno
         ignored: parts of names that may be missing.
 
     Raises:
-        ValueError: weights are missing, or have other shapes.
+        ValueError: weights are missing, are not finite, or have other shapes.
     """
+    for key, value in state.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise ValueError(f"{path}: `{key}` is not finite")
     try:
         missing, _ = network.load_state_dict(state, strict=False)
     except RuntimeError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ def read_checkpoint(path: Path, ignore: Sequence[str] = ()) -> Any:
         names["builtins.getattr"] = names["__builtin__.getattr"] = _Function(_no_attribute)
     _look_at_torch(path)
     try:
+        _look_at_beginning(path)
         if path.suffix == ".safetensors":
             return _safetensors(path)
         if path.suffix == ".pkl":
@@ -76,19 +78,35 @@ def _safetensors(path: Path) -> dict[str, torch.Tensor]:
         import safetensors
         import safetensors.torch
     except ImportError as error:
-        raise CheckpointError(f"{path}: needs the package safetensors, which is not installed") from error
+        raise CheckpointError(
+            f"{path}: needs the package safetensors: {sys.executable} -m pip install safetensors"
+        ) from error
     try:
         return safetensors.torch.load(path.read_bytes())
     except safetensors.SafetensorError as error:
         raise CheckpointError(f"{path}: not a whole safetensors file: {error}") from error
 
 
+def _look_at_beginning(path: Path) -> None:
+    """Refuse what cannot be a checkpoint, of which torch would say something about pickles."""
+    with path.open("rb") as file:
+        begin = file.read(2)
+    if not begin:
+        raise CheckpointError(f"{path}: is empty")
+    if path.suffix not in (".safetensors", ".pkl") and begin != b"PK" and begin[:1] != b"\x80":
+        raise CheckpointError(
+            f"{path}: no checkpoint, which begins as a zip archive or a pickle does; was a web page saved in its place?"
+        )
+
+
 def _first(error: BaseException) -> str:
     """Return an error in a line; of torch's long ones, what it met."""
     if (asked := re.search(r"GLOBAL (\S+)", str(error))) is not None:
         return f"it asks for {asked[1]}"
-    said = str(error).rpartition("WeightsUnpickler error: ")[2]
-    return f"{type(error).__name__}: {(said.splitlines() or [''])[0][:160]}"
+    said = (str(error).rpartition("WeightsUnpickler error: ")[2].splitlines() or [""])[0].strip()
+    if isinstance(error, (KeyError, IndexError)) or not said:  # of a pickle's unknown codes and empty stacks
+        return "it ends early, or was changed"
+    return f"{type(error).__name__}: {said[:160]}"
 
 
 # ------------------------------------------------------------------------------- what a pickle gets for numpy's names

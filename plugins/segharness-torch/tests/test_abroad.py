@@ -35,7 +35,7 @@ def test_names_are_as_many_as_the_networks(tmp_path):
     with pytest.raises(ValueError, match="the network has 8 categories, but checkpoint or config name 2"):
         names_of(None, ("a", "b"), 8)
     (tmp_path / "names.bin").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="names.bin: cannot be read: UnicodeDecodeError"):
+    with pytest.raises(ValueError, match="names.bin: cannot be read: no text in UTF-8"):
         names_of(tmp_path / "names.bin", None, 3)
     with pytest.raises(ValueError, match="give the option `categories`"):
         names_of(None, None, 8)
@@ -80,9 +80,12 @@ def test_weights_are_whole_and_of_the_network(tmp_path):
     load_state(network, {k: v for k, v in network.state_dict().items() if k != "0.bias"}, path, ["bias"])
     with pytest.raises(ValueError, match="of another network: size mismatch for 0.bias"):
         load_state(network, {**network.state_dict(), "0.bias": torch.ones(4)}, path)
+    for damaged in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="w.pth: `0.bias` is not finite"):
+            load_state(network, {**network.state_dict(), "0.bias": torch.full((3,), damaged)}, path)
 
 
-FOREIGN = ("abroad", "checkpoints", "encoding", "seeding", "threads")
+FOREIGN = ("abroad", "checkpoints", "encoding", "finite", "names", "seeding", "threads")
 """Modules of segharness_torch that run under interpreters that `python:` names."""
 
 

@@ -146,7 +146,13 @@ def test_a_torch_that_runs_what_files_say_is_not_let_near_them(tmp_path, monkeyp
 @pytest.mark.parametrize("content", [b"", b"text", b"\x80\x04", pickle.dumps({"a": 1})[:-3]])
 def test_what_is_no_checkpoint_is_named(name, content, tmp_path):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(CheckpointError, match=name):
+    with pytest.raises(CheckpointError, match=name) as raised:
         read_checkpoint(tmp_path / name)
+    said = str(raised.value).partition(f"{name}: ")[2]
+    assert len(said) > 5 and not said.endswith(":") and "KeyError" not in said, said
+    if content == b"":
+        assert said == "is empty"
+    if content == b"text" and name == "m.pth":
+        assert said.startswith("no checkpoint, which begins as a zip archive or a pickle does")
     with pytest.raises(CheckpointError, match=r"none\.pth: cannot be read"):
         read_checkpoint(tmp_path / "none.pth")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torchvision
-from segharness import Instances, UsageError
+from segharness import RANDOM, Instances, UsageError
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
+from segharness_torch.finite import Watch
+from segharness_torch.names import read_names
 from segharness_torch.seeding import torch_seeded
 from segharness_torch.weights import load_weights
 
 from segharness_torchvision.catalogue import COCO
 
 Image = npt.NDArray[np.uint8]
-
-RANDOM = "random"
-"""Weights that are none: what a network begins with."""
 
 
 class TorchvisionDetector:
@@ -35,19 +35,44 @@ class TorchvisionDetector:
 
     def __init__(self, network: torch.nn.Module, categories: Sequence[str], execution: Execution) -> None:
         self.categories = categories
+        self._watch = Watch(network)
         self._network, self._execution = execution.prepared(network), execution
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
         """Return the instances of uint8 RGB images (H, W, 3); masks are thresholded at 0.5 and encoded on the device."""
         with self._execution.predicting():
-            found = self._network(self._execution.tensors(images))
+            with self._watch.watching():
+                found = self._network(self._execution.tensors(images))
+            if not isinstance(found, list) or not all(_is_answer(one) for one in found):
+                raise ValueError(
+                    f"the network returned {_shape(found)}, not a list of mappings with boxes, scores, labels: one an image"
+                )
             return [_instances(one) for one in found]
 
 
+def _is_answer(found: Any) -> bool:
+    return isinstance(found, dict) and all(torch.is_tensor(found.get(key)) for key in ("boxes", "scores", "labels"))
+
+
+def _shape(found: Any) -> str:
+    inner = found[0] if isinstance(found, (list, tuple)) and found else found
+    keys = f" with {', '.join(map(str, inner))}" if isinstance(inner, dict) else ""
+    return f"a {type(found).__name__}" + (f" of {type(inner).__name__}" if inner is not found else "") + keys
+
+
 def _instances(found: dict[str, torch.Tensor]) -> Instances:
-    masks = encode(found["masks"][:, 0] > 0.5) if "masks" in found else None
+    masks = encode(_probabilities(found["masks"])[:, 0] > 0.5) if "masks" in found else None
     boxes, scores = (found[key].float().cpu().numpy() for key in ("boxes", "scores"))
     return Instances(boxes, scores, found["labels"].cpu().numpy(), masks)
+
+
+def _probabilities(masks: torch.Tensor) -> torch.Tensor:
+    """Return masks (N, 1, H, W) if they are what torchvision's networks give; logits would be thresholded wrongly."""
+    if masks.numel():
+        low, high = (float(value) for value in masks.aminmax())
+        if not (low >= 0 and high <= 1):
+            raise ValueError(f"masks reach from {low:g} to {high:g}, and are to be probabilities, 0 to 1")
+    return masks
 
 
 def make(
@@ -109,9 +134,13 @@ def custom(
     Raises:
         UsageError: what it returns is no network, or the weights are another's.
     """
-    network = builder()
+    where = f"{inspect.getsourcefile(builder)}: {builder.__name__}"
+    try:
+        network = builder()
+    except Exception as error:  # the user's code raises anything
+        raise UsageError(f"{where} raised {type(error).__name__}: {error}; it is called without arguments") from error
     if not isinstance(network, torch.nn.Module):
-        raise UsageError(f"`builder` returned a {type(network).__name__}, not a torch.nn.Module")
+        raise UsageError(f"{where} returned a {type(network).__name__}, not a torch.nn.Module")
     if weights is not None:
         load_weights(network, Path(weights))
     return TorchvisionDetector(network, _names(categories), Execution(device, **execution))
@@ -120,10 +149,7 @@ def custom(
 def _names(file: str | None) -> Sequence[str]:
     if file is None:
         return COCO
-    names = [line.strip() for line in Path(file).read_text(encoding="utf-8").splitlines() if line.strip()]
-    if not names or len(set(names)) != len(names):
-        raise UsageError(f"{file}: holds no names, or one of them twice: a name a line")
-    return ("__background__", *names)
+    return ("__background__", *read_names(file))
 
 
 _HEADS: dict[str, Any] = {

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from segharness import ModelSpec, Option, hookimpl
-from segharness_torch.options import EXECUTION
+from segharness.values import number, whole
+from segharness_torch.options import EXECUTION, SEED, categories
 
 from segharness_torchvision.catalogue import CATALOGUE, Published
 
-_CATEGORIES = Option("a text file with a name a line, for weights of other categories than COCO's", False, True)
+_CATEGORIES = categories("for weights of other categories than COCO's")
 _OPTIONS = {
-    "seed": Option("of random weights; 0"),
+    "seed": SEED,
     "categories": _CATEGORIES,
-    "min_size": Option("the shorter side that images are brought to, pixels; the network's own when absent"),
-    "max_size": Option("the longest the other side may be, pixels; the network's own when absent"),
-    "score": Option("detections below are dropped; the network's own, 0.05, when absent"),
-    "detections": Option("at most so many an image; the network's own, 100 or 300, when absent"),
+    "min_size": Option(
+        "the shorter side that images are brought to, pixels; the network's own when absent", check=whole(1)
+    ),
+    "max_size": Option("the longest the other side may be, pixels; the network's own when absent", check=whole(1)),
+    "score": Option("detections below are dropped; the network's own, 0.05, when absent", check=number(0, 1)),
+    "detections": Option("at most so many an image; the network's own, 100 or 300, when absent", check=whole(1)),
     **EXECUTION,
 }
 

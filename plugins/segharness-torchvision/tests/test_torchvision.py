@@ -15,11 +15,12 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from segharness import UsageError
+from segharness_torch.finite import NotANumberError
 from segharness_torch.seeding import torch_seeded
 from segharness_torch.threads import torch_threads
 from segharness_torchvision.catalogue import CATALOGUE
 from segharness_torchvision.catalogue import COCO as NAMES
-from segharness_torchvision.model import make
+from segharness_torchvision.model import custom, make
 from segharness_torchvision.published import fetch
 
 from tests.streets import street, write_coco
@@ -210,7 +211,7 @@ def test_a_network_of_ones_own_runs_and_its_source_is_part_of_what_it_made(own):
     assert stale.code == 4 and "model.options.builder.source" in stale.err
     own.write("net.py", NET.replace("return Net()", "return 3"))
     wrong = own("run", "c.yaml", "--fresh")
-    assert wrong.code == 1 and "`builder` returned a int, not a torch.nn.Module" in wrong.err
+    assert wrong.code == 1 and "net.py: build returned a int, not a torch.nn.Module" in wrong.err
 
 
 @pytest.mark.parametrize(
@@ -221,6 +222,8 @@ def test_a_network_of_ones_own_runs_and_its_source_is_part_of_what_it_made(own):
         ("./net.py:build", "./none.py:build", "no file"),
         ("own.pth", "none.pth", "no file"),
         ("names.txt", "none.txt", "no file or folder"),
+        ("names.txt", "own.pth", "option `categories` of model `torchvision/custom` is no list of names"),
+        ("names.txt", "names.txt, compile: maybe", "is 'maybe', not true or false"),
     ],
 )
 def test_mistakes_are_found_before_the_run(own, before, after, message):
@@ -229,12 +232,63 @@ def test_mistakes_are_found_before_the_run(own, before, after, message):
     assert done.code == 4 and "c.yaml:3:" in done.err and message in done.err
 
 
+class Answer(torch.nn.Module):
+    """Says what it is told to."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.change, self.score = change, torch.nn.Parameter(torch.tensor(0.25))
+
+    def forward(self, images):
+        found = {"boxes": torch.tensor([[0.0, 0.0, 4, 4]]), "scores": self.score[None], "labels": torch.tensor([1]),
+                 "masks": torch.full((1, 1, 8, 8), 0.75)}  # fmt: skip
+        return self.change([found for _ in images])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda found: [{**one, "masks": one["masks"] * float("nan")} for one in found], "masks reach from nan to nan"),
+        (lambda found: [{**one, "masks": one["masks"] * 4 - 6} for one in found], "masks reach from -3 to -3, and are to"),
+        (lambda found: found[0], "returned a dict with boxes, scores, labels, masks, not a list of mappings"),
+        (lambda found: [{"boxes": found[0]["boxes"]}], "returned a list of dict with boxes, not a list of mappings"),
+        (lambda found: None, "returned a NoneType, not a list of mappings"),
+    ],
+)  # fmt: skip
+def test_answers_that_are_none_are_errors_of_the_image(change, message):
+    image = np.zeros((8, 8, 3), np.uint8)
+    assert custom(lambda: Answer(lambda found: found)).predict([image])[0].scores.tolist() == [0.25]
+    with pytest.raises(ValueError, match=message):
+        custom(lambda: Answer(change)).predict([image])
+
+
+def test_weights_that_are_not_numbers_find_nothing_and_say_so():
+    network = framework("fasterrcnn_mobilenet_v3_large_320_fpn", 0)
+    with torch.no_grad():
+        network.roi_heads.box_predictor.cls_score.bias.fill_(float("nan"))
+    assert len(raw(network, np.zeros((64, 64, 3), np.uint8))["scores"]) == 0  # which looks like an answer
+    model = custom(lambda: network)
+    with pytest.raises(NotANumberError, match=r"the network's `roi_heads\.box_predictor` gives values that are not"):
+        model.predict([np.zeros((64, 64, 3), np.uint8)])
+
+
+def test_what_a_builder_raises_is_the_users_to_know():
+    def build(size):
+        return size
+
+    with pytest.raises(UsageError, match=r"test_torchvision\.py: build raised TypeError: .*called without arguments"):
+        custom(build)
+
+
 def test_weights_have_a_name_or_are_a_file(own):
     text = CUSTOM.replace("{id: own, model: torchvision/custom, weights: own.pth, options: "
                           "{builder: ./net.py:build, categories: names.txt}}", "MODEL")  # fmt: skip
     for model, message in (
         ("torchvision/fcos_resnet50_fpn", "needs `weights:`, a file, or COCO_V1, or random"),
-        ("{model: torchvision/fcos_resnet50_fpn, weights: COCO_V2}", "none of the names COCO_V1, random (did you mean"),
+        (
+            "{model: torchvision/fcos_resnet50_fpn, weights: COCO_V2}",
+            "COCO_V2, and not COCO_V1 or random (did you mean `COCO_V1`?)",
+        ),
     ):
         own.write("c.yaml", text.replace("MODEL", model))
         done = own("collect", "c.yaml")
@@ -290,7 +344,7 @@ def test_weights_of_other_categories_have_their_own_names(tmp_path):
     model = make("fasterrcnn_mobilenet_v3_large_320_fpn", "random", categories=str(tmp_path / "names.txt"))
     assert list(model.categories) == ["__background__", "cat", "dog"]
     (tmp_path / "names.txt").write_text("cat\ncat\n")
-    with pytest.raises(UsageError, match="one of them twice"):
+    with pytest.raises(ValueError, match="has the name 'cat' twice"):
         make("fasterrcnn_mobilenet_v3_large_320_fpn", "random", categories=str(tmp_path / "names.txt"))
 
 

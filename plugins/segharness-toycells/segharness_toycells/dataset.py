@@ -12,13 +12,11 @@ from pycocotools import mask as rle
 from segharness import Category, Sample
 
 from segharness_toycells.enlarged import enlarged
-from segharness_toycells.options import checked
 from segharness_toycells.scene import SIZE, Scene, make_scene
 
 VERSION = 2
 """Changes whenever pixels or masks change."""
 
-_LARGEST = 16
 TRAIN_SEED, _TEST_SEED, _VALIDATION_SEED = 1, 2, 3
 _TRAIN_IMAGES, _TEST_IMAGES, _QUICK_IMAGES = 10_000, 2000, 64
 
@@ -39,7 +37,7 @@ class ToyCells:
     shard_size = 32
 
     def __init__(self, seed: int, count: int, enlarged: int = 1) -> None:
-        self._seed, self._count, self._times = seed, count, checked("enlarged", enlarged, most=_LARGEST)
+        self._seed, self._count, self._times = seed, count, enlarged
         self.side = SIZE * enlarged
         self.digest = hashlib.sha256(f"toycells:{VERSION}:{seed}:{count}:{enlarged}".encode()).hexdigest()
 

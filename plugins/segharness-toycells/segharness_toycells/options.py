@@ -1,18 +1,9 @@
-"""Options of data sets and models, checked."""
+"""Options of the toy problem: of its data sets, and of every model for it."""
 
 from __future__ import annotations
 
-from typing import Any
+from segharness import Option
+from segharness.values import whole
 
-from segharness import UsageError
-
-
-def checked(name: str, value: Any, least: int = 1, most: int = 1000) -> int:
-    """Return an option that is a whole number from `least` to `most`.
-
-    Raises:
-        UsageError: it is not.
-    """
-    if type(value) is not int or not least <= value <= most:
-        raise UsageError(f"option {name} is {value!r}, not a whole number from {least} to {most}")
-    return value
+ENLARGED = Option("each pixel is a square of so many along a side; 1", check=whole(1, 16))
+SHRINK = Option("an image is shrunk so many times first: the `enlarged` of its data set; 1", check=whole(1, 16))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from segharness import DatasetSpec, ModelSpec, Option, hookimpl
+from segharness import DatasetSpec, ModelSpec, hookimpl
+
+from segharness_toycells.options import ENLARGED, SHRINK
 
 _PAPER = "https://arxiv.org/abs/1909.07829"
-_OPTIONS = {"enlarged": Option("each pixel is a square of so many along a side; 1")}
-_SHRINK = {"shrink": Option("an image is shrunk so many times first: the `enlarged` of its data set; 1")}
 _SPLITS = {
     "train": "AdaptIS's toy problem: 10000 images, generated",
     "test": "its 2000 test images",
@@ -18,7 +18,7 @@ _SPLITS = {
 def segharness_datasets() -> list[DatasetSpec]:
     return [
         DatasetSpec(f"toycells/{split}", f"segharness_toycells.dataset:{split}", description, licence="Apache-2.0",
-                    homepage=_PAPER, tags=("toy",), options=_OPTIONS)
+                    homepage=_PAPER, tags=("toy",), options={"enlarged": ENLARGED})
         for split, description in _SPLITS.items()
     ]  # fmt: skip
 
@@ -33,6 +33,6 @@ _SEGMENTERS = {
 def segharness_models() -> list[ModelSpec]:
     return [
         ModelSpec(f"toycells/{name}", f"segharness_toycells.segmenters:{name.title()}", description, "Apache-2.0",
-                  tags=("toy", "classical"), options=_SHRINK)
+                  tags=("toy", "classical"), options={"shrink": SHRINK})
         for name, description in _SEGMENTERS.items()
     ]  # fmt: skip

@@ -13,7 +13,6 @@ from segharness import Instances
 
 from segharness_toycells.boxes import boxes_of
 from segharness_toycells.enlarged import enlarged, shrunk
-from segharness_toycells.options import checked
 
 _LEAST_AREA = 12
 _SHARE = 0.6
@@ -32,7 +31,7 @@ class Segmenter(ABC):
     categories: Sequence[str] = ("cell",)
 
     def __init__(self, shrink: int = 1) -> None:
-        self._shrink = checked("shrink", shrink)
+        self._shrink = shrink
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
         """Return the regions of uint8 RGB images (H, W, 3)."""

@@ -13,7 +13,6 @@ from segharness import Instances
 from segharness_torch.threads import torch_threads
 from segharness_torch.weights import load_weights
 from segharness_toycells.enlarged import enlarged, shrunk
-from segharness_toycells.options import checked
 
 from segharness_toymaskrcnn.network import ToyMaskRCNN, seeded
 
@@ -57,7 +56,7 @@ class ToyMaskRCNNModel:
     categories: Sequence[str] = ("cell",)
 
     def __init__(self, network: ToyMaskRCNN, shrink: int = 1, device: str = "cpu") -> None:
-        self._network, self._shrink, self._device = network.to(device).eval(), checked("shrink", shrink), device
+        self._network, self._shrink, self._device = network.to(device).eval(), shrink, device
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
         """Return the instances of uint8 RGB images (H, W, 3)."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from segharness import ModelSpec, Option, hookimpl
+from segharness import ModelSpec, hookimpl
+from segharness_toycells.options import SHRINK
 
 _DIGESTS = {
     "bn": "761058adc869136d43e0b6b5765b4bab8ec4e8096212205332eb9d83d40352fb",
@@ -25,7 +26,7 @@ def segharness_models() -> list[ModelSpec]:
             weights="optional",
             weights_file=f"segharness_toymaskrcnn:weights/{norm}.safetensors",
             weights_digest=_DIGESTS[norm],
-            options={"shrink": Option("an image is shrunk so many times first: the `enlarged` of its data set; 1")},
+            options={"shrink": SHRINK},
             metadata={
                 "backbone": "residual 24-96, FPN 32",
                 "normalisation": normalisation,

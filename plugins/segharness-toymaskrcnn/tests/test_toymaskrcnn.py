@@ -17,7 +17,7 @@ from segharness_torch.threads import torch_threads
 from segharness_toycells.enlarged import enlarged
 from segharness_toycells.scene import make_scene
 from segharness_toycells.training.validation import average_precision
-from segharness_toymaskrcnn.model import ToyMaskRCNNModel, batch_norm, group_norm
+from segharness_toymaskrcnn.model import batch_norm, group_norm
 from segharness_toymaskrcnn.network import NORMS, Backbone, ToyMaskRCNN, seeded
 from segharness_toymaskrcnn.plugin import segharness_models
 from segharness_toymaskrcnn.task import TASKS, ToyTask
@@ -127,9 +127,3 @@ def test_recipes_and_logs_are_the_shipped_weights(norm):
     }
     rows = list(csv.DictReader((folder / f"{norm}.csv").read_text().splitlines()))
     assert int(rows[-1]["step"]) == recipe.steps and float(rows[-1]["AP50"]) > 0.9
-
-
-@pytest.mark.parametrize("shrink", [0, 2.0, "4"])
-def test_wrong_options(shrink):
-    with pytest.raises(UsageError, match="option shrink is"):
-        ToyMaskRCNNModel(seeded("bn", 0), shrink)

@@ -8,7 +8,7 @@ import huggingface_hub
 from huggingface_hub import errors
 from segharness import UsageError
 
-from segharness_transformers.files import FILES
+from segharness_transformers.files import FILES, problem_with_folder
 
 
 def fetch(weights: str, revision: str | None = None, local_files_only: bool = False) -> Path:
@@ -31,23 +31,9 @@ def fetch(weights: str, revision: str | None = None, local_files_only: bool = Fa
     except (OSError, ValueError, errors.HTTPError) as error:
         why = "nothing may be fetched, and it is not in the hub's cache" if local_files_only else _first(error)
         raise UsageError(f"the weights `{weights}` cannot be fetched: {why}; {_advice(weights, revision)}") from error
-    try:
-        check_folder(folder)
-    except UsageError as error:
-        raise UsageError(f"the weights `{weights}`: {error}; {_advice(weights, revision)}") from error
+    if (problem := problem_with_folder(folder)) is not None:
+        raise UsageError(f"the weights `{weights}`: {problem}; {_advice(weights, revision)}")
     return folder
-
-
-def check_folder(folder: Path) -> None:
-    """Raise UsageError where a folder has no configuration or no safetensors."""
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: is no folder; weights are one with config.json and *.safetensors")
-    if not (folder / "config.json").is_file():
-        raise UsageError(f"{folder}: has no config.json")
-    if not any(folder.glob("*.safetensors")):
-        pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in folder.glob(pattern))
-        more = f"; {pickles[0]} is not loaded, for it could run anything" if pickles else ""
-        raise UsageError(f"{folder}: has no *.safetensors{more}")
 
 
 def _advice(weights: str, revision: str | None) -> str:

@@ -11,39 +11,29 @@ from typing import Any
 import safetensors
 import torch
 import transformers
-from segharness import UsageError
+from segharness import RANDOM, UsageError
 from segharness_torch.seeding import torch_seeded
 
-from segharness_transformers.hub import check_folder
-
-RANDOM = "random"
-"""Weights that are none: what a network begins with."""
+from segharness_transformers.files import problem
 
 
 @dataclass(frozen=True)
 class Family:
-    """Names of transformers' classes; `types` are those of config.json."""
+    """Names of transformers' classes."""
 
-    types: tuple[str, ...]
     network: str
     config: str
     processor: str
 
 
 FAMILIES = {
-    "mask2former": Family(
-        ("mask2former",), "Mask2FormerForUniversalSegmentation", "Mask2FormerConfig", "Mask2FormerImageProcessor"
-    ),
-    "maskformer": Family(
-        ("maskformer",), "MaskFormerForInstanceSegmentation", "MaskFormerConfig", "MaskFormerImageProcessor"
-    ),
-    "oneformer": Family(
-        ("oneformer",), "OneFormerForUniversalSegmentation", "OneFormerConfig", "OneFormerImageProcessor"
-    ),
-    "eomt": Family(("eomt",), "EomtForUniversalSegmentation", "EomtConfig", "EomtImageProcessor"),
-    "detr": Family(("detr",), "DetrForObjectDetection", "DetrConfig", "DetrImageProcessor"),
-    "sam": Family(("sam",), "SamModel", "SamConfig", "SamImageProcessor"),
-    "sam2": Family(("sam2", "sam2_video"), "Sam2Model", "Sam2Config", "Sam2ImageProcessor"),
+    "mask2former": Family("Mask2FormerForUniversalSegmentation", "Mask2FormerConfig", "Mask2FormerImageProcessor"),
+    "maskformer": Family("MaskFormerForInstanceSegmentation", "MaskFormerConfig", "MaskFormerImageProcessor"),
+    "oneformer": Family("OneFormerForUniversalSegmentation", "OneFormerConfig", "OneFormerImageProcessor"),
+    "eomt": Family("EomtForUniversalSegmentation", "EomtConfig", "EomtImageProcessor"),
+    "detr": Family("DetrForObjectDetection", "DetrConfig", "DetrImageProcessor"),
+    "sam": Family("SamModel", "SamConfig", "SamImageProcessor"),
+    "sam2": Family("Sam2Model", "Sam2Config", "Sam2ImageProcessor"),
 }
 
 
@@ -64,33 +54,26 @@ def load(family: str, weights: str, config: str | None = None, seed: int = 0) ->
         UsageError: it is another network's, damaged, or no safetensors.
     """
     known = FAMILIES[family]
-    if weights == RANDOM:
-        if config is None:
-            raise UsageError("`weights: random` needs the option `config`: a config.json, or a folder with one")
+    if (wrong := problem(weights, family, config)) is not None:
+        raise UsageError(wrong)
+    if config is not None:
         folder = Path(config).parent if Path(config).is_file() else Path(config)
         file = Path(config) if Path(config).is_file() else folder / "config.json"
-        settings = _config(known, family, file)
+        settings = _config(known, file)
         with torch_seeded(seed):
             network = _made(lambda: _class(known, settings)(settings), file)
     else:
-        if config is not None:
-            raise UsageError("`config` is for `weights: random`; other weights have their own")
         folder = Path(weights)
-        check_folder(folder)
-        file = folder / "config.json"
-        settings = _config(known, family, file)
+        settings = _config(known, folder / "config.json")
         network = _made(lambda: _weights(_class(known, settings), settings, folder), folder)
     return Loaded(network, settings, _processor(known, folder, weights == RANDOM), folder)
 
 
-def _config(known: Family, family: str, file: Path) -> Any:
+def _config(known: Family, file: Path) -> Any:
     try:
         found, _ = transformers.PretrainedConfig.get_config_dict(file.parent, _configuration_file=file.name)
     except (OSError, ValueError) as error:
         raise UsageError(f"{file}: no configuration that can be read: {_first(error)}") from error
-    kind = found.get("model_type")
-    if kind not in known.types:
-        raise UsageError(f"{file}: is of a model of type {kind!r:.60}, not {' or '.join(known.types)} ({family})")
     return _made(lambda: getattr(transformers, known.config).from_dict(found), file)
 
 
@@ -110,6 +93,7 @@ def _weights(kind: Any, config: Any, folder: Path) -> torch.nn.Module:
             trust_remote_code=False,
             dtype=torch.float32,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
         )
     missing = sorted(
         key
@@ -119,6 +103,12 @@ def _weights(kind: Any, config: Any, folder: Path) -> torch.nn.Module:
     if missing:
         more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UsageError(f"{folder}: weights of another network than {kind.__name__}: they lack `{missing[0]}`{more}")
+    for key, *sizes in sorted(about["mismatched_keys"]):
+        theirs, own = (list(size) for size in sizes)
+        raise UsageError(f"{folder}: weights of another {kind.__name__}: `{key}` is {theirs}, not {own}")
+    for key, value in network.state_dict().items():
+        if not bool(torch.isfinite(value).all()):
+            raise UsageError(f"{folder}: `{key}` is not finite")
     return network
 
 
@@ -139,9 +129,8 @@ def _processor(known: Family, folder: Path, random: bool) -> Any:
     """Return the checkpoint's image processor; that of random weights may be the family's default."""
     kind = getattr(transformers, known.processor)
     if not any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
-        if random:
-            return kind()
-        raise UsageError(f"{folder}: has no preprocessor_config.json, which says how images are brought to the network")
+        assert random  # others were refused
+        return kind()
     if known.network.startswith("OneFormer"):  # its class file would be fetched, and is for training
         found, _ = kind.get_image_processor_dict(folder, local_files_only=True)
         return _made(lambda: kind.from_dict({**found, "class_info_file": None}), folder)

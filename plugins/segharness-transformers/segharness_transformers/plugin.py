@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from segharness import ModelSpec, Option, hookimpl
-from segharness_torch.options import EXECUTION
+from segharness.values import either, names, number, one_of, text, truth, whole
+from segharness_torch.options import EXECUTION, SEED
 
 from segharness_transformers.files import FILES
 
@@ -14,28 +15,41 @@ _LOADING = {
         True,
         files="segharness_transformers.files:described",
     ),
-    "seed": Option("of random weights; 0"),
-    "revision": Option("a branch, tag or commit of the hub; its main when absent", decides=False),
-    "local_files_only": Option("take what is in the hub's cache, and fetch nothing; no when absent", decides=False),
+    "seed": SEED,
+    "revision": Option("a branch, tag or commit of the hub; its main when absent", decides=False, check=text),
+    "local_files_only": Option(
+        "take what is in the hub's cache, and fetch nothing; no when absent", decides=False, check=truth
+    ),
     **EXECUTION,
 }
 _OUTPUT = {
-    "output": Option("`instances`, or `panoptic`: segments that do not overlap; instances when absent"),
-    "things": Option("names of the categories that are things, or how many of the first are; all when absent"),
-    "most": Option("at most so many instances an image; 100"),
-    "object_threshold": Option(
-        "of panoptic output: queries whose class has at most this probability are left out; 0.8"
+    "output": Option(
+        "`instances`, or `panoptic`: segments that do not overlap; instances when absent",
+        check=one_of("instances", "panoptic"),
     ),
-    "overlap": Option("of panoptic output: segments that keep less of their mask than this are left out; 0.8"),
+    "things": Option(
+        "names of the categories that are things, or how many of the first are; all when absent",
+        check=either(names, whole(1)),
+    ),
+    "most": Option("at most so many instances an image; 100", check=whole(1)),
+    "object_threshold": Option(
+        "of panoptic output: queries whose class has at most this probability are left out; 0.8", check=number(0, 1)
+    ),
+    "overlap": Option(
+        "of panoptic output: segments that keep less of their mask than this are left out; 0.8", check=number(0, 1)
+    ),
     **_LOADING,
 }
-_MASK_SCORE = Option("scores are times the mean probability of the mask's pixels; yes when absent")
+_MASK_SCORE = Option("scores are times the mean probability of the mask's pixels; yes when absent", check=truth)
 _PROMPTED = {
-    "prompt": Option("what each object is asked for by: boxes, or points; boxes when absent"),
-    "multimask": Option(
-        "take that of several masks with the highest predicted IoU, not the single mask; yes for points, no for boxes"
+    "prompt": Option(
+        "what each object is asked for by: boxes, or points; boxes when absent", check=one_of("boxes", "points")
     ),
-    "together": Option("so many prompts at a time; 64"),
+    "multimask": Option(
+        "take that of several masks with the highest predicted IoU, not the single mask; yes for points, no for boxes",
+        check=truth,
+    ),
+    "together": Option("so many prompts at a time; 64", check=whole(1)),
     **_LOADING,
 }
 
@@ -72,7 +86,9 @@ def _spec(family: str, description: str, paper: str, module: str, options: dict[
         weights="required",
         weights_names={"random": ""},
         weights_pattern=r"[A-Za-z0-9][\w.-]*/[\w.-]+",
+        weights_form="owner/name of the hub",
         weights_files=FILES,
+        check="segharness_transformers.files:problem",
         fetch="segharness_transformers.hub:fetch",
         fixed={"family": family},
         options=options,

@@ -11,6 +11,7 @@ import torch
 from segharness import Instances, UsageError
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
+from segharness_torch.finite import NotANumberError
 from segharness_torch.threads import torch_threads
 
 from segharness_transformers.loading import Loaded, load
@@ -87,6 +88,8 @@ class Promptable:
             prompts = {"input_points": asked[None], "input_labels": labels}
         answer = self._network(image_embeddings=features, multimask_output=self._multimask, **prompts)
         logits, ious = answer.pred_masks[0], answer.iou_scores[0]
+        if bool(torch.isnan(logits).any() | torch.isnan(ious).any()):
+            raise NotANumberError("the network's answers are not a number: its weights are too large for its precision")
         best = ious.argmax(dim=1)
         every = torch.arange(len(asked), device=asked.device)
         return logits[every, best], ious[every, best]
@@ -120,12 +123,6 @@ def make(
     Raises:
         UsageError: an option is wrong, or the weights cannot be had, or are another network's.
     """
-    if prompt not in ("boxes", "points"):
-        raise UsageError(f"`prompt` is {prompt!r:.60}, not boxes or points")
-    if multimask is not None and not isinstance(multimask, bool):
-        raise UsageError(f"`multimask` is {multimask!r:.60}, not true or false")
-    if isinstance(together, bool) or not isinstance(together, int) or together < 1:
-        raise UsageError(f"`together` is {together!r:.60}, not a number of prompts")
     how = Execution(device, **execution)
     loaded = load(family, weights, config, seed)
     return Promptable(loaded, how, prompt, prompt == "points" if multimask is None else multimask, together)

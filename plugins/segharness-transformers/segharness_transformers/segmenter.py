@@ -12,6 +12,7 @@ import transformers
 from segharness import Instances, UsageError
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
+from segharness_torch.finite import NotANumberError
 from segharness_torch.threads import torch_threads
 from transformers.image_transforms import get_size_with_aspect_ratio
 
@@ -52,6 +53,8 @@ class Segmenter:
         self._processor, self._output, self._most, self._settings = loaded.processor, output, most, settings
         self._extra = {name: tensor.to(execution.device) for name, tensor in extra.items()}
         chosen = _things(things, self.categories)
+        if (twice := _twice(self.categories, chosen)) is not None:
+            raise UsageError(f"{loaded.folder / 'config.json'}: `id2label` has the name {twice!r:.60} twice")
         self._things = None if chosen is None else torch.tensor(chosen, device=execution.device)
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
@@ -91,6 +94,8 @@ class Segmenter:
         else:
             classes, masks = answer["logits"][0], answer.get("pred_masks")
             masks = None if masks is None else masks[0]
+        if any(bool(torch.isnan(part).any()) for part in (classes, masks) if part is not None):
+            raise NotANumberError("the network's logits are not a number: its weights are too large for its precision")
         if self._output == "panoptic":
             return queries.panoptic(classes, masks, geometry, self._things, **self._settings)
         if boxes is None:
@@ -110,15 +115,19 @@ def _instances(found: queries.Found) -> Instances:
     return Instances(boxes, scores, found.labels.cpu().numpy(), masks)
 
 
+def _twice(categories: list[str], things: list[bool] | None) -> str | None:
+    """Return a category of instances that has the name of another one; None if none has."""
+    found = [name for i, name in enumerate(categories) if things is None or things[i]]
+    return next((name for name in found if found.count(name) > 1), None)
+
+
 def _things(given: Sequence[str] | int | None, categories: list[str]) -> list[bool] | None:
     if given is None:
         return None
-    if isinstance(given, int) and not isinstance(given, bool):
-        if not 1 <= given <= len(categories):
+    if isinstance(given, int):
+        if given > len(categories):
             raise UsageError(f"`things` is {given}, not 1 to {len(categories)}, the number of categories")
         return [i < given for i in range(len(categories))]
-    if isinstance(given, (str, bool)) or not all(isinstance(name, str) for name in given):
-        raise UsageError(f"`things` is {given!r:.60}, not a list of names or a number")
     for name in given:
         if name not in categories:
             raise UsageError(f"`things`: the model has no category {name!r:.60}; it has {', '.join(categories)[:200]}")
@@ -156,15 +165,6 @@ def make(
     Raises:
         UsageError: an option is wrong, or the weights cannot be had, or are another network's.
     """
-    if output not in ("instances", "panoptic"):
-        raise UsageError(f"`output` is {output!r:.60}, not instances or panoptic")
-    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-        raise UsageError(f"`most` is {most!r:.60}, not a number of instances")
-    for name, value in (("object_threshold", object_threshold), ("overlap", overlap)):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise UsageError(f"`{name}` is {value!r:.60}, not a number from 0 to 1")
-    if not isinstance(mask_score, bool):
-        raise UsageError(f"`mask_score` is {mask_score!r:.60}, not true or false")
     how = Execution(device, **execution)
     loaded = load(family, weights, config, seed)
     settings: dict[str, Any] = {"mask_score": mask_score}

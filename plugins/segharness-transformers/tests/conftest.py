@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import transformers as hf
@@ -224,3 +225,12 @@ def saved(tmp_path_factory):
         return found[kind, seed]
 
     return folder
+
+
+SHAPES = ((50, 70), (80, 41), (33, 99))
+
+
+@pytest.fixture(scope="session")
+def images():
+    rng = np.random.default_rng(0)
+    return [np.kron(rng.integers(0, 255, (9, 9, 3)), np.ones((12, 12, 1)))[:h, :w].astype(np.uint8) for h, w in SHAPES]

@@ -37,8 +37,6 @@ class YoloSeg:
         crop: str = "prototype",
         categories: Sequence[str] | None = None,
     ) -> None:
-        if crop not in ("prototype", "box"):
-            raise UsageError(f"option crop is {crop!r}, not `prototype` or `box`")
         self._network = open_network(Path(weights), int(os.environ.get("OMP_NUM_THREADS", "1")))
         self._keep = Thresholds(confidence, iou, most, crop)
         size = (self._network.height, self._network.width)

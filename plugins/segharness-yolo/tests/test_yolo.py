@@ -18,6 +18,7 @@ from segharness_yolo.decode import Letterbox, Thresholds, letterbox, paste, supp
 from segharness_yolo.model import YoloSeg
 from segharness_yolo.names import COCO80
 from segharness_yolo.network import _tflite_names, open_network, oriented
+from segharness_yolo.plugin import segharness_models
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 MODELS = [SHARED / f"models/yolov8n_{size}_quant_pc_ii_seg_coco-st.tflite" for size in (256, 320)]
@@ -196,8 +197,10 @@ def test_thresholds(tmp_path):
     assert len(YoloSeg(path, confidence=0.7).predict(image)[0].scores) == 1
     assert len(YoloSeg(path, most=1).predict(image)[0].scores) == 1
     assert len(YoloSeg(path, confidence=0.95).predict(image)[0].scores) == 0
-    with pytest.raises(UsageError, match="option crop is 'none'"):
-        YoloSeg(path, crop="none")
+    [spec] = segharness_models()
+    assert spec.options["crop"].check("none") == "is 'none', not prototype or box"
+    assert spec.options["categories"].check(["a", "b", "a"]) == "has 'a' twice"
+    assert spec.options["confidence"].check(float("nan")) == "is nan, not a number from 0 to 1"
 
 
 @pytest.mark.parametrize("name", ["m.tflite", "m.onnx"])

@@ -1,0 +1,35 @@
+"""Names of categories in a text file. Needs nothing but Python, 3.8 or later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def read_names(path: Any) -> list[str]:
+    """Return the names of a text file, a name a line.
+
+    Raises:
+        ValueError: it cannot be read, or has no names, or one twice; the message begins with the path.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "no text in UTF-8"
+        raise ValueError(f"{path}: cannot be read: {why}; it is to be a text file with a name a line") from error
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{path}: has the name {twice!r:.60} twice")
+    if not names or "\0" in text:
+        raise ValueError(f"{path}: holds no names; it is to be a text file with a name a line")
+    return names
+
+
+def check_names(path: Any) -> str | None:
+    """Return what is wrong with a file of names, for `segharness.Option`; None if nothing is."""
+    try:
+        read_names(path)
+    except ValueError as error:
+        return f"is no list of names: {error}"
+    return None
