@@ -19,7 +19,7 @@ def expected(chaos, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_results_of_chaos_are_those_of_an_undisturbed_run(chaos, expected, tmp_path, seed):
     happened = chaos.disturb(tmp_path / "run", 24, random.Random(seed), most=4)
     assert happened.killed.total() >= 2, "it was over before anything was killed"

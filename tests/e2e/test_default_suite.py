@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 def test_the_default_suite_prints_cd_and_rcd_of_trained_networks_with_intervals(harness):
     shutil.copytree(REPOSITORY / "suites", harness.folder / "suites")
-    done = harness("run", "suites/robustness.yaml", "--limit", "8")
+    done = harness("run", "suites/robustness.yaml", "--limit", "4")
     assert done.code == 0, done.err
     assert "mask AP (coco) on toycells-quick, percent; reference maskrcnn-bn" in done.out
     assert all(f" {name} " in done.out for name in ("maskrcnn-bn", "maskrcnn-gn", "adaptis", "watershed", "threshold"))
@@ -34,7 +34,7 @@ def test_the_default_suite_prints_cd_and_rcd_of_trained_networks_with_intervals(
 @pytest.mark.slow
 def test_the_toy_suite_gives_the_papers_table(harness):
     shutil.copytree(REPOSITORY / "suites", harness.folder / "suites")
-    done = harness("run", "suites/adaptis_toy.yaml", "--limit", "24")
+    done = harness("run", "suites/adaptis_toy.yaml", "--limit", "12")
     assert done.code == 0, done.err
     assert "AP50  AP70  AP80  AP90" in done.out
     rows = harness.results("adaptis_toy").to_pylist()

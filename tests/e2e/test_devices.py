@@ -90,7 +90,7 @@ datasets:
   - id: wide
     dataset: coco/instances
     options: {annotations: wide/annotations.json, images: wide/images}
-conditions: [clean, glass_blur-3, elastic_transform-3, gaussian_blur-3, spatter-3, mixed]
+conditions: [glass_blur-3, elastic_transform-3, spatter-3, mixed]
 """
 
 MANY = """
@@ -130,6 +130,6 @@ def test_a_worker_stays_under_2_gb_on_images_of_2048x1024_under_the_corruptions_
     small.write("wide.yaml", WIDE)
     small.write("many.py", MANY)
     peak = small.folder / "peak"
-    done = small("run", "wide.yaml", "--workers", "1", "-qq", env={"PEAK": str(peak)}, timeout=900)
+    done = small("run", "wide.yaml", "--workers", "1", "--no-bootstrap", "-qq", env={"PEAK": str(peak)}, timeout=900)
     assert done.code == 0, done.err
     assert 0.3e9 < int(peak.read_text()) * 1024 < 2e9

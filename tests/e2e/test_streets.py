@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -46,22 +47,30 @@ def photographs(shared: Path, count: int) -> dict[str, Scene]:
     return dict(sorted(found.items(), key=lambda pair: (pair[0].split("_")[0], pair[0])))
 
 
-@pytest.fixture
-def streets(harness, shared):
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory, shared):
     """The scenes as COCO (with the regions to be ignored left out), Cityscapes and BDD100K, in folders of these names."""
+    folder = tmp_path_factory.mktemp("trees")
     scenes = photographs(shared, 14)
     assert sum(kind == "instance" for s in scenes.values() for _, kind in s.objects) > 40
-    write_coco(harness.folder / "coco", scenes)
+    write_coco(folder / "coco", scenes)
     for split in ("val", "train"):
-        write_cityscapes(harness.folder / "cityscapes", scenes, split)
+        write_cityscapes(folder / "cityscapes", scenes, split)
     without_void = {
         name: Scene(
             s.pixels, np.where(s.owner <= len(kept := [o for o in s.objects if o[1] != "void"]), s.owner, 0), kept
         )
         for name, s in scenes.items()
     }
-    write_bdd100k(harness.folder / "bdd100k", without_void)
-    write_bdd100k(harness.folder / "bdd100k", without_void, form="rles")
+    write_bdd100k(folder / "bdd100k", without_void)
+    write_bdd100k(folder / "bdd100k", without_void, form="rles")
+    return folder
+
+
+@pytest.fixture
+def streets(harness, trees):
+    """The folders of `trees`, for a test to run on and to spoil."""
+    shutil.copytree(trees, harness.folder, dirs_exist_ok=True)
     return harness
 
 
