@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-REQUIRES = ["torch==2.13.0", "numpy<2", "setuptools<81", "mmdet==3.3.0", "mmengine", "opencv-python-headless<4.12"]
+REQUIRES = ["torch==2.13.0", "numpy<2", "setuptools<81", "mmdet==3.3.0", "mmengine", "opencv-python<4.12"]
 
 
 @pytest.fixture(scope="session")
