@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 SUITE = """
@@ -54,6 +56,12 @@ def test_what_else_the_file_holds_stays(harness):
     (harness.folder / "data").mkdir()
     assert harness("config", "set", "data.lvis", "data").code == 0
     assert file.read_text().startswith('# mine\n[data]\ncoco = "/x"  # old\n')
+
+
+def test_an_interpreter_that_no_plugin_asks_for_is_said(harness):
+    done = harness("config", "set", "python.mmdett", sys.executable)
+    assert done.code == 0 and "no plugin here has models of mmdett; there are those of detectron2, mmdet" in done.err
+    assert harness("config", "set", "python.mmdet", sys.executable).err == ""
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from segharness import config
 from segharness.cli import Exit
 from segharness.errors import UsageError
 from segharness.places import config_file
+from segharness.plugins import PluginHost
+from segharness.specs import ModelSpec
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,9 +29,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="print every setting, and the file they are in")
 
 
+def _frameworks(host: PluginHost) -> list[str]:
+    """Return the frameworks that may live in environments of their own."""
+    return sorted({spec.imports for spec in host.all(ModelSpec) if spec.imports and spec.foreign})
+
+
 def execute(args: argparse.Namespace) -> int:
     if args.action == "set":
-        table, _ = config.check_key(args.key)
+        table, name = config.check_key(args.key)
         try:
             path = Path(args.value).expanduser().absolute()
             str(path).encode()
@@ -40,6 +47,8 @@ def execute(args: argparse.Namespace) -> int:
             raise UsageError(f"{args.value or 'an empty name'}: no such {kind}")
         config.change(args.key, str(path))
         print(f"{args.key} = {path}  ({config_file()})")
+        if table == "python" and name not in (known := _frameworks(args.host)):
+            print(f"note: no plugin here has models of {name}; there are those of {', '.join(known)}", file=sys.stderr)
     elif args.action == "unset":
         config.change(args.key, None)
     elif args.action == "get":

@@ -105,7 +105,7 @@ def changed(settings: Any, overrides: Any) -> Mapping[str, Any]:
     """Return overrides of a config whose settings exist, as mappings and lists, by their dotted names.
 
     Raises:
-        ValueError: there is no such setting.
+        ValueError: there is no such setting, or it is a number there and something else here.
     """
     overrides = overrides or {}
     if not isinstance(overrides, Mapping):
@@ -119,7 +119,15 @@ def changed(settings: Any, overrides: Any) -> Mapping[str, Any]:
                 has = ", ".join(sorted(map(str, there))[:20]) or "nothing"
                 raise ValueError(f"`overrides`: the config has no {key}: {owner} has {has}")
             found = there[part]
+        if _is_number(found) and not _is_number(overrides[key]) and overrides[key] is not None:
+            raise ValueError(
+                f"`overrides`: {key} is {overrides[key]!r:.60}, not a number, as {found!r} in the config is"
+            )
     return overrides
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _items(value: Any) -> Sequence[Any]:

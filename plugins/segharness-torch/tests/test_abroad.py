@@ -58,6 +58,10 @@ def test_a_setting_that_does_not_exist_is_not_made(key, message):
 def test_settings_that_exist_may_be_changed():
     assert changed(SETTINGS, {"model.head.score_thr": 0.1, "model.stages.1.depth": 3})["model.stages.1.depth"] == 3
     assert changed(SETTINGS, None) == {}
+    assert changed(SETTINGS, {"model.head.score_thr": None, "model.stages": 3, "text": 1})["text"] == 1
+    for wrong in ("many", [0.1], True):
+        with pytest.raises(ValueError, match=r"model.head.score_thr is .*, not a number, as 0.05 in the config is"):
+            changed(SETTINGS, {"model.head.score_thr": wrong})
     with pytest.raises(ValueError, match="not settings with their values"):
         changed(SETTINGS, ["a"])
     with pytest.raises(ValueError, match="`precision` is 'half', not float32, float16, bfloat16"):
