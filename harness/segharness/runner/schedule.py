@@ -7,6 +7,7 @@ fast each worker is, is learned from their progress.
 
 from __future__ import annotations
 
+import functools
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -54,7 +55,7 @@ class Seat:
     alive: bool = False
     barred: set[str] = field(default_factory=set)
 
-    @property
+    @functools.cached_property
     def kind(self) -> str:
         return self.device.partition(":")[0]
 
@@ -89,6 +90,8 @@ class Schedule:
             self._pending.setdefault(unit.model, []).append(unit)
         self._images = {model: sum(unit.images for unit in found) for model, found in self._pending.items()}
         self._took: dict[str, tuple[int, float]] = {}
+        self._costs: dict[str, float] = {}
+        self._usual = 1.0
         self._loading: dict[str, float] = {}
 
     @property
@@ -102,7 +105,8 @@ class Schedule:
 
     def able(self, model: str, seat: Seat) -> bool:
         """Return whether a seat may run a model."""
-        return model not in seat.barred and can_run(self._needs.get(model, Needs()), seat)
+        needs = self._needs.get(model)
+        return model not in seat.barred and (needs is None or can_run(needs, seat))
 
     def seconds_left(self) -> float | None:
         """Return how long all that is left will take; None while nothing is known."""
@@ -121,6 +125,10 @@ class Schedule:
             seat.spent = seat.spent * _KEPT + seconds
         count, total = before or (0, 0.0)
         self._took[model] = (count + images, total + seconds * (seat.speed if before else 1.0))
+        made, took = self._took[model]
+        self._costs[model] = took / made if made else 1.0
+        known = list(self._took.values())
+        self._usual = sum(s for _, s in known) / max(1, sum(n for n, _ in known))
 
     def loaded(self, model: str, seconds: float) -> None:
         """Note how long a model took to load."""
@@ -220,16 +228,12 @@ class Schedule:
 
     def _cost(self, model: str) -> float:
         """Return the seconds that a prediction takes on an average worker; of an unknown model, what others take."""
-        if model in self._took:
-            images, seconds = self._took[model]
-            return seconds / images if images else 1.0
-        known = list(self._took.values())
-        return sum(s for _, s in known) / max(1, sum(n for n, _ in known)) if known else 1.0
+        return self._costs.get(model, self._usual)
 
     def _work(self) -> float:
         """Return the seconds that an average worker would need for everything that is left."""
         pending = sum(images * self._cost(model) for model, images in self._images.items())
-        return pending + sum(seat.left * self._cost(seat.model) for seat in self._seats)
+        return pending + sum(seat.left * self._cost(seat.model) for seat in self._seats if seat.left)
 
     def _how_many(self, seat: Seat, unit: Unit) -> int:
         """Return how many conditions of a unit a seat should do; 0 if the others will be done with all of it sooner."""
@@ -241,11 +245,11 @@ class Schedule:
         each = shard * cost / seat.speed
         ahead = seat.left * self._cost(seat.model) / seat.speed
         work = self._work()
-        fair = _SHARE * work / (seat.speed + sum(other.speed for other in others))
+        pace = sum(other.speed for other in others)
+        fair = _SHARE * work / (seat.speed + pace)
         count = (max(fair, _SHORTEST if unit.model in self._took else 0.0) - ahead) / max(each, 1e-9)
         if count >= 1:
             return int(min(count, len(unit.conditions)))
-        pace = sum(other.speed for other in others)
-        soonest = min(o.left * self._cost(o.model) / o.speed + shard * cost / o.speed for o in others)
+        soonest = min((o.left * self._cost(o.model) + shard * cost) / o.speed for o in others)
         theirs = max((work - seat.left * self._cost(seat.model)) / pace, soonest)
         return 1 if ahead + each <= theirs else 0
