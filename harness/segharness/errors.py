@@ -84,7 +84,7 @@ def nearest(name: str, known: Iterable[str], listed: bool = True) -> str:
         listed: where nothing is near, return the known names, if they are few.
     """
     names = sorted(set(known))
-    spelt = {known.lower(): known for known in names}
+    spelt = {one.lower(): one for one in names}
     close = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)
     if close:
         return f" (did you mean `{spelt[close[0]]}`?)"

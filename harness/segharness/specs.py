@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
-from segharness.errors import PluginError
+from segharness.errors import PluginError, UsageError
 
 Reference: TypeAlias = str | Callable[..., Any]
 
@@ -45,7 +45,7 @@ def _check(spec: Any, *references: Any) -> None:
     if not isinstance(spec.name, str) or not form.fullmatch(spec.name):
         raise PluginError(f"{kind} name {spec.name!r} must match {form.pattern}")
     for reference in references:
-        if not callable(reference) and not (isinstance(reference, str) and re.fullmatch(r"[\w.]+:[\w.]+", reference)):
+        if not _is_reference(reference):
             raise PluginError(
                 f"{kind} `{spec.name}`: {reference!r} is neither a function nor 'package.module:function'"
             )
@@ -60,6 +60,10 @@ def _check(spec: Any, *references: Any) -> None:
     options = getattr(spec, "options", {})
     if not isinstance(options, Mapping) or not all(isinstance(option, Option) for option in options.values()):
         raise PluginError(f"{kind} `{spec.name}`: options must map names to `Option`s")
+
+
+def _is_reference(reference: Any) -> bool:
+    return callable(reference) or (isinstance(reference, str) and re.fullmatch(r"[\w.]+:[\w.]+", reference) is not None)
 
 
 def _is_shipped(reference: Any) -> bool:
@@ -87,7 +91,8 @@ class Option:
     predictions, such as where weights are fetched from, whose content is known, is not in identities.
     `code` is ``./file.py:function``, beside the suite: the factory gets the function, and its source enters identities.
     `check(value)` returns what is wrong with a value, such as ``"is 3, not true or false"``, or None: see
-    `segharness.values`. It is called before the first cell, for a `path` with the absolute one; and imports no framework.
+    `segharness.values`. It is called before the first cell, for a `path` with the absolute one, not for ``null``, and not
+    beside `code`; it imports no framework.
     Where a suite does not give it, it has the value of the `variable` of that name: of ``--var``, of the environment, or of
     ``segharness config`` (``data.<variable>``).
     """
@@ -99,7 +104,29 @@ class Option:
     code: bool = False
     files: Reference | None = None
     decides: bool = True
-    check: Callable[[Any], str | None] | None = None
+    check: Reference | None = None
+
+    def __post_init__(self) -> None:
+        if self.check is not None and (self.code or not _is_reference(self.check)):
+            raise PluginError(
+                f"Option `{self.help:.40}`: check is {self.check!r:.60}; it must be a function or "
+                "'package.module:function', and not stand beside `code`"
+            )
+
+    def problem(self, value: Any) -> str | None:
+        """Return what `check` says is wrong with a value, or None."""
+        found: str | None = load(self.check)(value) if self.check is not None else None
+        return found
+
+    def checked(self, name: str, value: Any) -> Any:
+        """Return a value of the option of that name, for factories that may be called by more than suites.
+
+        Raises:
+            UsageError: `check` says that it is wrong.
+        """
+        if (problem := self.problem(value)) is not None:
+            raise UsageError(f"`{name}` {problem}")
+        return value
 
 
 ANY = "any"

@@ -85,9 +85,12 @@ def problem_together(spec: ModelSpec, given: str | None, options: Mapping[str, A
     """Return what a spec's own `check` says is wrong with weights and options together; None if nothing is."""
     if spec.check is None:
         return None
-    check = load(spec.check)
-    taken = inspect.signature(check).parameters
-    found: str | None = check(given, **{k: v for k, v in {**spec.fixed, **options}.items() if k in taken})
+    try:
+        check = load(spec.check)
+        taken = inspect.signature(check).parameters
+        found: str | None = check(given, **{k: v for k, v in {**spec.fixed, **options}.items() if k in taken})
+    except Exception as error:  # noqa: BLE001  a plugin's
+        return f"cannot be checked, its plugin raised {type(error).__name__}: {error}"
     return found
 
 

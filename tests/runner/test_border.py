@@ -48,6 +48,9 @@ def test_what_the_data_set_does_not_annotate_is_dropped_and_counted():
 def test_a_model_with_no_category_of_the_data_set_is_refused():
     with pytest.raises(ContractError, match=r"none of its categories \(bird"):
         Labels(["bird"], [Category(1, "cat")])
+    with pytest.raises(ContractError, match="its labels 1 and 3 are both called `cat`: give one of them another name"):
+        Labels(["N/A", "cat", "N/A", "cat"], [Category(1, "cat")])
+    assert Labels(["N/A", "cat", "N/A"], [Category(1, "cat")]).ids.tolist() == [-1, 1, -1]
 
 
 def test_boxes_become_xywh_and_are_clipped_and_counted():

@@ -48,7 +48,10 @@ def execute(args: argparse.Namespace) -> int:
         config.change(args.key, str(path))
         print(f"{args.key} = {path}  ({config_file()})")
         if table == "python" and name not in (known := _frameworks(args.host)):
-            print(f"note: no plugin here has models of {name}; there are those of {', '.join(known)}", file=sys.stderr)
+            print(
+                f"note: no plugin here has models of {name}; there are those of {', '.join(known) or 'none'}",
+                file=sys.stderr,
+            )
     elif args.action == "unset":
         config.change(args.key, None)
     elif args.action == "get":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -32,6 +33,12 @@ class Labels:
         self.size = len(names)
         self.ids = np.array([exact.get(name, by_name.get(_plain(name), -1)) for name in names], dtype=np.int64)
         self.known = self.ids >= 0
+        counts = Counter(name for name, known in zip(names, self.known, strict=True) if known)
+        if (twice := next((name for name, count in counts.items() if count > 1), None)) is not None:
+            at = [i for i, name in enumerate(names) if name == twice]
+            raise ContractError(
+                f"its labels {at[0]} and {at[1]} are both called `{twice}`: give one of them another name"
+            )
         for c in categories:
             if not 0 <= c.id < 2**31:
                 raise ContractError(f"category `{c.name}` has the id {c.id}, which is not in 0..{2**31 - 1}")

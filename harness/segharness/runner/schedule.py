@@ -250,6 +250,6 @@ class Schedule:
         count = (max(fair, _SHORTEST if unit.model in self._took else 0.0) - ahead) / max(each, 1e-9)
         if count >= 1:
             return int(min(count, len(unit.conditions)))
-        soonest = min((o.left * self._cost(o.model) + shard * cost) / o.speed for o in others)
+        soonest = min(o.left * self._cost(o.model) / o.speed + shard * cost / o.speed for o in others)
         theirs = max((work - seat.left * self._cost(seat.model)) / pace, soonest)
         return 1 if ahead + each <= theirs else 0

@@ -156,11 +156,7 @@ class _Builder:
             self._complain(models, "`models` is empty")
         ids: list[str] = []
         complete = True
-        for item, owner in self._members(models):
-            before = len(self.problems)
-            entry = self._model(item)
-            if owner is not None and (name := item.get("model")) is not None:
-                self._once(before, name.text, owner)
+        for item, owner, entry in self._entries(models):
             if entry is None:
                 complete = False
                 continue
@@ -179,25 +175,27 @@ class _Builder:
         reference = self._reference(node.get("reference"), ids, complete and self.whole)
         return Group(title.text if title else "models", tuple(ids), reference)
 
-    def _members(self, models: Node | None) -> Iterator[tuple[Node, str | None]]:
-        """Yield the models of a list; those of a set one by one, with what the list says of it, and the set's name."""
+    def _entries(self, models: Node | None) -> Iterator[tuple[Node, str | None, ModelEntry | None]]:
+        """Yield the models of a list, and the set that each is of; what is wrong with all of a set is said once."""
         for item in models.items() if models else []:
             name = item.get("model") if isinstance(item.value, dict) else item
             found = self.host.find(name.text, ModelSet) if name is not None else None
             if name is None or found is None:
-                yield item, None
+                yield item, None, self._model(item)
                 continue
             top = dict(item.value) if isinstance(item.value, dict) else {}
             if (given := top.get("id")) is not None:
                 self._complain(given, f"`{found.name}` is a set of models, which have ids of their own")
+            start = len(self.problems)
+            members: list[tuple[Node, ModelEntry | None]] = []
+            said: list[list[str]] = []
             for id, model in found.models.items():
                 one = {"model": replace(name, value=model, text=model), "id": replace(name, value=id, text=id)}
-                yield Node({**top, **one}, item.mark), found.name
-
-    def _once(self, before: int, model: str, owner: str) -> None:
-        """Say once, and of the set, what is wrong with every model of it, among the problems from `before` on."""
-        found = [problem.replace(f"`{model}`", f"`{owner}`") for problem in self.problems[before:]]
-        self.problems[before:] = [problem for problem in found if problem not in self.problems[:before]]
+                before, node = len(self.problems), Node({**top, **one}, item.mark)
+                members.append((node, self._model(node)))
+                said.append(self.problems[before:])
+            self.problems[start:] = _of_set(found, said)
+            yield from ((node, found.name, entry) for node, entry in members)
 
     def _reference(self, node: Node | None, ids: list[str], complete: bool) -> str | StoredReference | None:
         if node is None:
@@ -324,7 +322,7 @@ class _Builder:
             return str(path)
         if is_name(spec, node.text):
             return node.text
-        known = [*names, *([spec.weights_form] if spec.weights_form else [])]
+        known = [*names, *([spec.weights_form or spec.weights_pattern] if spec.weights_pattern else [])]
         meant = nearest(node.text, names, listed=False)
         self._complain(node, f"{_no_file(path)}, and not {' or '.join(known)}{meant}")
         return None
@@ -372,3 +370,15 @@ class _Builder:
 
 def _no_file(path: Path) -> str:
     return f"{path} is a folder, not a file" if exists(path) else f"no file {path}"
+
+
+def _of_set(found: ModelSet, said: list[list[str]]) -> list[str]:
+    """Return the problems of a set's models, those that all of them have once and of the set."""
+    renamed = [
+        [problem.replace(f"`{model}`", f"`{found.name}`") for problem in problems]
+        for model, problems in zip(found.models.values(), said, strict=True)
+    ]
+    shared = set(renamed[0]).intersection(*renamed[1:])
+    own = [one for before, after in zip(said, renamed, strict=True) for one, two in zip(before, after, strict=True)
+           if two not in shared]  # fmt: skip
+    return [*(problem for problem in renamed[0] if problem in shared), *own]

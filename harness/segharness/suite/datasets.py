@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from segharness.plugins import PluginHost
 from segharness.specs import CategorySet, DatasetSpec, slug
 from segharness.suite.options import OptionReader
 from segharness.suite.scoring import items, mapping
-from segharness.suite.source import Node, Variables
+from segharness.suite.source import Node, Variables, scalar
 from segharness.suite.suite import DatasetEntry
 
 
@@ -67,7 +68,7 @@ class DatasetBuilder:
         """Return the options that a node does not give and whose variables have a value."""
         given = mapping(node.get("options"))
         return {
-            key: Node(value, node.mark, node.mark, value, expanded=True, from_user=True)
+            key: replace(scalar(value, node.mark), key_mark=node.mark)
             for key, option in spec.options.items()
             if option.variable is not None
             and key not in given

@@ -11,9 +11,9 @@ from segharness.records import Condition
 from segharness.suite.build import build_dataset
 from segharness.suite.check import check
 from segharness.suite.conditions import expand_conditions
-from segharness.suite.load import entry, scalar
+from segharness.suite.load import entry
 from segharness.suite.schema import SUITE
-from segharness.suite.source import Mark, Node, Variables
+from segharness.suite.source import Mark, Node, Variables, scalar
 from segharness.suite.suite import DatasetEntry
 
 

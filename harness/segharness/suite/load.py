@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from segharness.errors import SuiteError
 from segharness.plugins import PluginHost
 from segharness.specs import slug
@@ -15,7 +13,7 @@ from segharness.suite.build import build
 from segharness.suite.check import check
 from segharness.suite.extends import load_merged
 from segharness.suite.schema import SUITE
-from segharness.suite.source import EXPONENT, Mark, Node, Variables
+from segharness.suite.source import Mark, Node, Variables, scalar
 from segharness.suite.suite import Suite
 
 
@@ -170,15 +168,3 @@ def _id_of(node: Node, kind: str) -> str:
         return found.text
     name = node.get(kind) or node
     return slug(name.text)
-
-
-def scalar(text: str, mark: Mark) -> Node:
-    """Turn a word of the command line into the node that a suite would have."""
-    try:
-        value = yaml.safe_load(text) if text else ""
-    except (yaml.YAMLError, ValueError):
-        value = text
-    value = float(text) if EXPONENT.fullmatch(text) else value
-    return Node(
-        value if isinstance(value, (bool, int, float)) else text, mark, mark, text, expanded=True, from_user=True
-    )

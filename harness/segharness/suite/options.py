@@ -34,27 +34,40 @@ class OptionReader:
             known: its options.
             given: mappings of options, which complete one another.
         """
-        for options in given:
-            for key, value in options.items():
-                if key not in known:
-                    self._problems.append(f"{value.key_mark}: {owner} has no option `{key}`{nearest(key, known)}")
-                else:
-                    self._check(value, known[key], f"option `{key}` of {owner}")
+        found = [{key: self._value(value, owner, key, known) for key, value in options.items()} for options in given]
         present = set().union(*given)
         for key, option in known.items():
             if option.required and key not in present and self._whole:
                 self._problems.append(
                     f"{node.mark}: {owner} needs the option `{key}`: {option.help}{_where_from(option)}"
                 )
-        return [{key: _value(value, known.get(key)) for key, value in options.items()} for options in given]
+        return found
 
-    def _check(self, node: Node, option: Option, what: str) -> None:
+    def _value(self, node: Node, owner: str, key: str, known: Mapping[str, Option]) -> Any:
+        """Return the value of an option; paths, and those in references to code, are absolute."""
+        option, what = known.get(key), f"option `{key}` of {owner}"
+        if option is None:
+            self._problems.append(f"{node.key_mark}: {owner} has no option `{key}`{nearest(key, known)}")
+            return node.plain()
+        if option.code:
+            self._check_code(node, what)
+            code = local_reference(node.text)
+            return f"{path_of(node, code[0])}:{code[1]}" if code is not None else node.plain()
         if option.path and (not node.text or not exists(path_of(node))):
             self._problems.append(f"{node.mark}: no file or folder {path_of(node)} ({what})")
-        elif option.code:
-            self._check_code(node, what)
-        elif option.check is not None and (problem := option.check(_value(node, option))) is not None:
+            return node.plain()
+        value = str(path_of(node)) if option.path else node.plain()
+        if option.check is None or value is None:  # null: as if it were not given
+            return value
+        try:
+            problem = option.problem(value)
+            if problem is not None and node.expanded and option.problem(node.text) is None:
+                return node.text  # what a variable stands for may be text as well
+        except Exception as error:  # noqa: BLE001  a plugin's
+            problem = f"cannot be checked, its plugin raised {type(error).__name__}: {error}"
+        if problem is not None:
             self._problems.append(f"{node.mark}: {what} {problem}")
+        return value
 
     def _check_code(self, node: Node, what: str) -> None:
         code = local_reference(node.text)
@@ -62,15 +75,6 @@ class OptionReader:
             self._problems.append(f"{node.mark}: `{node.text}` is not ./file.py:function ({what})")
         elif (message := check_local_model(path_of(node, code[0]), code[1], set())) is not None:
             self._problems.append(f"{node.mark}: {message} ({what})")
-
-
-def _value(node: Node, option: Option | None) -> Any:
-    """Return the value of an option; paths, and those in references to code, are absolute."""
-    if option is not None and option.path:
-        return str(path_of(node))
-    if option is not None and option.code and (code := local_reference(node.text)) is not None:
-        return f"{path_of(node, code[0])}:{code[1]}"
-    return node.plain()
 
 
 def _where_from(option: Option) -> str:

@@ -214,7 +214,8 @@ class _Reader:
         problems: list[str] = []
         expanded = self.variables.expand(text, mark, problems) if "$" in text else text
         changed = expanded != text
-        if changed and (node.style is None or _VARIABLE.fullmatch(text)):  # quotes are due inside `{ }`
+        plain = node.style is None or (changed and _VARIABLE.fullmatch(text) is not None)  # quotes are due inside `{ }`
+        if changed and plain:
             tag = self.loader.resolve(  # type: ignore[no-untyped-call]
                 yaml.ScalarNode, expanded, (True, False)
             )
@@ -224,7 +225,7 @@ class _Reader:
             value = self.loader.construct_object(yaml.ScalarNode(tag, expanded, node.start_mark, node.end_mark))
         except ValueError:
             value = expanded
-        if isinstance(value, str) and node.style is None and EXPONENT.fullmatch(value):
+        if isinstance(value, str) and plain and EXPONENT.fullmatch(value):
             value = float(value)
         given = changed and self.variables.begins_given(text)
         return Node(value, mark, key_mark, expanded, changed, given, tuple(problems))
@@ -232,3 +233,15 @@ class _Reader:
 
 def _mark(file: str, mark: Any) -> Mark:
     return Mark(file, mark.line + 1, mark.column + 1)
+
+
+def scalar(text: str, mark: Mark) -> Node:
+    """Turn a word of the command line, or a variable's value, into the node that a suite would have."""
+    try:
+        value = yaml.safe_load(text) if text else ""
+    except (yaml.YAMLError, ValueError):
+        value = text
+    value = float(text) if EXPONENT.fullmatch(text) else value
+    return Node(
+        value if isinstance(value, (bool, int, float)) else text, mark, mark, text, expanded=True, from_user=True
+    )

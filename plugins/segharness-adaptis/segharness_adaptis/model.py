@@ -14,6 +14,7 @@ from segharness_torch.threads import torch_threads
 from segharness_torch.weights import load_weights
 from segharness_toycells.boxes import boxes_of
 from segharness_toycells.enlarged import enlarged, shrunk
+from segharness_toycells.options import SHRINK
 
 from segharness_adaptis.aggregate import (
     Bools,
@@ -27,6 +28,7 @@ from segharness_adaptis.aggregate import (
     random_points,
 )
 from segharness_adaptis.network import SHAPES, AdaptIS, seeded
+from segharness_adaptis.options import NETWORK, POINTS
 
 Image = npt.NDArray[np.uint8]
 
@@ -60,6 +62,7 @@ def toy_points(weights: str, shrink: int = 1, network: str = "toy", device: str 
 
 
 def _loaded(weights: str, name: str) -> AdaptIS:
+    NETWORK.checked("network", name)
     if name != "toy" and Path(weights) == _SHIPPED:
         raise UsageError(f"`network: {name}` comes without weights; give `weights:`")
     network = seeded(0, SHAPES[name])
@@ -95,7 +98,8 @@ class AdaptISModel:
         usual = 7 if points == "random" else 1
         self._candidates = usual if candidates is None else candidates
         self._network, self._device = network.to(device).eval(), device
-        self._points, self._shrink, self._seed = points, shrink, seed
+        self._points, self._seed = POINTS.checked("points", points), seed
+        self._shrink = SHRINK.checked("shrink", shrink)
         self._rules = rules or Rules()
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
@@ -126,7 +130,8 @@ class AdaptISPrompted:
     prompt = "points"
 
     def __init__(self, network: AdaptIS, shrink: int = 1, rules: Rules | None = None, device: str = "cpu") -> None:
-        self._network, self._shrink, self._device = network.to(device).eval(), shrink, device
+        self._network, self._device = network.to(device).eval(), device
+        self._shrink = SHRINK.checked("shrink", shrink)
         self._threshold = (rules or Rules()).threshold
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from pycocotools import mask as rle
 
+from segharness_torch.finite import damaged
 from segharness_torch.names import read_names
 
 RANDOM = "random"
@@ -67,6 +68,8 @@ def naming(file: Any, what: str = "cannot be read") -> Iterator[None]:
     """
     try:
         yield
+    except MemoryError:
+        raise
     except (Exception, SystemExit) as error:  # a framework raises anything, and so does a config that is code
         said = " ".join(str(error).split())
         line = f" in line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
@@ -159,9 +162,9 @@ def load_state(network: Any, state: Mapping[str, torch.Tensor], path: Path, igno
     Raises:
         ValueError: weights are missing, are not finite, or have other shapes.
     """
-    for key, value in state.items():
-        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise ValueError(f"{path}: `{key}` is not finite")
+    known = network.state_dict()
+    if (key := damaged({name: value for name, value in state.items() if name in known})) is not None:
+        raise ValueError(f"{path}: `{key}` is not finite")
     try:
         missing, _ = network.load_state_dict(state, strict=False)
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Sees that a network's answers are numbers. Needs torch, and nothing of ours.
+"""Sees that weights and answers are numbers. Needs torch, and nothing of ours.
 
 A network whose activations overflow, or whose weights are damaged, gives NaN; what compares scores with a threshold then
 finds nothing, which looks like an answer. Here it is an error of the image.
@@ -7,29 +7,46 @@ finds nothing, which looks like an answer. Here it is an error of the image.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 
+_WHY = "is not a number: weights are damaged, or values too large for the precision"
+
 
 class NotANumberError(ArithmeticError):
-    """A part of a network gave NaN; the message names it."""
+    """A part of a network gave NaN; the message names it.
+
+    Args:
+        what: the part.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} {_WHY}")
+
+
+def damaged(state: Mapping[str, Any]) -> Any:
+    """Return the name of the first weights that are not finite; None if all are. Quantized ones and whole numbers are."""
+    for name, value in state.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value.float()).all()):
+            return name
+    return None
 
 
 class Watch:
-    """Looks at what the outer parts of a network give; the device is asked when it has predicted.
+    """Looks at what the outer parts of a network give; the device is asked once, when it has predicted.
 
     Args:
-        network: whose; its children and theirs are watched.
+        network: whose.
+        depth: how far in, not counting lists of parts. Parts that are scripted cannot be watched, what is around them is.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, depth: int = 3) -> None:
         self._bad: list[tuple[str, Any]] = []
         self._watching = False
-        for outer, child in network.named_children():
-            for name, part in [(outer, child), *((f"{outer}.{n}", one) for n, one in child.named_children())]:
-                part.register_forward_hook(self._hook(name))
+        for name, part in _parts(network, "", depth):
+            part.register_forward_hook(self._hook(name))
 
     def _hook(self, name: str) -> Any:
         @_uncompiled
@@ -52,12 +69,22 @@ class Watch:
             yield
         finally:
             self._watching = False
-        name = next((name for name, bad in self._bad if bool(bad)), None)
-        if name is not None:
-            raise NotANumberError(
-                f"the network's `{name}` gives values that are not a number: its weights are damaged, or too large for the "
-                "precision it runs in"
-            )
+            seen, self._bad = self._bad, []
+        if seen:
+            flags = torch.stack([bad.to(seen[0][1].device) for _, bad in seen]).tolist()
+            name = next((name for (name, _), bad in zip(seen, flags) if bad), None)  # noqa: B905  Python 3.8
+            if name is not None:
+                raise NotANumberError(f"what the network's `{name}` gives")
+
+
+def _parts(network: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+    for name, part in network.named_children():
+        if isinstance(part, (torch.nn.ModuleList, torch.nn.ModuleDict)):  # is never called itself
+            yield from _parts(part, f"{prefix}{name}.", depth)
+        elif not isinstance(part, torch.jit.ScriptModule):
+            yield f"{prefix}{name}", part
+            if depth > 1:
+                yield from _parts(part, f"{prefix}{name}.", depth - 1)
 
 
 def _uncompiled(function: Any) -> Any:
@@ -71,7 +98,7 @@ def _tensors(found: Any) -> Iterator[Any]:
     if torch.is_tensor(found):
         if found.is_floating_point():
             yield found
-    elif isinstance(found, dict):
+    elif isinstance(found, Mapping):
         for value in found.values():
             yield from _tensors(value)
     elif isinstance(found, (list, tuple)):

@@ -7,10 +7,10 @@ from typing import Any
 
 
 def read_names(path: Any) -> list[str]:
-    """Return the names of a text file, a name a line.
+    """Return the names of a text file, a name a line. One may be there twice, as ``N/A`` is in COCO's 91.
 
     Raises:
-        ValueError: it cannot be read, or has no names, or one twice; the message begins with the path.
+        ValueError: it cannot be read, or has no names; the message begins with the path.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -18,9 +18,6 @@ def read_names(path: Any) -> list[str]:
         why = getattr(error, "strerror", None) or "no text in UTF-8"
         raise ValueError(f"{path}: cannot be read: {why}; it is to be a text file with a name a line") from error
     names = [line.strip() for line in text.splitlines() if line.strip()]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"{path}: has the name {twice!r:.60} twice")
     if not names or "\0" in text:
         raise ValueError(f"{path}: holds no names; it is to be a text file with a name a line")
     return names

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 import torch
-from segharness_torch.finite import NotANumberError, Watch
+from segharness_torch.finite import NotANumberError, Watch, damaged
 from torch import nn
 
 
-class Heads(nn.Module):
-    """A detector's shape: parts of parts, which return tuples, mappings and things that are no tensors."""
+class Cascade(nn.Module):
+    """Heads in a list, which is never called itself, and one of them scripted; as Cascade R-CNN has them."""
 
     def __init__(self):
         super().__init__()
-        self.backbone = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
-        self.head = Split()
+        self.heads = nn.ModuleList([Split(), Split()])
+        self.scripted = torch.jit.script(nn.Linear(2, 2))
 
     def forward(self, given):
-        scores, _ = self.head(self.backbone(given))
-        return scores["scores"][scores["scores"] > 0.5]  # where NaN is nothing
+        found = [head(self.scripted(given)) for head in self.heads]
+        return {"scores": sum(one[0]["scores"] for one in found)}, ["text", None]
 
 
 class Split(nn.Module):
@@ -27,13 +27,26 @@ class Split(nn.Module):
         self.inner = nn.Linear(2, 1)
 
     def forward(self, given):
-        return {"scores": self.inner(given), "count": torch.tensor(1)}, ["text", None]
+        return {"scores": self.inner(given), "count": torch.tensor(1)}, None
+
+
+class Network(nn.Module):
+    """A detector's shape, with one more level around it."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+        self.around = Cascade()
+
+    def forward(self, given):
+        scores, _ = self.around(self.backbone(given))
+        return scores["scores"][scores["scores"] > 1e9]  # where NaN is nothing
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("damaged", ["backbone.0", "head.inner"])
+@pytest.mark.parametrize("damaged", ["backbone.0", "around.heads.0.inner", "around.heads.1.inner"])
 def test_what_gives_nan_is_named(damaged, compiled):
-    network = Heads()
+    network = Network()
     watch = Watch(network)
     run = torch.compile(network, backend="eager") if compiled else network
     with torch.inference_mode():
@@ -42,21 +55,48 @@ def test_what_gives_nan_is_named(damaged, compiled):
         with torch.no_grad():
             network.get_submodule(damaged).weight.fill_(float("nan"))
         assert len(run(torch.ones(3, 2))) == 0  # unwatched
-        said = f"the network's `{damaged}` gives values that are not a number"
+        said = f"what the network's `{damaged}` gives is not a number"
         with pytest.raises(NotANumberError, match=said), watch.watching():
             run(torch.ones(3, 2))
 
 
+def test_what_a_scripted_part_gives_is_seen_around_it():
+    network = Network()
+    network.around.scripted.weight.data.fill_(float("nan"))
+    with pytest.raises(NotANumberError, match=r"`around\.heads\.0\.inner`"), Watch(network).watching():
+        network(torch.ones(3, 2))
+
+
+def test_only_the_outer_parts_are_watched_where_that_is_asked_for():
+    network = Network()
+    network.around.heads[1].inner.weight.data.fill_(float("nan"))
+    with pytest.raises(NotANumberError, match="`around` gives"), Watch(network, 1).watching():
+        network(torch.ones(3, 2))
+
+
+def test_nothing_is_kept():
+    network = Network()
+    watch = Watch(network)
+    with watch.watching():
+        network(torch.ones(3, 2))
+    assert watch._bad == []
+
+
+def test_damaged_weights_are_named():
+    assert damaged({"a": torch.ones(2), "b": torch.tensor([1]), "c": torch.ones(2).to(torch.float8_e4m3fn)}) is None
+    assert damaged({"a": torch.ones(2), "b": torch.tensor([1.0, float("inf")])}) == "b"
+
+
 def test_what_a_network_raises_goes_before():
-    network = Heads()
-    network.head.inner.weight.data.fill_(float("nan"))
+    network = Network()
+    network.around.heads[1].inner.weight.data.fill_(float("nan"))
     watch = Watch(network)
     with pytest.raises(RuntimeError, match="shapes"), watch.watching():
         network(torch.ones(3, 5))
 
 
 def test_infinity_is_a_number_of_networks():
-    network = Heads()
-    network.head.inner.bias.data.fill_(float("-inf"))
+    network = Network()
+    network.around.heads[1].inner.bias.data.fill_(float("-inf"))
     with Watch(network).watching():
         assert len(network(torch.ones(3, 2))) == 0

@@ -18,7 +18,6 @@ def test_a_name_a_line(tmp_path):
     [
         (b"", "holds no names"),
         (b"\n \n", "holds no names"),
-        (b"cat\ndog\ncat\n", "has the name 'cat' twice"),
         (b"\xff\xfe\x00", "cannot be read: no text in UTF-8"),
         (b"a\0b\n", "holds no names"),
         (None, "cannot be read: Is a directory"),

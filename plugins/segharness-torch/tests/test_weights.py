@@ -45,7 +45,7 @@ def test_truncated(saved, share):
     _, path = saved
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(UsageError, match=r"small.safetensors: not a whole safetensors file"):
+    with pytest.raises(UsageError, match=r"small.safetensors: (not a whole safetensors file|is empty)"):
         load_weights(Small(), path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class TorchvisionDetector:
 
     def __init__(self, network: torch.nn.Module, categories: Sequence[str], execution: Execution) -> None:
         self.categories = categories
-        self._watch = Watch(network)
+        self._watch = Watch(network, 1 if execution.compile else 3)  # each hook breaks a compiled graph
         self._network, self._execution = execution.prepared(network), execution
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
@@ -43,7 +43,7 @@ class TorchvisionDetector:
         with self._execution.predicting():
             with self._watch.watching():
                 found = self._network(self._execution.tensors(images))
-            if not isinstance(found, list) or not all(_is_answer(one) for one in found):
+            if not isinstance(found, (list, tuple)) or not all(_is_answer(one) for one in found):
                 raise ValueError(
                     f"the network returned {_shape(found)}, not a list of mappings with boxes, scores, labels: one an image"
                 )
@@ -51,12 +51,12 @@ class TorchvisionDetector:
 
 
 def _is_answer(found: Any) -> bool:
-    return isinstance(found, dict) and all(torch.is_tensor(found.get(key)) for key in ("boxes", "scores", "labels"))
+    return isinstance(found, Mapping) and all(torch.is_tensor(found.get(key)) for key in ("boxes", "scores", "labels"))
 
 
 def _shape(found: Any) -> str:
     inner = found[0] if isinstance(found, (list, tuple)) and found else found
-    keys = f" with {', '.join(map(str, inner))}" if isinstance(inner, dict) else ""
+    keys = f" with {', '.join(map(str, inner))}" if isinstance(inner, Mapping) else ""
     return f"a {type(found).__name__}" + (f" of {type(inner).__name__}" if inner is not found else "") + keys
 
 
@@ -66,11 +66,15 @@ def _instances(found: dict[str, torch.Tensor]) -> Instances:
     return Instances(boxes, scores, found["labels"].cpu().numpy(), masks)
 
 
+_OVERSHOOT = 0.1
+"""How far probabilities may be out of 0 to 1 where they were resized by a cubic."""
+
+
 def _probabilities(masks: torch.Tensor) -> torch.Tensor:
     """Return masks (N, 1, H, W) if they are what torchvision's networks give; logits would be thresholded wrongly."""
     if masks.numel():
         low, high = (float(value) for value in masks.aminmax())
-        if not (low >= 0 and high <= 1):
+        if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):
             raise ValueError(f"masks reach from {low:g} to {high:g}, and are to be probabilities, 0 to 1")
     return masks
 
@@ -134,13 +138,14 @@ def custom(
     Raises:
         UsageError: what it returns is no network, or the weights are another's.
     """
-    where = f"{inspect.getsourcefile(builder)}: {builder.__name__}"
+    name = getattr(builder, "__name__", "builder")
     try:
-        network = builder()
-    except Exception as error:  # the user's code raises anything
-        raise UsageError(f"{where} raised {type(error).__name__}: {error}; it is called without arguments") from error
+        inspect.signature(builder).bind()
+    except TypeError as error:
+        raise UsageError(f"`{name}` is called without arguments, and needs some: {error}") from error
+    network = builder()
     if not isinstance(network, torch.nn.Module):
-        raise UsageError(f"{where} returned a {type(network).__name__}, not a torch.nn.Module")
+        raise UsageError(f"`{name}` returned a {type(network).__name__}, not a torch.nn.Module")
     if weights is not None:
         load_weights(network, Path(weights))
     return TorchvisionDetector(network, _names(categories), Execution(device, **execution))

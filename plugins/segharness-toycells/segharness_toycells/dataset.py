@@ -12,6 +12,7 @@ from pycocotools import mask as rle
 from segharness import Category, Sample
 
 from segharness_toycells.enlarged import enlarged
+from segharness_toycells.options import ENLARGED
 from segharness_toycells.scene import SIZE, Scene, make_scene
 
 VERSION = 2
@@ -37,7 +38,7 @@ class ToyCells:
     shard_size = 32
 
     def __init__(self, seed: int, count: int, enlarged: int = 1) -> None:
-        self._seed, self._count, self._times = seed, count, enlarged
+        self._seed, self._count, self._times = seed, count, ENLARGED.checked("enlarged", enlarged)
         self.side = SIZE * enlarged
         self.digest = hashlib.sha256(f"toycells:{VERSION}:{seed}:{count}:{enlarged}".encode()).hexdigest()
 

@@ -13,6 +13,7 @@ from segharness import Instances
 
 from segharness_toycells.boxes import boxes_of
 from segharness_toycells.enlarged import enlarged, shrunk
+from segharness_toycells.options import SHRINK
 
 _LEAST_AREA = 12
 _SHARE = 0.6
@@ -31,7 +32,7 @@ class Segmenter(ABC):
     categories: Sequence[str] = ("cell",)
 
     def __init__(self, shrink: int = 1) -> None:
-        self._shrink = shrink
+        self._shrink = SHRINK.checked("shrink", shrink)
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
         """Return the regions of uint8 RGB images (H, W, 3)."""

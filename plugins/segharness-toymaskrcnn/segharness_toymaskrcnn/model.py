@@ -13,6 +13,7 @@ from segharness import Instances
 from segharness_torch.threads import torch_threads
 from segharness_torch.weights import load_weights
 from segharness_toycells.enlarged import enlarged, shrunk
+from segharness_toycells.options import SHRINK
 
 from segharness_toymaskrcnn.network import ToyMaskRCNN, seeded
 
@@ -56,7 +57,8 @@ class ToyMaskRCNNModel:
     categories: Sequence[str] = ("cell",)
 
     def __init__(self, network: ToyMaskRCNN, shrink: int = 1, device: str = "cpu") -> None:
-        self._network, self._shrink, self._device = network.to(device).eval(), shrink, device
+        self._network, self._device = network.to(device).eval(), device
+        self._shrink = SHRINK.checked("shrink", shrink)
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
         """Return the instances of uint8 RGB images (H, W, 3)."""

@@ -48,7 +48,7 @@ def problem(weights: str, family: str, config: str | None = None) -> str | None:
     """Return what is wrong with the files of a model, in a line; None if nothing is that shows without the framework.
 
     Args:
-        weights: a folder, ``random``, or what is fetched later, of which only `config` is looked at.
+        weights: the absolute path of a folder, ``random``, or a name of the hub, whose files are looked at when fetched.
         family: of `TYPES`.
         config: of random weights: a config.json, or its folder.
     """
@@ -60,7 +60,7 @@ def problem(weights: str, family: str, config: str | None = None) -> str | None:
     if config is not None:
         return "the option `config` is for `weights: random`; other weights have their own"
     folder = Path(weights)
-    if not folder.exists():
+    if not folder.is_absolute():
         return None
     return problem_with_folder(folder) or _problem_with_config(folder / "config.json", family)
 

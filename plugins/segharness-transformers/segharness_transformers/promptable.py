@@ -15,6 +15,7 @@ from segharness_torch.finite import NotANumberError
 from segharness_torch.threads import torch_threads
 
 from segharness_transformers.loading import Loaded, load
+from segharness_transformers.options import PROMPTED
 from segharness_transformers.queries import Geometry, resized
 
 Image = npt.NDArray[np.uint8]
@@ -89,7 +90,7 @@ class Promptable:
         answer = self._network(image_embeddings=features, multimask_output=self._multimask, **prompts)
         logits, ious = answer.pred_masks[0], answer.iou_scores[0]
         if bool(torch.isnan(logits).any() | torch.isnan(ious).any()):
-            raise NotANumberError("the network's answers are not a number: its weights are too large for its precision")
+            raise NotANumberError("what the network answers")
         best = ious.argmax(dim=1)
         every = torch.arange(len(asked), device=asked.device)
         return logits[every, best], ious[every, best]
@@ -123,6 +124,7 @@ def make(
     Raises:
         UsageError: an option is wrong, or the weights cannot be had, or are another network's.
     """
+    PROMPTED["prompt"].checked("prompt", prompt)
     how = Execution(device, **execution)
     loaded = load(family, weights, config, seed)
     return Promptable(loaded, how, prompt, prompt == "points" if multimask is None else multimask, together)

@@ -18,6 +18,7 @@ from transformers.image_transforms import get_size_with_aspect_ratio
 
 from segharness_transformers import queries
 from segharness_transformers.loading import Loaded, load
+from segharness_transformers.options import OUTPUT
 
 Image = npt.NDArray[np.uint8]
 
@@ -53,8 +54,6 @@ class Segmenter:
         self._processor, self._output, self._most, self._settings = loaded.processor, output, most, settings
         self._extra = {name: tensor.to(execution.device) for name, tensor in extra.items()}
         chosen = _things(things, self.categories)
-        if (twice := _twice(self.categories, chosen)) is not None:
-            raise UsageError(f"{loaded.folder / 'config.json'}: `id2label` has the name {twice!r:.60} twice")
         self._things = None if chosen is None else torch.tensor(chosen, device=execution.device)
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
@@ -95,7 +94,7 @@ class Segmenter:
             classes, masks = answer["logits"][0], answer.get("pred_masks")
             masks = None if masks is None else masks[0]
         if any(bool(torch.isnan(part).any()) for part in (classes, masks) if part is not None):
-            raise NotANumberError("the network's logits are not a number: its weights are too large for its precision")
+            raise NotANumberError("what the network answers")
         if self._output == "panoptic":
             return queries.panoptic(classes, masks, geometry, self._things, **self._settings)
         if boxes is None:
@@ -113,12 +112,6 @@ def _instances(found: queries.Found) -> Instances:
         masks = [rles[i] for i in which]
     boxes, scores = (value.float().cpu().numpy() for value in (found.boxes, found.scores))
     return Instances(boxes, scores, found.labels.cpu().numpy(), masks)
-
-
-def _twice(categories: list[str], things: list[bool] | None) -> str | None:
-    """Return a category of instances that has the name of another one; None if none has."""
-    found = [name for i, name in enumerate(categories) if things is None or things[i]]
-    return next((name for name in found if found.count(name) > 1), None)
 
 
 def _things(given: Sequence[str] | int | None, categories: list[str]) -> list[bool] | None:
@@ -165,6 +158,7 @@ def make(
     Raises:
         UsageError: an option is wrong, or the weights cannot be had, or are another network's.
     """
+    OUTPUT["output"].checked("output", output)
     how = Execution(device, **execution)
     loaded = load(family, weights, config, seed)
     settings: dict[str, Any] = {"mask_score": mask_score}

@@ -33,7 +33,7 @@ def test_options_must_fit_the_network(saved, kind, options, message):
     [
         ("output: semantic", "option `output` of model `transformers/eomt` is 'semantic', not instances or panoptic"),
         ("things: car", "is 'car', not a list of names or a whole number of at least 1"),
-        ("things: [car, car]", "has 'car' twice"),
+        ("things: [1]", "is [1], not a list of names or a whole number of at least 1"),
         ("most: 0", "is 0, not a whole number of at least 1"),
         ("overlap: 2", "is 2, not a number from 0 to 1"),
         ("mask_score: 1", "is 1, not true or false"),
@@ -41,6 +41,7 @@ def test_options_must_fit_the_network(saved, kind, options, message):
         ("precision: flaot16", "(did you mean `float16`?)"),
         ("seed: -1", "is -1, not a whole number of at least 0"),
         ("revision: 3", "is 3, not a text"),
+        ("compile: no thanks", "is 'no thanks', not true or false"),
     ],
 )
 def test_options_are_checked_before_the_first_cell(harness, saved, option, message):
@@ -113,14 +114,20 @@ def test_answers_that_are_not_numbers_are_no_answers(saved, images, kind):
         model.predict(images[:1], **({"prompts": [np.array([[5, 5, 40, 30]], np.float32)]} if prompted else {}))
 
 
-def test_a_name_of_two_categories_is_refused(saved, tmp_path):
-    folder = shutil.copytree(saved("eomt"), tmp_path / "twice")
+def test_a_name_that_no_data_set_has_may_be_there_twice(saved, images, tmp_path):
+    """As facebook/detr-resnet-50 has N/A for the eleven ids that COCO does not use."""
+    folder = shutil.copytree(saved("detr-boxes"), tmp_path / "gaps")
     config = json.loads((folder / "config.json").read_text())
-    names = {**config["id2label"], "1": "person"}
-    (folder / "config.json").write_text(json.dumps({**config, "id2label": names}))
-    with pytest.raises(UsageError, match="config.json: `id2label` has the name 'person' twice"):
-        segmenter.make("eomt", str(folder))
-    assert segmenter.make("eomt", str(folder), things=["road"]).categories == ["person", "person", "road"]
+    (folder / "config.json").write_text(json.dumps({**config, "id2label": {"0": "N/A", "1": "car", "2": "N/A"}}))
+    model = segmenter.make("detr", str(folder))
+    assert model.categories == ["N/A", "car", "N/A"] and len(model.predict(images[:1])[0].scores)
+
+
+def test_factories_refuse_what_would_change_results(saved):
+    with pytest.raises(UsageError, match="`output` is 'semantic', not instances or panoptic"):
+        segmenter.make("eomt", str(saved("eomt")), output="semantic")
+    with pytest.raises(UsageError, match="`prompt` is 'point', not boxes or points"):
+        promptable.make("sam2", str(saved("sam2")), prompt="point")
 
 
 def test_folders_that_cannot_be_loaded_say_why(saved, tmp_path):

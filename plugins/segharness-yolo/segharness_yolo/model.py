@@ -14,6 +14,7 @@ from segharness import Instances, UsageError
 from segharness_yolo.decode import Thresholds, decode, letterbox
 from segharness_yolo.names import COCO80
 from segharness_yolo.network import open_network
+from segharness_yolo.options import OPTIONS
 
 
 class YoloSeg:
@@ -25,7 +26,8 @@ class YoloSeg:
         categories: class names, where the file has none and they are not COCO's 80.
 
     Raises:
-        UsageError: the file is no YOLO segmentation network, or has other classes than the names given.
+        UsageError: the file is no YOLO segmentation network, or has other classes than the names given; there is no such
+            `crop`.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class YoloSeg:
         categories: Sequence[str] | None = None,
     ) -> None:
         self._network = open_network(Path(weights), int(os.environ.get("OMP_NUM_THREADS", "1")))
-        self._keep = Thresholds(confidence, iou, most, crop)
+        self._keep = Thresholds(confidence, iou, most, OPTIONS["crop"].checked("crop", crop))
         size = (self._network.height, self._network.width)
         empty = self._network(np.zeros((*size, 3), dtype=np.float32))
         classes = empty.rows.shape[1] - 4 - empty.prototypes.shape[0]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from segharness import ModelSpec, Option, hookimpl
-from segharness.values import names, number, one_of, whole
+from segharness import ModelSpec, hookimpl
+
+from segharness_yolo.options import OPTIONS
 
 
 @hookimpl
@@ -16,17 +17,6 @@ def segharness_models() -> list[ModelSpec]:
             licence="Apache-2.0 (this code; weights have licences of their own)",
             tags=("yolo", "one-stage"),
             weights="required",
-            options={
-                "confidence": Option("class scores up to this are dropped; 0.001", check=number(0, 1)),
-                "iou": Option(
-                    "of overlapping boxes of a class, those with a greater IoU are suppressed; 0.7", check=number(0, 1)
-                ),
-                "most": Option("at most so many instances an image; 100", check=whole(1)),
-                "crop": Option(
-                    "masks end `prototype`: with the logits around the box, as exporters decode; or `box`: at the box",
-                    check=one_of("prototype", "box"),
-                ),
-                "categories": Option("class names, where the file has none and they are not COCO's 80", check=names),
-            },
+            options=OPTIONS,
         )
     ]

@@ -199,7 +199,9 @@ def test_thresholds(tmp_path):
     assert len(YoloSeg(path, confidence=0.95).predict(image)[0].scores) == 0
     [spec] = segharness_models()
     assert spec.options["crop"].check("none") == "is 'none', not prototype or box"
-    assert spec.options["categories"].check(["a", "b", "a"]) == "has 'a' twice"
+    with pytest.raises(UsageError, match="`crop` is 'none', not prototype or box"):
+        YoloSeg(path, crop="none")
+    assert spec.options["categories"].check("a") == "is 'a', not a list of names"
     assert spec.options["confidence"].check(float("nan")) == "is nan, not a number from 0 to 1"
 
 
