@@ -43,7 +43,7 @@ class Watch:
     """
 
     def __init__(self, network: Any, depth: int = 3) -> None:
-        self._bad: list[tuple[str, Any]] = []
+        self._seen: list[tuple[str, Any]] = []
         self._watching = False
         for name, part in _parts(network, "", depth):
             part.register_forward_hook(self._hook(name))
@@ -52,7 +52,7 @@ class Watch:
         @_uncompiled
         def look(part: Any, given: Any, found: Any) -> None:
             if self._watching:
-                self._bad += [(name, torch.isnan(tensor).any()) for tensor in _tensors(found)]
+                self._seen += [(name, tensor.amax()) for tensor in _tensors(found)]  # NaN where one is, and fast
 
         return look
 
@@ -63,16 +63,16 @@ class Watch:
         Raises:
             NotANumberError: a part gave NaN.
         """
-        self._bad.clear()
+        self._seen.clear()
         self._watching = True
         try:
             yield
         finally:
             self._watching = False
-            seen, self._bad = self._bad, []
+            seen, self._seen = self._seen, []
         if seen:
-            flags = torch.stack([bad.to(seen[0][1].device) for _, bad in seen]).tolist()
-            name = next((name for (name, _), bad in zip(seen, flags) if bad), None)  # noqa: B905  Python 3.8
+            largest = torch.stack([value.to(seen[0][1].device, torch.float32) for _, value in seen]).tolist()
+            name = next((name for (name, _), value in zip(seen, largest) if value != value), None)  # noqa: B905  Python 3.8
             if name is not None:
                 raise NotANumberError(f"what the network's `{name}` gives")
 
@@ -96,7 +96,7 @@ def _uncompiled(function: Any) -> Any:
 def _tensors(found: Any) -> Iterator[Any]:
     """Yield the tensors of floats in what a part of a network returned."""
     if torch.is_tensor(found):
-        if found.is_floating_point():
+        if found.is_floating_point() and found.numel():
             yield found
     elif isinstance(found, Mapping):
         for value in found.values():

@@ -79,7 +79,7 @@ def test_nothing_is_kept():
     watch = Watch(network)
     with watch.watching():
         network(torch.ones(3, 2))
-    assert watch._bad == []
+    assert watch._seen == []
 
 
 def test_damaged_weights_are_named():
