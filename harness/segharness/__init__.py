@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from segharness.hookspecs import hookimpl
+    from segharness.options import Option
     from segharness.records import (
         Category,
         Condition,
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
         ModelSet,
         ModelSpec,
         Needs,
-        Option,
         ReporterSpec,
     )
     from segharness.store.atomic import write_atomic
@@ -73,6 +73,7 @@ _HOME = {
         "UsageError",
     ),
     "hookspecs": ("hookimpl",),
+    "options": ("Option",),
     "records": (
         "Category",
         "Condition",
@@ -96,7 +97,6 @@ _HOME = {
         "ModelSet",
         "ModelSpec",
         "Needs",
-        "Option",
         "ReporterSpec",
     ),
     "report.layout": ("Report",),

@@ -12,7 +12,8 @@ from typing import Any
 from segharness.errors import DataError, PluginError, UsageError
 from segharness.plugins import PluginHost
 from segharness.records import Dataset, Sample
-from segharness.specs import DatasetSpec, load
+from segharness.references import load
+from segharness.specs import DatasetSpec
 from segharness.suite import DatasetEntry
 from segharness.taxonomy import Taxonomy
 

@@ -13,9 +13,11 @@ from typing import Any
 
 from segharness.data import Shard
 from segharness.digests import content_digest, digest, file_digest
+from segharness.options import Option
 from segharness.plugins import BESIDE_SUITE, PluginHost
 from segharness.records import Condition
-from segharness.specs import CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec, Option, load
+from segharness.references import load
+from segharness.specs import CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec
 from segharness.suite import ModelEntry, Suite
 from segharness.suite.local import local_reference, sources
 from segharness.weights import files_of_weights, is_name, weights_of

@@ -6,16 +6,15 @@ needs it, or the function itself.
 
 from __future__ import annotations
 
-import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, TypeAlias
+from typing import Any
 
-from segharness.errors import PluginError, UsageError
-
-Reference: TypeAlias = str | Callable[..., Any]
+from segharness.errors import PluginError
+from segharness.options import Option
+from segharness.references import Reference, is_reference
 
 NAME = re.compile(r"[a-z0-9._-]+(/[a-z0-9._-]+)*")
 MODEL_NAME = re.compile(r"[A-Za-z0-9._+-]+(/[A-Za-z0-9._+-]+)*")
@@ -27,17 +26,6 @@ def slug(name: str) -> str:
     return re.sub(r"[/+]", "-", name).lower()
 
 
-def load(reference: Reference) -> Callable[..., Any]:
-    """Import what ``"package.module:function"`` names; a function is returned as it is."""
-    if callable(reference):
-        return reference
-    module, _, attribute = reference.partition(":")
-    found = importlib.import_module(module)
-    for part in attribute.split("."):
-        found = getattr(found, part)
-    return found  # type: ignore[return-value]
-
-
 def _check(spec: Any, *references: Any) -> None:
     """Raise PluginError when a spec's name or code reference has the wrong form."""
     kind = type(spec).__name__
@@ -45,7 +33,7 @@ def _check(spec: Any, *references: Any) -> None:
     if not isinstance(spec.name, str) or not form.fullmatch(spec.name):
         raise PluginError(f"{kind} name {spec.name!r} must match {form.pattern}")
     for reference in references:
-        if not _is_reference(reference):
+        if not is_reference(reference):
             raise PluginError(
                 f"{kind} `{spec.name}`: {reference!r} is neither a function nor 'package.module:function'"
             )
@@ -62,10 +50,6 @@ def _check(spec: Any, *references: Any) -> None:
         raise PluginError(f"{kind} `{spec.name}`: options must map names to `Option`s")
 
 
-def _is_reference(reference: Any) -> bool:
-    return callable(reference) or (isinstance(reference, str) and re.fullmatch(r"[\w.]+:[\w.]+", reference) is not None)
-
-
 def _is_shipped(reference: Any) -> bool:
     """Return whether a reference names a file inside a top-level package."""
     if not isinstance(reference, str) or not re.fullmatch(r"[A-Za-z_]\w*:[^:]+", reference):
@@ -80,53 +64,6 @@ def _is_foreign(reference: Any) -> bool:
         return False
     file, _, function = reference.rpartition(":")
     return _is_shipped(file) and file.endswith(".py") and function.isidentifier()
-
-
-@dataclass(frozen=True)
-class Option:
-    """An option that a model or data set takes from a suite.
-
-    A `path` is resolved against the suite's folder, must exist, and enters identities by content rather than by name. Where
-    not all of a folder counts, or more than the one file, `files(path)` returns the paths that do. What does not `decide`
-    predictions, such as where weights are fetched from, whose content is known, is not in identities.
-    `code` is ``./file.py:function``, beside the suite: the factory gets the function, and its source enters identities.
-    `check(value)` returns what is wrong with a value, such as ``"is 3, not true or false"``, or None: see
-    `segharness.values`. It is called before the first cell, for a `path` with the absolute one, not for ``null``, and not
-    beside `code`; it imports no framework.
-    Where a suite does not give it, it has the value of the `variable` of that name: of ``--var``, of the environment, or of
-    ``segharness config`` (``data.<variable>``).
-    """
-
-    help: str
-    required: bool = False
-    path: bool = False
-    variable: str | None = None
-    code: bool = False
-    files: Reference | None = None
-    decides: bool = True
-    check: Reference | None = None
-
-    def __post_init__(self) -> None:
-        if self.check is not None and (self.code or not _is_reference(self.check)):
-            raise PluginError(
-                f"Option `{self.help:.40}`: check is {self.check!r:.60}; it must be a function or "
-                "'package.module:function', and not stand beside `code`"
-            )
-
-    def problem(self, value: Any) -> str | None:
-        """Return what `check` says is wrong with a value, or None."""
-        found: str | None = load(self.check)(value) if self.check is not None else None
-        return found
-
-    def checked(self, name: str, value: Any) -> Any:
-        """Return a value of the option of that name, for factories that may be called by more than suites.
-
-        Raises:
-            UsageError: `check` says that it is wrong.
-        """
-        if (problem := self.problem(value)) is not None:
-            raise UsageError(f"`{name}` {problem}")
-        return value
 
 
 ANY = "any"

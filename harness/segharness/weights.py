@@ -17,7 +17,8 @@ from typing import Any
 from segharness.digests import file_digest
 from segharness.errors import PluginError, UsageError
 from segharness.packages import packaged
-from segharness.specs import ModelSpec, load
+from segharness.references import load
+from segharness.specs import ModelSpec
 
 RANDOM = "random"
 """The name, among those that a model may know, of weights that were never trained."""

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from segharness.errors import UsageError, nearest
 from segharness.plugins import PluginArguments, PluginHost
-from segharness.specs import CommandSpec, load
+from segharness.references import load
+from segharness.specs import CommandSpec
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from segharness.cli import Exit, screen
+from segharness.options import Option
 from segharness.plugins import PluginHost
 from segharness.specs import (
     CategorySet,
@@ -22,7 +23,6 @@ from segharness.specs import (
     MixtureSpec,
     ModelSet,
     ModelSpec,
-    Option,
 )
 
 

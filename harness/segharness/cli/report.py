@@ -8,9 +8,10 @@ from pathlib import Path
 from segharness.cli import Exit, emit, screen
 from segharness.errors import UsageError
 from segharness.plugins import PluginHost
+from segharness.references import load
 from segharness.report import read_report
 from segharness.report.console import show
-from segharness.specs import ReporterSpec, load
+from segharness.specs import ReporterSpec
 from segharness.suite import VIEWS
 
 

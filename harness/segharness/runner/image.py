@@ -16,8 +16,9 @@ from PIL import UnidentifiedImageError
 from segharness.errors import ImageError
 from segharness.plugins import PluginHost
 from segharness.records import Condition, Corruption, Sample
+from segharness.references import load
 from segharness.runner.randomness import generator
-from segharness.specs import CorruptionSpec, MixtureSpec, load
+from segharness.specs import CorruptionSpec, MixtureSpec
 
 if TYPE_CHECKING:
     from segharness.records import Image

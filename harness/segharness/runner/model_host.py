@@ -15,9 +15,10 @@ from segharness.packages import packaged
 from segharness.places import config_file
 from segharness.plugins import PluginHost, import_file
 from segharness.records import Model, Recalled
+from segharness.references import load
 from segharness.runner.environments import environment_of
 from segharness.runner.foreign import ForeignModel
-from segharness.specs import ModelSpec, load
+from segharness.specs import ModelSpec
 from segharness.suite import ModelEntry
 from segharness.suite.local import local_reference
 from segharness.weights import problem_with

@@ -13,6 +13,7 @@ from segharness.errors import StoreError, UsageError
 from segharness.identity import Inputs, protocol_inputs
 from segharness.plugins import PluginHost
 from segharness.records import Model
+from segharness.references import load
 from segharness.runner.devices import cores
 from segharness.runner.executor import RETRIES, TIMEOUT, Executor, Options
 from segharness.runner.interrupting import interruptible
@@ -24,7 +25,7 @@ from segharness.runner.runlog import RunLog
 from segharness.runner.status import StatusFile
 from segharness.runner.units import Job, Unit, needs_of, remaining
 from segharness.runner.watch import Watch
-from segharness.specs import ExecutorSpec, load
+from segharness.specs import ExecutorSpec
 from segharness.store import Place, RunFolder
 from segharness.store.failures import read_failures, write_failures
 from segharness.suite import Plan, Suite

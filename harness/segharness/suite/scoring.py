@@ -8,7 +8,8 @@ from typing import Any
 from segharness.errors import UsageError, nearest
 from segharness.plugins import PluginHost
 from segharness.records import CLEAN, Condition
-from segharness.specs import CategorySet, MetricSpec, load, slug
+from segharness.references import load
+from segharness.specs import CategorySet, MetricSpec, slug
 from segharness.suite.source import Node
 from segharness.suite.suite import OVERALL, VIEWS, MetricEntry, Scoring, Shift, Split, View
 
