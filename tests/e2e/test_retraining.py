@@ -71,7 +71,7 @@ def test_retraining(name, tmp_path, start):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["adaptis", "maskrcnn-bn"])  # the other norm is the same training
+@pytest.mark.parametrize("name", list(COMMANDS))
 def test_the_shipped_log_begins_as_a_training_does_here(name, tmp_path, start):
     """The first 50 steps do not depend on how many there are; other processors round otherwise."""
     package, network = COMMANDS[name]
