@@ -72,6 +72,8 @@ _OVERSHOOT = 0.1
 
 def _probabilities(masks: torch.Tensor) -> torch.Tensor:
     """Return masks (N, 1, H, W) if they are what torchvision's networks give; logits would be thresholded wrongly."""
+    if masks.ndim != 4 or masks.shape[1] != 1:
+        raise ValueError(f"masks have the shape {tuple(masks.shape)}, and are to be (N, 1, H, W)")
     if masks.numel():
         low, high = (float(value) for value in masks.aminmax())
         if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):

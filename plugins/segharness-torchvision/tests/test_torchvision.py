@@ -251,6 +251,7 @@ class Answer(torch.nn.Module):
     [
         (lambda found: [{**one, "masks": one["masks"] * float("nan")} for one in found], "masks reach from nan to nan"),
         (lambda found: [{**one, "masks": one["masks"] * 4 - 6} for one in found], "masks reach from -3 to -3, and are to"),
+        (lambda found: [{**one, "masks": one["masks"][:, 0]} for one in found], r"shape \(1, 8, 8\), and are to be \(N, 1"),
         (lambda found: found[0], "returned a dict with boxes, scores, labels, masks, not a list of mappings"),
         (lambda found: [{"boxes": found[0]["boxes"]}], "returned a list of dict with boxes, not a list of mappings"),
         (lambda found: None, "returned a NoneType, not a list of mappings"),
