@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from segharness import UsageError
 from torch import nn
 
+from segharness_torch.options import EXECUTION
 from segharness_torch.threads import torch_threads
 
 _PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -36,11 +36,8 @@ class Execution:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        if self.precision not in _PRECISIONS:
-            raise UsageError(f"`precision` is {self.precision!r:.60}, not {', '.join(_PRECISIONS)}")
-        for name in ("channels_last", "compile"):
-            if not isinstance(getattr(self, name), bool):
-                raise UsageError(f"`{name}` is {getattr(self, name)!r:.60}, not true or false")
+        for name, option in EXECUTION.items():
+            option.checked(name, getattr(self, name))
 
     def prepared(self, network: nn.Module) -> Any:
         """Return a network in evaluation mode, on the device."""

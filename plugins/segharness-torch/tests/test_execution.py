@@ -36,7 +36,7 @@ def test_every_way_finds_the_same(how, tolerance):
 
 
 def test_what_is_no_way_is_said():
-    with pytest.raises(UsageError, match="`precision` is 'half', not float32, float16, bfloat16"):
+    with pytest.raises(UsageError, match="`precision` is 'half', not float32, float16 or bfloat16"):
         Execution(precision="half")
     with pytest.raises(UsageError, match="`channels_last` is 'yes', not true or false"):
         Execution(channels_last="yes")

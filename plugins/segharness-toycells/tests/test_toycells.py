@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from pycocotools import mask as rle
+from segharness import UsageError
 from segharness.testing import check_dataset, check_model
 from segharness_toycells.boxes import boxes_of
 from segharness_toycells.dataset import quick, test, train, validation
@@ -143,6 +144,9 @@ def test_an_image_is_enlarged_a_whole_number_of_times(value):
     for spec, key in ((segharness_datasets()[0], "enlarged"), (segharness_models()[0], "shrink")):
         assert spec.options[key].check(value) == f"is {value!r}, not a whole number from 1 to 16"
         assert spec.options[key].check(16) is None
+    for make in (lambda: quick(enlarged=value), lambda: Threshold(shrink=value)):
+        with pytest.raises(UsageError, match="not a whole number from 1 to 16"):
+            make()
 
 
 @pytest.mark.parametrize("model", [Threshold(), Watershed()])
