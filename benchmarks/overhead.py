@@ -76,7 +76,7 @@ def timed(command: list[str], cores: list[int]) -> float:
 def loop(args: argparse.Namespace) -> None:
     """The same work without the harness: one process, one thread, nothing written."""
     from segharness.data import open_dataset
-    from segharness.plugins import PluginHost
+    from segharness.plugin.host import PluginHost
     from segharness.runner.border import Labels, admit
     from segharness.runner.image import Corruptor, decode, pixel_digest
     from segharness.runner.model_host import load_model

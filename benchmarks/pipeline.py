@@ -118,7 +118,7 @@ def alone(milliseconds: float, calls: int = 200) -> float:
 def loop(coco: Path, folder: Path) -> tuple[float, int]:
     """The same work in one thread: decode, corrupt, predict, check, encode, and write files."""
     from segharness.data import open_dataset
-    from segharness.plugins import PluginHost
+    from segharness.plugin.host import PluginHost
     from segharness.runner.border import Labels, admit
     from segharness.runner.image import Corruptor, decode, pixel_digest
     from segharness.runner.outcome import Outcome, tables

@@ -27,7 +27,7 @@ from hotcoco import mask as rle
 from segharness.data import open_dataset
 from segharness.digests import digest
 from segharness.identity import Inputs, protocol_inputs
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
 from segharness.runner.manifest import make_manifest
 from segharness.store import IMAGES, PREDICTIONS, RunFolder, table, write_shard
 from segharness.suite import load_suite

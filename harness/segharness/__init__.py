@@ -23,8 +23,23 @@ if TYPE_CHECKING:
         SuiteError,
         UsageError,
     )
-    from segharness.hookspecs import hookimpl
-    from segharness.options import Option
+    from segharness.plugin.hookspecs import hookimpl
+    from segharness.plugin.options import Option
+    from segharness.plugin.specs import (
+        CategorySet,
+        CommandSpec,
+        ConditionSet,
+        CorruptionSpec,
+        DatasetSpec,
+        ExecutorSpec,
+        MetricSpec,
+        MixtureSpec,
+        ModelSet,
+        ModelSpec,
+        Needs,
+        ReporterSpec,
+    )
+    from segharness.plugin.weights import RANDOM, download
     from segharness.records import (
         Category,
         Condition,
@@ -39,23 +54,8 @@ if TYPE_CHECKING:
     from segharness.report.layout import Report
     from segharness.runner.randomness import generator
     from segharness.score.request import GroundTruth, Score, ScoreRequest
-    from segharness.specs import (
-        CategorySet,
-        CommandSpec,
-        ConditionSet,
-        CorruptionSpec,
-        DatasetSpec,
-        ExecutorSpec,
-        MetricSpec,
-        MixtureSpec,
-        ModelSet,
-        ModelSpec,
-        Needs,
-        ReporterSpec,
-    )
     from segharness.store.atomic import write_atomic
     from segharness.store.results import read_results
-    from segharness.weights import RANDOM, download
 
 _HOME = {
     "api": ("evaluate", "run"),
@@ -72,8 +72,8 @@ _HOME = {
         "SuiteError",
         "UsageError",
     ),
-    "hookspecs": ("hookimpl",),
-    "options": ("Option",),
+    "plugin.hookspecs": ("hookimpl",),
+    "plugin.options": ("Option",),
     "records": (
         "Category",
         "Condition",
@@ -85,7 +85,7 @@ _HOME = {
         "Recalled",
         "Sample",
     ),
-    "specs": (
+    "plugin.specs": (
         "CategorySet",
         "CommandSpec",
         "ConditionSet",
@@ -103,7 +103,7 @@ _HOME = {
     "runner.randomness": ("generator",),
     "score.request": ("GroundTruth", "Score", "ScoreRequest"),
     "store.atomic": ("write_atomic",),
-    "weights": ("RANDOM", "download"),
+    "plugin.weights": ("RANDOM", "download"),
     "store.results": ("read_results",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

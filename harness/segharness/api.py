@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segharness.errors import StoreError, UsageError
-from segharness.plugins import PluginArguments, PluginHost
+from segharness.plugin.host import PluginArguments, PluginHost
+from segharness.plugin.specs import MetricSpec
 from segharness.records import Model
 from segharness.runner import RETRIES, TIMEOUT, Prepared, RunOutcome, Settings, execute, prepare
 from segharness.runner.model_host import check_model
@@ -26,7 +27,6 @@ from segharness.score import (
     protocol_of,
     score_run,
 )
-from segharness.specs import MetricSpec
 from segharness.store import Lock, Place, RunFolder, place, read_results
 from segharness.store.samples import read_samples
 from segharness.suite import ModelEntry, Overrides, Plan, StoredReference, Suite, Variables, load_suite, make_plan

@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from segharness.errors import DataError, PluginError, UsageError
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
+from segharness.plugin.import_strings import load
+from segharness.plugin.specs import DatasetSpec
 from segharness.records import Dataset, Sample
-from segharness.references import load
-from segharness.specs import DatasetSpec
 from segharness.suite import DatasetEntry
 from segharness.taxonomy import Taxonomy
 

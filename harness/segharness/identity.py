@@ -13,14 +13,14 @@ from typing import Any
 
 from segharness.data import Shard
 from segharness.digests import content_digest, digest, file_digest
-from segharness.options import Option
-from segharness.plugins import BESIDE_SUITE, PluginHost
+from segharness.plugin.host import BESIDE_SUITE, PluginHost
+from segharness.plugin.import_strings import load
+from segharness.plugin.options import Option
+from segharness.plugin.specs import CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec
+from segharness.plugin.weights import files_of_weights, is_name, weights_of
 from segharness.records import Condition
-from segharness.references import load
-from segharness.specs import CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec
 from segharness.suite import ModelEntry, Suite
 from segharness.suite.local import local_reference, sources
-from segharness.weights import files_of_weights, is_name, weights_of
 
 VERSION = 1
 

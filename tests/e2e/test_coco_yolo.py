@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from segharness.builtin import COCO_METRICS
+from segharness.plugin.builtin import COCO_METRICS
 from segharness.store import RunFolder, read_results, read_shard
 from segharness.testing import CommandLine
 

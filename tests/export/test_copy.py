@@ -14,7 +14,7 @@ from segharness.data import OpenDataset
 from segharness.errors import DataError, StoreError
 from segharness.export import Copy, copy_dataset
 from segharness.export import index as index_module
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
 from segharness.records import CLEAN, Condition
 from segharness.runner.progress import Silent
 from segharness.store import Lock, RunFolder

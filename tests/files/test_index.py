@@ -7,7 +7,7 @@ import os
 import pytest
 from segharness import DataError
 from segharness.files import Entry, LabelMap, Region, Tree, read_all, rereading
-from segharness.places import cache_folder
+from segharness.user.user_dirs import cache_folder
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from segharness.errors import ImageError
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
 from segharness.records import CLEAN, Condition, Sample
 from segharness.runner.image import Corruptor, decode, pixel_digest
 from segharness.runner.randomness import generator

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 from segharness.errors import LostError
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
 from segharness.records import CLEAN, Category, Condition, Instances, Sample
 from segharness.runner.batches import BatchSize
 from segharness.runner.border import Labels

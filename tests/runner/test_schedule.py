@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from segharness.data import Shard
+from segharness.plugin.specs import Needs
 from segharness.runner import Crew, Options, Schedule, Seat, Unit
-from segharness.specs import Needs
 
 CONDITIONS = tuple("abcdefgh")
 

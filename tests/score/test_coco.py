@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as rle
-from segharness.builtin import COCO_METRICS
 from segharness.errors import UsageError
+from segharness.plugin.builtin import COCO_METRICS
 from segharness.score import GroundTruth, ScoreRequest
 from segharness.score.coco import score
 from segharness.score.engines import accumulate

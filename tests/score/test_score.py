@@ -85,9 +85,9 @@ def test_annotations_without_iscrowd_are_no_crowds():
 @pytest.mark.parametrize("name", ["coco", "cityscapes", "panoptic", "given-boxes", "given-points", "speed"])
 def test_listed_metrics_are_those_that_are_computed(name):
     """The specs repeat the names, so that listing them imports nothing heavy."""
-    from segharness.plugins import PluginHost
+    from segharness.plugin.host import PluginHost
+    from segharness.plugin.specs import MetricSpec
     from segharness.score import cityscapes, given, panoptic, settings, speed
-    from segharness.specs import MetricSpec
 
     modules = {
         "given-boxes": given,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from segharness.errors import SuiteError
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
 from segharness.suite import Overrides, Suite, Variables, load_suite
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from segharness.errors import UsageError, nearest
-from segharness.plugins import PluginArguments, PluginHost
-from segharness.references import load
-from segharness.specs import CommandSpec
+from segharness.plugin.host import PluginArguments, PluginHost
+from segharness.plugin.import_strings import load
+from segharness.plugin.specs import CommandSpec
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,12 +7,12 @@ import os
 import sys
 from pathlib import Path
 
-from segharness import config
 from segharness.cli import Exit
 from segharness.errors import UsageError
-from segharness.places import config_file
-from segharness.plugins import PluginHost
-from segharness.specs import ModelSpec
+from segharness.plugin.host import PluginHost
+from segharness.plugin.specs import ModelSpec
+from segharness.user import config
+from segharness.user.user_dirs import config_file
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

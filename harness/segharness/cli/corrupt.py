@@ -9,8 +9,8 @@ from pathlib import Path
 
 from segharness.cli import Exit
 from segharness.errors import ImageError, UsageError
+from segharness.plugin.specs import ConditionSet, CorruptionSpec, MixtureSpec
 from segharness.records import Condition
-from segharness.specs import ConditionSet, CorruptionSpec, MixtureSpec
 from segharness.suite.given import given_conditions
 
 

@@ -20,10 +20,10 @@ from segharness.cli.selecting import pairs
 from segharness.data import OpenDataset, open_dataset
 from segharness.errors import ImageError, UsageError
 from segharness.files import rereading
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
+from segharness.plugin.specs import CategorySet, DatasetSpec, slug
 from segharness.records import Sample
 from segharness.runner.image import decode
-from segharness.specs import CategorySet, DatasetSpec, slug
 from segharness.suite import DatasetEntry
 from segharness.suite.given import given_dataset
 

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from segharness.data import OpenDataset, open_dataset
 from segharness.errors import ContractError, UsageError
+from segharness.plugin.specs import ModelSpec
 from segharness.records import Recalled
 from segharness.runner.border import Labels
 from segharness.runner.model_host import load_model
-from segharness.specs import ModelSpec
 from segharness.suite import ModelEntry
 from segharness.taxonomy import DROP, IGNORE
 

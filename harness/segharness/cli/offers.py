@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from segharness.cli import Exit, screen
-from segharness.options import Option
-from segharness.plugins import PluginHost
-from segharness.specs import (
+from segharness.plugin.host import PluginHost
+from segharness.plugin.options import Option
+from segharness.plugin.specs import (
     CategorySet,
     ConditionSet,
     CorruptionSpec,

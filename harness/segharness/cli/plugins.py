@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from segharness.cli import Exit
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

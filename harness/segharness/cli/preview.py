@@ -10,7 +10,7 @@ from pathlib import Path
 from segharness.cli import Exit, positive
 from segharness.cli.corrupt import choosing, chosen
 from segharness.errors import ImageError, UsageError
-from segharness.specs import CorruptionSpec
+from segharness.plugin.specs import CorruptionSpec
 
 _WIDEST = 2000
 _TALLEST = 65000

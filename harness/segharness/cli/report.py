@@ -7,11 +7,11 @@ from pathlib import Path
 
 from segharness.cli import Exit, emit, screen
 from segharness.errors import UsageError
-from segharness.plugins import PluginHost
-from segharness.references import load
+from segharness.plugin.host import PluginHost
+from segharness.plugin.import_strings import load
+from segharness.plugin.specs import ReporterSpec
 from segharness.report import read_report
 from segharness.report.console import show
-from segharness.specs import ReporterSpec
 from segharness.suite import VIEWS
 
 

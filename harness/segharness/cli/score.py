@@ -8,7 +8,7 @@ import sys
 from rich.console import Console
 
 from segharness.cli import Exit, scoring
-from segharness.plugins import PluginArguments, PluginHost
+from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.report import make_report
 from segharness.report.console import show
 from segharness.score import score_run

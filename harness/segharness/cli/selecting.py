@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from segharness.api import run_folder
 from segharness.cli import positive
 from segharness.errors import SuiteError, UsageError, nearest
-from segharness.plugins import PluginArguments, PluginHost
+from segharness.plugin.host import PluginArguments, PluginHost
+from segharness.plugin.weights import RANDOM
 from segharness.store import RunFolder, place
 from segharness.store.failures import read_failures
 from segharness.suite import Overrides, Plan, Variables, load_suite, make_plan
 from segharness.suite.collect import find_suites
 from segharness.suite.select import Selection, expression
-from segharness.weights import RANDOM
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -27,7 +27,7 @@ from segharness.data import OpenDataset
 from segharness.errors import DataError, ImageError, StoreError
 from segharness.export.index import Index
 from segharness.export.manifest import Manifest
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
 from segharness.records import Condition, Sample
 from segharness.runner.image import Corruptor, decode
 from segharness.runner.progress import Display

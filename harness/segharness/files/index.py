@@ -22,9 +22,9 @@ from segharness.digests import digest
 from segharness.errors import DataError
 from segharness.files.labelmap import Mask
 from segharness.files.tree import File
-from segharness.places import cache_folder
 from segharness.store.atomic import write_atomic
 from segharness.store.shards import ipc_bytes
+from segharness.user.user_dirs import cache_folder
 
 _VERSION = 2
 _REREADING: ContextVar[bool] = ContextVar("rereading", default=False)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from segharness.plugin.specs import slug
 from segharness.records import CLEAN, Condition
 from segharness.report.entry import Entry, mean
 from segharness.report.layout import Column, PaperTable
 from segharness.report.numbers import SPEED, Kind, Numbers
-from segharness.specs import slug
 from segharness.suite import OVERALL, ConditionGroup, Group, Shift, StoredReference, Suite
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from segharness.data import OpenDataset, open_dataset
 from segharness.digests import digest
 from segharness.errors import LostError, SegharnessError, UsageError
-from segharness.plugins import PluginHost, forget_folder
+from segharness.plugin.host import PluginHost, forget_folder
 from segharness.records import Model, Recalled
 from segharness.runner.batches import BatchSize, is_out_of_memory
 from segharness.runner.border import Labels

@@ -14,11 +14,11 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
 from segharness.errors import ImageError
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
+from segharness.plugin.import_strings import load
+from segharness.plugin.specs import CorruptionSpec, MixtureSpec
 from segharness.records import Condition, Corruption, Sample
-from segharness.references import load
 from segharness.runner.randomness import generator
-from segharness.specs import CorruptionSpec, MixtureSpec
 
 if TYPE_CHECKING:
     from segharness.records import Image

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from segharness.errors import LostError
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
 from segharness.runner.bench import DiskFullError, Workbench
 from segharness.runner.devices import memory_of
 from segharness.runner.executor import Event, Options, check_needs

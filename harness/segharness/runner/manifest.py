@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from segharness.identity import Inputs
-from segharness.plugins import PluginHost, distributions_used
+from segharness.plugin.host import PluginHost, distributions_used
 from segharness.suite import Suite
 
 _PACKAGES = (

@@ -8,20 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from segharness.config import settings
 from segharness.errors import UsageError
 from segharness.identity import weights_inputs
-from segharness.packages import packaged
-from segharness.places import config_file
-from segharness.plugins import PluginHost, import_file
+from segharness.plugin.host import PluginHost, import_file
+from segharness.plugin.import_strings import load
+from segharness.plugin.packages import packaged
+from segharness.plugin.specs import ModelSpec
+from segharness.plugin.weights import problem_with
 from segharness.records import Model, Recalled
-from segharness.references import load
 from segharness.runner.environments import environment_of
 from segharness.runner.foreign import ForeignModel
-from segharness.specs import ModelSpec
 from segharness.suite import ModelEntry
 from segharness.suite.local import local_reference
-from segharness.weights import problem_with
+from segharness.user.config import settings
+from segharness.user.user_dirs import config_file
 
 ANYTHING = object()
 """Of weights of which nothing is expected."""

@@ -11,9 +11,10 @@ from segharness.data import OpenDataset, open_dataset
 from segharness.digests import digest
 from segharness.errors import StoreError, UsageError
 from segharness.identity import Inputs, protocol_inputs
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
+from segharness.plugin.import_strings import load
+from segharness.plugin.specs import ExecutorSpec
 from segharness.records import Model
-from segharness.references import load
 from segharness.runner.devices import cores
 from segharness.runner.executor import RETRIES, TIMEOUT, Executor, Options
 from segharness.runner.interrupting import interruptible
@@ -25,7 +26,6 @@ from segharness.runner.runlog import RunLog
 from segharness.runner.status import StatusFile
 from segharness.runner.units import Job, Unit, needs_of, remaining
 from segharness.runner.watch import Watch
-from segharness.specs import ExecutorSpec
 from segharness.store import Place, RunFolder
 from segharness.store.failures import read_failures, write_failures
 from segharness.suite import Plan, Suite

@@ -12,8 +12,8 @@ from segharness.data import OpenDataset, Shard
 from segharness.digests import digest
 from segharness.errors import StoreError
 from segharness.identity import Inputs, differences
-from segharness.plugins import PluginArguments, PluginHost
-from segharness.specs import ModelSpec, Needs
+from segharness.plugin.host import PluginArguments, PluginHost
+from segharness.plugin.specs import ModelSpec, Needs
 from segharness.store import RunFolder, ShardState, shard_state
 from segharness.suite import Plan, Suite
 

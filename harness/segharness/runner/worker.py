@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from segharness.errors import LostError
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
 from segharness.runner.bench import DiskFullError, Emit, Workbench, describe
 from segharness.runner.units import Job, Unit
 

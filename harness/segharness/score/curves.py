@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segharness.plugin.specs import slug
 from segharness.records import CLEAN, Condition
 from segharness.score.degradation import (
     AGAINST_REFERENCE,
@@ -25,7 +26,6 @@ from segharness.score.degradation import (
     ratios,
 )
 from segharness.score.stored import StoredNumbers, is_ap
-from segharness.specs import slug
 from segharness.suite import ConditionGroup, Suite
 
 Row = dict[str, Any]

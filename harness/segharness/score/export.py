@@ -15,7 +15,7 @@ import pyarrow as pa
 from segharness.data import open_dataset
 from segharness.errors import StoreError, UsageError
 from segharness.identity import Inputs
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
 from segharness.score.cells import read_cell
 from segharness.score.engines import boxes
 from segharness.store import RunFolder

@@ -14,15 +14,15 @@ from segharness.data import OpenDataset, open_dataset
 from segharness.digests import digest
 from segharness.errors import StoreError, UsageError, nearest
 from segharness.identity import Inputs
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
+from segharness.plugin.import_strings import load
+from segharness.plugin.specs import MetricSpec
 from segharness.records import Condition
-from segharness.references import load
 from segharness.score.cells import CellPredictions, read_cell
 from segharness.score.curves import Row, degradation_rows
 from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.score.resample import Resamples, draw, interval
 from segharness.score.stored import StoredNumbers, protocol_of, read_stored, reference_aps
-from segharness.specs import MetricSpec
 from segharness.store import RESULTS, RunFolder, table, write_results
 from segharness.store.failures import read_failures
 from segharness.store.samples import samples_file, write_samples

@@ -11,12 +11,12 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from segharness.config import settings
 from segharness.errors import PluginError, nearest
-from segharness.packages import packaged
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
+from segharness.plugin.packages import packaged
+from segharness.plugin.specs import ModelSet, ModelSpec, Needs, slug
+from segharness.plugin.weights import is_name, problem_together, problem_with
 from segharness.records import Condition
-from segharness.specs import ModelSet, ModelSpec, Needs, slug
 from segharness.suite.conditions import expand_conditions
 from segharness.suite.datasets import DatasetBuilder
 from segharness.suite.local import check_local_model, exists, local_reference
@@ -32,7 +32,7 @@ from segharness.suite.suite import (
     StoredReference,
     Suite,
 )
-from segharness.weights import is_name, problem_together, problem_with
+from segharness.user.config import settings
 
 
 def build(

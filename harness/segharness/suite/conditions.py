@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from segharness.errors import nearest
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
+from segharness.plugin.specs import ConditionSet, CorruptionSpec, MixtureSpec, slug
 from segharness.records import CLEAN, Condition
-from segharness.specs import ConditionSet, CorruptionSpec, MixtureSpec, slug
 from segharness.suite.source import Node
 from segharness.suite.suite import ConditionGroup
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from segharness.plugins import PluginHost
-from segharness.specs import CategorySet, DatasetSpec, slug
+from segharness.plugin.host import PluginHost
+from segharness.plugin.specs import CategorySet, DatasetSpec, slug
 from segharness.suite.options import OptionReader
 from segharness.suite.scoring import items, mapping
 from segharness.suite.source import Node, Variables, scalar

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from segharness.errors import UsageError
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
 from segharness.records import Condition
 from segharness.suite.build import build_dataset
 from segharness.suite.check import check

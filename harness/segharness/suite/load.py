@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segharness.errors import SuiteError
-from segharness.plugins import PluginHost
-from segharness.specs import slug
+from segharness.plugin.host import PluginHost
+from segharness.plugin.specs import slug
 from segharness.suite.build import build
 from segharness.suite.check import check
 from segharness.suite.extends import load_merged

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segharness.errors import nearest
-from segharness.options import Option
+from segharness.plugin.options import Option
 from segharness.suite.local import check_local_model, exists, local_reference
 from segharness.suite.source import Node
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
+from segharness.plugin.specs import ModelSpec
 from segharness.records import Cell
-from segharness.specs import ModelSpec
 from segharness.suite.select import Selection
 from segharness.suite.suite import Suite
 

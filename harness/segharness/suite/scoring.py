@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from segharness.errors import UsageError, nearest
-from segharness.plugins import PluginHost
+from segharness.plugin.host import PluginHost
+from segharness.plugin.import_strings import load
+from segharness.plugin.specs import CategorySet, MetricSpec, slug
 from segharness.records import CLEAN, Condition
-from segharness.references import load
-from segharness.specs import CategorySet, MetricSpec, slug
 from segharness.suite.source import Node
 from segharness.suite.suite import OVERALL, VIEWS, MetricEntry, Scoring, Shift, Split, View
 

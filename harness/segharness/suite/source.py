@@ -90,7 +90,7 @@ class Variables:
     @classmethod
     def everywhere(cls, given: Mapping[str, str] | None = None) -> Variables:
         """Return those of the process: its environment, and the file of ``segharness config``."""
-        from segharness.config import variables
+        from segharness.user.config import variables
 
         return cls(given or {}, os.environ, functools.cache(variables))
 

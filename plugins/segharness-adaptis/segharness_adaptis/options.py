@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import Option
-from segharness.values import one_of, whole
+from segharness.plugin.checks import one_of, whole
 
 POINTS = Option(
     "`random` candidates, or those the `proposals` branch ranks highest; random", check=one_of("random", "proposals")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import ModelSet, ModelSpec, Option, hookimpl
-from segharness.values import settings
+from segharness.plugin.checks import settings
 from segharness_torch.options import PRECISION, SEED, categories
 
 from segharness_detectron2.catalogue import Published, catalogue

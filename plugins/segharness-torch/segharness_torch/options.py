@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import Option
-from segharness.values import one_of, truth, whole
+from segharness.plugin.checks import one_of, truth, whole
 
 from segharness_torch.names import check_names
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import ModelSpec, Option, hookimpl
-from segharness.values import number, whole
+from segharness.plugin.checks import number, whole
 from segharness_torch.options import EXECUTION, SEED, categories
 
 from segharness_torchvision.catalogue import CATALOGUE, Published

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import Option
-from segharness.values import either, names, number, one_of, text, truth, whole
+from segharness.plugin.checks import either, names, number, one_of, text, truth, whole
 from segharness_torch.options import EXECUTION, SEED
 
 _LOADING = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import Option
-from segharness.values import names, number, one_of, whole
+from segharness.plugin.checks import names, number, one_of, whole
 
 OPTIONS = {
     "confidence": Option("class scores up to this are dropped; 0.001", check=number(0, 1)),

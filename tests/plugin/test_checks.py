@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from segharness import values
+from segharness.plugin import checks as values
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from segharness.specs import (
+from segharness.plugin.specs import (
     CategorySet,
     CommandSpec,
     ConditionSet,

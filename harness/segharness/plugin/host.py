@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from segharness import hookspecs, specs
 from segharness.errors import PluginError, nearest
+from segharness.plugin import hookspecs, specs
 
 GROUP = "segharness"
 AUTOLOAD_OFF = "SEGHARNESS_DISABLE_PLUGIN_AUTOLOAD"
@@ -113,7 +113,9 @@ class PluginHost:
             PluginError: a name given with ``-p`` is not found, or a plugin is broken and `arguments.strict`.
         """
         host = cls(arguments or PluginArguments())
-        host._add("segharness", "segharness", _own_version(), lambda: importlib.import_module("segharness.builtin"))
+        host._add(
+            "segharness", "segharness", _own_version(), lambda: importlib.import_module("segharness.plugin.builtin")
+        )
         if not os.environ.get(AUTOLOAD_OFF):
             for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name):
                 host._add_entry_point(entry)

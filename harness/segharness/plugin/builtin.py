@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from segharness.hookspecs import hookimpl
-from segharness.specs import CommandSpec, ExecutorSpec, MetricSpec, ReporterSpec
+from segharness.plugin.hookspecs import hookimpl
+from segharness.plugin.specs import CommandSpec, ExecutorSpec, MetricSpec, ReporterSpec
 
 
 def _command(name: str, summary: str, module: str = "") -> CommandSpec:

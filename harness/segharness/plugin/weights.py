@@ -16,9 +16,9 @@ from typing import Any
 
 from segharness.digests import file_digest
 from segharness.errors import PluginError, UsageError
-from segharness.packages import packaged
-from segharness.references import load
-from segharness.specs import ModelSpec
+from segharness.plugin.import_strings import load
+from segharness.plugin.packages import packaged
+from segharness.plugin.specs import ModelSpec
 
 RANDOM = "random"
 """The name, among those that a model may know, of weights that were never trained."""

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from segharness.errors import UsageError
-from segharness.places import config_file
 from segharness.store.atomic import write_atomic
+from segharness.user.user_dirs import config_file
 
 _KEY = re.compile(r"(data|python)\.([A-Za-z_][A-Za-z0-9_]*)")
 

@@ -8,8 +8,8 @@ import types
 import pytest
 import segharness
 from segharness.errors import PluginError
-from segharness.plugins import PluginArguments, PluginHost
-from segharness.specs import CorruptionSpec, ModelSpec
+from segharness.plugin.host import PluginArguments, PluginHost
+from segharness.plugin.specs import CorruptionSpec, ModelSpec
 
 FIRST_PARTY = {"segharness", "adaptis", "coco", "corruptions", "toycells", "toymaskrcnn", "yolo"}
 
@@ -131,7 +131,7 @@ def test_one_entry_point_name_of_two_distributions_does_no_harm():
 
 
 def test_modules_of_a_folder_are_forgotten(tmp_path):
-    from segharness.plugins import forget_folder, import_file
+    from segharness.plugin.host import forget_folder, import_file
 
     for name, value in (("one", 1), ("two", 2)):
         (tmp_path / name).mkdir()

@@ -13,8 +13,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from segharness.errors import PluginError
-from segharness.options import Option
-from segharness.references import Reference, is_reference
+from segharness.plugin.import_strings import Reference, is_reference
+from segharness.plugin.options import Option
 
 NAME = re.compile(r"[a-z0-9._-]+(/[a-z0-9._-]+)*")
 MODEL_NAME = re.compile(r"[A-Za-z0-9._+-]+(/[A-Za-z0-9._+-]+)*")
