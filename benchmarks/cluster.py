@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segharness.data import Shard
+from segharness.data.dataset import Shard
 from segharness.runner import Schedule, Seat, Unit
 from segharness.runner.ahead import AHEAD_IMAGES
 

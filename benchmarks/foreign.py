@@ -38,7 +38,7 @@ def build() -> Boxes:
 
 
 def main() -> None:
-    from segharness.runner.foreign import ForeignModel
+    from segharness.model.foreign import ForeignModel
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", default=sys.executable)

@@ -75,11 +75,11 @@ def timed(command: list[str], cores: list[int]) -> float:
 
 def loop(args: argparse.Namespace) -> None:
     """The same work without the harness: one process, one thread, nothing written."""
-    from segharness.data import open_dataset
+    from segharness.data.dataset import open_dataset
+    from segharness.images.decode import Corruptor, decode, pixel_digest
+    from segharness.model.load import load_model
+    from segharness.model.validation import Labels, admit
     from segharness.plugin.host import PluginHost
-    from segharness.runner.border import Labels, admit
-    from segharness.runner.image import Corruptor, decode, pixel_digest
-    from segharness.runner.model_host import load_model
     from segharness.suite import Overrides, Variables, load_suite
 
     host = PluginHost.load()

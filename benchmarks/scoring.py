@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from hotcoco import mask as rle
-from segharness.data import open_dataset
+from segharness.data.dataset import open_dataset
 from segharness.digests import digest
 from segharness.identity import Inputs, protocol_inputs
 from segharness.plugin.host import PluginHost

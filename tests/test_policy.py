@@ -62,7 +62,7 @@ def test_every_hook_is_documented_and_used_by_something_real():
 
 @pytest.mark.parametrize("file", PLUGINS, ids=lambda p: str(p.relative_to(REPOSITORY)))
 def test_plugins_use_the_public_api_alone(file):
-    allowed = {"segharness", "segharness.files", "segharness.rle", "segharness.runner", "segharness.testing",
+    allowed = {"segharness", "segharness.files", "segharness.masks", "segharness.runner", "segharness.testing",
                "segharness.testing.fixture", "segharness.plugin.checks"}  # fmt: skip
     private = {m for m in imports(file) if m.split(".")[0] == "segharness"} - allowed
     assert not private

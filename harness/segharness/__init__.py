@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         SuiteError,
         UsageError,
     )
+    from segharness.images.randomness import generator
     from segharness.plugin.hookspecs import hookimpl
     from segharness.plugin.options import Option
     from segharness.plugin.specs import (
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
         Sample,
     )
     from segharness.report.layout import Report
-    from segharness.runner.randomness import generator
     from segharness.score.request import GroundTruth, Score, ScoreRequest
     from segharness.store.atomic import write_atomic
     from segharness.store.results import read_results
@@ -100,7 +100,7 @@ _HOME = {
         "ReporterSpec",
     ),
     "report.layout": ("Report",),
-    "runner.randomness": ("generator",),
+    "images.randomness": ("generator",),
     "score.request": ("GroundTruth", "Score", "ScoreRequest"),
     "store.atomic": ("write_atomic",),
     "plugin.weights": ("RANDOM", "download"),

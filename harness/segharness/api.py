@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segharness.errors import StoreError, UsageError
+from segharness.model.load import check_model
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.plugin.specs import MetricSpec
 from segharness.records import Model
 from segharness.runner import RETRIES, TIMEOUT, Prepared, RunOutcome, Settings, execute, prepare
-from segharness.runner.model_host import check_model
 from segharness.runner.progress import Display
 from segharness.score import (
     BOOTSTRAP,

@@ -91,3 +91,8 @@ def nearest(name: str, known: Iterable[str], listed: bool = True) -> str:
     if listed and 0 < len(names) <= 12:
         return f" (known: {', '.join(names)})"
     return ""
+
+
+def exit_text(code: int) -> str:
+    """Return how a process ended."""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

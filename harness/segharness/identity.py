@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from segharness.data import Shard
+from segharness.data.dataset import Shard
 from segharness.digests import content_digest, digest, file_digest
 from segharness.plugin.host import BESIDE_SUITE, PluginHost
 from segharness.plugin.import_strings import load

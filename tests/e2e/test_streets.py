@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
-from segharness.rle import encoded
+from segharness.masks import encoded
 from segharness.store import read_results
 from segharness_coco.panoptic import CocoPanoptic
 

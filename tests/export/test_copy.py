@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from segharness import Category, Sample
-from segharness.data import OpenDataset
+from segharness.data.dataset import OpenDataset
 from segharness.errors import DataError, StoreError
 from segharness.export import Copy, copy_dataset
 from segharness.export import index as index_module

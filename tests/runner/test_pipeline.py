@@ -8,12 +8,12 @@ import time
 import numpy as np
 import pytest
 from segharness.errors import LostError
+from segharness.images.decode import Corruptor
+from segharness.model.validation import Labels
 from segharness.plugin.host import PluginHost
 from segharness.records import CLEAN, Category, Condition, Instances, Sample
 from segharness.runner.batches import BatchSize
-from segharness.runner.border import Labels
 from segharness.runner.decoded import Decoded, Room
-from segharness.runner.image import Corruptor
 from segharness.runner.pipeline import Pipeline
 from segharness.runner.work import Work
 

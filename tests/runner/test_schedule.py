@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from segharness.data import Shard
+from segharness.data.dataset import Shard
 from segharness.plugin.specs import Needs
 from segharness.runner import Crew, Options, Schedule, Seat, Unit
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from segharness.data import OpenDataset
+from segharness.data.dataset import OpenDataset
 from segharness.errors import UsageError
 from segharness.records import Category, Sample
 from segharness.score import ScoreRequest

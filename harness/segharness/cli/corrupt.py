@@ -63,7 +63,7 @@ def execute(args: argparse.Namespace) -> int:
     conditions = chosen(args, args.corruption)
     targets = _targets(args.images, conditions, args.out)
     from segharness.export import read_image, write_png
-    from segharness.runner.image import Corruptor
+    from segharness.images.decode import Corruptor
 
     corruptor = Corruptor(args.host, {c.name: c for c in conditions}, args.seed)
     failed = 0

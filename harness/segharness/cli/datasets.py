@@ -17,13 +17,13 @@ from rich.progress import track
 
 from segharness.cli import Exit, offers
 from segharness.cli.selecting import pairs
-from segharness.data import OpenDataset, open_dataset
+from segharness.data.dataset import OpenDataset, open_dataset
 from segharness.errors import ImageError, UsageError
 from segharness.files import rereading
+from segharness.images.decode import decode
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import CategorySet, DatasetSpec, slug
 from segharness.records import Sample
-from segharness.runner.image import decode
 from segharness.suite import DatasetEntry
 from segharness.suite.given import given_dataset
 

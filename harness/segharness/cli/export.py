@@ -41,7 +41,7 @@ def execute(args: argparse.Namespace) -> int:
     entry = given_dataset(args.dataset, args.host, args.limit)
     conditions = given_conditions(args.conditions, args.host, "--conditions")
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # images are corrupted side by side
-    from segharness.data import open_dataset
+    from segharness.data.dataset import open_dataset
     from segharness.export import Copy, copy_dataset
     from segharness.runner.progress import display
 

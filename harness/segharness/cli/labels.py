@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from segharness.data import OpenDataset, open_dataset
+from segharness.data.dataset import OpenDataset, open_dataset
+from segharness.data.taxonomy import DROP, IGNORE
 from segharness.errors import ContractError, UsageError
+from segharness.model.load import load_model
+from segharness.model.validation import Labels
 from segharness.plugin.specs import ModelSpec
 from segharness.records import Recalled
-from segharness.runner.border import Labels
-from segharness.runner.model_host import load_model
 from segharness.suite import ModelEntry
-from segharness.taxonomy import DROP, IGNORE
 
 if TYPE_CHECKING:
     from segharness.cli.selecting import Chosen

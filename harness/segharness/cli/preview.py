@@ -41,7 +41,7 @@ def execute(args: argparse.Namespace) -> int:
         raise UsageError(f"-o {args.out}: the sheet is a PNG; name it {args.out.with_suffix('.png')}")
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # corruptions are drawn side by side
     from segharness.export import contact_sheet, read_image, write_png
-    from segharness.runner.image import Corruptor
+    from segharness.images.decode import Corruptor
 
     corruptor = Corruptor(args.host, {c.name: c for c in conditions}, args.seed)
     try:

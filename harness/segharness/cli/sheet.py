@@ -15,7 +15,7 @@ from segharness.errors import DataError, ImageError, PluginError, UsageError
 from segharness.suite.given import given_conditions, given_dataset
 
 if TYPE_CHECKING:
-    from segharness.data import OpenDataset
+    from segharness.data.dataset import OpenDataset
     from segharness.records import Sample
 
 _WIDEST = 2000
@@ -52,9 +52,9 @@ def execute(args: argparse.Namespace) -> int:
     if args.out.suffix.lower() != ".png":
         raise UsageError(f"-o {args.out}: the sheet is a PNG; name it {args.out.with_suffix('.png')}")
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
-    from segharness.data import open_dataset
+    from segharness.data.dataset import open_dataset
     from segharness.export import Picture, overlay_sheet, write_png
-    from segharness.runner.image import Corruptor, decode
+    from segharness.images.decode import Corruptor, decode
 
     dataset = open_dataset(entry, args.host)
     samples = dataset.samples[args.first - 1 :]
@@ -106,7 +106,7 @@ def _truth(dataset: OpenDataset) -> Mapping[int, Sequence[Mapping[str, Any]]]:
 
 def _masks(truth: Mapping[int, Sequence[Mapping[str, Any]]], sample: Sample, dataset: str) -> list[Any]:
     """Return the masks of an image, crowds among them."""
-    from segharness.rle import decoded
+    from segharness.masks import decoded
 
     masks = []
     for annotation in truth.get(sample.image_id, ()):

@@ -10,8 +10,8 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
 from segharness.errors import ImageError
+from segharness.images.decode import decode
 from segharness.records import Sample
-from segharness.runner.image import decode
 from segharness.store.atomic import write_atomic
 
 if TYPE_CHECKING:

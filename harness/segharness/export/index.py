@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from segharness.errors import ImageError
 from segharness.export.files import encoded
+from segharness.images.decode import pixel_digest
 from segharness.records import Condition
-from segharness.runner.image import pixel_digest
 from segharness.store.atomic import write_atomic
 
 if TYPE_CHECKING:

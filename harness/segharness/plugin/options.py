@@ -18,8 +18,8 @@ class Option:
     predictions, such as where weights are fetched from, whose content is known, is not in identities.
     `code` is ``./file.py:function``, beside the suite: the factory gets the function, and its source enters identities.
     `check(value)` returns what is wrong with a value, such as ``"is 3, not true or false"``, or None: see
-    `segharness.plugin.checks`. It is called before the first cell, for a `path` with the absolute one, not for ``null``, and not
-    beside `code`; it imports no framework.
+    `segharness.plugin.checks`. It is called before the first cell, for a `path` with the absolute one, not for ``null``, and
+    not beside `code`; it imports no framework.
     Where a suite does not give it, it has the value of the `variable` of that name: of ``--var``, of the environment, or of
     ``segharness config`` (``data.<variable>``).
     """

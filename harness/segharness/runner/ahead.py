@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from segharness.errors import CellError
+from segharness.images.decode import pixel_digest
 from segharness.records import Sample
 from segharness.runner.decoded import Decoded, Room
-from segharness.runner.image import pixel_digest
 from segharness.runner.stages import Stages
 from segharness.runner.work import ConditionShard, PreparedImage, Work
 

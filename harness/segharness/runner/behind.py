@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from segharness.errors import CellError
+from segharness.model.validation import admit, admit_prompted
 from segharness.records import Instances
-from segharness.runner.border import admit, admit_prompted
 from segharness.runner.outcome import Outcome, tables
 from segharness.runner.work import ConditionShard, PreparedImage, Work
 

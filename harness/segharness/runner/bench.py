@@ -11,19 +11,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Protocol
 
-from segharness.data import OpenDataset, open_dataset
+from segharness.data.dataset import OpenDataset, open_dataset
 from segharness.digests import digest
 from segharness.errors import LostError, SegharnessError, UsageError
+from segharness.images.decode import Corruptor
+from segharness.model.load import check_model, is_recalled, load_model
+from segharness.model.prompts import Prompts
+from segharness.model.validation import Labels
 from segharness.plugin.host import PluginHost, forget_folder
 from segharness.records import Model, Recalled
 from segharness.runner.batches import BatchSize, is_out_of_memory
-from segharness.runner.border import Labels
 from segharness.runner.devices import device_name
-from segharness.runner.image import Corruptor
-from segharness.runner.model_host import check_model, is_recalled, load_model
 from segharness.runner.outcome import ShardTables
 from segharness.runner.pipeline import Calls, Pipeline, free_memory
-from segharness.runner.prompts import Prompts
 from segharness.runner.recall import recall
 from segharness.runner.stages import Stages
 from segharness.runner.units import Job, Unit

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from segharness.images.decode import decode
 from segharness.records import Sample
-from segharness.runner.image import decode
 
 if TYPE_CHECKING:
     from segharness.records import Image

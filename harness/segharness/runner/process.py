@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from segharness.errors import exit_text
 from segharness.runner.units import Job
 
 _LOG_TAIL = 3
@@ -110,8 +111,3 @@ class WorkerProcess:
         self.kill()  # what it started and left behind
         how = "signal 9 (killed, perhaps for want of memory)" if code == -signal.SIGKILL else exit_text(code)
         inbox.put((self, {"event": "ended", "how": how, "tail": self.tail()}))
-
-
-def exit_text(code: int) -> str:
-    """Return how a process ended."""
-    return f"signal {-code}" if code < 0 else f"exit code {code}"

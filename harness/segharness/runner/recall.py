@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from segharness.data import OpenDataset
+from segharness.data.dataset import OpenDataset
 from segharness.errors import CellError
+from segharness.model.validation import admit_recalled
 from segharness.records import Condition, Detections, Recalled, Sample
-from segharness.runner.border import admit_recalled
 from segharness.runner.outcome import Outcome, ShardTables, tables
 
 

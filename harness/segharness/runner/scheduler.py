@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segharness.data import OpenDataset, open_dataset
+from segharness.data.dataset import OpenDataset, open_dataset
 from segharness.digests import digest
 from segharness.errors import StoreError, UsageError
 from segharness.identity import Inputs, protocol_inputs
+from segharness.model.load import check_framework
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import ExecutorSpec
@@ -20,7 +21,6 @@ from segharness.runner.executor import RETRIES, TIMEOUT, Executor, Options
 from segharness.runner.interrupting import interruptible
 from segharness.runner.ledger import Ledger, RunOutcome
 from segharness.runner.manifest import make_manifest
-from segharness.runner.model_host import check_framework
 from segharness.runner.progress import Display, Silent
 from segharness.runner.runlog import RunLog
 from segharness.runner.status import StatusFile

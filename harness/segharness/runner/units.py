@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from segharness.data import OpenDataset, Shard
+from segharness.data.dataset import OpenDataset, Shard
 from segharness.digests import digest
 from segharness.errors import StoreError
 from segharness.identity import Inputs, differences

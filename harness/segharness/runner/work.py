@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from segharness.images.decode import Corrupted, Corruptor
+from segharness.model.prompts import Given, Prompts
+from segharness.model.validation import Labels
 from segharness.records import Condition, Sample
-from segharness.runner.border import Labels
-from segharness.runner.image import Corrupted, Corruptor
 from segharness.runner.outcome import Outcome, ShardTables
-from segharness.runner.prompts import Given, Prompts
 from segharness.runner.stages import Stages
 
 if TYPE_CHECKING:

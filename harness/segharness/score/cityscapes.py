@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from hotcoco import mask as rle
 
-from segharness.rle import encoded
+from segharness.masks import encoded
 from segharness.score import coco
 from segharness.score.engines import rles
 from segharness.score.request import GroundTruth, Score, ScoreRequest

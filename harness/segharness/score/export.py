@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from segharness.data import open_dataset
+from segharness.data.dataset import open_dataset
 from segharness.errors import StoreError, UsageError
 from segharness.identity import Inputs
 from segharness.plugin.host import PluginHost

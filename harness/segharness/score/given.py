@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from hotcoco import mask as rle
 
-from segharness.rle import encoded
+from segharness.masks import encoded
 from segharness.score import coco
 from segharness.score.request import Score, ScoreRequest
 from segharness.score.settings import Settings

@@ -17,7 +17,7 @@ import numpy as np
 from hotcoco import mask as rle
 from hotcoco import panoptic
 
-from segharness.rle import encoded
+from segharness.masks import encoded
 from segharness.score import coco
 from segharness.score.engines import results
 from segharness.score.request import Score, ScoreRequest

@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from segharness.runner.randomness import generator
+from segharness.images.randomness import generator
 
 LEVEL = 0.95
 """Of every interval."""

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segharness.data import OpenDataset, open_dataset
+from segharness.data.dataset import OpenDataset, open_dataset
 from segharness.digests import digest
 from segharness.errors import StoreError, UsageError, nearest
 from segharness.identity import Inputs

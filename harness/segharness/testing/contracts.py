@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segharness.images.decode import decode
+from segharness.model.load import check_model as _check_shape
+from segharness.model.validation import Labels, admit
 from segharness.records import Category, Corruption, Dataset, Model
-from segharness.runner.border import Labels, admit
-from segharness.runner.image import decode
-from segharness.runner.model_host import check_model as _check_shape
 
 if TYPE_CHECKING:
     from segharness.records import Image

@@ -11,7 +11,7 @@ from typing import Any
 from pycocotools import mask as rle
 from segharness import Category, DataError
 from segharness.files import File, Mask, Region
-from segharness.rle import check
+from segharness.masks import check
 
 _MOST = 10
 _MOST_SIDE = 2**15

@@ -10,7 +10,7 @@ from typing import Any
 
 from segharness import DataError
 from segharness.files import File
-from segharness.rle import check
+from segharness.masks import check
 
 _MOST = 20
 """How many problems of one file a message lists."""

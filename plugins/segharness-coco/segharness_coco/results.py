@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as rle
 from segharness import CellError, Detections
-from segharness.rle import check
+from segharness.masks import check
 
 from segharness_coco.annotations import are_numbers
 from segharness_coco.names import ALIASES, IDS

@@ -15,7 +15,7 @@ import segharness_detectron2
 import segharness_torch
 from PIL import Image
 from pycocotools import mask as rle
-from segharness.runner.foreign import ForeignModel
+from segharness.model.foreign import ForeignModel
 from segharness_detectron2.catalogue import catalogue
 
 from tests.streets import street, write_coco

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as rle
 from segharness.errors import ContractError
+from segharness.model.validation import Labels, admit
 from segharness.records import Category, Instances
-from segharness.runner.border import Labels, admit
 
 SHAPE = (8, 10)
 LABELS = Labels(["cat", "dog", "ghost"], [Category(5, "dog"), Category(2, "cat", ("kitty",))])

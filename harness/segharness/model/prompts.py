@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segharness.data import OpenDataset
+from segharness.data.dataset import OpenDataset
 from segharness.errors import UsageError
+from segharness.images.randomness import generator
+from segharness.masks import decoded
 from segharness.records import Sample
-from segharness.rle import decoded
-from segharness.runner.randomness import generator
 
 KINDS = ("boxes", "points")
 

@@ -10,14 +10,14 @@ from typing import Any, TypeGuard
 
 from segharness.errors import UsageError
 from segharness.identity import weights_inputs
+from segharness.model.foreign import ForeignModel
+from segharness.model.foreign_environment import environment_of
 from segharness.plugin.host import PluginHost, import_file
 from segharness.plugin.import_strings import load
 from segharness.plugin.packages import packaged
 from segharness.plugin.specs import ModelSpec
 from segharness.plugin.weights import problem_with
 from segharness.records import Model, Recalled
-from segharness.runner.environments import environment_of
-from segharness.runner.foreign import ForeignModel
 from segharness.suite import ModelEntry
 from segharness.suite.local import local_reference
 from segharness.user.config import settings

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from segharness.data.taxonomy import Taxonomy
 from segharness.errors import DataError, PluginError, UsageError
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import DatasetSpec
 from segharness.records import Dataset, Sample
 from segharness.suite import DatasetEntry
-from segharness.taxonomy import Taxonomy
 
 SHARD_SIZE = 64
 

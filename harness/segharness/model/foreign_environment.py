@@ -8,9 +8,8 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-from segharness.errors import UsageError
-from segharness.runner.foreign import child_environment
-from segharness.runner.process import exit_text
+from segharness.errors import UsageError, exit_text
+from segharness.model.foreign import child_environment
 
 _SECONDS = 120
 """How long an interpreter may take to say what it has; on a network's disk the first look takes some."""

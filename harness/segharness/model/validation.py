@@ -11,9 +11,9 @@ import numpy.typing as npt
 from hotcoco import mask as rle
 
 from segharness.errors import ContractError
+from segharness.masks import check
+from segharness.model.prompts import Given
 from segharness.records import Category, Detections
-from segharness.rle import check
-from segharness.runner.prompts import Given
 
 
 class Labels:

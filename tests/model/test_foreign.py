@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 from segharness.errors import CellError, LostError
-from segharness.runner.foreign import ForeignModel
+from segharness.model.foreign import ForeignModel
 
 MODEL = """
 import os, sys
@@ -137,7 +137,7 @@ def test_an_interpreter_that_is_not_there_is_said(tmp_path):
 
 
 def test_the_child_needs_numpy_alone(tmp_path):
-    from segharness.runner import foreign_child
+    from segharness.model import foreign_child
 
     code = f"import sys, runpy; runpy.run_path({foreign_child.__file__!r})\n"
     code += "print([m for m in sys.modules if 'segharness' in m])"

@@ -14,11 +14,11 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
 from segharness.errors import ImageError
+from segharness.images.randomness import generator
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import CorruptionSpec, MixtureSpec
 from segharness.records import Condition, Corruption, Sample
-from segharness.runner.randomness import generator
 
 if TYPE_CHECKING:
     from segharness.records import Image

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segharness.errors import CellError, LostError
+from segharness.errors import CellError, LostError, exit_text
+from segharness.model import foreign_child
 from segharness.records import Instances
-from segharness.runner import foreign_child
-from segharness.runner.process import exit_text
 
 if TYPE_CHECKING:
     from segharness.records import Image

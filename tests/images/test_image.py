@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from segharness.errors import ImageError
+from segharness.images.decode import Corruptor, decode, pixel_digest
+from segharness.images.randomness import generator
 from segharness.plugin.host import PluginHost
 from segharness.records import CLEAN, Condition, Sample
-from segharness.runner.image import Corruptor, decode, pixel_digest
-from segharness.runner.randomness import generator
 
 
 def png(pixels, **how):

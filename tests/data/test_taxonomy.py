@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 from segharness import Category, UsageError
+from segharness.data.taxonomy import Taxonomy
 from segharness.store import PREDICTIONS, manifest_of, table
 from segharness.suite import DatasetEntry
-from segharness.taxonomy import Taxonomy
 
 CATEGORIES = [Category(24, "person"), Category(25, "rider"), Category(26, "car"), Category(33, "bicycle")]
 CONTENT = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as rle
-from segharness.rle import check, run_lengths
+from segharness.masks import check, run_lengths
 
 
 @settings(max_examples=200, deadline=None)
