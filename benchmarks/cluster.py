@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segharness.data.dataset import Shard
-from segharness.runner import Schedule, Seat, Unit
-from segharness.runner.ahead import AHEAD_IMAGES
+from segharness.execution import Schedule, Seat, Unit
+from segharness.execution.worker.prefetch import AHEAD_IMAGES
 
 RECORDED = Path(__file__).with_name("recorded_units.json")
 

@@ -26,9 +26,9 @@ import numpy as np
 from hotcoco import mask as rle
 from segharness.data.dataset import open_dataset
 from segharness.digests import digest
+from segharness.execution.manifest import make_manifest
 from segharness.identity import Inputs, protocol_inputs
 from segharness.plugin.host import PluginHost
-from segharness.runner.manifest import make_manifest
 from segharness.store import IMAGES, PREDICTIONS, RunFolder, table, write_shard
 from segharness.suite import load_suite
 

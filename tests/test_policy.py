@@ -62,7 +62,7 @@ def test_every_hook_is_documented_and_used_by_something_real():
 
 @pytest.mark.parametrize("file", PLUGINS, ids=lambda p: str(p.relative_to(REPOSITORY)))
 def test_plugins_use_the_public_api_alone(file):
-    allowed = {"segharness", "segharness.files", "segharness.masks", "segharness.runner", "segharness.testing",
+    allowed = {"segharness", "segharness.files", "segharness.masks", "segharness.execution", "segharness.testing",
                "segharness.testing.fixture", "segharness.plugin.checks"}  # fmt: skip
     private = {m for m in imports(file) if m.split(".")[0] == "segharness"} - allowed
     assert not private
@@ -92,7 +92,7 @@ def _has_docstring(node):
     return isinstance(node, kinds) and ast.get_docstring(node) is not None
 
 
-ROOMS = ["suite", "store", "runner", "export", "score", "report", "cli"]
+ROOMS = ["suite", "store", "execution", "export", "score", "report", "cli"]
 
 
 @pytest.mark.parametrize("room", ROOMS)

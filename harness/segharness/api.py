@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segharness.errors import StoreError, UsageError
+from segharness.execution import RETRIES, TIMEOUT, Prepared, RunOutcome, Settings, execute, prepare
+from segharness.execution.monitor.progress import Display
 from segharness.model.load import check_model
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.plugin.specs import MetricSpec
 from segharness.records import Model
-from segharness.runner import RETRIES, TIMEOUT, Prepared, RunOutcome, Settings, execute, prepare
-from segharness.runner.progress import Display
 from segharness.score import (
     BOOTSTRAP,
     Scoring,
@@ -50,7 +50,7 @@ def prepare_run(plan: Plan, host: PluginHost, settings: Settings, scoring: Scori
     """Find everything that can be wrong before the first cell runs.
 
     Raises:
-        UsageError: see `segharness.runner.prepare`; also a stored reference of another protocol.
+        UsageError: see `segharness.execution.prepare`; also a stored reference of another protocol.
     """
     check_engine(plan.suite, host, scoring.engine)
     prepared = prepare(plan, host, settings)

@@ -72,7 +72,7 @@ import json
 
 import numpy as np
 from segharness import Instances, Score
-from segharness.runner.inline import InlineExecutor
+from segharness.execution.executors.inline import InlineExecutor
 
 
 class Red:

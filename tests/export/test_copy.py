@@ -12,11 +12,11 @@ from PIL import Image
 from segharness import Category, Sample
 from segharness.data.dataset import OpenDataset
 from segharness.errors import DataError, StoreError
+from segharness.execution.monitor.progress import Silent
 from segharness.export import Copy, copy_dataset
 from segharness.export import index as index_module
 from segharness.plugin.host import PluginHost
 from segharness.records import CLEAN, Condition
-from segharness.runner.progress import Silent
 from segharness.store import Lock, RunFolder
 from segharness.suite import DatasetEntry
 

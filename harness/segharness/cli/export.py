@@ -42,8 +42,8 @@ def execute(args: argparse.Namespace) -> int:
     conditions = given_conditions(args.conditions, args.host, "--conditions")
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # images are corrupted side by side
     from segharness.data.dataset import open_dataset
+    from segharness.execution.monitor.progress import display
     from segharness.export import Copy, copy_dataset
-    from segharness.runner.progress import display
 
     copy = Copy(open_dataset(entry, args.host), conditions, args.seed, args.out, args.format)
     try:

@@ -12,13 +12,13 @@ from rich.console import Console
 from segharness.api import finish_run, prepare_run
 from segharness.cli import Exit, natural, positive, scoring, screen, seconds, selecting
 from segharness.cli.collect import print_cells
+from segharness.execution import RETRIES, TIMEOUT, RunOutcome, Settings
+from segharness.execution.monitor.progress import display
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import ExecutorSpec
 from segharness.report import make_report
 from segharness.report.console import show
-from segharness.runner import RETRIES, TIMEOUT, RunOutcome, Settings
-from segharness.runner.progress import display
 
 if TYPE_CHECKING:
     from segharness.cli.selecting import Chosen

@@ -6,8 +6,8 @@ import argparse
 import json
 
 from segharness.cli import Exit, screen
-from segharness.runner.standing import seats_table, summary
-from segharness.runner.status import read_status
+from segharness.execution.monitor.status import read_status
+from segharness.execution.monitor.status_text import seats_table, summary
 from segharness.store import RunFolder
 
 

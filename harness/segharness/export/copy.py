@@ -25,12 +25,12 @@ from typing import Any
 
 from segharness.data.dataset import OpenDataset
 from segharness.errors import DataError, ImageError, StoreError
+from segharness.execution.monitor.progress import Display
 from segharness.export.index import Index
 from segharness.export.manifest import Manifest
 from segharness.images.decode import Corruptor, decode
 from segharness.plugin.host import PluginHost
 from segharness.records import Condition, Sample
-from segharness.runner.progress import Display
 from segharness.store import Lock, RunFolder
 from segharness.store.atomic import write_atomic
 

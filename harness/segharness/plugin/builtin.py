@@ -110,9 +110,13 @@ def segharness_metrics() -> Iterable[MetricSpec]:
 @hookimpl
 def segharness_executors() -> Iterable[ExecutorSpec]:
     return [
-        ExecutorSpec("local", "segharness.runner.local:make", "worker processes on this machine, one a device"),
         ExecutorSpec(
-            "inline", "segharness.runner.inline:make", "in this process, one unit after another; for debugging"
+            "local", "segharness.execution.executors.local:make", "worker processes on this machine, one a device"
+        ),
+        ExecutorSpec(
+            "inline",
+            "segharness.execution.executors.inline:make",
+            "in this process, one unit after another; for debugging",
         ),
     ]
 

@@ -313,7 +313,7 @@ class MetricSpec:
 
 @dataclass(frozen=True)
 class ExecutorSpec:
-    """A way to execute units; `factory(options: segharness.runner.Options)` returns a `segharness.runner.Executor`.
+    """A way to execute units; `factory(options: segharness.execution.Options)` returns a `segharness.execution.Executor`.
 
     `configure(group: argparse's)` adds arguments to ``segharness run``, all of which begin with ``--<name>-``; their values
     are in `Options.arguments`.

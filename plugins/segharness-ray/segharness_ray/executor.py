@@ -16,7 +16,7 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from segharness import UsageError
-from segharness.runner import Crew, Event, Job, Options, Seat, Unit, check_needs
+from segharness.execution import Crew, Event, Job, Options, Seat, Unit, check_needs
 
 from segharness_ray.relay import Relay, look
 

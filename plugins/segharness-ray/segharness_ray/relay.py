@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from segharness.runner import Job, WorkerProcess, memory_of
+from segharness.execution import Job, WorkerProcess, memory_of
 
 
 def look(gpus: bool) -> tuple[str, dict[str, float | None]]:

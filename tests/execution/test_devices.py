@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from segharness.runner import devices
+from segharness.execution import devices
 
 
 @pytest.fixture

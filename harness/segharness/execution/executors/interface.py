@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from segharness.errors import UsageError
+from segharness.execution.executors.schedule import Seat, can_run
+from segharness.execution.units import Job, Unit
 from segharness.plugin.specs import Needs
 from segharness.records import Model
-from segharness.runner.schedule import Seat, can_run
-from segharness.runner.units import Job, Unit
 
 RETRIES = 2
 TIMEOUT = 1800.0

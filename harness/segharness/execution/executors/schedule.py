@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from segharness.execution.units import Unit
 from segharness.plugin.specs import ANY, Needs
-from segharness.runner.units import Unit
 
 _SHARE = 0.5
 """A worker gets at most this share of what it would have to do if all that is left were spread evenly."""

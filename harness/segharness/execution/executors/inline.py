@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from segharness.errors import LostError
+from segharness.execution.devices import memory_of
+from segharness.execution.executors.interface import Event, Options, check_needs
+from segharness.execution.executors.schedule import Seat
+from segharness.execution.units import Job, Unit
+from segharness.execution.worker.unit_runner import DiskFullError, Workbench
 from segharness.plugin.host import PluginHost
-from segharness.runner.bench import DiskFullError, Workbench
-from segharness.runner.devices import memory_of
-from segharness.runner.executor import Event, Options, check_needs
-from segharness.runner.schedule import Seat
-from segharness.runner.units import Job, Unit
 
 
 class _One:

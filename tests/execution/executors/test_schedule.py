@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from segharness.data.dataset import Shard
+from segharness.execution import Crew, Options, Schedule, Seat, Unit
 from segharness.plugin.specs import Needs
-from segharness.runner import Crew, Options, Schedule, Seat, Unit
 
 CONDITIONS = tuple("abcdefgh")
 

@@ -11,8 +11,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from segharness.runner.standing import duration, seats_table
-from segharness.runner.status import Status
+from segharness.execution.monitor.status import Status
+from segharness.execution.monitor.status_text import duration, seats_table
 
 
 class Display(Protocol):

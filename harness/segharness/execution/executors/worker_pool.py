@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from segharness.runner.executor import Event, Options
-from segharness.runner.schedule import Schedule, Seat
-from segharness.runner.units import Job, Unit
+from segharness.execution.executors.interface import Event, Options
+from segharness.execution.executors.schedule import Schedule, Seat
+from segharness.execution.units import Job, Unit
 
 _TICK = 0.5
 """How often, in seconds, somebody looks whether a worker hangs."""
@@ -38,8 +38,8 @@ class Worker(Protocol):
 class Workers(Protocol):
     """How an executor starts workers and hears them.
 
-    The events are those of ``segharness.runner.worker``, and at last ``{"event": "ended", "how": text, "tail": text}``: how
-    a worker ended, and the end of what it printed.
+    The events are those of ``segharness.execution.worker.main``, and at last ``{"event": "ended", "how": text,
+    "tail": text}``: how a worker ended, and the end of what it printed.
     """
 
     def start(self, job: Job, seat: Seat) -> Worker: ...
@@ -86,7 +86,7 @@ class Crew:
         self._finishing = True
 
     def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[Event]:
-        """Yield events until every unit is settled; see `segharness.runner.executor.Executor`."""
+        """Yield events until every unit is settled; see `segharness.execution.executors.interface.Executor`."""
         schedule = Schedule(units, job.needs, self._seats)
         normal = False
         try:

@@ -6,9 +6,9 @@ import os
 import platform
 import time
 
-from segharness.runner.executor import Event
-from segharness.runner.ledger import RunOutcome
-from segharness.runner.status import SeatStatus, Status
+from segharness.execution.executors.interface import Event
+from segharness.execution.monitor.cells import RunOutcome
+from segharness.execution.monitor.status import SeatStatus, Status
 
 _KEPT = 0.9
 """How much of earlier reports a worker's rate keeps with each new one."""

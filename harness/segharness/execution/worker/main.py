@@ -1,8 +1,9 @@
 """A worker: one process with one device. Takes units as JSON lines, answers with events as JSON lines.
 
 Requests: ``open`` (the job and the device, first of all), ``unit``, ``release`` (let go of the model), ``finish`` (the files
-in flight, and end), ``stop`` (end when there is nothing to do). Answers: the events of `segharness.runner.executor`, and
-``ready``, ``want`` (all images of the units so far were given to its threads: it can take another), ``broken``, ``lost``.
+in flight, and end), ``stop`` (end when there is nothing to do). Answers: the events of
+`segharness.execution.executors.interface`, and ``ready``, ``want`` (all images of the units so far were given to its
+threads: it can take another), ``broken``, ``lost``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from segharness.errors import LostError
+from segharness.execution.units import Job, Unit
+from segharness.execution.worker.unit_runner import DiskFullError, Emit, Workbench, describe
 from segharness.plugin.host import PluginHost
-from segharness.runner.bench import DiskFullError, Emit, Workbench, describe
-from segharness.runner.units import Job, Unit
 
 _PROGRESS_SECONDS = 0.2
 

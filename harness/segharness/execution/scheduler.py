@@ -10,22 +10,22 @@ from typing import Any
 from segharness.data.dataset import OpenDataset, open_dataset
 from segharness.digests import digest
 from segharness.errors import StoreError, UsageError
+from segharness.execution.devices import cores
+from segharness.execution.executors.interface import RETRIES, TIMEOUT, Executor, Options
+from segharness.execution.manifest import make_manifest
+from segharness.execution.monitor.cells import Ledger, RunOutcome
+from segharness.execution.monitor.log import RunLog
+from segharness.execution.monitor.progress import Display, Silent
+from segharness.execution.monitor.status import StatusFile
+from segharness.execution.monitor.status_tracker import Watch
+from segharness.execution.signals import interruptible
+from segharness.execution.units import Job, Unit, needs_of, remaining
 from segharness.identity import Inputs, protocol_inputs
 from segharness.model.load import check_framework
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import ExecutorSpec
 from segharness.records import Model
-from segharness.runner.devices import cores
-from segharness.runner.executor import RETRIES, TIMEOUT, Executor, Options
-from segharness.runner.interrupting import interruptible
-from segharness.runner.ledger import Ledger, RunOutcome
-from segharness.runner.manifest import make_manifest
-from segharness.runner.progress import Display, Silent
-from segharness.runner.runlog import RunLog
-from segharness.runner.status import StatusFile
-from segharness.runner.units import Job, Unit, needs_of, remaining
-from segharness.runner.watch import Watch
 from segharness.store import Place, RunFolder
 from segharness.store.failures import read_failures, write_failures
 from segharness.suite import Plan, Suite
@@ -39,7 +39,7 @@ class Settings:
         out: the run folder.
         fresh: make every selected file again, also those that are there.
         executor: by name.
-        workers, devices, retries, timeout, arguments: as in `segharness.runner.executor.Options`.
+        workers, devices, retries, timeout, arguments: as in `segharness.execution.executors.interface.Options`.
         maxfail: stop after that many failed cells; 0 never.
         objects: models that are objects in this process, by id.
         log_file: gets the run's events as JSON lines.

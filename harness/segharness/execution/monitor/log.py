@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TextIO
 
 from segharness.errors import UsageError
-from segharness.runner.executor import Event
-from segharness.runner.units import Unit
+from segharness.execution.executors.interface import Event
+from segharness.execution.units import Unit
 
 
 class RunLog:

@@ -9,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from segharness.errors import CellError
+from segharness.execution.worker.open_unit import ConditionShard, PreparedImage, Work
+from segharness.execution.worker.shard_tables import Outcome, tables
 from segharness.model.validation import admit, admit_prompted
 from segharness.records import Instances
-from segharness.runner.outcome import Outcome, tables
-from segharness.runner.work import ConditionShard, PreparedImage, Work
 
 BEHIND_BYTES = 256 * 1024 * 1024
 """How much memory answers that are still to be encoded may take; one answer may always wait."""

@@ -9,7 +9,7 @@ import time
 from rich import box
 from rich.table import Table
 
-from segharness.runner.status import Status
+from segharness.execution.monitor.status import Status
 
 MOST = 16
 """How many workers are shown; of more, those that are slowest."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from segharness.runner.executor import Event
-from segharness.runner.progress import Display
-from segharness.runner.units import Unit
+from segharness.execution.executors.interface import Event
+from segharness.execution.monitor.progress import Display
+from segharness.execution.units import Unit
 from segharness.store import RunFolder
 from segharness.suite import Plan
 

@@ -14,20 +14,20 @@ from typing import Any, Protocol
 from segharness.data.dataset import OpenDataset, open_dataset
 from segharness.digests import digest
 from segharness.errors import LostError, SegharnessError, UsageError
+from segharness.execution.devices import device_name
+from segharness.execution.units import Job, Unit
+from segharness.execution.worker.batch_size import BatchSize, is_out_of_memory
+from segharness.execution.worker.open_unit import Work
+from segharness.execution.worker.pipeline import Calls, Pipeline, free_memory
+from segharness.execution.worker.shard_tables import ShardTables
+from segharness.execution.worker.stored_predictions import recall
+from segharness.execution.worker.timings import Stages
 from segharness.images.decode import Corruptor
 from segharness.model.load import check_model, is_recalled, load_model
 from segharness.model.prompts import Prompts
 from segharness.model.validation import Labels
 from segharness.plugin.host import PluginHost, forget_folder
 from segharness.records import Model, Recalled
-from segharness.runner.batches import BatchSize, is_out_of_memory
-from segharness.runner.devices import device_name
-from segharness.runner.outcome import ShardTables
-from segharness.runner.pipeline import Calls, Pipeline, free_memory
-from segharness.runner.recall import recall
-from segharness.runner.stages import Stages
-from segharness.runner.units import Job, Unit
-from segharness.runner.work import Work
 from segharness.store import RunFolder, write_shard
 
 Emit = Callable[[dict[str, Any]], None]
@@ -291,7 +291,7 @@ class _Streak:
         return self._other
 
     def next(self, block: bool) -> Work | None:
-        """Return the next unit of this model, opened; see `segharness.runner.ahead.NextWork`."""
+        """Return the next unit of this model, opened; see `segharness.execution.worker.prefetch.NextWork`."""
         while True:
             if self._held is None and self._other is None:
                 found = self._units.next(block)

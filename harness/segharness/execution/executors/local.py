@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import cast
 
 from segharness.errors import UsageError
-from segharness.runner.crew import Crew, Worker
-from segharness.runner.devices import cores, find_devices, memory_of
-from segharness.runner.executor import Event, Options, check_needs
-from segharness.runner.process import WorkerProcess
-from segharness.runner.schedule import Seat
-from segharness.runner.units import Job, Unit
+from segharness.execution.devices import cores, find_devices, memory_of
+from segharness.execution.executors.interface import Event, Options, check_needs
+from segharness.execution.executors.process import WorkerProcess
+from segharness.execution.executors.schedule import Seat
+from segharness.execution.executors.worker_pool import Crew, Worker
+from segharness.execution.units import Job, Unit
 
 MOST = 1024
 """How many workers one machine may have."""

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from segharness.errors import CellError, LostError
+from segharness.execution.worker.batch_size import BatchSize, is_out_of_memory
+from segharness.execution.worker.open_unit import PreparedImage
+from segharness.execution.worker.postprocess import Behind, brief
+from segharness.execution.worker.prefetch import Ahead, NextWork
+from segharness.execution.worker.shard_tables import Outcome
+from segharness.execution.worker.timings import Stages
 from segharness.records import Model
-from segharness.runner.ahead import Ahead, NextWork
-from segharness.runner.batches import BatchSize, is_out_of_memory
-from segharness.runner.behind import Behind, brief
-from segharness.runner.outcome import Outcome
-from segharness.runner.stages import Stages
-from segharness.runner.work import PreparedImage
 
 _log = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from segharness.execution.worker.shard_tables import Outcome, ShardTables
+from segharness.execution.worker.timings import Stages
 from segharness.images.decode import Corrupted, Corruptor
 from segharness.model.prompts import Given, Prompts
 from segharness.model.validation import Labels
 from segharness.records import Condition, Sample
-from segharness.runner.outcome import Outcome, ShardTables
-from segharness.runner.stages import Stages
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -8,14 +8,14 @@ import time
 import numpy as np
 import pytest
 from segharness.errors import LostError
+from segharness.execution.worker.batch_size import BatchSize
+from segharness.execution.worker.image_cache import Decoded, Room
+from segharness.execution.worker.open_unit import Work
+from segharness.execution.worker.pipeline import Pipeline
 from segharness.images.decode import Corruptor
 from segharness.model.validation import Labels
 from segharness.plugin.host import PluginHost
 from segharness.records import CLEAN, Category, Condition, Instances, Sample
-from segharness.runner.batches import BatchSize
-from segharness.runner.decoded import Decoded, Room
-from segharness.runner.pipeline import Pipeline
-from segharness.runner.work import Work
 
 NOISE = Condition("gaussian_noise-3", "gaussian_noise", 3, "noise")
 
@@ -141,7 +141,7 @@ def test_progress_counts_every_prediction():
 
 
 def test_work_in_flight_is_bounded(monkeypatch):
-    monkeypatch.setattr("segharness.runner.ahead.AHEAD_IMAGES", 6)
+    monkeypatch.setattr("segharness.execution.worker.prefetch.AHEAD_IMAGES", 6)
     alive, most, lock = 0, 0, threading.Lock()
 
     class Slow(Echo):
@@ -165,7 +165,7 @@ def test_work_in_flight_is_bounded(monkeypatch):
 
 
 def test_images_in_flight_are_bounded_by_their_bytes_too(monkeypatch):
-    monkeypatch.setattr("segharness.runner.ahead.AHEAD_BYTES", 5 * 3 * 32 * 40)
+    monkeypatch.setattr("segharness.execution.worker.prefetch.AHEAD_BYTES", 5 * 3 * 32 * 40)
     loaded, model = [], Echo()
     seen = []
 
@@ -197,7 +197,7 @@ def test_an_image_is_decoded_once_for_all_conditions():
 
 
 def test_beyond_its_memory_an_image_is_decoded_again(monkeypatch):
-    monkeypatch.setattr("segharness.runner.decoded.DECODED_BYTES", 2 * 3 * 32 * 40)
+    monkeypatch.setattr("segharness.execution.worker.image_cache.DECODED_BYTES", 2 * 3 * 32 * 40)
     loaded = []
     many = [Sample(i, lambda i=i: loaded.append(i) or np.zeros((32, 40, 3), np.uint8), 32, 40) for i in range(5)]
     run(pipeline(Echo(), 1), many, [CLEAN, NOISE])

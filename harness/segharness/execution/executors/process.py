@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from segharness.errors import exit_text
-from segharness.runner.units import Job
+from segharness.execution.units import Job
 
 _LOG_TAIL = 3
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from segharness.errors import CellError
+from segharness.execution.worker.image_cache import Decoded, Room
+from segharness.execution.worker.open_unit import ConditionShard, PreparedImage, Work
+from segharness.execution.worker.timings import Stages
 from segharness.images.decode import pixel_digest
 from segharness.records import Sample
-from segharness.runner.decoded import Decoded, Room
-from segharness.runner.stages import Stages
-from segharness.runner.work import ConditionShard, PreparedImage, Work
 
 AHEAD_IMAGES = 192
 AHEAD_BYTES = 256 * 1024 * 1024

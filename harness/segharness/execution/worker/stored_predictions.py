@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Sequence
 
 from segharness.data.dataset import OpenDataset
 from segharness.errors import CellError
+from segharness.execution.worker.shard_tables import Outcome, ShardTables, tables
 from segharness.model.validation import admit_recalled
 from segharness.records import Condition, Detections, Recalled, Sample
-from segharness.runner.outcome import Outcome, ShardTables, tables
 
 
 def recall(

@@ -1,0 +1,1 @@
+"""What a worker process does with a unit: decode, corrupt, predict, check, encode, write; the stages overlap."""
