@@ -28,7 +28,7 @@ from segharness.score import (
     score_run,
 )
 from segharness.store import Lock, Place, RunFolder, place, read_results
-from segharness.store.samples import read_samples
+from segharness.store.resamples import read_samples
 from segharness.suite import ModelEntry, Overrides, Plan, StoredReference, Suite, Variables, load_suite, make_plan
 from segharness.suite.schema import ID
 from segharness.suite.select import Selection

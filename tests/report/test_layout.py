@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pytest
 from rich.console import Console
-from segharness.report import Entry, make_report, picture
+from segharness.report import Entry, make_report, svg
 from segharness.report import text as documents
 from segharness.report.console import show
 from segharness.store import RESULTS, manifest_of, write_results
@@ -115,7 +115,7 @@ def test_every_number_is_shown_at_any_width_without_being_cut(tmp_path, width):
 
 
 def test_the_picture_is_svg_that_fetches_nothing(tmp_path):
-    text = picture.svg(make_report(results(tmp_path)))
+    text = svg.svg(make_report(results(tmp_path)))
     assert ElementTree.fromstring(text).tag.endswith("svg")
     assert "http" not in text.replace("http://www.w3.org", "").replace("https://www.textualize.io", "")
     assert "27.5" in text and "@font-face" not in text

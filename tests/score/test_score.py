@@ -7,13 +7,13 @@ from segharness.data.dataset import OpenDataset
 from segharness.errors import UsageError
 from segharness.records import Category, Sample
 from segharness.score import ScoreRequest
-from segharness.score.coco import score
-from segharness.score.engines import ENGINES
+from segharness.score.evaluations.coco import score
+from segharness.score.evaluations.engines import ENGINES
 from segharness.score.score import ground_truth
 from segharness.suite import DatasetEntry
+from tests.score.evaluations.test_coco import overall, simple
 
 from tests.score.problems import as_predictions
-from tests.score.test_coco import overall, simple
 
 
 class Given:
@@ -87,14 +87,14 @@ def test_listed_metrics_are_those_that_are_computed(name):
     """The specs repeat the names, so that listing them imports nothing heavy."""
     from segharness.plugin.host import PluginHost
     from segharness.plugin.specs import MetricSpec
-    from segharness.score import cityscapes, given, panoptic, settings, speed
+    from segharness.score.evaluations import cityscapes, coco_parameters, panoptic, prompted, speed
 
     modules = {
-        "given-boxes": given,
-        "given-points": given,
+        "given-boxes": prompted,
+        "given-points": prompted,
         "cityscapes": cityscapes,
         "panoptic": panoptic,
         "speed": speed,
     }
-    metrics = settings.configure({}) if name == "coco" else modules[name].METRICS
+    metrics = coco_parameters.configure({}) if name == "coco" else modules[name].METRICS
     assert PluginHost.load().get(name, MetricSpec).metrics == metrics

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from segharness.cli import Exit, emit
 from segharness.score.degradation import Value
-from segharness.score.table import Degradation, Table, degradations, doubtful, read_table
+from segharness.score.external_table import Degradation, Table, degradations, doubtful, read_table
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segharness.cli import Exit
 from segharness.cli.score import stored_run
-from segharness.score.export import export_results
+from segharness.score.result_files import export_results
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

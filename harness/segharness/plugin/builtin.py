@@ -53,16 +53,16 @@ def segharness_metrics() -> Iterable[MetricSpec]:
     return [
         MetricSpec(
             "coco",
-            "segharness.score.coco:score",
+            "segharness.score.evaluations.coco:score",
             tasks=("segm", "bbox", "boundary"),
             metrics=COCO_METRICS,
             engines=("hotcoco", "pycocotools"),
             description="COCO's 12 numbers from the IoU of masks, boxes or boundaries, as pycocotools defines them",
-            configure="segharness.score.settings:configure",
+            configure="segharness.score.evaluations.coco_parameters:configure",
         ),
         MetricSpec(
             "cityscapes",
-            "segharness.score.cityscapes:score",
+            "segharness.score.evaluations.cityscapes:score",
             tasks=("segm",),
             metrics=("AP", "AP50"),
             also=("void",),
@@ -70,28 +70,28 @@ def segharness_metrics() -> Iterable[MetricSpec]:
         ),
         MetricSpec(
             "lvis",
-            "segharness.score.lvis:score",
+            "segharness.score.evaluations.lvis:score",
             tasks=("segm", "bbox"),
             metrics=(*COCO_METRICS[:6], "APr", "APc", "APf", "AR300", *COCO_METRICS[9:]),
             description="LVIS's AP of federated annotations, over rare, common and frequent categories too, by hotcoco",
         ),
         MetricSpec(
             "given-boxes",
-            "segharness.score.given:boxes",
+            "segharness.score.evaluations.prompted:boxes",
             tasks=("segm",),
             metrics=("mask_mIoU", "mask_IoU", *COCO_METRICS),
             description="masks in the ground truth's boxes: mean IoU over categories and over instances, and AP",
         ),
         MetricSpec(
             "given-points",
-            "segharness.score.given:points",
+            "segharness.score.evaluations.prompted:points",
             tasks=("segm",),
             metrics=("mask_mIoU", "mask_IoU", *COCO_METRICS),
             description="masks from a point in each ground truth: mean IoU over categories and over instances, and AP",
         ),
         MetricSpec(
             "panoptic",
-            "segharness.score.panoptic:score",
+            "segharness.score.evaluations.panoptic:score",
             tasks=("panoptic",),
             metrics=("PQ", "SQ", "RQ", "PQ_th", "SQ_th", "RQ_th", "PQ_st", "SQ_st", "RQ_st"),
             ground_truth="panoptic",
@@ -99,7 +99,7 @@ def segharness_metrics() -> Iterable[MetricSpec]:
         ),
         MetricSpec(
             "speed",
-            "segharness.score.speed:score",
+            "segharness.score.evaluations.speed:score",
             tasks=("speed",),
             metrics=("fps", "ms_median", "ms_p95"),
             description="frames a second and milliseconds an image of predict alone, at batch 1, after warm-up",
@@ -126,6 +126,6 @@ def segharness_reporters() -> Iterable[ReporterSpec]:
     return [
         ReporterSpec("csv", "segharness.report.text:csv", ".csv", "comma-separated values"),
         ReporterSpec("markdown", "segharness.report.text:markdown", ".md", "a GitHub-flavoured Markdown table"),
-        ReporterSpec("svg", "segharness.report.picture:svg", ".svg", "a picture of the tables"),
+        ReporterSpec("svg", "segharness.report.svg:svg", ".svg", "a picture of the tables"),
         ReporterSpec("latex", "segharness.report.text:latex", ".tex", "a LaTeX tabular with booktabs"),
     ]

@@ -14,7 +14,7 @@ from segharness.score.curves import Set, sets
 from segharness.score.resample import Interval, interval
 from segharness.score.stored import models_of, protocol_of
 from segharness.store import manifest_of, place, read_results
-from segharness.store.samples import NAMES, Samples, read_samples, samples_key
+from segharness.store.resamples import NAMES, Samples, read_samples, samples_key
 from segharness.suite import Suite
 
 COMPARED = ("AP", "AP_avg", "mPC", "CD", "rCD", "rCD_pooled", "mask_mIoU", "PQ")

@@ -25,7 +25,7 @@ from segharness.score.resample import Resamples, draw, interval
 from segharness.score.stored import StoredNumbers, protocol_of, read_stored, reference_aps
 from segharness.store import RESULTS, RunFolder, table, write_results
 from segharness.store.failures import read_failures
-from segharness.store.samples import samples_file, write_samples
+from segharness.store.resamples import samples_file, write_samples
 from segharness.suite import OVERALL, MetricEntry, StoredReference, Suite
 
 BOOTSTRAP = 1000

@@ -13,7 +13,7 @@ from segharness.digests import digest
 from segharness.errors import UsageError
 from segharness.identity import Inputs, differences, protocol_inputs
 from segharness.store import manifest_of, place, read_results
-from segharness.store.samples import NAMES, read_samples
+from segharness.store.resamples import NAMES, read_samples
 from segharness.suite import StoredReference, Suite
 
 

@@ -18,8 +18,8 @@ from hotcoco import mask as rle
 from hotcoco import panoptic
 
 from segharness.masks import encoded
-from segharness.score import coco
-from segharness.score.engines import results
+from segharness.score.evaluations import coco
+from segharness.score.evaluations.engines import results
 from segharness.score.request import Score, ScoreRequest
 
 KINDS = ("PQ", "SQ", "RQ")

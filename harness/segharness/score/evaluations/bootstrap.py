@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segharness.execution.devices import cores
-from segharness.score.matches import Matches
+from segharness.score.evaluations.matches import Matches
 from segharness.score.resample import Resamples
 
 _RECALLS = np.linspace(0.0, 1.0, 101)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as rle
 from segharness import ScoreRequest
-from segharness.score.lvis import METRICS, score
+from segharness.score.evaluations.lvis import METRICS, score
 from segharness.score.request import GroundTruth
 from segharness.store import PREDICTIONS, table
 from segharness.suite import Split

@@ -17,11 +17,11 @@ import hotcoco
 import numpy as np
 import pyarrow as pa
 
-from segharness.score import coco
-from segharness.score.coco import Columns
-from segharness.score.engines import Accumulated, hotcoco_detections, hotcoco_truth
+from segharness.score.evaluations import coco
+from segharness.score.evaluations.coco import Columns
+from segharness.score.evaluations.coco_parameters import Settings
+from segharness.score.evaluations.engines import Accumulated, hotcoco_detections, hotcoco_truth
 from segharness.score.request import Score, ScoreRequest
-from segharness.score.settings import Settings
 from segharness.suite import OVERALL, Split
 
 DETECTIONS = 300

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from segharness.score.engines import Matched, matched
+from segharness.score.evaluations.coco_parameters import ALL_AREAS, Settings
+from segharness.score.evaluations.engines import Matched, matched
 from segharness.score.request import GroundTruth
-from segharness.score.settings import ALL_AREAS, Settings
 
 
 @dataclass(frozen=True)

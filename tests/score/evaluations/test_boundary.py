@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pycocotools import mask as rle
 from pycocotools.cocoeval import COCOeval
 from segharness.score import GroundTruth, ScoreRequest
-from segharness.score.boundary import boundary, width
-from segharness.score.coco import score
-from segharness.score.engines import accumulate
-from segharness.score.settings import Settings
+from segharness.score.evaluations.boundary import boundary, width
+from segharness.score.evaluations.coco import score
+from segharness.score.evaluations.coco_parameters import Settings
+from segharness.score.evaluations.engines import accumulate
 
 from tests.score.problems import as_predictions, encoded, evaluated, make, plain, problems
 

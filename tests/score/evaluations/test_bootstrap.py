@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from segharness.score import GroundTruth, ScoreRequest
-from segharness.score.bootstrap import average_precisions, means
-from segharness.score.coco import mean, score
-from segharness.score.engines import accumulate
-from segharness.score.matches import match
+from segharness.score.evaluations.bootstrap import average_precisions, means
+from segharness.score.evaluations.coco import mean, score
+from segharness.score.evaluations.coco_parameters import read
+from segharness.score.evaluations.engines import accumulate
+from segharness.score.evaluations.matches import match
 from segharness.score.resample import Resamples, draw, interval
-from segharness.score.settings import read
 
 from tests.score.problems import as_predictions, evaluated, make, plain, problems
 
@@ -86,7 +86,7 @@ def test_large_cells_are_done_in_parts(monkeypatch):
     resamples = draw("x", [i["id"] for i in truth["images"]], 50)
     matches = match(GroundTruth(truth), as_predictions(results), "segm", "hotcoco", read({}))
     whole = average_precisions(matches, resamples)
-    monkeypatch.setattr("segharness.score.bootstrap._ELEMENTS", 700)
+    monkeypatch.setattr("segharness.score.evaluations.bootstrap._ELEMENTS", 700)
     assert np.array_equal(average_precisions(matches, resamples), whole, equal_nan=True)
 
 
@@ -156,7 +156,7 @@ def population(rng, size, categories=1):
 
 
 def laid_out(images, categories=1):
-    from segharness.score.matches import Matches
+    from segharness.score.evaluations.matches import Matches
 
     image = np.repeat(np.arange(len(images)), [len(scores) for _, scores, _, _ in images])
     category = np.concatenate([c for c, _, _, _ in images])

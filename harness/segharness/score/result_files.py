@@ -17,7 +17,7 @@ from segharness.errors import StoreError, UsageError
 from segharness.identity import Inputs
 from segharness.plugin.host import PluginHost
 from segharness.score.cells import read_cell
-from segharness.score.engines import boxes
+from segharness.score.evaluations.engines import boxes
 from segharness.store import RunFolder
 from segharness.store.atomic import write_atomic
 from segharness.suite import Suite

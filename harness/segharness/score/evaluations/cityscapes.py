@@ -19,8 +19,8 @@ import numpy.typing as npt
 from hotcoco import mask as rle
 
 from segharness.masks import encoded
-from segharness.score import coco
-from segharness.score.engines import rles
+from segharness.score.evaluations import coco
+from segharness.score.evaluations.engines import rles
 from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.suite import OVERALL, Split
 

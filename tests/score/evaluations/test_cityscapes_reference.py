@@ -73,7 +73,7 @@ def reference(tmp_path_factory):
 
 def frame(ids, predictions):
     """Count a scene's pixels for segharness."""
-    from segharness.score.cityscapes import Frame
+    from segharness.score.evaluations.cityscapes import Frame
 
     regions = [int(i) for i in np.unique(ids) if (i if i < 1000 else i // 1000) in LABELS]
     truths = np.array([ids == i for i in regions], dtype=bool).reshape(len(regions), ids.size)
@@ -92,7 +92,7 @@ def frame(ids, predictions):
 
 def ours(scenes: list[Scene]) -> np.ndarray:
     """Return segharness' AP, a row for each class."""
-    from segharness.score.cityscapes import average_precision
+    from segharness.score.evaluations.cityscapes import average_precision
 
     found = average_precision([frame(*scene) for scene in scenes], LABELS)
     assert found.shape == (len(LABELS), len(THRESHOLDS))

@@ -1,7 +1,7 @@
 """The implementations of the COCO evaluation: one cell matched and accumulated, and the matches themselves.
 
 pycocotools is the definition. hotcoco computes the same bits, faster. It has no boundary IoU, so there both are pycocotools,
-with IoUs of `segharness.score.boundary`.
+with IoUs of `segharness.score.evaluations.boundary`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import pyarrow as pa
 from hotcoco import mask as rle
 from pycocotools.coco import COCO
 
-from segharness.score.boundary import BoundaryEval, QuietEval
+from segharness.score.evaluations.boundary import BoundaryEval, QuietEval
+from segharness.score.evaluations.coco_parameters import Settings
 from segharness.score.request import GroundTruth
-from segharness.score.settings import Settings
 
 Matched = Mapping[str, Any]
 """What an engine says of one image and category: ``dtIds``, and ``dtMatches`` and ``dtIgnore`` (T, D)."""

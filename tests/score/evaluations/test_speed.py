@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from segharness.score import GroundTruth, ScoreRequest
-from segharness.score.speed import WARM_UP, score
+from segharness.score.evaluations.speed import WARM_UP, score
 
 from tests.score.problems import as_images, as_predictions
 

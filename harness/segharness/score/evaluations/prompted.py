@@ -15,9 +15,9 @@ import numpy.typing as npt
 from hotcoco import mask as rle
 
 from segharness.masks import encoded
-from segharness.score import coco
+from segharness.score.evaluations import coco
+from segharness.score.evaluations.coco_parameters import Settings
 from segharness.score.request import Score, ScoreRequest
-from segharness.score.settings import Settings
 from segharness.suite import OVERALL, Split
 
 IOUS = ("mask_mIoU", "mask_IoU")

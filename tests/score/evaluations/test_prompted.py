@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from segharness.score import GroundTruth, ScoreRequest
-from segharness.score.given import boxes, points
+from segharness.score.evaluations.prompted import boxes, points
 from segharness.score.resample import Resamples
 from segharness.suite import Split
 

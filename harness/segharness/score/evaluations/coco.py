@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segharness.score.bootstrap import average_precisions, means
-from segharness.score.engines import Accumulated, accumulate
-from segharness.score.matches import match
+from segharness.score.evaluations.bootstrap import average_precisions, means
+from segharness.score.evaluations.coco_parameters import Settings, read
+from segharness.score.evaluations.engines import Accumulated, accumulate
+from segharness.score.evaluations.matches import match
 from segharness.score.request import GroundTruth, Score, ScoreRequest
-from segharness.score.settings import Settings, read
 from segharness.suite import OVERALL, Split
 
 Columns = npt.NDArray[np.int64]

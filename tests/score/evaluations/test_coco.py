@@ -12,9 +12,9 @@ from pycocotools import mask as rle
 from segharness.errors import UsageError
 from segharness.plugin.builtin import COCO_METRICS
 from segharness.score import GroundTruth, ScoreRequest
-from segharness.score.coco import score
-from segharness.score.engines import accumulate
-from segharness.score.settings import configure, read
+from segharness.score.evaluations.coco import score
+from segharness.score.evaluations.coco_parameters import configure, read
+from segharness.score.evaluations.engines import accumulate
 from segharness.suite import Split
 
 from tests.score.problems import SIZE, as_images, as_predictions, evaluated, plain, problems, reference_stats

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from segharness.score import GroundTruth, ScoreRequest
-from segharness.score.panoptic import METRICS, score
+from segharness.score.evaluations.panoptic import METRICS, score
 from segharness.suite import Split
 
 from tests.score.problems import as_predictions, encoded
