@@ -76,9 +76,12 @@ def timed(command: list[str], cores: list[int]) -> float:
 def loop(args: argparse.Namespace) -> None:
     """The same work without the harness: one process, one thread, nothing written."""
     from segharness.data.dataset import open_dataset
-    from segharness.images.decode import Corruptor, decode, pixel_digest
+    from segharness.digests import pixel_digest
+    from segharness.images.corrupt import Corruptor
+    from segharness.images.decode import decode
+    from segharness.model.labels import Labels
     from segharness.model.load import load_model
-    from segharness.model.validation import Labels, admit
+    from segharness.model.validation import admit
     from segharness.plugin.host import PluginHost
     from segharness.suite import Overrides, Variables, load_suite
 

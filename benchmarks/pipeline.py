@@ -118,9 +118,12 @@ def alone(milliseconds: float, calls: int = 200) -> float:
 def loop(coco: Path, folder: Path) -> tuple[float, int]:
     """The same work in one thread: decode, corrupt, predict, check, encode, and write files."""
     from segharness.data.dataset import open_dataset
+    from segharness.digests import pixel_digest
     from segharness.execution.worker.shard_tables import Outcome, tables
-    from segharness.images.decode import Corruptor, decode, pixel_digest
-    from segharness.model.validation import Labels, admit
+    from segharness.images.corrupt import Corruptor
+    from segharness.images.decode import decode
+    from segharness.model.labels import Labels
+    from segharness.model.validation import admit
     from segharness.plugin.host import PluginHost
     from segharness.store import RunFolder, write_shard
     from segharness.suite import Variables, load_suite

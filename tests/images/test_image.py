@@ -7,8 +7,10 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from segharness.digests import pixel_digest
 from segharness.errors import ImageError
-from segharness.images.decode import Corruptor, decode, pixel_digest
+from segharness.images.corrupt import Corruptor
+from segharness.images.decode import decode
 from segharness.images.randomness import generator
 from segharness.plugin.host import PluginHost
 from segharness.records import CLEAN, Condition, Sample

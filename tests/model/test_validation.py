@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as rle
 from segharness.errors import ContractError
-from segharness.model.validation import Labels, admit
+from segharness.model.labels import Labels
+from segharness.model.validation import admit
 from segharness.records import Category, Instances
 
 SHAPE = (8, 10)

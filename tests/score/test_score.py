@@ -11,8 +11,8 @@ from segharness.score.evaluations.coco import score
 from segharness.score.evaluations.engines import ENGINES
 from segharness.score.score import ground_truth
 from segharness.suite import DatasetEntry
-from tests.score.evaluations.test_coco import overall, simple
 
+from tests.score.evaluations.test_coco import overall, simple
 from tests.score.problems import as_predictions
 
 

@@ -28,7 +28,8 @@ from segharness.errors import DataError, ImageError, StoreError
 from segharness.execution.monitor.progress import Display
 from segharness.export.index import Index
 from segharness.export.manifest import Manifest
-from segharness.images.decode import Corruptor, decode
+from segharness.images.corrupt import Corruptor
+from segharness.images.decode import decode
 from segharness.plugin.host import PluginHost
 from segharness.records import Condition, Sample
 from segharness.store import Lock, RunFolder

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segharness.digests import pixel_digest
 from segharness.errors import ImageError
 from segharness.export.files import encoded
-from segharness.images.decode import pixel_digest
 from segharness.records import Condition
 from segharness.store.atomic import write_atomic
 

@@ -8,9 +8,10 @@ from segharness.plugin.hookspecs import hookimpl
 from segharness.plugin.specs import CommandSpec, ExecutorSpec, MetricSpec, ReporterSpec
 
 
-def _command(name: str, summary: str, module: str = "") -> CommandSpec:
-    place = f"segharness.cli.{module or name}"
-    return CommandSpec(name, summary, f"{place}:configure", f"{place}:execute")
+def _command(name: str, summary: str, module: str = "", execute: str = "execute") -> CommandSpec:
+    """Return the command of a module of `segharness.cli.commands`; `module` and `execute` where they are not the usual."""
+    place = f"segharness.cli.commands.{module or name}"
+    return CommandSpec(name, summary, f"{place}:configure", f"{place}:{execute}")
 
 
 @hookimpl
@@ -25,16 +26,9 @@ def segharness_commands() -> Iterable[CommandSpec]:
         _command("degradation", "compute CD and rCD of a table of APs"),
         _command("export-results", "write a run's predictions as COCO result files", "export_results"),
         _command("schema", "print the JSON Schema of suite files"),
-        CommandSpec(
-            "models", "list the models on offer", "segharness.cli.offers:configure", "segharness.cli.offers:models"
-        ),
+        _command("models", "list the models on offer", "listing", "models"),
         _command("datasets", "list the data sets on offer; check the files of one"),
-        CommandSpec(
-            "corruptions",
-            "list the corruptions and condition sets on offer",
-            "segharness.cli.offers:configure",
-            "segharness.cli.offers:corruptions",
-        ),
+        _command("corruptions", "list the corruptions and condition sets on offer", "listing", "corruptions"),
         _command("corrupt", "corrupt image files"),
         _command("config", "remember where data sets lie on this machine"),
         _command("preview", "draw one image under many corruptions, on one sheet"),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segharness.images.decode import decode
+from segharness.model.labels import Labels
 from segharness.model.load import check_model as _check_shape
-from segharness.model.validation import Labels, admit
+from segharness.model.validation import admit
 from segharness.records import Category, Corruption, Dataset, Model
 
 if TYPE_CHECKING:

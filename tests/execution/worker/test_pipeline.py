@@ -12,8 +12,8 @@ from segharness.execution.worker.batch_size import BatchSize
 from segharness.execution.worker.image_cache import Decoded, Room
 from segharness.execution.worker.open_unit import Work
 from segharness.execution.worker.pipeline import Pipeline
-from segharness.images.decode import Corruptor
-from segharness.model.validation import Labels
+from segharness.images.corrupt import Corruptor
+from segharness.model.labels import Labels
 from segharness.plugin.host import PluginHost
 from segharness.records import CLEAN, Category, Condition, Instances, Sample
 

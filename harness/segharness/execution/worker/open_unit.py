@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from segharness.execution.worker.shard_tables import Outcome, ShardTables
 from segharness.execution.worker.timings import Stages
-from segharness.images.decode import Corrupted, Corruptor
+from segharness.images.corrupt import Corrupted, Corruptor
+from segharness.model.labels import Labels
 from segharness.model.prompts import Given, Prompts
-from segharness.model.validation import Labels
 from segharness.records import Condition, Sample
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from segharness.digests import pixel_digest
 from segharness.errors import CellError
 from segharness.execution.worker.image_cache import Decoded, Room
 from segharness.execution.worker.open_unit import ConditionShard, PreparedImage, Work
 from segharness.execution.worker.timings import Stages
-from segharness.images.decode import pixel_digest
 from segharness.records import Sample
 
 AHEAD_IMAGES = 192

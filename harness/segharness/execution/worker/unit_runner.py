@@ -22,10 +22,10 @@ from segharness.execution.worker.pipeline import Calls, Pipeline, free_memory
 from segharness.execution.worker.shard_tables import ShardTables
 from segharness.execution.worker.stored_predictions import recall
 from segharness.execution.worker.timings import Stages
-from segharness.images.decode import Corruptor
+from segharness.images.corrupt import Corruptor
+from segharness.model.labels import Labels
 from segharness.model.load import check_model, is_recalled, load_model
 from segharness.model.prompts import Prompts
-from segharness.model.validation import Labels
 from segharness.plugin.host import PluginHost, forget_folder
 from segharness.records import Model, Recalled
 from segharness.store import RunFolder, write_shard

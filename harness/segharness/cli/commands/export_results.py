@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from segharness.cli import Exit
-from segharness.cli.score import stored_run
+from segharness.cli.commands.score import stored_run
+from segharness.cli.exit_codes import Exit
 from segharness.score.result_files import export_results
 
 

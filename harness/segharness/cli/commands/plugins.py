@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from segharness.cli import Exit
+from segharness.cli.exit_codes import Exit
 from segharness.plugin.host import PluginHost
 
 

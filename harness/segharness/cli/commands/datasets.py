@@ -15,8 +15,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from segharness.cli import Exit, offers
-from segharness.cli.selecting import pairs
+from segharness.cli.arguments.selection import pairs
+from segharness.cli.commands import listing
+from segharness.cli.exit_codes import Exit
 from segharness.data.dataset import OpenDataset, open_dataset
 from segharness.errors import ImageError, UsageError
 from segharness.files import rereading
@@ -47,7 +48,7 @@ def execute(args: argparse.Namespace) -> int:
     match args.words:
         case [] | [_] if args.root is None and args.words != ["check"]:
             args.name = args.words[0] if args.words else None
-            return offers.show(args, (DatasetSpec, CategorySet))
+            return listing.show(args, (DatasetSpec, CategorySet))
         case ["check", _] if args.json:
             raise UsageError("datasets check: writes no JSON")
         case ["check", name]:

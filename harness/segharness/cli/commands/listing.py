@@ -12,7 +12,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from segharness.cli import Exit, screen
+from segharness.cli.exit_codes import Exit
+from segharness.cli.output import screen
 from segharness.plugin.host import PluginHost
 from segharness.plugin.options import Option
 from segharness.plugin.specs import (

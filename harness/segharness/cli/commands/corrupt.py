@@ -7,63 +7,26 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from segharness.cli import Exit
+from segharness.cli.arguments.conditions import add_condition_arguments, conditions_from
+from segharness.cli.exit_codes import Exit
 from segharness.errors import ImageError, UsageError
-from segharness.plugin.specs import ConditionSet, CorruptionSpec, MixtureSpec
 from segharness.records import Condition
-from segharness.suite.given import given_conditions
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files")
-    choosing(parser, required=True, ids="draw as for this image, and for the next numbers for further images")
+    add_condition_arguments(
+        parser, required=True, ids="draw as for this image, and for the next numbers for further images"
+    )
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="where IMAGE-CONDITION.png go")
-
-
-def choosing(parser: argparse.ArgumentParser, required: bool, ids: str = "draw as for this image") -> None:
-    """Add the arguments that name conditions and what random draws depend on."""
-    parser.add_argument(
-        "--corruption",
-        action="append",
-        required=required,
-        default=[],
-        metavar="NAME",
-        help="corruptions, mixtures or sets, with or without a level, e.g. `fog`, `fog-3`; may be given more than once",
-    )
-    parser.add_argument(
-        "--severity",
-        action="append",
-        type=int,
-        default=[],
-        metavar="N",
-        help="of those named without a level; default all that there are; may be given more than once",
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
-    parser.add_argument("--image-id", type=int, default=0, metavar="N", help=f"{ids}; default 0")
-    parser.add_argument("--dataset", default="", metavar="NAME", help="draw as runs on it do, e.g. `coco/instances`")
-
-
-def chosen(args: argparse.Namespace, names: Sequence[str]) -> list[Condition]:
-    """Return the conditions that corruptions and ``--severity`` name; one named with its level, as fog-3, keeps it."""
-    found: list[Condition] = []
-    for name in filter(None, (name.strip() for text in names for name in text.split(","))):
-        some = given_conditions([name], args.host, "--corruption")
-        if args.severity and args.host.find(name, CorruptionSpec, MixtureSpec, ConditionSet):
-            levels = dict.fromkeys(f"{c.corruption}-{level}" for c in some for level in args.severity)
-            some = given_conditions(list(levels), args.host, "--severity")
-        found += some
-    conditions = [c for c in dict.fromkeys(found) if c.corruption is not None]
-    if not conditions:
-        raise UsageError(f"--corruption {','.join(names)}: names no corruption")
-    return conditions
 
 
 def execute(args: argparse.Namespace) -> int:
     """Write ``DIR/<image>-<condition>.png``; a broken image costs itself, exit code 1."""
-    conditions = chosen(args, args.corruption)
+    conditions = conditions_from(args, args.corruption)
     targets = _targets(args.images, conditions, args.out)
     from segharness.export import read_image, write_png
-    from segharness.images.decode import Corruptor
+    from segharness.images.corrupt import Corruptor
 
     corruptor = Corruptor(args.host, {c.name: c for c in conditions}, args.seed)
     failed = 0

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from segharness.cli import Exit
+from segharness.cli.exit_codes import Exit
 from segharness.errors import UsageError
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import ModelSpec

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from segharness.api import finish_run, prepare_run
-from segharness.cli import Exit, natural, positive, scoring, screen, seconds, selecting
-from segharness.cli.collect import print_cells
+from segharness.cli.arguments.numbers import natural, positive, seconds
+from segharness.cli.arguments.scoring import add_scoring_arguments, score_options_from
+from segharness.cli.arguments.selection import add_selection_arguments, plan_suites
+from segharness.cli.commands.collect import print_cells
+from segharness.cli.exit_codes import Exit
+from segharness.cli.output import screen
 from segharness.execution import RETRIES, TIMEOUT, RunOutcome, Settings
 from segharness.execution.monitor.progress import display
 from segharness.plugin.host import PluginHost
@@ -21,12 +25,12 @@ from segharness.report import make_report
 from segharness.report.console import show
 
 if TYPE_CHECKING:
-    from segharness.cli.selecting import Chosen
+    from segharness.cli.arguments.selection import PlannedSuite
     from segharness.store import Place
 
 
 def configure(parser: argparse.ArgumentParser, host: PluginHost) -> None:
-    selecting.configure(parser)
+    add_selection_arguments(parser)
     running = parser.add_argument_group("running")
     running.add_argument("--collect-only", "--co", action="store_true", help="show the cells and stop")
     running.add_argument(
@@ -65,7 +69,7 @@ def configure(parser: argparse.ArgumentParser, host: PluginHost) -> None:
     for spec in host.all(ExecutorSpec):
         if spec.configure is not None:
             load(spec.configure)(parser.add_argument_group(f"executor {spec.name}"))
-    scoring.configure(parser)
+    add_scoring_arguments(parser)
     showing = parser.add_argument_group("showing")
     showing.add_argument("--durations", type=positive, default=0, metavar="N", help="show the N slowest cells")
     showing.add_argument("-v", "--verbose", action="count", default=0, help="a line for every cell")
@@ -73,7 +77,7 @@ def configure(parser: argparse.ArgumentParser, host: PluginHost) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    chosen = [c for c in selecting.choose(args) if c.plan.selected]
+    chosen = [c for c in plan_suites(args) if c.plan.selected]
     if args.collect_only:
         return print_cells(chosen, args.verbose - args.quiet)
     if not chosen:
@@ -96,7 +100,7 @@ def execute(args: argparse.Namespace) -> int:
                 arguments=_arguments_of(args),
                 log_file=args.log_file,
             ),
-            scoring.chosen(args),
+            score_options_from(args),
         )
         for c in chosen
     ]
@@ -104,7 +108,7 @@ def execute(args: argparse.Namespace) -> int:
     for one, ready in zip(chosen, prepared, strict=True):
         console, errors = screen(), Console(stderr=True)
         with display(errors, args.verbose - args.quiet) as shown:
-            finished = finish_run(ready, one.host, scoring.chosen(args), shown)
+            finished = finish_run(ready, one.host, score_options_from(args), shown)
         outcome = finished.outcome
         if outcome.interrupted:
             again = "the same command without --fresh" if args.fresh else "the same command"
@@ -130,7 +134,7 @@ def _arguments_of(args: argparse.Namespace) -> dict[str, object]:
     return {name.removeprefix(prefix): value for name, value in vars(args).items() if name.startswith(prefix)}
 
 
-def _summary(one: Chosen, outcome: RunOutcome, console: Console | None) -> None:
+def _summary(one: PlannedSuite, outcome: RunOutcome, console: Console | None) -> None:
     if outcome.stopped:
         print(f"error: {outcome.stopped}", file=sys.stderr)
     if console is not None:
@@ -147,7 +151,7 @@ def _summary(one: Chosen, outcome: RunOutcome, console: Console | None) -> None:
         )
 
 
-def _durations(one: Chosen, console: Console, count: int) -> None:
+def _durations(one: PlannedSuite, console: Console, count: int) -> None:
     """Print the cells in which the model took longest."""
     from segharness.store import IMAGES, read_table
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segharness.api import run_folder
-from segharness.cli import positive
+from segharness.cli.arguments.numbers import positive
 from segharness.errors import SuiteError, UsageError, nearest
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.plugin.weights import RANDOM
@@ -19,7 +19,7 @@ from segharness.suite.collect import find_suites
 from segharness.suite.select import Selection, expression
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "suites",
         nargs="*",
@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class PlannedSuite:
     """A plan, the plugins it was made with, and its run folder."""
 
     plan: Plan
@@ -59,7 +59,7 @@ class Chosen:
     folder: RunFolder
 
 
-def choose(args: argparse.Namespace) -> list[Chosen]:
+def plan_suites(args: argparse.Namespace) -> list[PlannedSuite]:
     """Load every suite asked for; all their mistakes are found before anything runs.
 
     Raises:
@@ -74,7 +74,7 @@ def choose(args: argparse.Namespace) -> list[Chosen]:
     overrides = Overrides(args.model, args.dataset, args.reference, args.limit)
     found = find_suites(args.suites)
     problems: list[str] = []
-    chosen: list[Chosen] = []
+    chosen: list[PlannedSuite] = []
     names: dict[str, str] = {}
     for suite in found:
         host = PluginHost.load(
@@ -102,7 +102,7 @@ def choose(args: argparse.Namespace) -> list[Chosen]:
         selection = Selection(suite.parts, args.k, args.m, keys or None)
         plan = make_plan(loaded.suite, host, selection)
         problems += _unmatched(suite.parts, plan, suite.shown)
-        chosen.append(Chosen(plan, host, folder))
+        chosen.append(PlannedSuite(plan, host, folder))
     unused = set(variables.given) - variables.used
     problems += [f"--var {name}: no suite uses it{nearest(name, variables.used)}" for name in sorted(unused)]
     if problems:

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table as Drawn
 from rich.text import Text
 
-from segharness.cli import Exit, emit
+from segharness.cli.exit_codes import Exit
+from segharness.cli.output import emit
 from segharness.score.degradation import Value
 from segharness.score.external_table import Degradation, Table, degradations, doubtful, read_table
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from segharness.cli import positive
+from segharness.cli.arguments.numbers import positive
 from segharness.score import BOOTSTRAP, Scoring
 from segharness.score.resample import FEWEST, MOST
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("scoring")
     group.add_argument("--engine", metavar="NAME", help="of the coco protocol: hotcoco (default) or pycocotools")
     draws = group.add_mutually_exclusive_group()
@@ -32,6 +32,6 @@ def _enough(text: str) -> int:
     return found
 
 
-def chosen(args: argparse.Namespace) -> Scoring:
+def score_options_from(args: argparse.Namespace) -> Scoring:
     """Return what the arguments say."""
     return Scoring(args.engine, args.bootstrap)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from segharness.cli import Exit
+from segharness.cli.exit_codes import Exit
 from segharness.suite.schema import for_editors
 
 

@@ -7,8 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from segharness.cli import Exit, positive
-from segharness.cli.corrupt import choosing, chosen
+from segharness.cli.arguments.conditions import add_condition_arguments, conditions_from
+from segharness.cli.arguments.numbers import positive
+from segharness.cli.exit_codes import Exit
 from segharness.errors import ImageError, UsageError
 from segharness.plugin.specs import CorruptionSpec
 
@@ -19,7 +20,7 @@ _TALLEST = 65000
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=Path, metavar="IMAGE", help="an image file")
-    choosing(parser, required=False)
+    add_condition_arguments(parser, required=False)
     parser.add_argument("--width", type=positive, default=200, metavar="PIXELS", help="of each picture; default 200")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.png", help="the sheet")
 
@@ -30,7 +31,7 @@ def execute(args: argparse.Namespace) -> int:
     own = [spec.name for spec in sorted(offered, key=lambda spec: (spec.category, spec.name))]
     if not args.corruption and not own:
         raise UsageError("no corruption is on offer; install a plugin, e.g. segharness-corruptions")
-    conditions = chosen(args, args.corruption or own)
+    conditions = conditions_from(args, args.corruption or own)
     if args.width > _WIDEST:
         raise UsageError(f"--width {args.width}: pictures are at most {_WIDEST} pixels wide")
     if not args.out.name:
@@ -41,7 +42,7 @@ def execute(args: argparse.Namespace) -> int:
         raise UsageError(f"-o {args.out}: the sheet is a PNG; name it {args.out.with_suffix('.png')}")
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # corruptions are drawn side by side
     from segharness.export import contact_sheet, read_image, write_png
-    from segharness.images.decode import Corruptor
+    from segharness.images.corrupt import Corruptor
 
     corruptor = Corruptor(args.host, {c.name: c for c in conditions}, args.seed)
     try:

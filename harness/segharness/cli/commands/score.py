@@ -7,7 +7,8 @@ import sys
 
 from rich.console import Console
 
-from segharness.cli import Exit, scoring
+from segharness.cli.arguments.scoring import add_scoring_arguments, score_options_from
+from segharness.cli.exit_codes import Exit
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.report import make_report
 from segharness.report.console import show
@@ -17,7 +18,7 @@ from segharness.store import Lock, RunFolder
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run folder or URL, e.g. runs/robustness")
-    scoring.configure(parser)
+    add_scoring_arguments(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="no table")
 
 
@@ -25,7 +26,7 @@ def execute(args: argparse.Namespace) -> int:
     folder, host = stored_run(args)
     with Lock(folder):
         problems: list[str] = []
-        results = score_run(folder, host, scoring.chosen(args), problems.append)
+        results = score_run(folder, host, score_options_from(args), problems.append)
     for line in dict.fromkeys(problems):
         print(f"FAILED {line}", file=sys.stderr)
     if not args.quiet:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from segharness.cli import Exit, positive
+from segharness.cli.arguments.numbers import positive
+from segharness.cli.exit_codes import Exit
 from segharness.suite.given import given_conditions, given_dataset
 
 FORMATS = ("png", "webp")

@@ -13,19 +13,19 @@ from rich.text import Text
 from segharness.data.dataset import OpenDataset, open_dataset
 from segharness.data.taxonomy import DROP, IGNORE
 from segharness.errors import ContractError, UsageError
+from segharness.model.labels import Labels
 from segharness.model.load import load_model
-from segharness.model.validation import Labels
 from segharness.plugin.specs import ModelSpec
 from segharness.records import Recalled
 from segharness.suite import ModelEntry
 
 if TYPE_CHECKING:
-    from segharness.cli.selecting import Chosen
+    from segharness.cli.arguments.selection import PlannedSuite
 
 _FATES = {DROP: "dropped", IGNORE: "ignored"}
 
 
-def print_labels(chosen: Sequence[Chosen]) -> None:
+def print_labels(chosen: Sequence[PlannedSuite]) -> None:
     """Print a table for every model on every data set of the suites."""
     console = Console(soft_wrap=True)
     for one in chosen:
@@ -39,7 +39,7 @@ def print_labels(chosen: Sequence[Chosen]) -> None:
                 _print(console, model, known[options], opened)
 
 
-def _categories(model: ModelEntry, opened: OpenDataset, one: Chosen) -> Sequence[str] | None:
+def _categories(model: ModelEntry, opened: OpenDataset, one: PlannedSuite) -> Sequence[str] | None:
     """Return a model's own categories; None where it has the data set's."""
     spec = one.host.find(model.model, ModelSpec) if model.local is None else None
     if spec is not None and spec.categories is not None:

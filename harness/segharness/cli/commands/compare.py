@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from segharness.cli import Exit
+from segharness.cli.exit_codes import Exit
 from segharness.errors import UsageError
 from segharness.score.compare import BETTER, WORSE, Difference, Side, compare, sides
 from segharness.suite import OVERALL

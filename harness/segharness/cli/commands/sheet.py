@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segharness.cli import Exit, positive
+from segharness.cli.arguments.numbers import positive
+from segharness.cli.exit_codes import Exit
 from segharness.errors import DataError, ImageError, PluginError, UsageError
 from segharness.suite.given import given_conditions, given_dataset
 
@@ -54,7 +55,8 @@ def execute(args: argparse.Namespace) -> int:
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     from segharness.data.dataset import open_dataset
     from segharness.export import Picture, overlay_sheet, write_png
-    from segharness.images.decode import Corruptor, decode
+    from segharness.images.corrupt import Corruptor
+    from segharness.images.decode import decode
 
     dataset = open_dataset(entry, args.host)
     samples = dataset.samples[args.first - 1 :]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from segharness.cli import Exit, emit, screen
+from segharness.cli.exit_codes import Exit
+from segharness.cli.output import emit, screen
 from segharness.errors import UsageError
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from segharness.cli import Exit, selecting
+from segharness.cli.arguments.selection import add_selection_arguments, plan_suites
+from segharness.cli.exit_codes import Exit
 
 if TYPE_CHECKING:
-    from segharness.cli.selecting import Chosen
+    from segharness.cli.arguments.selection import PlannedSuite
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    selecting.configure(parser)
+    add_selection_arguments(parser)
     parser.add_argument("--resolved", action="store_true", help="print the suites with everything resolved, as YAML")
     parser.add_argument(
         "--labels", action="store_true", help="print what each model's labels become on each data set; loads both"
@@ -26,20 +27,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    chosen = selecting.choose(args)
+    chosen = plan_suites(args)
     if args.resolved:
         for one in chosen:
             print(yaml.safe_dump(_plain(one.plan.suite.to_json()), sort_keys=False, allow_unicode=True), end="")
         return Exit.OK
     if args.labels:
-        from segharness.cli.labels import print_labels
+        from segharness.cli.commands.labels import print_labels
 
         print_labels(chosen)
         return Exit.OK
     return print_cells(chosen, args.verbose - args.quiet)
 
 
-def print_cells(chosen: Sequence[Chosen], verbosity: int) -> int:
+def print_cells(chosen: Sequence[PlannedSuite], verbosity: int) -> int:
     """Print the node ids of the selected cells, and how many there are."""
     selected = [cell for one in chosen for cell in one.plan.selected]
     every = sum(len(one.plan.cells) for one in chosen)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from segharness.cli import Exit, screen
+from segharness.cli.exit_codes import Exit
+from segharness.cli.output import screen
 from segharness.execution.monitor.status import read_status
 from segharness.execution.monitor.status_text import seats_table, summary
 from segharness.store import RunFolder

@@ -1,0 +1,1 @@
+"""Arguments that several commands share, and the way from them to values."""

@@ -1,0 +1,123 @@
+"""Finds the command, calls it, turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from segharness.cli.exit_codes import Exit
+from segharness.errors import UsageError, nearest
+from segharness.plugin.host import PluginArguments, PluginHost
+from segharness.plugin.import_strings import load
+from segharness.plugin.specs import CommandSpec
+
+
+class Parser(argparse.ArgumentParser):
+    """Argument errors are usage errors: exit code 4."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: error: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(Exit.USAGE)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files that the terminal has no letters for
+    try:
+        return _main(arguments)
+    except UsageError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        return Exit.USAGE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output is gone, e.g. `| head`
+        return Exit.OK
+    except Exception:  # noqa: BLE001  ours, so it keeps its traceback
+        traceback.print_exc()
+        print("This is a bug in segharness or in a plugin named above; please report it.", file=sys.stderr)
+        return Exit.INTERNAL
+
+
+def _main(arguments: list[str]) -> int:
+    plugins = _plugin_names(arguments)
+    host = PluginHost.load(
+        PluginArguments(plugins, strict="--strict-plugins" in arguments),
+        warn=lambda line: print(f"warning: {line}", file=sys.stderr),
+    )
+    commands = {spec.name: spec for spec in host.all(CommandSpec)}
+    parser = Parser(
+        prog="segharness", description="Which instance segmentation model still works when the world gets ugly?"
+    )
+    parser.add_argument("--version", action="version", version=f"segharness {_version()}")
+    _common(parser, False)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    chosen = next((word for word in _positionals(arguments)), None)
+    for name in commands:
+        sub = subparsers.add_parser(name, help=commands[name].help, description=commands[name].help)
+        if name == chosen:
+            _common(sub, argparse.SUPPRESS)
+            configure = load(commands[name].configure)
+            configure(sub, host) if "host" in inspect.signature(configure).parameters else configure(sub)
+            sub.set_defaults(execute=commands[name].execute)
+    if chosen is not None and chosen not in commands:
+        raise UsageError(f"no command `{chosen}`{nearest(chosen, commands)}; see segharness --help")
+    args = parser.parse_args(arguments)
+    if args.command is None:
+        parser.print_help()
+        return Exit.USAGE
+    args.host, args.plugin_names = host, plugins
+    if args.command != "plugins":
+        host.refuse_conflicts()
+    return int(load(args.execute)(args))
+
+
+def _common(parser: argparse.ArgumentParser, default: object) -> None:
+    group = parser.add_argument_group("plugins")
+    group.add_argument(
+        "-p", dest="_p", action="append", default=[], metavar="NAME", help="load a plugin; no:NAME keeps one out"
+    )
+    group.add_argument(
+        "--strict-plugins", action="store_true", default=default, help="plugins that cannot be loaded are errors"
+    )
+
+
+def _plugin_names(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return the values of ``-p``, which are needed before the commands are known."""
+    found = []
+    words = iter(arguments)
+    for word in words:
+        if word == "-p":
+            found.append(next(words, ""))
+        elif word.startswith("-p") and not word.startswith("--"):
+            found.append(word[2:])
+    return tuple(name for name in found if name)
+
+
+def _positionals(arguments: Sequence[str]) -> list[str]:
+    """Return the words that are no options of the top level; the first is the command."""
+    found: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "-p":
+            next(words, None)
+        elif not word.startswith("-"):
+            found.append(word)
+    return found
+
+
+def _version() -> str:
+    import importlib.metadata
+
+    return importlib.metadata.version("segharness")
