@@ -20,7 +20,7 @@ from segharness.plugin.specs import CorruptionSpec, DatasetSpec, MixtureSpec, Mo
 from segharness.plugin.weights import files_of_weights, is_name, weights_of
 from segharness.records import Condition
 from segharness.suite import ModelEntry, Suite
-from segharness.suite.local import local_reference, sources
+from segharness.suite.local_models import local_reference, sources
 
 VERSION = 1
 

@@ -14,7 +14,7 @@ from segharness.data.dataset import OpenDataset
 from segharness.errors import DataError, StoreError
 from segharness.execution.monitor.progress import Silent
 from segharness.export import Copy, copy_dataset
-from segharness.export import index as index_module
+from segharness.export import copied_images as index_module
 from segharness.plugin.host import PluginHost
 from segharness.records import CLEAN, Condition
 from segharness.store import Lock, RunFolder

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pytest
 from rich.console import Console
-from segharness.report import Entry, make_report, svg
-from segharness.report import text as documents
+from segharness.report import Entry, latex, make_report, markdown, svg
+from segharness.report import csv as report_csv
 from segharness.report.console import show
 from segharness.store import RESULTS, manifest_of, write_results
 from segharness.suite import StoredReference
@@ -115,28 +115,28 @@ def test_every_number_is_shown_at_any_width_without_being_cut(tmp_path, width):
 
 
 def test_the_picture_is_svg_that_fetches_nothing(tmp_path):
-    text = svg.svg(make_report(results(tmp_path)))
+    text = svg.render(make_report(results(tmp_path)))
     assert ElementTree.fromstring(text).tag.endswith("svg")
     assert "http" not in text.replace("http://www.w3.org", "").replace("https://www.textualize.io", "")
     assert "27.5" in text and "@font-face" not in text
 
 
 def test_csv_is_read_back(tmp_path):
-    rows = list(csv.DictReader(io.StringIO(documents.csv(make_report(results(tmp_path, missing=("a", "clean")))))))
+    rows = list(csv.DictReader(io.StringIO(report_csv.render(make_report(results(tmp_path, missing=("a", "clean")))))))
     assert [r["model"] for r in rows] == ["a", "b_1"]
     assert rows[0]["clean"] == "" and float(rows[1]["clean"]) == 50.0
     assert float(rows[1]["weather: fog"]) == pytest.approx(37.5)
 
 
 def test_markdown_is_a_table(tmp_path):
-    lines = documents.markdown(make_report(results(tmp_path))).splitlines()
+    lines = markdown.render(make_report(results(tmp_path))).splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert len({line.count("|") for line in table}) == 1
     assert "| b_1 | **50.0** |" in lines[5]
 
 
 def test_latex_is_escaped_and_has_as_many_cells_as_columns(tmp_path):
-    text = documents.latex(make_report(results(tmp_path)))
+    text = latex.render(make_report(results(tmp_path)))
     assert r"b\_1 &" in text
     rows = [line for line in text.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
     assert {line.count("&") for line in rows} == {8}
@@ -165,8 +165,8 @@ def test_a_number_whose_interval_is_missing_has_the_fewest_digits():
 
 def test_the_best_of_a_column_is_bold_in_documents(tmp_path):
     report = make_report(results(tmp_path))
-    assert "| **50.0** |" in documents.markdown(report) and r"\textbf{50.0}" in documents.latex(report)
-    assert documents.markdown(report).count("**80.0**") == 3  # of CD, rCD and pooled the smaller
+    assert "| **50.0** |" in markdown.render(report) and r"\textbf{50.0}" in latex.render(report)
+    assert markdown.render(report).count("**80.0**") == 3  # of CD, rCD and pooled the smaller
 
 
 def test_speed_is_found_by_its_metric_not_by_its_name(tmp_path):

@@ -1,9 +1,9 @@
 """Images as files: corrupted ones, contact sheets, copies of a data set."""
 
 from segharness.export.copy import Copy, CopyOutcome, copy_dataset
-from segharness.export.files import read_image, write_png
-from segharness.export.grid import contact_sheet
-from segharness.export.sheet import Picture, overlay, overlay_sheet
+from segharness.export.corruption_sheet import contact_sheet
+from segharness.export.image_files import read_image, write_png
+from segharness.export.mask_sheet import Picture, overlay, overlay_sheet
 
 __all__ = [
     "Copy",

@@ -26,8 +26,8 @@ from typing import Any
 from segharness.data.dataset import OpenDataset
 from segharness.errors import DataError, ImageError, StoreError
 from segharness.execution.monitor.progress import Display
-from segharness.export.index import Index
-from segharness.export.manifest import Manifest
+from segharness.export.copied_images import Index
+from segharness.export.copy_manifest import Manifest
 from segharness.images.corrupt import Corruptor
 from segharness.images.decode import decode
 from segharness.plugin.host import PluginHost

@@ -19,7 +19,7 @@ from segharness.plugin.specs import ModelSpec
 from segharness.plugin.weights import problem_with
 from segharness.records import Model, Recalled
 from segharness.suite import ModelEntry
-from segharness.suite.local import local_reference
+from segharness.suite.local_models import local_reference
 from segharness.user.config import settings
 from segharness.user.user_dirs import config_file
 

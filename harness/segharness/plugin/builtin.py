@@ -118,8 +118,8 @@ def segharness_executors() -> Iterable[ExecutorSpec]:
 @hookimpl
 def segharness_reporters() -> Iterable[ReporterSpec]:
     return [
-        ReporterSpec("csv", "segharness.report.text:csv", ".csv", "comma-separated values"),
-        ReporterSpec("markdown", "segharness.report.text:markdown", ".md", "a GitHub-flavoured Markdown table"),
-        ReporterSpec("svg", "segharness.report.svg:svg", ".svg", "a picture of the tables"),
-        ReporterSpec("latex", "segharness.report.text:latex", ".tex", "a LaTeX tabular with booktabs"),
+        ReporterSpec("csv", "segharness.report.csv:render", ".csv", "comma-separated values"),
+        ReporterSpec("markdown", "segharness.report.markdown:render", ".md", "a GitHub-flavoured Markdown table"),
+        ReporterSpec("svg", "segharness.report.svg:render", ".svg", "a picture of the tables"),
+        ReporterSpec("latex", "segharness.report.latex:render", ".tex", "a LaTeX tabular with booktabs"),
     ]

@@ -15,7 +15,7 @@ _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 _MARGIN = 2
 
 
-def svg(report: Report) -> str:
+def render(report: Report) -> str:
     """Return one SVG of all tables, each in one piece, in any monospaced font."""
     unbounded = Console(width=100_000, file=io.StringIO())
     drawn = [table_of(table, report.digits) for table in report.tables]

@@ -2,7 +2,6 @@
 
 from segharness.suite.load import LoadedSuite, Overrides, load_suite
 from segharness.suite.plan import Plan, make_plan
-from segharness.suite.source import Variables
 from segharness.suite.suite import (
     OVERALL,
     VIEWS,
@@ -18,6 +17,7 @@ from segharness.suite.suite import (
     Suite,
     View,
 )
+from segharness.suite.variables import Variables
 
 __all__ = [
     "OVERALL",

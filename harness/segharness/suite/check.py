@@ -11,8 +11,8 @@ import re
 from typing import Any
 
 from segharness.errors import nearest
+from segharness.suite.nodes import Node
 from segharness.suite.schema import SUITE
-from segharness.suite.source import Node
 
 _NAMES = {
     "string": "a string",

@@ -9,7 +9,7 @@ from segharness.errors import nearest
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import ConditionSet, CorruptionSpec, MixtureSpec, slug
 from segharness.records import CLEAN, Condition
-from segharness.suite.source import Node
+from segharness.suite.nodes import Node
 from segharness.suite.suite import ConditionGroup
 
 _KINDS = (CorruptionSpec, MixtureSpec, ConditionSet)

@@ -11,8 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from segharness.errors import nearest
-from segharness.suite.local import exists
-from segharness.suite.source import Node, Variables, parse
+from segharness.suite.local_models import exists
+from segharness.suite.nodes import Node, parse
+from segharness.suite.variables import Variables
 
 _GIVEN_TOGETHER = ({"groups"}, {"models", "reference"})
 

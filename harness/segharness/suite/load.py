@@ -12,9 +12,11 @@ from segharness.plugin.specs import slug
 from segharness.suite.build import build
 from segharness.suite.check import check
 from segharness.suite.extends import load_merged
+from segharness.suite.mark import Mark
+from segharness.suite.nodes import Node, scalar
 from segharness.suite.schema import SUITE
-from segharness.suite.source import Mark, Node, Variables, scalar
 from segharness.suite.suite import Suite
+from segharness.suite.variables import Variables
 
 
 @dataclass(frozen=True)

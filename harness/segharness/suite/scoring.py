@@ -10,7 +10,7 @@ from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import CategorySet, MetricSpec, slug
 from segharness.records import CLEAN, Condition
-from segharness.suite.source import Node
+from segharness.suite.nodes import Node, items, mapping
 from segharness.suite.suite import OVERALL, VIEWS, MetricEntry, Scoring, Shift, Split, View
 
 
@@ -149,16 +149,6 @@ class ScoringBuilder:
             self._complain(source, self._host.unknown(source.text, CategorySet))
             return Split(name, ())
         return Split(name, found.categories, inner is not None)
-
-
-def mapping(node: Node | None) -> Mapping[str, Node]:
-    """Return the keys of a mapping; none of anything else."""
-    return node.value if node is not None and isinstance(node.value, dict) else {}
-
-
-def items(node: Node | None) -> list[Node]:
-    """Return the items of a list; none of anything else."""
-    return node.items() if node else []
 
 
 def _plain(node: Node | None) -> dict[str, Any]:

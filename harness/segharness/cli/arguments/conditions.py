@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from segharness.errors import UsageError
 from segharness.plugin.specs import ConditionSet, CorruptionSpec, MixtureSpec
 from segharness.records import Condition
-from segharness.suite.given import given_conditions
+from segharness.suite.arguments import given_conditions
 
 
 def add_condition_arguments(

@@ -15,7 +15,7 @@ from segharness.plugin.weights import RANDOM
 from segharness.store import RunFolder, place
 from segharness.store.failures import read_failures
 from segharness.suite import Overrides, Plan, Variables, load_suite, make_plan
-from segharness.suite.collect import find_suites
+from segharness.suite.find import find_suites
 from segharness.suite.select import Selection, expression
 
 

@@ -26,7 +26,7 @@ from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import CategorySet, DatasetSpec, slug
 from segharness.records import Sample
 from segharness.suite import DatasetEntry
-from segharness.suite.given import given_dataset
+from segharness.suite.arguments import given_dataset
 
 _MOST = 20
 """How many problems of one kind are printed."""

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from segharness.cli.arguments.numbers import positive
 from segharness.cli.exit_codes import Exit
-from segharness.suite.given import given_conditions, given_dataset
+from segharness.suite.arguments import given_conditions, given_dataset
 
 FORMATS = ("png", "webp")
 

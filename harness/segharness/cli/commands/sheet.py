@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from segharness.cli.arguments.numbers import positive
 from segharness.cli.exit_codes import Exit
 from segharness.errors import DataError, ImageError, PluginError, UsageError
-from segharness.suite.given import given_conditions, given_dataset
+from segharness.suite.arguments import given_conditions, given_dataset
 
 if TYPE_CHECKING:
     from segharness.data.dataset import OpenDataset

@@ -12,9 +12,11 @@ from segharness.suite.build import build_dataset
 from segharness.suite.check import check
 from segharness.suite.conditions import expand_conditions
 from segharness.suite.load import entry
+from segharness.suite.mark import Mark
+from segharness.suite.nodes import Node, scalar
 from segharness.suite.schema import SUITE
-from segharness.suite.source import Mark, Node, Variables, scalar
 from segharness.suite.suite import DatasetEntry
+from segharness.suite.variables import Variables
 
 
 def given_dataset(

@@ -6,36 +6,21 @@ may hold ``${NAME}`` and ``${NAME:-default}``.
 
 from __future__ import annotations
 
-import functools
-import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import yaml
 
-from segharness.errors import nearest
+from segharness.suite.mark import Mark
+from segharness.suite.variables import VARIABLE, Variables
 
 Value: TypeAlias = "str | int | float | bool | list[Node] | dict[str, Node] | None"
 
-_VARIABLE = re.compile(r"\$(\$(?=\{)|\{([^{}]*)\})")
-_INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 _MOST_NODES = 100_000
 EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
 """``1e-3``: a number everywhere but in YAML 1.1, which asks for a dot and a sign."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A place in a file, counted from 1."""
-
-    file: str
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @dataclass(frozen=True)
@@ -73,65 +58,6 @@ class Node:
         if isinstance(self.value, list):
             return [node.plain() for node in self.value]
         return self.value
-
-
-@dataclass
-class Variables:
-    """What ``${NAME}`` may mean: ``--var`` first, then the environment, then the user's own settings.
-
-    Remembers which names were asked for. `settings` is called when neither of the others has a name.
-    """
-
-    given: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    settings: Callable[[], Mapping[str, str]] = dict
-    used: set[str] = field(default_factory=set)
-
-    @classmethod
-    def everywhere(cls, given: Mapping[str, str] | None = None) -> Variables:
-        """Return those of the process: its environment, and the file of ``segharness config``."""
-        from segharness.user.config import variables
-
-        return cls(given or {}, os.environ, functools.cache(variables))
-
-    def value(self, name: str) -> str | None:
-        """Return the value of a name, or None.
-
-        Raises:
-            UsageError: the user's settings cannot be read.
-        """
-        self.used.add(name)
-        if name in self.given:
-            return self.given[name]
-        return self.environment.get(name) or self.settings().get(name, self.environment.get(name))
-
-    def expand(self, text: str, mark: Mark, problems: list[str]) -> str:
-        def replace(match: re.Match[str]) -> str:
-            if match.group(1) == "$":
-                return ""
-            inside = _INSIDE.fullmatch(match.group(2))
-            if not inside:
-                problems.append(f"{mark}: `{match.group(0)}` is not a variable; write ${{NAME}} or ${{NAME:-default}}")
-                return ""
-            name, default = inside.groups()
-            if (value := self.value(name)) is not None:
-                return value
-            if default is None:
-                hint = nearest(name, self.given) if self.given else ""
-                problems.append(
-                    f"{mark}: variable `{name}` has no value{hint}; give `--var {name}=VALUE`, or once and for all "
-                    f"`segharness config set data.{name} DIR`"
-                )
-                return ""
-            return default
-
-        return _VARIABLE.sub(replace, text.replace("$${", "$\0{")).replace("$\0{", "${")
-
-    def begins_given(self, text: str) -> bool:
-        """Return whether `text` begins with a variable that was given a value, rather than its default."""
-        match = _VARIABLE.match(text)
-        inside = _INSIDE.fullmatch(match.group(2) or "") if match else None
-        return inside is not None and (inside.group(1) in self.given or inside.group(1) in self.environment)
 
 
 def parse(text: str, file: str, variables: Variables, problems: list[str]) -> Node | None:
@@ -214,7 +140,7 @@ class _Reader:
         problems: list[str] = []
         expanded = self.variables.expand(text, mark, problems) if "$" in text else text
         changed = expanded != text
-        plain = node.style is None or (changed and _VARIABLE.fullmatch(text) is not None)  # quotes are due inside `{ }`
+        plain = node.style is None or (changed and VARIABLE.fullmatch(text) is not None)  # quotes are due inside `{ }`
         if changed and plain:
             tag = self.loader.resolve(  # type: ignore[no-untyped-call]
                 yaml.ScalarNode, expanded, (True, False)
@@ -245,3 +171,13 @@ def scalar(text: str, mark: Mark) -> Node:
     return Node(
         value if isinstance(value, (bool, int, float)) else text, mark, mark, text, expanded=True, from_user=True
     )
+
+
+def mapping(node: Node | None) -> Mapping[str, Node]:
+    """Return the keys of a mapping; none of anything else."""
+    return node.value if node is not None and isinstance(node.value, dict) else {}
+
+
+def items(node: Node | None) -> list[Node]:
+    """Return the items of a list; none of anything else."""
+    return node.items() if node else []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from segharness.digests import pixel_digest
 from segharness.errors import ImageError
-from segharness.export.files import encoded
+from segharness.export.image_files import encoded
 from segharness.records import Condition
 from segharness.store.atomic import write_atomic
 

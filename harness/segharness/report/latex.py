@@ -1,0 +1,42 @@
+"""The tables of a report as LaTeX: numbers in percent, as many digits as mean something."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from segharness.report.cells import texts
+from segharness.report.layout import PaperTable, Report
+
+BOLD = r"\textbf{{{}}}"
+
+_LATEX = str.maketrans({c: f"\\{c}" for c in "_%&#$"})
+
+
+def render(report: Report) -> str:
+    """Return LaTeX tables (package booktabs), categories above the corruptions."""
+    return "\n".join(_latex(table, report.digits) for table in report.tables)
+
+
+def _latex(table: PaperTable, digits: int | None) -> str:
+    spans = [(group, len(list(columns))) for group, columns in groupby(table.columns, key=lambda c: c.group)]
+    above = " & ".join(rf"\multicolumn{{{count}}}{{c}}{{{group.translate(_LATEX)}}}" for group, count in spans)
+    headings = " & ".join(column.heading.translate(_LATEX) for column in table.columns)
+    rows = [
+        f"{model.translate(_LATEX)} & {' & '.join(texts(table, entries, digits, BOLD))} \\\\"
+        for model, entries in table.rows
+    ]
+    return "\n".join(
+        [
+            rf"% {table.title}; needs \usepackage{{booktabs}}",
+            *(f"% {note}" for note in table.notes),
+            rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
+            r"\toprule",
+            rf" & {above} \\",
+            rf"{table.first} & {headings} \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )

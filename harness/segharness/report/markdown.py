@@ -1,0 +1,19 @@
+"""The tables of a report as Markdown: numbers in percent, as many digits as mean something."""
+
+from __future__ import annotations
+
+from segharness.report.cells import full_heading, texts
+from segharness.report.layout import Report
+
+
+def render(report: Report) -> str:
+    """Return Markdown tables with headings and the reasons for what is missing."""
+    lines: list[str] = []
+    for table in report.tables:
+        lines += [f"### {table.title}", ""]
+        lines.append(f"| {table.first} | " + " | ".join(full_heading(column) for column in table.columns) + " |")
+        lines.append("|---|" + "---:|" * len(table.columns))
+        for model, entries in table.rows:
+            lines.append(f"| {model} | " + " | ".join(texts(table, entries, report.digits, "**{}**")) + " |")
+        lines += ["", *(f"- {note}" for note in table.notes), *([""] if table.notes else [])]
+    return "\n".join(lines)

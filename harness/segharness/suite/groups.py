@@ -1,0 +1,88 @@
+"""``models:``, ``reference:`` and ``groups:`` of a suite: which models are compared with which reference."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from segharness.errors import nearest
+from segharness.suite.models import ModelBuilder
+from segharness.suite.nodes import Node
+from segharness.suite.options import path_of
+from segharness.suite.suite import Group, ModelEntry, StoredReference
+
+
+class GroupBuilder:
+    """Looks up what a checked tree says of models and their groups.
+
+    Args:
+        root: of the suite.
+        problems: gets a line for every mistake.
+        intact: whether the tree is as it was written; where parts were dropped, what follows from that is not said.
+        builder: makes the models' entries.
+
+    Attributes:
+        models: every model of the suite, each once.
+    """
+
+    def __init__(self, root: Node, problems: list[str], intact: bool, builder: ModelBuilder) -> None:
+        self._root, self._problems, self._intact, self._builder = root, problems, intact, builder
+        self.models: list[ModelEntry] = []
+
+    def groups(self, written: Collection[str]) -> list[Group]:
+        """Return the groups; a suite without ``groups:`` has one. `written` are the keys that the suite has."""
+        groups_node = self._root.get("groups")
+        if groups_node is not None:
+            for key in ("models", "reference"):
+                if (extra := self._root.get(key)) is not None:
+                    self._complain(extra, f"`{key}` stands beside `groups`; put it into one of the groups")
+            if not groups_node.items() and self._intact:
+                self._complain(groups_node, "`groups` is empty")
+            return [self._group(node, node.get("name")) for node in groups_node.items()]
+        if self._root.get("models") is None:
+            if not {"models", "groups"} & set(written) and self._intact:
+                self._complain(self._root, "no models: give `models`, `groups`, or --model NAME")
+            return []
+        return [self._group(self._root, None)]
+
+    def _complain(self, node: Node, message: str) -> None:
+        self._problems.append(f"{node.mark}: {message}")
+
+    def _group(self, node: Node, title: Node | None) -> Group:
+        models = node.get("models")
+        if models is not None and not models.items() and self._intact:
+            self._complain(models, "`models` is empty")
+        ids: list[str] = []
+        complete = True
+        for item, set_name, entry in self._builder.entries(models):
+            if entry is None:
+                complete = False
+                continue
+            taken = next((model for model in self.models if model.id == entry.id), None)
+            if taken is None:
+                self.models.append(entry)
+            elif set_name is not None and taken == entry:  # two sets may share a model
+                if entry.id in ids:
+                    continue
+            elif taken != entry or entry.id in ids:
+                advice = "" if set_name is None else f", or name the models of `{set_name}` that you want one by one"
+                complete = False
+                self._complain(item, f"two models have the id `{entry.id}`; give one another `id:`{advice}")
+                continue
+            ids.append(entry.id)
+        reference = self._reference(node.get("reference"), ids, complete and self._intact)
+        return Group(title.text if title else "models", tuple(ids), reference)
+
+    def _reference(self, node: Node | None, ids: list[str], complete: bool) -> str | StoredReference | None:
+        if node is None:
+            return None
+        if isinstance(node.value, dict):
+            results = node.get("results")
+            assert results is not None
+            path = path_of(results)
+            if not path.is_file():
+                self._complain(results, f"no file {path}")
+            model = node.get("model")
+            return StoredReference(str(path), model.text if model else None)
+        if node.text not in ids and complete:
+            self._complain(node, f"the reference `{node.text}` is not among the models{nearest(node.text, ids)}")
+        return node.text

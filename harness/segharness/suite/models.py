@@ -1,0 +1,235 @@
+"""The models of a suite: names looked up, options read, weights and interpreters checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from segharness.errors import PluginError, nearest
+from segharness.plugin.host import PluginHost
+from segharness.plugin.packages import packaged
+from segharness.plugin.specs import ModelSet, ModelSpec, Needs, slug
+from segharness.plugin.weights import is_name, problem_together, problem_with
+from segharness.suite.local_models import check_local_model, exists, local_reference
+from segharness.suite.nodes import Node, items, mapping
+from segharness.suite.options import OptionReader, path_of
+from segharness.suite.schema import ID
+from segharness.suite.suite import ModelEntry
+from segharness.user.config import settings
+
+
+class ModelBuilder:
+    """Looks up what checked nodes say of models.
+
+    Args:
+        host: the plugins whose names they may use.
+        problems: gets a line for every mistake.
+        intact: whether the tree is as it was written; where parts were dropped, what follows from that is not said.
+        options: reads their options.
+        datasets: the ids of the suite's data sets, for ``options_for``.
+    """
+
+    def __init__(
+        self, host: PluginHost, problems: list[str], intact: bool, options: OptionReader, datasets: Sequence[str]
+    ) -> None:
+        self._host, self._problems, self._intact, self._options = host, problems, intact, options
+        self._datasets = datasets
+
+    def entries(self, models: Node | None) -> Iterator[tuple[Node, str | None, ModelEntry | None]]:
+        """Yield the models of a list, and the name of the set that each is of.
+
+        What is wrong with all of a set is said once.
+        """
+        for item in models.items() if models else []:
+            name = item.get("model") if isinstance(item.value, dict) else item
+            model_set = self._host.find(name.text, ModelSet) if name is not None else None
+            if name is None or model_set is None:
+                yield item, None, self._model(item)
+                continue
+            top = dict(item.value) if isinstance(item.value, dict) else {}
+            if (set_id := top.get("id")) is not None:
+                self._complain(set_id, f"`{model_set.name}` is a set of models, which have ids of their own")
+            start = len(self._problems)
+            members: list[tuple[Node, ModelEntry | None]] = []
+            problems_of_members: list[list[str]] = []
+            for id, model in model_set.models.items():
+                own = {"model": replace(name, value=model, text=model), "id": replace(name, value=id, text=id)}
+                before, node = len(self._problems), Node({**top, **own}, item.mark)
+                members.append((node, self._model(node)))
+                problems_of_members.append(self._problems[before:])
+            self._problems[start:] = _merged(model_set, problems_of_members)
+            yield from ((node, model_set.name, entry) for node, entry in members)
+
+    def _complain(self, node: Node, message: str) -> None:
+        self._problems.append(f"{node.mark}: {message}")
+
+    def _with_tail(self, node: Node) -> Node:
+        """Return a model's node, with the option that the rest of its name gives where its plugin takes one so."""
+        name = node.get("model") if isinstance(node.value, dict) else node
+        assert name is not None
+        stem, slash, tail = name.text.partition("/")
+        spec = self._host.find(stem, ModelSpec)
+        if not slash or spec is None or spec.tail is None or self._host.find(name.text, ModelSpec) is not None:
+            return node
+        top = dict(node.value) if isinstance(node.value, dict) else {}
+        tail_node = replace(name, value=tail, text=tail)
+        top["model"] = replace(name, value=stem, text=stem)
+        top["options"] = Node({**mapping(node.get("options")), spec.tail: tail_node}, name.mark, name.key_mark)
+        if "id" not in top and re.fullmatch(ID, id := Path(tail).name.lower()):
+            top["id"] = replace(name, value=id, text=id)
+        return replace(node, value=top)
+
+    def _model(self, node: Node) -> ModelEntry | None:
+        problems_before = len(self._problems)
+        node = self._with_tail(node)
+        name_node = node.get("model") if isinstance(node.value, dict) else node
+        assert name_node is not None
+        option_nodes = [mapping(node.get("options")), *(mapping(v) for v in mapping(node.get("options_for")).values())]
+        for dataset, value in mapping(node.get("options_for")).items():
+            if dataset not in self._datasets and self._datasets and self._intact:
+                self._problems.append(
+                    f"{value.key_mark}: no data set `{dataset}` in this suite{nearest(dataset, self._datasets)}"
+                )
+        id_node = node.get("id")
+        local, spec = local_reference(name_node.text), None
+        model, derived_id = name_node.text, slug(name_node.text)
+        if local is not None:
+            file = path_of(name_node, local[0])
+            model, derived_id = f"{file}:{local[1]}", ""
+            options = [{key: value.plain() for key, value in nodes.items()} for nodes in option_nodes]
+            if (message := check_local_model(file, local[1], set().union(*option_nodes))) is not None:
+                self._complain(name_node, message)
+            if id_node is None:
+                self._complain(name_node, f"`{name_node.text}` needs an `id:` for node ids and tables")
+        elif (spec := self._host.find(name_node.text, ModelSpec)) is None:
+            self._complain(name_node, self._host.unknown(name_node.text, ModelSpec, ModelSet))
+            return None
+        else:
+            options = self._options.read(node, f"model `{spec.name}`", spec.options, option_nodes)
+            self._check_weights(node, spec)
+        weights = self._weights(node.get("weights"), spec)
+        if spec is not None and len(self._problems) == problems_before and self._intact:
+            self._check_together(node, spec, weights, options)
+        python = self._python(node.get("python"), spec)
+        foreign = self._foreign(node, local, spec, python)
+        needs = dict(needs_node.plain()) if (needs_node := node.get("needs")) is not None else {}
+        if needs_node is not None and (problem := Needs(**needs).problem()) is not None:
+            self._complain(needs_node, f"`needs`: {problem}")
+        return ModelEntry(
+            id=id_node.text if id_node else derived_id,
+            model=model,
+            options=options[0],
+            options_for=dict(zip(mapping(node.get("options_for")), options[1:], strict=True)),
+            weights=weights,
+            python=python,
+            batch_size=size.plain() if (size := node.get("batch_size")) is not None else 1,
+            tags=tuple(tag.text for tag in items(node.get("tags"))),
+            foreign=foreign,
+            needs=needs,
+        )
+
+    # -------------------------------------------------------------------------------------------- other interpreters
+
+    def _python(self, node: Node | None, spec: ModelSpec | None) -> str | None:
+        """Return the interpreter that a suite names or, for a framework's models, the user's settings."""
+        if node is not None or spec is None or spec.foreign is None or spec.imports is None:
+            return self._file(node)
+        return settings().get(f"python.{spec.imports}")
+
+    def _foreign(self, node: Node, local: object, spec: ModelSpec | None, python: str | None) -> str | None:
+        """Return the file and function that `python:` runs of a plugin's model; complain where that does not fit."""
+        if local is not None or spec is None:
+            return None
+        if python is None:
+            if spec.factory is None and self._intact:
+                self._complain(
+                    node, f"model `{spec.name}` needs `python:`, the interpreter of the environment it lives in"
+                )
+            return None
+        if spec.foreign is None:
+            self._complain(
+                node.get("python") or node,
+                f"model `{spec.name}` runs in this environment; `python:` needs a model of the form "
+                "`./file.py:function`, or a plugin's that offers one",
+            )
+            return None
+        file, _, function = spec.foreign.rpartition(":")
+        try:
+            path = packaged(file, f"ModelSpec `{spec.name}`: foreign")
+        except PluginError as error:
+            self._complain(node, str(error))
+            return None
+        if not path.is_file():
+            self._complain(node, f"ModelSpec `{spec.name}`: foreign: no file {path}; install its plugin again")
+        return f"{path}:{function}"
+
+    # ------------------------------------------------------------------------------------------------------ weights
+
+    def _weights(self, node: Node | None, spec: ModelSpec | None) -> str | None:
+        """Return the path of a weights file, or a name that the model knows."""
+        if node is None or spec is None or not (spec.weights_names or spec.weights_pattern):
+            return self._file(node)
+        path, names = path_of(node), spec.weights_names
+        if node.text in names:
+            return node.text
+        if exists(path) and (path.is_file() or spec.weights_pattern is not None):
+            return str(path)
+        if is_name(spec, node.text):
+            return node.text
+        known = [*names, *([spec.weights_form or spec.weights_pattern] if spec.weights_pattern else [])]
+        meant = nearest(node.text, names, listed=False)
+        self._complain(node, f"{_no_file(path)}, and not {' or '.join(known)}{meant}")
+        return None
+
+    def _check_together(self, node: Node, spec: ModelSpec, weights: str | None, options: list[dict[str, Any]]) -> None:
+        """Complain of what a spec's own check finds; also with the options of single data sets."""
+        general, *of_datasets = options
+        problems = (problem_together(spec, weights, {**general, **special}) for special in ({}, *of_datasets))
+        for problem in dict.fromkeys(problems):
+            if problem is not None:
+                self._complain(node.get("weights") or node, f"model `{spec.name}`: {problem}")
+
+    def _check_weights(self, node: Node, spec: ModelSpec) -> None:
+        weights = node.get("weights")
+        if weights is None and spec.weights == "required" and self._intact:
+            names = "".join(f", or {name}" for name in spec.weights_names)
+            self._complain(node, f"model `{spec.name}` needs `weights:`, a file{names}")
+        if weights is not None and spec.weights == "none":
+            self._complain(weights, f"model `{spec.name}` takes no `weights`")
+            return
+        path = path_of(weights) if weights else None
+        if path is None or (exists(path) and path.is_file()):
+            problem = problem_with(spec, str(path) if path else None)
+            if problem is not None:
+                self._complain(weights or node, problem)
+
+    def _file(self, node: Node | None) -> str | None:
+        if node is None:
+            return None
+        path = path_of(node)
+        if not exists(path) or not path.is_file():
+            self._complain(node, _no_file(path))
+        return str(path)
+
+
+def _no_file(path: Path) -> str:
+    return f"{path} is a folder, not a file" if exists(path) else f"no file {path}"
+
+
+def _merged(model_set: ModelSet, problems: list[list[str]]) -> list[str]:
+    """Return the problems of a set's models: once, and of the set, those that all of them have; then the others."""
+    of_set = [
+        [problem.replace(f"`{model}`", f"`{model_set.name}`") for problem in of_model]
+        for model, of_model in zip(model_set.models.values(), problems, strict=True)
+    ]
+    shared = set(of_set[0]).intersection(*of_set[1:])
+    single = [
+        problem
+        for of_model, renamed in zip(problems, of_set, strict=True)
+        for problem, name in zip(of_model, renamed, strict=True)
+        if name not in shared
+    ]
+    return [*(problem for problem in of_set[0] if problem in shared), *single]

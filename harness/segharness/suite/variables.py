@@ -1,0 +1,74 @@
+"""``${NAME}`` and ``${NAME:-default}`` in suites."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from segharness.errors import nearest
+from segharness.suite.mark import Mark
+
+VARIABLE = re.compile(r"\$(\$(?=\{)|\{([^{}]*)\})")
+_INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+
+
+@dataclass
+class Variables:
+    """What ``${NAME}`` may mean: ``--var`` first, then the environment, then the user's own settings.
+
+    Remembers which names were asked for. `settings` is called when neither of the others has a name.
+    """
+
+    given: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    settings: Callable[[], Mapping[str, str]] = dict
+    used: set[str] = field(default_factory=set)
+
+    @classmethod
+    def everywhere(cls, given: Mapping[str, str] | None = None) -> Variables:
+        """Return those of the process: its environment, and the file of ``segharness config``."""
+        from segharness.user.config import variables
+
+        return cls(given or {}, os.environ, functools.cache(variables))
+
+    def value(self, name: str) -> str | None:
+        """Return the value of a name, or None.
+
+        Raises:
+            UsageError: the user's settings cannot be read.
+        """
+        self.used.add(name)
+        if name in self.given:
+            return self.given[name]
+        return self.environment.get(name) or self.settings().get(name, self.environment.get(name))
+
+    def expand(self, text: str, mark: Mark, problems: list[str]) -> str:
+        def replace(match: re.Match[str]) -> str:
+            if match.group(1) == "$":
+                return ""
+            inside = _INSIDE.fullmatch(match.group(2))
+            if not inside:
+                problems.append(f"{mark}: `{match.group(0)}` is not a variable; write ${{NAME}} or ${{NAME:-default}}")
+                return ""
+            name, default = inside.groups()
+            if (value := self.value(name)) is not None:
+                return value
+            if default is None:
+                hint = nearest(name, self.given) if self.given else ""
+                problems.append(
+                    f"{mark}: variable `{name}` has no value{hint}; give `--var {name}=VALUE`, or once and for all "
+                    f"`segharness config set data.{name} DIR`"
+                )
+                return ""
+            return default
+
+        return VARIABLE.sub(replace, text.replace("$${", "$\0{")).replace("$\0{", "${")
+
+    def begins_given(self, text: str) -> bool:
+        """Return whether `text` begins with a variable that was given a value, rather than its default."""
+        match = VARIABLE.match(text)
+        inside = _INSIDE.fullmatch(match.group(2) or "") if match else None
+        return inside is not None and (inside.group(1) in self.given or inside.group(1) in self.environment)
