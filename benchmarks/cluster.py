@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segharness.data.dataset import Shard
-from segharness.execution import Schedule, Seat, Unit
-from segharness.execution.worker.prefetch import AHEAD_IMAGES
+from segharness.execution import Schedule, Unit, WorkerSlot
+from segharness.execution.worker.prefetch import PREFETCHED_IMAGES
 
 RECORDED = Path(__file__).with_name("recorded_units.json")
 
@@ -73,57 +73,57 @@ def simulate(
         seed: of the draws.
     """
     draw = random.Random(seed)
-    seats = [Seat(index, f"cuda:{index}", alive=True) for index in range(len(slowness))]
-    schedule = Schedule(units, {}, seats)
-    loaded = [""] * len(seats)
-    queues: list[list[Unit]] = [[] for _ in seats]
-    busy = [0.0] * len(seats)
-    loading = [0.0] * len(seats)
-    working = [False] * len(seats)
-    wanting: dict[int, None] = dict.fromkeys(range(len(seats)))
+    slots = [WorkerSlot(index, f"cuda:{index}", alive=True) for index in range(len(slowness))]
+    schedule = Schedule(units, {}, slots)
+    loaded = [""] * len(slots)
+    queues: list[list[Unit]] = [[] for _ in slots]
+    busy = [0.0] * len(slots)
+    loading = [0.0] * len(slots)
+    working = [False] * len(slots)
+    wanting: dict[int, None] = dict.fromkeys(range(len(slots)))
     events: list[tuple[float, int, int, str, int, float]] = []
     now = 0.0
 
-    def begin(seat: int) -> None:
+    def begin(slot: int) -> None:
         """Let a device do the next file of what it has."""
-        unit = queues[seat][0]
+        unit = queues[slot][0]
         model, images = unit.model, unit.shard.stop - unit.shard.start
-        took = images * draw.choice(times[model]) * slowness[seat]
+        took = images * draw.choice(times[model]) * slowness[slot]
         start = 0.0
-        if loaded[seat] != model:
-            loaded[seat], start = model, load
-            loading[seat] += load
+        if loaded[slot] != model:
+            loaded[slot], start = model, load
+            loading[slot] += load
             schedule.loaded(model, load)
-        working[seat] = True
-        busy[seat] += took
-        heapq.heappush(events, (now + start + took, len(events), seat, unit.conditions[0], images, took))
+        working[slot] = True
+        busy[slot] += took
+        heapq.heappush(events, (now + start + took, len(events), slot, unit.conditions[0], images, took))
 
     while True:
-        for seat in list(wanting):
-            unit = schedule.take(seats[seat])
+        for slot in list(wanting):
+            unit = schedule.take(slots[slot])
             if unit is not None:
-                del wanting[seat]
-                queues[seat].append(unit)
-                if not working[seat]:
-                    begin(seat)
-                if seats[seat].left <= AHEAD_IMAGES:
-                    wanting[seat] = None
+                del wanting[slot]
+                queues[slot].append(unit)
+                if not working[slot]:
+                    begin(slot)
+                if slots[slot].left <= PREFETCHED_IMAGES:
+                    wanting[slot] = None
         if not events:
             break
-        now, _, seat, condition, images, took = heapq.heappop(events)
-        unit = queues[seat][0]
-        schedule.learn(seats[seat], images, took)
-        schedule.written(seats[seat], unit.index, condition)
-        queues[seat][0] = Unit(unit.index, unit.model, unit.dataset, unit.shard, unit.conditions[1:])
-        if not queues[seat][0].conditions:
-            queues[seat].pop(0)
-        working[seat] = False
-        if queues[seat]:
-            begin(seat)
-        if seats[seat].left <= AHEAD_IMAGES:
-            wanting[seat] = None
+        now, _, slot, condition, images, took = heapq.heappop(events)
+        unit = queues[slot][0]
+        schedule.learn(slots[slot], images, took)
+        schedule.written(slots[slot], unit.index, condition)
+        queues[slot][0] = Unit(unit.index, unit.model, unit.dataset, unit.shard, unit.conditions[1:])
+        if not queues[slot][0].conditions:
+            queues[slot].pop(0)
+        working[slot] = False
+        if queues[slot]:
+            begin(slot)
+        if slots[slot].left <= PREFETCHED_IMAGES:
+            wanting[slot] = None
     assert not schedule.pending and not any(queues)
-    total = now * len(seats)
+    total = now * len(slots)
     return Simulated(now, max(0.0, 1 - (sum(busy) + sum(loading)) / total), sum(loading) / total)
 
 

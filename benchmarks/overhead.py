@@ -81,7 +81,7 @@ def loop(args: argparse.Namespace) -> None:
     from segharness.images.decode import decode
     from segharness.model.labels import Labels
     from segharness.model.load import load_model
-    from segharness.model.validation import admit
+    from segharness.model.validation import validate_instances
     from segharness.plugin.host import PluginHost
     from segharness.suite import Overrides, Variables, load_suite
 
@@ -98,7 +98,7 @@ def loop(args: argparse.Namespace) -> None:
             for condition in suite.conditions:
                 pixels = corruptor(image, condition, sample, opened.entry.dataset).pixels
                 pixel_digest(pixels)
-                admit(model.predict([pixels])[0], pixels.shape[:2], labels)
+                validate_instances(model.predict([pixels])[0], pixels.shape[:2], labels)
 
 
 if __name__ == "__main__":

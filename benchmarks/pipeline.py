@@ -123,7 +123,7 @@ def loop(coco: Path, folder: Path) -> tuple[float, int]:
     from segharness.images.corrupt import Corruptor
     from segharness.images.decode import decode
     from segharness.model.labels import Labels
-    from segharness.model.validation import admit
+    from segharness.model.validation import validate_instances
     from segharness.plugin.host import PluginHost
     from segharness.store import RunFolder, write_shard
     from segharness.suite import Variables, load_suite
@@ -143,7 +143,7 @@ def loop(coco: Path, folder: Path) -> tuple[float, int]:
             outcomes = []
             for sample, image in zip(samples, images, strict=True):
                 pixels = corruptor(image, condition, sample, opened.entry.dataset).pixels
-                found = admit(model.predict([pixels])[0], pixels.shape[:2], labels)
+                found = validate_instances(model.predict([pixels])[0], pixels.shape[:2], labels)
                 outcomes.append(Outcome(sample, 0.0, pixel_digest(pixels), detections=found))
                 made += 1
             done = tables(outcomes)

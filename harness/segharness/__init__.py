@@ -49,8 +49,8 @@ if TYPE_CHECKING:
         Detections,
         Instances,
         Model,
-        Recalled,
         Sample,
+        StoredPredictions,
     )
     from segharness.report.layout import Report
     from segharness.score.request import GroundTruth, Score, ScoreRequest
@@ -82,8 +82,8 @@ _HOME = {
         "Detections",
         "Instances",
         "Model",
-        "Recalled",
         "Sample",
+        "StoredPredictions",
     ),
     "plugin.specs": (
         "CategorySet",
@@ -136,7 +136,6 @@ __all__ = [
     "Needs",
     "Option",
     "PluginError",
-    "Recalled",
     "Report",
     "ReporterSpec",
     "Sample",
@@ -145,6 +144,7 @@ __all__ = [
     "ScoreRequest",
     "SegharnessError",
     "StoreError",
+    "StoredPredictions",
     "SuiteError",
     "UsageError",
     "download",

@@ -12,22 +12,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segharness.errors import StoreError, UsageError
-from segharness.execution import RETRIES, TIMEOUT, Prepared, RunOutcome, Settings, execute, prepare
+from segharness.execution import (
+    RETRIES,
+    TIMEOUT,
+    ExecutorOptions,
+    PreparedRun,
+    RunOutcome,
+    RunSettings,
+    execute,
+    prepare,
+)
 from segharness.execution.monitor.progress import Display
-from segharness.model.load import check_model
+from segharness.model.interface import require_model
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.plugin.specs import MetricSpec
 from segharness.records import Model
 from segharness.score import (
     BOOTSTRAP,
-    Scoring,
+    ScoreOptions,
     check_engine,
     check_split,
     check_stored_reference,
     protocol_of,
     score_run,
 )
-from segharness.store import Lock, Place, RunFolder, place, read_results
+from segharness.store import Lock, RunFolder, StorePath, read_results, store_path
 from segharness.store.resamples import read_samples
 from segharness.suite import ModelEntry, Overrides, Plan, StoredReference, Suite, Variables, load_suite, make_plan
 from segharness.suite.schema import ID
@@ -39,14 +48,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedRun:
     """A run that came to its end: what became of it, and its results (None when it was interrupted)."""
 
     outcome: RunOutcome
     results: pa.Table | None
 
 
-def prepare_run(plan: Plan, host: PluginHost, settings: Settings, scoring: Scoring) -> Prepared:
+def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: ScoreOptions) -> PreparedRun:
     """Find everything that can be wrong before the first cell runs.
 
     Raises:
@@ -63,18 +72,18 @@ def prepare_run(plan: Plan, host: PluginHost, settings: Settings, scoring: Scori
     protocol = protocol_of({"suite": plan.suite.to_json(), "inputs": prepared.inputs.to_json()})
     for group in plan.suite.groups:
         if isinstance(group.reference, StoredReference):
-            if place(group.reference.results).resolve() == RunFolder(settings.out).results.resolve():
+            if store_path(group.reference.results).resolve() == RunFolder(settings.out).results.resolve():
                 raise UsageError(
                     f"{group.reference.results}: this run would overwrite its own reference; give --out DIR"
                 )
             content = read_results(group.reference.results)
             check_stored_reference(group.reference, content, protocol)
             if scoring.bootstrap:
-                read_samples(place(group.reference.results), content)
+                read_samples(store_path(group.reference.results), content)
     return prepared
 
 
-def _check_ground_truths(suite: Suite, prepared: Prepared, host: PluginHost) -> None:
+def _check_ground_truths(suite: Suite, prepared: PreparedRun, host: PluginHost) -> None:
     """Raise UsageError if a protocol needs a kind of ground truth that a data set does not have; all have instances."""
     for entry in suite.scoring.metrics:
         kind = host.get(entry.metric, MetricSpec).ground_truth
@@ -84,7 +93,9 @@ def _check_ground_truths(suite: Suite, prepared: Prepared, host: PluginHost) -> 
                 raise UsageError(f"metric `{entry.id}`: data set `{id}` has no ground truth of the kind `{kind}`")
 
 
-def finish_run(prepared: Prepared, host: PluginHost, scoring: Scoring, show: Display | None = None) -> Finished:
+def finish_run(
+    prepared: PreparedRun, host: PluginHost, scoring: ScoreOptions, display: Display | None = None
+) -> FinishedRun:
     """Run what is prepared and score it, alone in its folder.
 
     Raises:
@@ -92,16 +103,16 @@ def finish_run(prepared: Prepared, host: PluginHost, scoring: Scoring, show: Dis
     """
     folder = RunFolder(prepared.settings.out)
     with Lock(folder):
-        outcome = execute(prepared, host, show)
+        outcome = execute(prepared, host, display)
         if outcome.interrupted:
-            return Finished(outcome, None)
+            return FinishedRun(outcome, None)
         try:
-            return Finished(outcome, score_run(folder, host, scoring, outcome.scoring.append))
+            return FinishedRun(outcome, score_run(folder, host, scoring, outcome.scoring.append))
         except OSError as error:
             outcome.stopped = outcome.stopped or f"{folder.results}: cannot be written: {error.strerror or error}"
         except StoreError as error:  # the folder or the store went away, or somebody changes what is in there
             outcome.stopped = outcome.stopped or str(error)
-        return Finished(outcome, None)
+        return FinishedRun(outcome, None)
 
 
 def run(
@@ -151,18 +162,21 @@ def run(
     overrides = Overrides(models, datasets, references, limit)
     loaded = load_suite(file, host, variables=Variables.everywhere(variables), overrides=overrides)
     plan = make_plan(loaded.suite, host, Selection(keyword=k, tags=m))
-    settings = Settings(
-        run_folder(loaded.suite, out),
-        fresh,
-        executor,
-        workers,
-        tuple(devices),
+    options = ExecutorOptions(
+        workers=workers,
+        devices=tuple(devices),
         retries=retries,
         timeout=timeout,
         arguments=executor_arguments or {},
-        log_file=Path(log_file) if log_file is not None else None,
     )
-    scoring = Scoring(engine, bootstrap)
+    settings = RunSettings(
+        run_folder(loaded.suite, out),
+        fresh=fresh,
+        log_file=Path(log_file) if log_file is not None else None,
+        executor=executor,
+        options=options,
+    )
+    scoring = ScoreOptions(engine, bootstrap)
     return _results(finish_run(prepare_run(plan, host, settings, scoring), host, scoring))
 
 
@@ -197,22 +211,22 @@ def evaluate(
     """
     if not re.fullmatch(ID, name):
         raise UsageError(f"name {name!r} must match {ID}")
-    check_model(model)
+    require_model(model)
     file = Path(suite)
     host = _host(file, plugins)
     overrides = Overrides(datasets=datasets, references=references, limit=limit)
     loaded = load_suite(file, host, variables=Variables.everywhere(variables), overrides=overrides)
     only = _with_object(loaded.suite, name, model)
     with tempfile.TemporaryDirectory(prefix="segharness-") as temporary:
-        folder = place(out) if out is not None else Path(temporary)
-        settings = Settings(folder, fresh=True, executor="inline", objects={name: model})
-        scoring = Scoring(engine, bootstrap)
+        folder = store_path(out) if out is not None else Path(temporary)
+        settings = RunSettings(folder, fresh=True, executor="inline", options=ExecutorOptions(objects={name: model}))
+        scoring = ScoreOptions(engine, bootstrap)
         return _results(finish_run(prepare_run(make_plan(only, host), host, settings, scoring), host, scoring))
 
 
-def run_folder(suite: Suite, out: str | os.PathLike[str] | None) -> Place:
+def run_folder(suite: Suite, out: str | os.PathLike[str] | None) -> StorePath:
     """Return where a suite's run goes: a folder, or a URL of a store."""
-    return place(out) if out is not None else Path("runs") / suite.name
+    return store_path(out) if out is not None else Path("runs") / suite.name
 
 
 def _with_object(suite: Suite, name: str, model: Model) -> Suite:
@@ -228,7 +242,7 @@ def _host(file: Path, plugins: Sequence[str]) -> PluginHost:
     return host
 
 
-def _results(finished: Finished) -> pa.Table:
+def _results(finished: FinishedRun) -> pa.Table:
     if finished.outcome.interrupted:
         raise KeyboardInterrupt
     if finished.results is None:

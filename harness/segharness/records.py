@@ -80,7 +80,7 @@ class Detections:
         category_ids: int32 (N,), the data set's.
         scores: float64 (N,), or None where a model that takes prompts gives none.
         boxes: float64 (N, 4), x y w h in pixels.
-        masks: N compressed COCO RLE counts, or None for a detector. What `Recalled` returns are whole RLEs, with their size.
+        masks: N compressed COCO RLE counts, or None for a detector. `StoredPredictions` returns whole RLEs, with their size.
         dropped: instances whose label the data set does not annotate.
         clipped: boxes that reached over the border of the image.
         annotation_ids: int64 (N,), the ground truths that were the prompts; None without prompts.
@@ -136,16 +136,18 @@ class Dataset(Protocol):
 
 
 @runtime_checkable
-class Recalled(Protocol):
+class StoredPredictions(Protocol):
     """What was predicted elsewhere: offered as a model, it is asked for what it has instead of being run."""
 
-    def recall(self, condition: str, image_ids: Sequence[int], known: Collection[int]) -> Sequence[Detections]:
+    def load_predictions(
+        self, condition: str, image_ids: Sequence[int], known_image_ids: Collection[int]
+    ) -> Sequence[Detections]:
         """Return what was found in each image under a condition.
 
         Args:
             condition: its name, ``clean``, ``fog-3``.
             image_ids: of the images asked for.
-            known: all image ids of the data set.
+            known_image_ids: all image ids of the data set.
 
         Raises:
             CellError: there is nothing for that condition, or it is of other images.

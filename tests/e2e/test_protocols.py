@@ -1,4 +1,4 @@
-"""Scoring protocols from a suite to its report: prompts, options, shifts, speed, intervals."""
+"""ScoreOptions protocols from a suite to its report: prompts, options, shifts, speed, intervals."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from segharness import DataError
-from segharness.files import Entry, LabelMap, Region, Tree, read_all, rereading
+from segharness.files import AnnotationEntry, LabelMap, Region, Tree, read_all, rereading
 from segharness.user.user_dirs import cache_folder
 
 
@@ -31,7 +31,7 @@ class Reader:
         import numpy as np
 
         mask = LabelMap(np.eye(3, dtype=int)).mask(1)
-        return Entry(3, 3, [Region(int(text), 5, mask, crowd=text == "98"), Region(0, 0, mask, kind="void")])
+        return AnnotationEntry(3, 3, [Region(int(text), 5, mask, crowd=text == "98"), Region(0, 0, mask, kind="void")])
 
 
 def index(folder, version="1"):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as rle
 from segharness.errors import ContractError
 from segharness.model.labels import Labels
-from segharness.model.validation import admit
+from segharness.model.validation import validate_instances
 from segharness.records import Category, Instances
 
 SHAPE = (8, 10)
@@ -27,7 +27,7 @@ def instances(n=2, **changes):
 
 
 def test_labels_become_category_ids_by_name():
-    assert admit(instances(), SHAPE, LABELS).category_ids.tolist() == [2, 5]
+    assert validate_instances(instances(), SHAPE, LABELS).category_ids.tolist() == [2, 5]
 
 
 @pytest.mark.parametrize("name", ["KITTY", "kitty", " Cat "])
@@ -41,7 +41,7 @@ def test_exact_names_come_first():
 
 
 def test_what_the_data_set_does_not_annotate_is_dropped_and_counted():
-    found = admit(instances(3, labels=np.array([2, 0, 2])), SHAPE, LABELS)
+    found = validate_instances(instances(3, labels=np.array([2, 0, 2])), SHAPE, LABELS)
     assert (found.category_ids.tolist(), found.dropped) == ([2], 2)
     assert len(found.masks) == 1
 
@@ -55,7 +55,7 @@ def test_a_model_with_no_category_of_the_data_set_is_refused():
 
 
 def test_boxes_become_xywh_and_are_clipped_and_counted():
-    found = admit(instances(boxes=np.float32([[-2, 1, 5, 4], [1, 1, 20, 20]])), SHAPE, LABELS)
+    found = validate_instances(instances(boxes=np.float32([[-2, 1, 5, 4], [1, 1, 20, 20]])), SHAPE, LABELS)
     assert found.boxes.tolist() == [[0, 1, 5, 3], [1, 1, 9, 7]]
     assert found.clipped == 2
 
@@ -63,7 +63,7 @@ def test_boxes_become_xywh_and_are_clipped_and_counted():
 def test_no_instances_are_fine_in_every_form():
     for boxes in (np.zeros((0, 4)), np.zeros(0), []):
         for masks in (None, [], np.zeros((0, *SHAPE), bool), np.zeros((0,))):
-            found = admit(Instances(boxes, [], [], masks), SHAPE, LABELS)
+            found = validate_instances(Instances(boxes, [], [], masks), SHAPE, LABELS)
             assert len(found.scores) == 0 and found.boxes.shape == (0, 4)
 
 
@@ -93,12 +93,12 @@ def test_no_instances_are_fine_in_every_form():
 )
 def test_a_broken_rule_is_named(changes, message):
     with pytest.raises(ContractError, match=message):
-        admit(instances(**changes), SHAPE, LABELS)
+        validate_instances(instances(**changes), SHAPE, LABELS)
 
 
 def test_anything_else_is_refused():
     with pytest.raises(ContractError, match="got dict without `boxes`"):
-        admit({}, SHAPE, LABELS)
+        validate_instances({}, SHAPE, LABELS)
 
 
 masks = st.lists(st.lists(st.booleans(), min_size=80, max_size=80), min_size=1, max_size=4)
@@ -109,8 +109,8 @@ masks = st.lists(st.lists(st.booleans(), min_size=80, max_size=80), min_size=1, 
 def test_masks_and_their_rles_are_stored_alike(bits):
     array = np.array(bits).reshape(-1, *SHAPE)
     encoded = [rle.encode(np.asfortranarray(m.astype(np.uint8))) for m in array]
-    from_masks = admit(instances(len(array), masks=array), SHAPE, LABELS)
-    from_rles = admit(instances(len(array), masks=encoded), SHAPE, LABELS)
-    from_list = admit(instances(len(array), masks=list(array)), SHAPE, LABELS)
+    from_masks = validate_instances(instances(len(array), masks=array), SHAPE, LABELS)
+    from_rles = validate_instances(instances(len(array), masks=encoded), SHAPE, LABELS)
+    from_list = validate_instances(instances(len(array), masks=list(array)), SHAPE, LABELS)
     assert list(from_list.masks) == list(from_masks.masks)
     assert list(from_masks.masks) == list(from_rles.masks) == [m["counts"] for m in encoded]

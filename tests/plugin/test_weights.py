@@ -239,18 +239,19 @@ def test_only_files_that_count_make_predictions_stale(folders):
 
 
 def test_weights_that_change_under_a_run_are_refused(acme):
-    """The name stands for other weights when a worker asks again: no file may say that it was made from the first."""
-    plugin = PLUGIN.replace(
-        '    return pathlib.Path("there.bin").absolute()',
-        """
-    count = len(list(pathlib.Path(".").glob("fetched-*")))
-    pathlib.Path(f"fetched-{count}").touch()
-    path = pathlib.Path(f"there-{min(count, 1)}.bin").absolute()
-    path.write_text(str(path))
-    return path""",
+    """They change between the plan and a worker: no file may say that it was made from the first."""
+    changing = (
+        'import sys\nif "segharness.worker" in sys.orig_argv:\n    pathlib.Path("there.bin").write_text("changed")\n'
     )
-    acme.write("segharness_plugins.py", plugin)
+    acme.write("segharness_plugins.py", PLUGIN + changing)
     done = acme_run(acme, "-k", "one")
     assert done.code == 1, done.err
     assert "the weights of model `one` are not those that the run began with" in done.err
     assert not list(acme.folder.glob("runs/s/predictions/**/*.arrow"))
+
+
+def test_weights_are_fetched_once_whatever_the_number_of_workers(acme):
+    counting = PLUGIN.replace(".touch()", '.open("a").write("asked ")')
+    acme.write("segharness_plugins.py", counting)
+    assert acme_run(acme, "--workers", "2").code == 0
+    assert [(acme.folder / f"asked-{size}").read_text() for size in (1, 2)] == ["asked ", "asked "]

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pytest
 from rich.console import Console
-from segharness.report import Entry, latex, make_report, markdown, svg
+from segharness.report import TableEntry, latex, make_report, markdown, svg
 from segharness.report import csv as report_csv
 from segharness.report.console import show
 from segharness.store import RESULTS, manifest_of, write_results
@@ -155,12 +155,12 @@ def test_latex_is_escaped_and_has_as_many_cells_as_columns(tmp_path):
     ],
 )
 def test_no_more_digits_than_the_interval_supports(number, low, high, expected):
-    assert Entry(number, None, low, high).text(brackets=True) == expected
-    assert Entry(number, None, low, high).text(3) == ("-" if number is None else f"{number:.3f}")
+    assert TableEntry(number, None, low, high).text(brackets=True) == expected
+    assert TableEntry(number, None, low, high).text(3) == ("-" if number is None else f"{number:.3f}")
 
 
 def test_a_number_whose_interval_is_missing_has_the_fewest_digits():
-    assert Entry(118.94, "no interval: undefined on 65 of 1000 resamples").text() == "119"
+    assert TableEntry(118.94, "no interval: undefined on 65 of 1000 resamples").text() == "119"
 
 
 def test_the_best_of_a_column_is_bold_in_documents(tmp_path):

@@ -1,33 +1,48 @@
-"""A plan -> predictions: schedule, workers, the image pipeline. An executor plugin takes its types from here."""
+"""A plan -> predictions: scheduling, workers, the image pipeline. An executor plugin takes its types from here."""
 
 from segharness.execution.devices import memory_of
-from segharness.execution.executors.interface import RETRIES, TIMEOUT, Event, Executor, Options, check_needs
+from segharness.execution.events import (
+    RunEvent,
+    WorkerBroken,
+    WorkerEnded,
+    WorkerEvent,
+    from_json,
+    to_json,
+)
+from segharness.execution.execute import execute
+from segharness.execution.executors.interface import Executor, check_needs
 from segharness.execution.executors.process import WorkerProcess
-from segharness.execution.executors.schedule import Schedule, Seat
-from segharness.execution.executors.worker_pool import Crew, Worker, Workers
+from segharness.execution.executors.schedule import Schedule, WorkerSlot
+from segharness.execution.executors.worker_pool import WorkerHandle, WorkerLauncher, WorkerPool
 from segharness.execution.monitor.cells import RunOutcome
-from segharness.execution.scheduler import Prepared, Settings, execute, prepare
+from segharness.execution.prepare import PreparedRun, prepare
+from segharness.execution.settings import RETRIES, TIMEOUT, ExecutorOptions, RunSettings
 from segharness.execution.units import Job, Unit
 
 __all__ = [
     "RETRIES",
     "TIMEOUT",
-    "Crew",
-    "Event",
     "Executor",
+    "ExecutorOptions",
     "Job",
-    "Options",
-    "Prepared",
+    "PreparedRun",
+    "RunEvent",
     "RunOutcome",
+    "RunSettings",
     "Schedule",
-    "Seat",
-    "Settings",
     "Unit",
-    "Worker",
+    "WorkerBroken",
+    "WorkerEnded",
+    "WorkerEvent",
+    "WorkerHandle",
+    "WorkerLauncher",
+    "WorkerPool",
     "WorkerProcess",
-    "Workers",
+    "WorkerSlot",
     "check_needs",
     "execute",
+    "from_json",
     "memory_of",
     "prepare",
+    "to_json",
 ]

@@ -51,13 +51,6 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def memory_of(device: str) -> float | None:
     """Return the GiB of an accelerator, or of this machine for ``cpu``; None where nobody says."""
     if device.partition(":")[0] == "cpu":

@@ -11,16 +11,18 @@ from typing import Any, TypeAlias
 from segharness.data.dataset import OpenDataset, Shard
 from segharness.digests import digest
 from segharness.errors import StoreError
+from segharness.execution.inputs import Weights
 from segharness.identity import Inputs, differences
+from segharness.model.resolve import ResolvedWeights
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.plugin.specs import ModelSpec, Needs
 from segharness.store import RunFolder, ShardState, shard_state
 from segharness.suite import Plan, Suite
 
-_Place: TypeAlias = tuple[str, str, str, Shard]
+_ShardKey: TypeAlias = tuple[str, str, str, Shard]
 """Model, data set, condition and shard: what has a pair of files."""
 
-_THREADS = 16
+_LOOKING_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,21 @@ class Unit:
 class Job:
     """All that a worker needs besides its units; travels as JSON.
 
-    `inputs` are those seen when planning; a worker that opens other data refuses to work. `threads` is how many a
-    worker may keep busy beside the one that predicts.
+    Attributes:
+        suite: what is run.
+        folder: the run folder, a path or URL.
+        plugins: which to load.
+        inputs: those seen when planning; a worker that opens other data refuses to work.
+        weights: of every model on every data set, as planning resolved them.
+        threads: how many a worker may keep busy beside the one that predicts.
+        needs: of the models, by id.
     """
 
     suite: Suite
     folder: str
     plugins: PluginArguments
     inputs: Inputs
+    weights: Weights
     threads: int = 1
     needs: Mapping[str, Needs] = field(default_factory=dict)
 
@@ -67,6 +76,10 @@ class Job:
             "folder": self.folder,
             "plugins": asdict(self.plugins),
             "inputs": self.inputs.to_json(),
+            "weights": {
+                model: {dataset: weights.to_json() for dataset, weights in by_dataset.items()}
+                for model, by_dataset in self.weights.items()
+            },
             "threads": self.threads,
             "needs": {model: asdict(needs) for model, needs in self.needs.items()},
         }
@@ -79,6 +92,10 @@ class Job:
             data["folder"],
             PluginArguments(tuple(plugins["include"]), tuple(plugins["folders"]), plugins["strict"]),
             Inputs(**data["inputs"]),
+            {
+                model: {dataset: ResolvedWeights(**weights) for dataset, weights in by_dataset.items()}
+                for model, by_dataset in data["weights"].items()
+            },
             data["threads"],
             {model: Needs(**needs) for model, needs in data["needs"].items()},
         )
@@ -86,11 +103,11 @@ class Job:
 
 def needs_of(suite: Suite, host: PluginHost) -> dict[str, Needs]:
     """Return what every model needs of a device: what its plugin says, and the suite over it."""
-    found = {}
+    needs = {}
     for entry in suite.models:
         spec = host.find(entry.model, ModelSpec)
-        found[entry.id] = replace(spec.needs if spec is not None else Needs(), **entry.needs)
-    return found
+        needs[entry.id] = replace(spec.needs if spec is not None else Needs(), **entry.needs)
+    return needs
 
 
 @dataclass(frozen=True)
@@ -124,13 +141,13 @@ def remaining(
     damaged: list[str] = []
     stale: dict[str, str] = {}
     reused = 0
-    places = [
+    shard_keys = [
         (model, dataset, condition, shard)
         for (model, dataset), conditions in by_shards.items()
         for shard in datasets[dataset].shards
         for condition in conditions
     ]
-    states = {} if fresh else _look(places, inputs, folder)
+    states = {} if fresh else _states_on_disk(shard_keys, inputs, folder)
     for (model, dataset), conditions in by_shards.items():
         for shard in datasets[dataset].shards:
             missing = []
@@ -138,16 +155,16 @@ def remaining(
                 if fresh:
                     missing += [condition] if (model, dataset, condition) in selected else []
                     continue
-                found = states[model, dataset, condition, shard]
-                if found.state == "stale":
-                    made_from = inputs.of(model, dataset, condition, shard)
+                on_disk = states[model, dataset, condition, shard]
+                if on_disk.state == "stale":
+                    now = inputs.of(model, dataset, condition, shard)
                     files = folder.shard(model, dataset, condition, shard.index)
-                    stale.setdefault(_changed(found.inputs or {}, made_from), str(files.predictions))
+                    stale.setdefault(_changed(on_disk.inputs or {}, now), str(files.predictions))
                 if (model, dataset, condition) not in selected:
                     continue
-                if found.state == "damaged":
-                    damaged.append(found.detail)
-                if found.state == "done":
+                if on_disk.state == "damaged":
+                    damaged.append(on_disk.detail)
+                if on_disk.state == "done":
                     reused += shard.stop - shard.start
                 else:
                     missing.append(condition)
@@ -162,16 +179,16 @@ def remaining(
     return Remaining(tuple(units), reused, tuple(damaged))
 
 
-def _look(places: Sequence[_Place], inputs: Inputs, folder: RunFolder) -> dict[_Place, ShardState]:
+def _states_on_disk(shard_keys: Sequence[_ShardKey], inputs: Inputs, folder: RunFolder) -> dict[_ShardKey, ShardState]:
     """Return what is on disk for each shard; a store answers slowly, so several threads ask it."""
 
-    def state(place: _Place) -> ShardState:
-        model, dataset, condition, shard = place
+    def state(key: _ShardKey) -> ShardState:
+        model, dataset, condition, shard = key
         files = folder.shard(model, dataset, condition, shard.index)
         return shard_state(files, digest(inputs.of(model, dataset, condition, shard)))
 
-    with ThreadPoolExecutor(1 if isinstance(folder.path, Path) else _THREADS, "look") as pool:
-        return dict(zip(places, pool.map(state, places), strict=True))
+    with ThreadPoolExecutor(1 if isinstance(folder.path, Path) else _LOOKING_THREADS, "look") as pool:
+        return dict(zip(shard_keys, pool.map(state, shard_keys), strict=True))
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

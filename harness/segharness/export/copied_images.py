@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from segharness.records import Image
 
 
-class Index:
+class CopiedImages:
     """The images that a condition has; those whose file is gone or is not what its line says are left out.
 
     Attributes:

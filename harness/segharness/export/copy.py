@@ -26,8 +26,8 @@ from typing import Any
 from segharness.data.dataset import OpenDataset
 from segharness.errors import DataError, ImageError, StoreError
 from segharness.execution.monitor.progress import Display
-from segharness.export.copied_images import Index
-from segharness.export.copy_manifest import Manifest
+from segharness.export.copied_images import CopiedImages
+from segharness.export.copy_manifest import CopyManifest
 from segharness.images.corrupt import Corruptor
 from segharness.images.decode import decode
 from segharness.plugin.host import PluginHost
@@ -68,13 +68,13 @@ def copy_dataset(copy: Copy, host: PluginHost, show: Display, workers: int | Non
     truth = _ground_truth(copy.opened, names)
     made_from = copy.opened, copy.conditions, copy.seed, copy.kind, copy.folder
     try:
-        Manifest.open(*made_from)  # refuses a folder of something else before anything is written into it
+        CopyManifest.open(*made_from)  # refuses a folder of something else before anything is written into it
         with Lock(RunFolder(copy.folder)), ExitStack() as stack:
             RunFolder(copy.folder).sweep()
-            manifest = Manifest.open(*made_from)
+            manifest = CopyManifest.open(*made_from)
             manifest.write()
             write_atomic(copy.folder / "annotations.json", truth)
-            indices = {c.name: Index(copy.folder, c, names) for c in copy.conditions}
+            indices = {c.name: CopiedImages(copy.folder, c, names) for c in copy.conditions}
             for index in indices.values():
                 stack.callback(index.close)
             outcome = _Making(copy, host, indices, show).run(workers or os.cpu_count() or 1)
@@ -89,7 +89,7 @@ def copy_dataset(copy: Copy, host: PluginHost, show: Display, workers: int | Non
 class _Making:
     """Makes every image that is in no index, several at a time; a broken one costs itself."""
 
-    def __init__(self, copy: Copy, host: PluginHost, indices: Mapping[str, Index], show: Display) -> None:
+    def __init__(self, copy: Copy, host: PluginHost, indices: Mapping[str, CopiedImages], show: Display) -> None:
         self._copy, self._indices, self._show = copy, indices, show
         self._corruptor = Corruptor(host, {c.name: c for c in copy.conditions}, copy.seed)
         self._stop = threading.Event()

@@ -17,14 +17,16 @@ SCHEMA_VERSION = 1
 
 
 @dataclass
-class Manifest:
+class CopyManifest:
     """What a copy is a copy of; written first, so that nothing else is mixed into its folder."""
 
     file: Path
     content: dict[str, Any]
 
     @classmethod
-    def open(cls, opened: OpenDataset, conditions: Sequence[Condition], seed: int, kind: str, folder: Path) -> Manifest:
+    def open(
+        cls, opened: OpenDataset, conditions: Sequence[Condition], seed: int, kind: str, folder: Path
+    ) -> CopyManifest:
         """Return the manifest of a copy, with the conditions that its folder has already; writes nothing.
 
         Raises:

@@ -6,15 +6,15 @@ data set made of all these.
 """
 
 from segharness.files.annotated import AnnotatedImages, pairs, pixels, size_of
-from segharness.files.index import Entry, Index, Region, read_all, rereading
+from segharness.files.index import AnnotationEntry, AnnotationIndex, Region, read_all, rereading
 from segharness.files.labelmap import LabelMap, Mask
 from segharness.files.tree import File, Tree
 
 __all__ = [
     "AnnotatedImages",
-    "Entry",
+    "AnnotationEntry",
+    "AnnotationIndex",
     "File",
-    "Index",
     "LabelMap",
     "Mask",
     "Region",

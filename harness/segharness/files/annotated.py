@@ -1,4 +1,4 @@
-"""A data set whose images have an annotation file each, read through an `Index`."""
+"""A data set whose images have an annotation file each, read through an `AnnotationIndex`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from segharness.errors import DataError
-from segharness.files.index import Index
+from segharness.files.index import AnnotationIndex
 from segharness.files.tree import File, Tree
 from segharness.records import Category, Sample
 
@@ -32,7 +32,7 @@ class AnnotatedImages:
     """
 
     def __init__(
-        self, categories: Sequence[Category], images: Mapping[str, File], index: Index, kinds: Collection[str]
+        self, categories: Sequence[Category], images: Mapping[str, File], index: AnnotationIndex, kinds: Collection[str]
     ) -> None:
         self.categories: Sequence[Category] = categories
         self._index, self._kinds = index, kinds

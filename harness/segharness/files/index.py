@@ -22,6 +22,7 @@ from segharness.digests import digest
 from segharness.errors import DataError
 from segharness.files.labelmap import Mask
 from segharness.files.tree import File
+from segharness.machine import cores
 from segharness.store.atomic import write_atomic
 from segharness.store.shards import ipc_bytes
 from segharness.user.user_dirs import cache_folder
@@ -76,7 +77,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Entry:
+class AnnotationEntry:
     """What one annotation file says: the size of its image, and its regions."""
 
     height: int
@@ -85,7 +86,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Index:
+class AnnotationIndex:
     """The entries of a data set, in the order of its images.
 
     Attributes:
@@ -138,8 +139,12 @@ def rereading() -> Iterator[None]:
 
 
 def read_all(
-    what: str, where: object, files: Mapping[str, Sequence[File]], read: Callable[[str], Entry], version: object
-) -> Index:
+    what: str,
+    where: object,
+    files: Mapping[str, Sequence[File]],
+    read: Callable[[str], AnnotationEntry],
+    version: object,
+) -> AnnotationIndex:
     """Return the index of a data set: what `read` returns for each name, or what it returned before.
 
     It is kept in the cache folder (``~/.cache/segharness/index``). A name is read again when the size or stamp of one of
@@ -181,24 +186,26 @@ def read_all(
         raise DataError([*problems[:_MOST], *more])
     sizes = list(zip(table.column("height").to_pylist(), table.column("width").to_pylist(), strict=True))
     said = hashlib.sha256("".join(table.column("digest").to_pylist()).encode()).hexdigest()
-    return Index(sizes, said, table.column("regions"))
+    return AnnotationIndex(sizes, said, table.column("regions"))
 
 
-def _entries(what: str, names: Sequence[str], read: Callable[[str], Entry]) -> Iterator[Entry | DataError]:
+def _entries(
+    what: str, names: Sequence[str], read: Callable[[str], AnnotationEntry]
+) -> Iterator[AnnotationEntry | DataError]:
     """Yield what `read` returns or complains of, in order; a few names are read ahead on every core."""
 
-    def one(name: str) -> Entry | DataError:
+    def one(name: str) -> AnnotationEntry | DataError:
         try:
             return read(name)
         except DataError as error:
             return error
 
-    def ahead() -> Iterator[Entry | DataError]:
-        waiting: deque[Future[Entry | DataError]] = deque()
-        with ThreadPoolExecutor(_cores(), "index") as pool:
+    def ahead() -> Iterator[AnnotationEntry | DataError]:
+        waiting: deque[Future[AnnotationEntry | DataError]] = deque()
+        with ThreadPoolExecutor(cores(), "index") as pool:
             for name in names:
                 waiting.append(pool.submit(one, name))
-                if len(waiting) > 4 * _cores():
+                if len(waiting) > 4 * cores():
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -210,11 +217,7 @@ def _entries(what: str, names: Sequence[str], read: Callable[[str], Entry]) -> I
     yield from track(ahead(), f"{what}: index", len(names), console=console, transient=True, disable=not shown)
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: AnnotationEntry) -> dict[str, Any]:
     regions = [
         {
             "kind": region.kind,

@@ -24,7 +24,7 @@ KINDS = ("boxes", "points")
 
 
 @dataclass(frozen=True)
-class Given:
+class ImagePrompts:
     """The prompts of one image.
 
     Attributes:
@@ -58,26 +58,26 @@ class Prompts:
         if content is None:
             raise UsageError(f"data set `{data.entry.id}` has no instances to make prompts of")
         self.kind, self._name = kind, data.entry.dataset
-        self._of: dict[int, list[Mapping[str, Any]]] = {}
+        self._annotations: dict[int, list[Mapping[str, Any]]] = {}
         for annotation in content["annotations"]:
             if not annotation.get("iscrowd"):
-                self._of.setdefault(annotation["image_id"], []).append(annotation)
-        self._made: dict[int, Given] = {}
+                self._annotations.setdefault(annotation["image_id"], []).append(annotation)
+        self._prompts: dict[int, ImagePrompts] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, sample: Sample) -> Given:
+    def __call__(self, sample: Sample) -> ImagePrompts:
         """Return the prompts of an image."""
         with self._lock:
-            made = self._made.get(sample.image_id)
-        if made is None:
-            made = self._make(sample)
+            prompts = self._prompts.get(sample.image_id)
+        if prompts is None:
+            prompts = self._make(sample)
             with self._lock:
-                self._made[sample.image_id] = made
-        return made
+                self._prompts[sample.image_id] = prompts
+        return prompts
 
-    def _make(self, sample: Sample) -> Given:
+    def _make(self, sample: Sample) -> ImagePrompts:
         ids, categories, values = [], [], []
-        for annotation in self._of.get(sample.image_id, ()):
+        for annotation in self._annotations.get(sample.image_id, ()):
             pixels = np.flatnonzero(decoded(annotation["segmentation"], sample.height, sample.width).ravel(order="F"))
             if not len(pixels):
                 continue
@@ -91,7 +91,7 @@ class Prompts:
                 column, row = divmod(int(pixels[rng.integers(len(pixels))]), sample.height)
                 values.append([column, row])
         width = 4 if self.kind == "boxes" else 2
-        return Given(
+        return ImagePrompts(
             np.array(ids, dtype=np.int64),
             np.array(categories, dtype=np.int32),
             np.array(values, dtype=np.float32).reshape(len(ids), width),

@@ -1,4 +1,4 @@
-"""The border between a model and the harness: what it returns is checked, clipped, renamed, and encoded."""
+"""What a model returns is checked, clipped, renamed and encoded."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hotcoco import mask as rle
 from segharness.errors import ContractError
 from segharness.masks import check
 from segharness.model.labels import Labels
-from segharness.model.prompts import Given
+from segharness.model.prompts import ImagePrompts
 from segharness.records import Detections
 
 
-def admit(found: Any, shape: tuple[int, int], labels: Labels) -> Detections:
+def validate_instances(instances: Any, shape: tuple[int, int], labels: Labels) -> Detections:
     """Check one image's `Instances` and turn them into detections.
 
     Args:
-        found: what the model returned for the image.
+        instances: what the model returned for the image.
         shape: the image's (height, width).
         labels: how labels become category ids.
 
@@ -28,10 +28,10 @@ def admit(found: Any, shape: tuple[int, int], labels: Labels) -> Detections:
         ContractError: a rule of `Instances` is broken; the message names the rule and the first offender.
     """
     for name in ("boxes", "scores", "labels"):
-        if not hasattr(found, name):
-            raise ContractError(f"predict must return Instances; got {type(found).__name__} without `{name}`")
-    boxes, scores = _floats(found.boxes, "boxes"), _floats(found.scores, "scores")
-    index = _integers(found.labels)
+        if not hasattr(instances, name):
+            raise ContractError(f"predict must return Instances; got {type(instances).__name__} without `{name}`")
+    boxes, scores = _floats(instances.boxes, "boxes"), _floats(instances.scores, "scores")
+    index = _integers(instances.labels)
     count = len(scores)
     if (
         scores.shape != (count,)
@@ -47,8 +47,8 @@ def admit(found: Any, shape: tuple[int, int], labels: Labels) -> Detections:
     if (unknown := np.flatnonzero((index < 0) | (index >= labels.size))).size:
         raise ContractError(f"label {index[unknown[0]]} of instance {unknown[0]} is not in 0..{labels.size - 1}")
     keep = labels.known[index] if count else np.zeros(0, dtype=bool)
-    given = getattr(found, "masks", None)
-    masks = None if given is None else _encode(given, shape, count, keep)
+    raw_masks = getattr(instances, "masks", None)
+    masks = None if raw_masks is None else _encode(raw_masks, shape, count, keep)
     height, width = shape
     limits = np.array([width, height, width, height], dtype=np.float32)
     inside = np.clip(boxes, 0, limits)
@@ -64,52 +64,54 @@ def admit(found: Any, shape: tuple[int, int], labels: Labels) -> Detections:
     )
 
 
-def admit_prompted(found: Any, shape: tuple[int, int], given: Given) -> Detections:
+def validate_prompted(instances: Any, shape: tuple[int, int], prompts: ImagePrompts) -> Detections:
     """Check the `Instances` that answer prompts; each gets the category of the ground truth that was its prompt.
 
     Args:
-        found: what the model returned for the image; labels are not looked at, boxes and scores may be None.
+        instances: what the model returned for the image; labels are not looked at, boxes and scores may be None.
         shape: the image's (height, width).
-        given: the prompts, N of them.
+        prompts: of the image, N of them.
 
     Raises:
         ContractError: there are not N masks, or a rule of `Instances` is broken.
     """
-    count = len(given.annotation_ids)
-    if getattr(found, "masks", None) is None:
+    count = len(prompts.annotation_ids)
+    if getattr(instances, "masks", None) is None:
         raise ContractError("an answer to prompts needs `masks`")
-    if len(found.masks) != count:
-        raise ContractError(f"{len(found.masks)} masks for {count} prompts")
+    if len(instances.masks) != count:
+        raise ContractError(f"{len(instances.masks)} masks for {count} prompts")
     keep = np.ones(count, dtype=bool)
-    masks = _encode(found.masks, shape, count, keep)
-    scores = None if getattr(found, "scores", None) is None else _floats(found.scores, "scores").astype(np.float64)
+    masks = _encode(instances.masks, shape, count, keep)
+    scores = (
+        None if getattr(instances, "scores", None) is None else _floats(instances.scores, "scores").astype(np.float64)
+    )
     if scores is not None:
         if scores.shape != (count,):
             raise ContractError(f"scores {scores.shape} for {count} prompts")
         _finite(scores, "score")
     rles = [{"size": list(shape), "counts": counts} for counts in masks]
     boxes = np.asarray(rle.to_bbox(rles), dtype=np.float64).reshape(count, 4)
-    return Detections(given.category_ids, scores, boxes, masks, annotation_ids=given.annotation_ids)
+    return Detections(prompts.category_ids, scores, boxes, masks, annotation_ids=prompts.annotation_ids)
 
 
-def admit_recalled(found: Detections, shape: tuple[int, int], known: Collection[int]) -> Detections:
+def validate_stored(detections: Detections, shape: tuple[int, int], known: Collection[int]) -> Detections:
     """Check what was predicted elsewhere, and drop categories that the data set does not have. Boxes stay as they are.
 
     Raises:
         ContractError: numbers that are not finite, boxes with negative sides, masks of another size.
     """
-    count = len(found.category_ids)
-    scores = np.asarray(found.scores, dtype=np.float64)
-    boxes = np.asarray(found.boxes, dtype=np.float64).reshape(-1, 4)
-    if len(scores) != count or len(boxes) != count or (found.masks is not None and len(found.masks) != count):
+    count = len(detections.category_ids)
+    scores = np.asarray(detections.scores, dtype=np.float64)
+    boxes = np.asarray(detections.boxes, dtype=np.float64).reshape(-1, 4)
+    if len(scores) != count or len(boxes) != count or (detections.masks is not None and len(detections.masks) != count):
         raise ContractError(f"{count} categories, {len(scores)} scores, {len(boxes)} boxes disagree in length")
     _finite(scores, "score")
     _finite(boxes, "box")
     if (inverted := np.flatnonzero((boxes[:, 2:] < 0).any(axis=1))).size:
         raise ContractError(f"box {inverted[0]} has a negative side: x y w h = {boxes[inverted[0]].tolist()}")
-    keep = np.isin(np.asarray(found.category_ids), list(known))
-    masks = None if found.masks is None else _encode(found.masks, shape, count, keep)
-    ids = np.asarray(found.category_ids)[keep].astype(np.int32)
+    keep = np.isin(np.asarray(detections.category_ids), list(known))
+    masks = None if detections.masks is None else _encode(detections.masks, shape, count, keep)
+    ids = np.asarray(detections.category_ids)[keep].astype(np.int32)
     return Detections(ids, scores[keep], boxes[keep], masks, int(count - keep.sum()))
 
 

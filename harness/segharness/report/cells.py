@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from segharness.report.entry import Entry
+from segharness.report.entry import TableEntry
 from segharness.report.layout import Column, PaperTable
 
 
@@ -13,7 +13,7 @@ def full_heading(column: Column) -> str:
     return f"{column.group}: {column.heading}" if column.group else column.heading
 
 
-def texts(table: PaperTable, entries: Sequence[Entry], digits: int | None, bold: str) -> list[str]:
+def texts(table: PaperTable, entries: Sequence[TableEntry], digits: int | None, bold: str) -> list[str]:
     """Return a row's numbers; the best of each column in `bold`."""
     found = []
     for position, (column, entry) in enumerate(zip(table.columns, entries, strict=True)):

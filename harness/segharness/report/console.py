@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from segharness.report.entry import Entry
+from segharness.report.entry import TableEntry
 from segharness.report.layout import LEGEND, PaperTable, Report
 
 
@@ -78,7 +78,7 @@ def _rich(table: PaperTable, positions: Sequence[int], digits: int | None) -> Ta
     return drawn
 
 
-def _shown(entry: Entry, best: bool, digits: int | None, brackets: bool) -> Text:
+def _shown(entry: TableEntry, best: bool, digits: int | None, brackets: bool) -> Text:
     number = entry.text(digits)
     interval = entry.text(digits, brackets).removeprefix(number)
     return Text().append(number, "dim" if entry.number is None else "bold" if best else "").append(interval, "dim")

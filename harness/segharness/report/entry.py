@@ -12,7 +12,7 @@ MOST_DECIMALS = 1
 
 
 @dataclass(frozen=True)
-class Entry:
+class TableEntry:
     """A number in its column's unit (percent, where the column says no other), or None with the reason.
 
     Attributes:
@@ -26,7 +26,7 @@ class Entry:
     high: float | None = None
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], scale: float) -> Entry:
+    def of(cls, row: Mapping[str, Any], scale: float) -> TableEntry:
         """Return the entry of a row of results; a fraction times `scale` is in the column's unit."""
 
         def scaled(value: float | None) -> float | None:
@@ -60,7 +60,7 @@ def _rounded(number: float, places: int) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def mean(entries: Sequence[Entry]) -> Entry:
+def mean(entries: Sequence[TableEntry]) -> TableEntry:
     """Return the mean over severities, missing if any is; its interval is the mean of theirs, which is no narrower."""
     for entry in entries:
         if entry.number is None:
@@ -72,6 +72,6 @@ def mean(entries: Sequence[Entry]) -> Entry:
         found = [value for value in values if value is not None]
         return math.fsum(found) / len(found) if len(found) == len(entries) else None
 
-    return Entry(
+    return TableEntry(
         over([e.number for e in entries]), None, over([e.low for e in entries]), over([e.high for e in entries])
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from segharness.report.entry import Entry
+from segharness.report.entry import TableEntry
 from segharness.store import manifest_of, read_results
 from segharness.suite import Suite
 
@@ -48,7 +48,7 @@ class PaperTable:
 
     title: str
     columns: tuple[Column, ...]
-    rows: tuple[tuple[str, tuple[Entry, ...]], ...]
+    rows: tuple[tuple[str, tuple[TableEntry, ...]], ...]
     notes: tuple[str, ...]
     first: str = "model"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from segharness.report.entry import Entry
+from segharness.report.entry import TableEntry
 from segharness.suite import Scoring
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Numbers:
 
     def __init__(self, results: pa.Table, scoring: Scoring) -> None:
         self.speed = next((entry.id for entry in scoring.metrics if entry.metric == SPEED), None)
-        self._found: dict[tuple[Any, ...], Entry] = {}
+        self._found: dict[tuple[Any, ...], TableEntry] = {}
         self.primary: dict[tuple[str, str], str] = {}
         self.metrics: dict[tuple[str, str], dict[str, None]] = {}
         self.kinds: dict[Kind, None] = {}
@@ -47,7 +47,7 @@ class Numbers:
         key = (row["model"], *kind, row["condition"], row["metric"], row["category"], row["reference"])
         if row["protocol"] == self.speed and key in self._found:
             return  # another device: the first one is the column, all are in the results
-        self._found[key] = Entry.of(row, scale)
+        self._found[key] = TableEntry.of(row, scale)
         if row["device"] is not None:
             self.devices.setdefault(row["model"], {}).setdefault(row["device"])
         if row["category"] is not None:
@@ -66,9 +66,9 @@ class Numbers:
         metric: str,
         reference: str | None = None,
         category: str | None = None,
-    ) -> Entry:
+    ) -> TableEntry:
         key = (model, *kind, condition, metric, category, reference)
-        return self._found.get(key, Entry(None, "not scored"))
+        return self._found.get(key, TableEntry(None, "not scored"))
 
     def has(self, model: str, kind: Kind, condition: str, metric: str, category: str | None = None) -> bool:
         return (model, *kind, condition, metric, category, None) in self._found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from segharness.plugin.specs import slug
 from segharness.records import CLEAN, Condition
-from segharness.report.entry import Entry, mean
+from segharness.report.entry import TableEntry, mean
 from segharness.report.layout import Column, PaperTable
 from segharness.report.numbers import SPEED, Kind, Numbers
 from segharness.suite import OVERALL, ConditionGroup, Group, Shift, StoredReference, Suite
@@ -194,7 +194,7 @@ def _parts_table(frame: _Frame) -> Iterator[PaperTable]:
         columns += [Column("avg", group, brackets=True), *(Column(h, group, True, True) for h in ("CD", "rCD"))]
     rows = []
     for model in frame.group.models:
-        entries: list[Entry] = []
+        entries: list[TableEntry] = []
         for part in parts:
             entries.append(numbers.get(model, frame.kind, part, "AP_avg"))
             entries += [numbers.get(model, frame.kind, part, m, frame.reference) for m in ("CD", "rCD")]
@@ -287,7 +287,7 @@ def _speed_columns(numbers: Numbers) -> list[Column]:
     return [Column("fps", SPEED)] if numbers.speed else []
 
 
-def _speeds(frame: _Frame, model: str) -> list[Entry]:
+def _speeds(frame: _Frame, model: str) -> list[TableEntry]:
     """Return the frames a second of a model, where the suite asks for speed."""
     if frame.numbers.speed is None:
         return []
@@ -330,7 +330,7 @@ def _short(corruption: str, category: str, one_family: bool) -> str:
     return name.removesuffix("_compression")
 
 
-def _notes(columns: Sequence[Column], rows: Sequence[tuple[str, tuple[Entry, ...]]]) -> tuple[str, ...]:
+def _notes(columns: Sequence[Column], rows: Sequence[tuple[str, tuple[TableEntry, ...]]]) -> tuple[str, ...]:
     """Return one line for every reason: which row and columns it empties, or leaves without an interval."""
     found: dict[tuple[str, str], list[str]] = {}
     for name, entries in rows:

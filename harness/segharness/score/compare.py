@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from segharness.errors import UsageError, nearest
 from segharness.identity import differences
-from segharness.score.curves import Set, sets
+from segharness.score.curves import AveragedSet, sets
 from segharness.score.resample import Interval, interval
 from segharness.score.stored import models_of, protocol_of
-from segharness.store import manifest_of, place, read_results
+from segharness.store import manifest_of, read_results, store_path
 from segharness.store.resamples import NAMES, Samples, read_samples, samples_key
 from segharness.suite import Suite
 
@@ -45,7 +45,7 @@ class Side:
     rows: Mapping[tuple[Any, ...], Mapping[str, Any]]
     samples: Mapping[tuple[Any, ...], Samples]
     references: Mapping[str, str]
-    sets: Mapping[tuple[str, str], Set]
+    sets: Mapping[tuple[str, str], AveragedSet]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def compare(first: Side, second: Side) -> Iterator[Difference]:
         yield replace(found, part=over is not None and over.part)
 
 
-def _incomparable(row: Mapping[str, Any], over: Set | None, first: Side, second: Side) -> str | None:
+def _incomparable(row: Mapping[str, Any], over: AveragedSet | None, first: Side, second: Side) -> str | None:
     """Return why two numbers of one name are of different things, or None."""
     if row["metric"] in CELLS:
         return None
@@ -153,7 +153,7 @@ class _Opened:
 
     def __init__(self, name: str) -> None:
         path, _, model = name.partition("::")
-        self.path, self.model = place(path), model or None
+        self.path, self.model = store_path(path), model or None
         self.file = self.path / "results.arrow" if self.path.is_dir() else self.path
         self.content: pa.Table = read_results(self.path)
         self.models = models_of(self.content)

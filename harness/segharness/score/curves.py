@@ -37,7 +37,7 @@ APs = Mapping[Key, tuple[AP | None, str | None]]
 
 
 @dataclass(frozen=True)
-class Slot:
+class CurvePoint:
     """Where one AP of a curve stands: which data set under which condition, and what it counts as."""
 
     dataset: str
@@ -46,19 +46,19 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Set:
+class AveragedSet:
     """What a curve runs over.
 
     Attributes:
         dataset, condition: its name in results.
-        clean, members: the slot of clean, and those of the i.
+        clean, members: the point of clean, and those of the i.
         part: whether it is a part of a set that stands beside it.
     """
 
     dataset: str
     condition: str
-    clean: Slot
-    members: tuple[Slot, ...]
+    clean: CurvePoint
+    members: tuple[CurvePoint, ...]
     part: bool = False
 
 
@@ -77,7 +77,7 @@ def degradation_rows(suite: Suite, rows: Sequence[Row], stored: Mapping[str, Sto
     scored = {(key[1], key[2:5]) for key in aps}
     for over in sets(suite):
         for kind in kinds:
-            if not all((slot.dataset, kind) in scored for slot in (over.clean, *over.members)):
+            if not all((point.dataset, kind) in scored for point in (over.clean, *over.members)):
                 continue  # a protocol that is for some of these data sets, or none
             for model in suite.models:
                 own = own_metrics(curve(aps, model.id, kind, over))
@@ -91,17 +91,17 @@ def degradation_rows(suite: Suite, rows: Sequence[Row], stored: Mapping[str, Sto
                         yield _explained(row) if sampled else row
 
 
-def sets(suite: Suite) -> Iterator[Set]:
+def sets(suite: Suite) -> Iterator[AveragedSet]:
     """Yield all that averages are taken over: sets of conditions on every data set, and shifts."""
     for group in suite.condition_groups:
         parts = list(_parts(group, [suite.condition(name) for name in group.conditions]))
         for dataset in suite.datasets:
             for name, members in parts:
-                slots = tuple(Slot(dataset.id, c.name, str(c.corruption)) for c in members)
-                yield Set(dataset.id, name, Slot(dataset.id, CLEAN.name, ""), slots, name != group.name)
+                points = tuple(CurvePoint(dataset.id, c.name, str(c.corruption)) for c in members)
+                yield AveragedSet(dataset.id, name, CurvePoint(dataset.id, CLEAN.name, ""), points, name != group.name)
     for shift in suite.shifts:
-        slots = tuple(Slot(id, CLEAN.name, id) for id in shift.datasets)
-        yield Set(shift.name, CLEAN.name, Slot(shift.clean, CLEAN.name, ""), slots)
+        points = tuple(CurvePoint(id, CLEAN.name, id) for id in shift.datasets)
+        yield AveragedSet(shift.name, CLEAN.name, CurvePoint(shift.clean, CLEAN.name, ""), points)
 
 
 def _parts(group: ConditionGroup, members: Sequence[Condition]) -> Iterator[tuple[str, Sequence[Condition]]]:
@@ -128,7 +128,7 @@ class _Reference:
     model: str
 
 
-def _against(aps: APs, reference: _Reference | None, model: str, kind: Kind, over: Set) -> Iterator[Row]:
+def _against(aps: APs, reference: _Reference | None, model: str, kind: Kind, over: AveragedSet) -> Iterator[Row]:
     """Yield a model's CD, rCD and rCD_pooled in its group, and the ratios behind the first two."""
     if reference is None:
         nothing = dict.fromkeys(AGAINST_REFERENCE, Value(None, "no reference is declared"))
@@ -150,7 +150,9 @@ def _explained(row: Row) -> Row:
     return {**row, "reason": "no interval: the reference was stored without these resamples"} if lacking else row
 
 
-def _rows(model: str, kind: Kind, over: Set, found: Mapping[str, Value], reference: str | None) -> Iterator[Row]:
+def _rows(
+    model: str, kind: Kind, over: AveragedSet, found: Mapping[str, Value], reference: str | None
+) -> Iterator[Row]:
     protocol, task, split = kind
     for metric, value in found.items():
         yield {
@@ -184,22 +186,22 @@ def _numbers(value: float | None, samples: npt.NDArray[np.float64] | None) -> AP
     return np.concatenate([[value], samples])
 
 
-def curve(aps: APs, model: str, kind: Kind, over: Set) -> Curve:
+def curve(aps: APs, model: str, kind: Kind, over: AveragedSet) -> Curve:
     """Return the APs of a model over a set, or what is missing."""
     corrupted: dict[str, list[AP]] = {}
     missing: list[str] = []
     first = ""
 
-    def find(slot: Slot, absent: str) -> tuple[AP | None, str | None]:
-        return aps.get((model, slot.dataset, *kind, slot.condition), (None, absent))
+    def find(point: CurvePoint, absent: str) -> tuple[AP | None, str | None]:
+        return aps.get((model, point.dataset, *kind, point.condition), (None, absent))
 
-    for slot in over.members:
-        found, reason = find(slot, "not run")
+    for point in over.members:
+        found, reason = find(point, "not run")
         if found is None:
-            missing.append(slot.condition if slot.dataset == over.dataset else slot.dataset)
+            missing.append(point.condition if point.dataset == over.dataset else point.dataset)
             first = first or str(reason)
         else:
-            corrupted.setdefault(slot.corruption, []).append(found)
+            corrupted.setdefault(point.corruption, []).append(found)
     clean, clean_reason = find(over.clean, "`clean` is not among the conditions")
     reason = None
     if missing:

@@ -15,7 +15,7 @@ from segharness.score.degradation import Curve, Ratios, Value, against_reference
 
 
 @dataclass(frozen=True)
-class Table:
+class ExternalTable:
     """APs as fractions: `rows` by model, each by condition; `conditions` are the i, in order.
 
     `rounding` is the last place that the table is written to: two of its numbers may differ by that and be one.
@@ -43,14 +43,14 @@ class Degradation:
     ratios: Ratios
 
 
-def doubtful(table: Table, reference: str) -> dict[str, float]:
+def doubtful(table: ExternalTable, reference: str) -> dict[str, float]:
     """Return the conditions under which the reference loses something, but no more than the rounding, and how much."""
     row = table.rows[reference]
     losses = {name: row[table.clean] - row[name] for name in table.conditions}
     return {name: loss for name, loss in losses.items() if 0 < loss <= table.rounding * (1 + 1e-9)}
 
 
-def degradations(table: Table, reference: str) -> list[Degradation]:
+def degradations(table: ExternalTable, reference: str) -> list[Degradation]:
     """Return the degradation of every model against one of them.
 
     Raises:
@@ -72,7 +72,7 @@ def degradations(table: Table, reference: str) -> list[Degradation]:
 
 def read_table(
     file: Path, clean: str, scale: float, conditions: Sequence[str] | None = None, ignore: Sequence[str] = ()
-) -> Table:
+) -> ExternalTable:
     """Read a CSV or Arrow file whose first column names the models.
 
     Args:
@@ -133,7 +133,7 @@ def read_table(
         problems.append(f"{file}: no AP is above 1 percent: are these fractions? give --fraction")
     if problems:
         raise UsageError(problems)
-    return Table(clean, chosen, rows, 10.0**-places / scale)
+    return ExternalTable(clean, chosen, rows, 10.0**-places / scale)
 
 
 def _other(number: float | None, scale: float) -> str:

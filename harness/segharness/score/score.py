@@ -33,7 +33,7 @@ BOOTSTRAP = 1000
 
 
 @dataclass(frozen=True)
-class Scoring:
+class ScoreOptions:
     """How to score a run.
 
     Attributes:
@@ -55,7 +55,7 @@ def check_engine(suite: Suite, host: PluginHost, engine: str | None) -> None:
 def score_run(
     folder: RunFolder,
     host: PluginHost,
-    scoring: Scoring | None = None,
+    options: ScoreOptions | None = None,
     complain: Callable[[str], None] = lambda text: None,
 ) -> pa.Table:
     """Score a run again from what is stored, and write its results.arrow.
@@ -63,7 +63,7 @@ def score_run(
     Args:
         folder: of the run; its manifest says what to score.
         host: the plugins, for data sets and metrics.
-        scoring: with what; the default engine and intervals when None.
+        options: with what; the default engine and intervals when None.
         complain: called with one line for every metric that raised; its numbers are null.
 
     Returns:
@@ -73,10 +73,10 @@ def score_run(
         StoreError: the folder is no run, or its data set changed since.
         DataError: the data set is not there.
     """
-    scoring = scoring or Scoring()
+    options = options or ScoreOptions()
     manifest = folder.read_manifest()
     suite = Suite.from_json(manifest["suite"])
-    check_engine(suite, host, scoring.engine)
+    check_engine(suite, host, options.engine)
     inputs = Inputs(**manifest["inputs"])
     failures = read_failures(folder.failures)
     rows: list[Row] = []
@@ -87,11 +87,11 @@ def score_run(
         if opened.dataset.digest != inputs.datasets[entry.id]["digest"]:
             raise StoreError(f"data set `{entry.id}` is not the one that {folder.path} was run on: its digest differs")
         sizes[entry.id] = [opened.dataset.digest, len(opened.samples)]
-        scorer = _DatasetScorer(suite, folder, inputs, opened, host, scoring, complain, notes)
+        scorer = _DatasetScorer(suite, folder, inputs, opened, host, options, complain, notes)
         for model in suite.models:
             for condition in suite.conditions:
                 rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
-    key = digest({"bootstrap": scoring.bootstrap, "datasets": sizes}) if scoring.bootstrap else None
+    key = digest({"bootstrap": options.bootstrap, "datasets": sizes}) if options.bootstrap else None
     stored = stored_references(suite, protocol_of(manifest), key)
     references = {str(g.reference): rows for g in suite.groups if isinstance(g.reference, str)}
     references |= {numbers.model: numbers.rows for numbers in stored.values()}
@@ -99,7 +99,7 @@ def score_run(
     for row in rows:
         row.update(_interval(row))
     content = table(RESULTS, {name: [row.get(name) for row in rows] for name in RESULTS.names})
-    scored = {"engine": scoring.engine or "default", "bootstrap": scoring.bootstrap, "notes": list(notes)}
+    scored = {"engine": options.engine or "default", "bootstrap": options.bootstrap, "notes": list(notes)}
     scored["references"] = {name: digest(reference_aps(found, name)) for name, found in references.items()}
     written = write_results(folder.results, content, {**manifest, **scored})
     try:
@@ -138,18 +138,18 @@ class _DatasetScorer:
         inputs: Inputs,
         opened: OpenDataset,
         host: PluginHost,
-        scoring: Scoring,
+        options: ScoreOptions,
         complain: Callable[[str], None],
         notes: dict[str, None],
     ) -> None:
         self._suite, self._folder, self._inputs, self._opened = suite, folder, inputs, opened
-        self._scoring, self._complain, self._notes = scoring, complain, notes
+        self._scoring, self._complain, self._notes = options, complain, notes
         self._metrics = [(entry, host.get(entry.metric, MetricSpec)) for entry in suite.scoring.metrics]
         self._truths: dict[tuple[str, ...], GroundTruth] = {}
         self._resamples: Resamples | None = None
-        if scoring.bootstrap and len(opened.samples) > 1:  # of one image every resample is the same
+        if options.bootstrap and len(opened.samples) > 1:  # of one image every resample is the same
             ids = [sample.image_id for sample in opened.samples]
-            self._resamples = draw(opened.dataset.digest, ids, scoring.bootstrap)
+            self._resamples = draw(opened.dataset.digest, ids, options.bootstrap)
 
     def cell(self, model: str, condition: Condition, failure: str | None) -> Iterator[Row]:
         """Yield the rows of one cell; an incomplete one has its rows too, with the reason."""

@@ -2,7 +2,7 @@
 
 from segharness.store.folder import RunFolder
 from segharness.store.lock import Lock
-from segharness.store.remote import Place, place
+from segharness.store.remote import StorePath, store_path
 from segharness.store.results import manifest_of, read_results, write_results
 from segharness.store.schemas import IMAGES, PREDICTIONS, RESULTS, SCHEMA_VERSION
 from segharness.store.shards import ShardFiles, ShardState, read_shard, read_table, shard_state, table, write_shard
@@ -13,16 +13,16 @@ __all__ = [
     "RESULTS",
     "SCHEMA_VERSION",
     "Lock",
-    "Place",
     "RunFolder",
     "ShardFiles",
     "ShardState",
+    "StorePath",
     "manifest_of",
-    "place",
     "read_results",
     "read_shard",
     "read_table",
     "shard_state",
+    "store_path",
     "table",
     "write_results",
     "write_shard",

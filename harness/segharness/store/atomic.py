@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from segharness.store.remote import Place
+    from segharness.store.remote import StorePath
 
 
-def write_atomic(path: Place, data: bytes | memoryview, durable: bool = True) -> None:
+def write_atomic(path: StorePath, data: bytes | memoryview, durable: bool = True) -> None:
     """Write `data` so that `path` holds either all of it or what it held before, also after a crash.
 
     Without `durable` that is not promised after a loss of power: for many files whose digests are kept elsewhere.

@@ -6,18 +6,18 @@ import json
 from collections.abc import Mapping
 
 from segharness.store.atomic import write_atomic
-from segharness.store.remote import Place
+from segharness.store.remote import StorePath
 
 Key = tuple[str, str, str]
 
 
-def write_failures(path: Place, failed: Mapping[Key, str]) -> None:
+def write_failures(path: StorePath, failed: Mapping[Key, str]) -> None:
     """Write model, data set, condition and first error of every failed cell."""
     rows = [{"cell": list(key), "error": error} for key, error in failed.items()]
     write_atomic(path, (json.dumps(rows, indent=1) + "\n").encode())
 
 
-def read_failures(path: Place) -> dict[Key, str]:
+def read_failures(path: StorePath) -> dict[Key, str]:
     """Return what `write_failures` wrote; nothing where there is no such file, or a damaged one: it is only an aid."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))

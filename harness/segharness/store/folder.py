@@ -13,7 +13,7 @@ from typing import Any
 
 from segharness.errors import StoreError
 from segharness.store.atomic import write_atomic
-from segharness.store.remote import Place, place
+from segharness.store.remote import StorePath, store_path
 from segharness.store.schemas import SCHEMA_VERSION, check_version
 from segharness.store.shards import ShardFiles
 
@@ -21,28 +21,28 @@ from segharness.store.shards import ShardFiles
 class RunFolder:
     """``runs/<suite>/``, here or on an object store."""
 
-    def __init__(self, path: Place) -> None:
+    def __init__(self, path: StorePath) -> None:
         self.path = path
 
     @classmethod
     def at(cls, text: str | os.PathLike[str]) -> RunFolder:
         """Return the folder that a path or URL names."""
-        return cls(place(text))
+        return cls(store_path(text))
 
     @property
-    def manifest(self) -> Place:
+    def manifest(self) -> StorePath:
         return self.path / "manifest.json"
 
     @property
-    def results(self) -> Place:
+    def results(self) -> StorePath:
         return self.path / "results.arrow"
 
     @property
-    def failures(self) -> Place:
+    def failures(self) -> StorePath:
         return self.path / "failures.json"
 
     @property
-    def status(self) -> Place:
+    def status(self) -> StorePath:
         return self.path / "status.json"
 
     @property

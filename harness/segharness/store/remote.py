@@ -110,11 +110,11 @@ class RemotePath:
         return self._system.get_file_info(self._path)
 
 
-Place: TypeAlias = Path | RemotePath
+StorePath: TypeAlias = Path | RemotePath
 """Where a file or folder of a run is."""
 
 
-def place(text: str | os.PathLike[str] | RemotePath) -> Place:
+def store_path(text: str | os.PathLike[str] | RemotePath) -> StorePath:
     """Return the path that a text names: of this machine, or a URL of a store.
 
     Raises:

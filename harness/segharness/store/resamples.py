@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from segharness.errors import StoreError
 from segharness.store.atomic import write_atomic
-from segharness.store.remote import Place
+from segharness.store.remote import StorePath
 from segharness.store.schemas import metadata_of, with_metadata
 from segharness.store.shards import checksum, ipc_bytes, read_arrow
 
@@ -23,12 +23,12 @@ _AGAIN = "`segharness score RUN` makes it again"
 Samples = npt.NDArray[np.float64]
 
 
-def samples_file(results: Place) -> Place:
+def samples_file(results: StorePath) -> StorePath:
     """Return where the resamples of a results.arrow are."""
     return results.with_name("resamples.arrow")
 
 
-def write_samples(results: Place, content: pa.Table, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_samples(results: StorePath, content: pa.Table, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the resamples that belong to a results table; without any, remove what is there.
 
     Args:
@@ -50,7 +50,7 @@ def write_samples(results: Place, content: pa.Table, key: str, rows: Sequence[Ma
     write_atomic(path, ipc_bytes(found.replace_schema_metadata(with_metadata(found.schema, metadata).metadata)))
 
 
-def read_samples(results: Place, content: pa.Table, key: str | None = None) -> dict[tuple[Any, ...], Samples]:
+def read_samples(results: StorePath, content: pa.Table, key: str | None = None) -> dict[tuple[Any, ...], Samples]:
     """Return the resamples of a results table by what `NAMES` name; nothing where there are none of that key.
 
     Args:
@@ -80,7 +80,7 @@ def read_samples(results: Place, content: pa.Table, key: str | None = None) -> d
     return dict(zip(names, values, strict=True))
 
 
-def samples_key(results: Place) -> str | None:
+def samples_key(results: StorePath) -> str | None:
     """Return which resamples stand beside a results.arrow; None without any."""
     path = samples_file(results)
     if not path.is_file():

@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from segharness.errors import StoreError
 from segharness.store.atomic import write_atomic
-from segharness.store.remote import Place, place
+from segharness.store.remote import StorePath, store_path
 from segharness.store.schemas import RESULTS, metadata_of, upgrade, with_metadata
 from segharness.store.shards import checksum, ipc_bytes, read_arrow
 
 
-def write_results(path: Place, content: pa.Table, manifest: Mapping[str, Any]) -> pa.Table:
+def write_results(path: StorePath, content: pa.Table, manifest: Mapping[str, Any]) -> pa.Table:
     """Write a table of `RESULTS` with the manifest in its schema; return it as written."""
     kept = json.loads(json.dumps(manifest))
     metadata = {"manifest": kept, "checksum": _checksum(content, kept)}
@@ -26,14 +26,14 @@ def write_results(path: Place, content: pa.Table, manifest: Mapping[str, Any]) -
     return stamped
 
 
-def read_results(path: str | os.PathLike[str] | Place) -> pa.Table:
+def read_results(path: str | os.PathLike[str] | StorePath) -> pa.Table:
     """Return the results of a results.arrow, or of a run folder, as `write_results` returned them.
 
     Raises:
         StoreError: the file is missing, damaged, or not a results file.
         SchemaError: a newer segharness wrote it.
     """
-    path = place(path)
+    path = store_path(path)
     path = path / "results.arrow" if path.is_dir() else path
     try:
         content = read_arrow(path)
@@ -63,7 +63,7 @@ def _checksum(content: pa.Table, manifest: Mapping[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def manifest_of(content: pa.Table, path: Place | str = "results") -> dict[str, Any]:
+def manifest_of(content: pa.Table, path: StorePath | str = "results") -> dict[str, Any]:
     """Return the manifest that a results table carries."""
     found = metadata_of(content.schema, str(path)).get("manifest")
     if not isinstance(found, dict):

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from segharness.errors import SchemaError, StoreError, UsageError
 from segharness.store.atomic import write_atomic
-from segharness.store.remote import Place
+from segharness.store.remote import StorePath
 from segharness.store.schemas import IMAGES, PREDICTIONS, metadata_of, upgrade, with_metadata
 
 
@@ -24,8 +24,8 @@ from segharness.store.schemas import IMAGES, PREDICTIONS, metadata_of, upgrade, 
 class ShardFiles:
     """Where a shard's two files lie."""
 
-    predictions: Place
-    images: Place
+    predictions: StorePath
+    images: StorePath
 
 
 def table(schema: pa.Schema, rows: Mapping[str, Any]) -> pa.Table:
@@ -83,7 +83,7 @@ def checksum(content: pa.Table) -> str:
     return state.hexdigest()
 
 
-def read_arrow(path: Place) -> pa.Table:
+def read_arrow(path: StorePath) -> pa.Table:
     """Return the rows of an Arrow IPC file; raises what pyarrow raises."""
     if isinstance(path, Path):
         with pa.OSFile(str(path)) as source:
@@ -91,7 +91,7 @@ def read_arrow(path: Place) -> pa.Table:
     return pa.ipc.open_file(pa.BufferReader(path.read_bytes())).read_all()
 
 
-def read_table(path: Place, schema: pa.Schema, data: bytes | None = None) -> tuple[pa.Table, dict[str, Any]]:
+def read_table(path: StorePath, schema: pa.Schema, data: bytes | None = None) -> tuple[pa.Table, dict[str, Any]]:
     """Return the rows and metadata of one file; those of an older version as the current one has them.
 
     Args:

@@ -263,12 +263,12 @@ def for_editors() -> dict[str, Any]:
     """Return the schema of single files: ``${NAME}`` may be a number, ``null`` removes, a base may have the rest."""
     variable = {"type": "string", "pattern": r"\$\{"}
 
-    def admit(part: Any) -> Any:
+    def validate_instances(part: Any) -> Any:
         if isinstance(part, list):
-            return [admit(item) for item in part]
+            return [validate_instances(item) for item in part]
         if not isinstance(part, dict):
             return part
-        part = {key: admit(value) for key, value in part.items()}
+        part = {key: validate_instances(value) for key, value in part.items()}
         if part.get("type") == "integer":
             described = {k: part.pop(k) for k in ("description",) if k in part}
             return {"anyOf": [part, variable], **described}
@@ -276,7 +276,7 @@ def for_editors() -> dict[str, Any]:
             part["pattern"] = f"{part['pattern']}|\\$\\{{"
         return part
 
-    admitted: dict[str, Any] = admit(SUITE)
+    admitted: dict[str, Any] = validate_instances(SUITE)
     keys = admitted["properties"]
     for key in keys.keys() - {"segharness"}:
         keys[key] = {"anyOf": [keys[key], {"type": "null"}], "description": keys[key].get("description", "")}

@@ -5,13 +5,13 @@
 temporary folder. ``processes``, ``workers_of`` and ``wait_for`` are for tests that disturb a run.
 """
 
-from segharness.testing.command_line import CommandLine, Finished
+from segharness.testing.command_line import CommandLine, CommandResult
 from segharness.testing.contracts import check_corruption, check_dataset, check_model
 from segharness.testing.processes import processes, wait_for, workers_of
 
 __all__ = [
     "CommandLine",
-    "Finished",
+    "CommandResult",
     "check_corruption",
     "check_dataset",
     "check_model",

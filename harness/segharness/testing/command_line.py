@@ -16,7 +16,7 @@ from segharness.store import read_results
 
 
 @dataclass(frozen=True)
-class Finished:
+class CommandResult:
     """What a command line returned and printed."""
 
     code: int
@@ -51,7 +51,7 @@ class CommandLine:
         own = {"XDG_CONFIG_HOME": str(self.folder / ".config"), "XDG_CACHE_HOME": str(self.folder / ".cache")}
         return {**os.environ, **own, "COLUMNS": "200", "NO_COLOR": "1", **(extra or {})}
 
-    def __call__(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 300) -> Finished:
+    def __call__(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 300) -> CommandResult:
         """Run ``segharness ARGUMENTS`` to its end."""
         done = subprocess.run(
             self.arguments(*arguments),
@@ -62,7 +62,7 @@ class CommandLine:
             timeout=timeout,
             check=False,
         )
-        return Finished(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start ``segharness ARGUMENTS`` and return the process, for tests that disturb it."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segharness.images.decode import decode
+from segharness.model.interface import require_model as _check_shape
 from segharness.model.labels import Labels
-from segharness.model.load import check_model as _check_shape
-from segharness.model.validation import admit
+from segharness.model.validation import validate_instances
 from segharness.records import Category, Corruption, Dataset, Model
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def check_model(model: Model, images: Sequence[Image]) -> None:
         assert np.array_equal(image, copy), "predict modified its input"
     labels = Labels(model.categories, [Category(i, name) for i, name in enumerate(model.categories, 1)])
     for instances, image in zip(found, images, strict=True):
-        admit(instances, image.shape[:2], labels)
+        validate_instances(instances, image.shape[:2], labels)
 
 
 def check_dataset(dataset: Dataset, images: int = 3) -> None:

@@ -11,7 +11,18 @@ from pathlib import PurePosixPath
 
 import numpy as np
 from segharness import Category, DataError
-from segharness.files import AnnotatedImages, Entry, File, LabelMap, Region, Tree, pairs, pixels, read_all, size_of
+from segharness.files import (
+    AnnotatedImages,
+    AnnotationEntry,
+    File,
+    LabelMap,
+    Region,
+    Tree,
+    pairs,
+    pixels,
+    read_all,
+    size_of,
+)
 
 from segharness_bdd100k.rles import RleFile
 
@@ -83,7 +94,7 @@ def _named(tree: Tree, folder: str, endings: tuple[str, ...]) -> Mapping[str, Fi
     return found
 
 
-def _entry(image: File, bitmask: File) -> Entry:
+def _entry(image: File, bitmask: File) -> AnnotationEntry:
     values = pixels(bitmask, ("RGBA",), "bitmasks are RGBA; is it a color map?")
     height, width = values.shape[:2]
     _check_size(image, bitmask, height, width)
@@ -103,10 +114,10 @@ def _entry(image: File, bitmask: File) -> Entry:
             raise DataError(f"{bitmask.place}: instance {number} has the category {category}, not one of 1 to 8")
         crowd = bool(attributes & (CROWD | IGNORED))
         regions.append(Region(number, category, found.mask(value), crowd))
-    return Entry(height, width, regions)
+    return AnnotationEntry(height, width, regions)
 
 
-def _described(image: File, file: File, regions: list[tuple[Region, tuple[int, int]]]) -> Entry:
+def _described(image: File, file: File, regions: list[tuple[Region, tuple[int, int]]]) -> AnnotationEntry:
     height, width = size_of(image)
     for region, size in regions:
         if size != (height, width):
@@ -114,7 +125,7 @@ def _described(image: File, file: File, regions: list[tuple[Region, tuple[int, i
                 f"{file.place}: {image.name}: the RLE of label {region.number} is {size[0]}x{size[1]}, the image "
                 f"{height}x{width}"
             )
-    return Entry(height, width, [region for region, _ in regions])
+    return AnnotationEntry(height, width, [region for region, _ in regions])
 
 
 def _check_size(image: File, labels: File, height: int, width: int) -> None:

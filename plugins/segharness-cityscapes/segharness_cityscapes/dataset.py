@@ -11,7 +11,18 @@ from collections.abc import Mapping
 
 import numpy as np
 from segharness import Category, DataError
-from segharness.files import AnnotatedImages, Entry, File, LabelMap, Region, Tree, pairs, pixels, read_all, size_of
+from segharness.files import (
+    AnnotatedImages,
+    AnnotationEntry,
+    File,
+    LabelMap,
+    Region,
+    Tree,
+    pairs,
+    pixels,
+    read_all,
+    size_of,
+)
 
 CATEGORIES = (
     Category(24, "person", ("pedestrian",)),
@@ -72,7 +83,7 @@ def _frames(tree: Tree, top: str, split: str, ending: str) -> Mapping[str, File]
     return found
 
 
-def _entry(image: File, labels: File) -> Entry:
+def _entry(image: File, labels: File) -> AnnotationEntry:
     values = pixels(
         labels,
         ("I;16", "I;16B", "I"),
@@ -92,4 +103,4 @@ def _entry(image: File, labels: File) -> Entry:
             regions.append(Region(value, category, found.mask(value), crowd=value < _INSTANCE))
     if void := np.intersect1d(found.values, VOID).tolist():
         regions.append(Region(0, 0, found.mask(*void), kind="void"))
-    return Entry(height, width, regions)
+    return AnnotationEntry(height, width, regions)

@@ -21,7 +21,7 @@ from segharness_coco.names import ALIASES, IDS
 
 
 class CocoResults:
-    """The result files of a folder, as a `segharness.Recalled`.
+    """The result files of a folder, as `segharness.StoredPredictions`.
 
     Args:
         folder: of the files.
@@ -34,14 +34,16 @@ class CocoResults:
         self._read: dict[str, dict[int, Detections]] = {}
         self._listed: dict[str, frozenset[int] | None] = {}
 
-    def recall(self, condition: str, image_ids: Sequence[int], known: Collection[int]) -> Sequence[Detections]:
-        """Return what the file of a condition holds for some images; see `segharness.Recalled`.
+    def load_predictions(
+        self, condition: str, image_ids: Sequence[int], known_image_ids: Collection[int]
+    ) -> Sequence[Detections]:
+        """Return what the file of a condition holds for some images; see `segharness.StoredPredictions`.
 
         Raises:
             CellError: there is no such file, it is no result file, or it is of images that the data set does not have.
         """
         if condition not in self._read:
-            self._read[condition], self._listed[condition] = self._load(condition, known)
+            self._read[condition], self._listed[condition] = self._load(condition, known_image_ids)
         found, listed = self._read[condition], self._listed[condition]
         if listed is not None and (missing := [id for id in image_ids if id not in listed]):
             raise CellError(f"{self._folder}, {condition}: lists its images, and image {missing[0]} is not among them")

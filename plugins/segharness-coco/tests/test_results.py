@@ -29,7 +29,7 @@ def without(*keys):
 
 
 def recall(model, ids=(7,), known=(7, 8)):
-    return model.recall("clean", list(ids), known)
+    return model.load_predictions("clean", list(ids), known)
 
 
 def test_detectron2s_files_have_masks_and_boxes(tmp_path):
@@ -95,7 +95,7 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, content, message):
 
 def test_a_condition_without_a_file_is_said(tmp_path):
     with pytest.raises(CellError, match="has no fog-3.json, nor fog-3.segm.json or fog-3.bbox.json"):
-        CocoResults(str(tmp_path)).recall("fog-3", [7], (7,))
+        CocoResults(str(tmp_path)).load_predictions("fog-3", [7], (7,))
 
 
 def test_two_files_of_other_detections_are_not_put_together(tmp_path):

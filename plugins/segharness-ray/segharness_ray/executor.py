@@ -1,4 +1,4 @@
-"""The executor ``ray``: a crew of actors."""
+"""The executor ``ray``: a pool of actors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from segharness import UsageError
-from segharness.execution import Crew, Event, Job, Options, Seat, Unit, check_needs
+from segharness.execution import (
+    ExecutorOptions,
+    Job,
+    RunEvent,
+    Unit,
+    WorkerEnded,
+    WorkerEvent,
+    WorkerPool,
+    WorkerSlot,
+    check_needs,
+)
 
 from segharness_ray.relay import Relay, look
 
@@ -25,7 +35,7 @@ _POLL = 5.0
 
 
 class RayWorker:
-    """An actor, as the crew sees it: messages are sent and not waited for."""
+    """An actor, as the pool sees it: messages are sent and not waited for."""
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
@@ -45,50 +55,50 @@ class RayWorker:
         ray.kill(self.actor)
 
 
-class Actors:
-    """Starts actors and hears them, with one question to each on its way.
+class ActorLauncher:
+    """Starts actors and gets their events, with one question to each on its way.
 
     Args:
-        slots: for every seat by its number, the node it is on and the cores that its worker may keep busy.
+        placements: of every slot, by its number.
     """
 
-    def __init__(self, slots: Mapping[int, Slot]) -> None:
-        self._slots = slots
+    def __init__(self, placements: Mapping[int, Placement]) -> None:
+        self._placements = placements
         self._asked: dict[Any, RayWorker] = {}
-        self._heard: deque[tuple[RayWorker, Event]] = deque()
+        self._events: deque[tuple[RayWorker, WorkerEvent]] = deque()
         self.mark: str | None = None
 
-    def start(self, job: Job, seat: Seat) -> RayWorker:
-        slot = self._slots[seat.index]
+    def start(self, job: Job, slot: WorkerSlot) -> RayWorker:
+        placement = self._placements[slot.index]
         actor = ray.remote(Relay).options(
-            num_cpus=slot.cpus,
-            num_gpus=0 if seat.kind == "cpu" else 1,
+            num_cpus=placement.cpus,
+            num_gpus=0 if slot.kind == "cpu" else 1,
             max_concurrency=4,
             max_restarts=0,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(slot.node, soft=True),  # elsewhere if it is gone
+            scheduling_strategy=NodeAffinitySchedulingStrategy(placement.node, soft=True),  # elsewhere if it is gone
         )
         worker = RayWorker(actor.remote())
-        worker.actor.open.remote(replace(job, threads=slot.cpus).to_json(), seat.device, self.mark)
+        worker.actor.open.remote(replace(job, threads=placement.cpus).to_json(), slot.device, self.mark)
         self._ask(worker)
         return worker
 
-    def hear(self, seconds: float) -> tuple[RayWorker, Event] | None:
-        if not self._heard and self._asked:
+    def next_event(self, seconds: float) -> tuple[RayWorker, WorkerEvent] | None:
+        if not self._events and self._asked:
             answered, _ = ray.wait(list(self._asked), num_returns=1, timeout=seconds)
             for question in answered:
                 worker = self._asked.pop(question)
                 self._take(worker, question)
-        return self._heard.popleft() if self._heard else None
+        return self._events.popleft() if self._events else None
 
     def _take(self, worker: RayWorker, question: Any) -> None:
         try:
             events = ray.get(question)
         except RayError as error:
             how = f"its actor died: {str(error).strip().splitlines()[0]}"
-            self._heard.append((worker, {"event": "ended", "how": how, "tail": ""}))
+            self._events.append((worker, WorkerEnded(how)))
             return
-        self._heard.extend((worker, event) for event in events)
-        if any(event["event"] == "ended" for event in events):
+        self._events.extend((worker, event) for event in events)
+        if any(isinstance(event, WorkerEnded) for event in events):
             ray.kill(worker.actor)
         else:
             self._ask(worker)
@@ -100,35 +110,35 @@ class Actors:
 class RayExecutor:
     """One actor for every GPU of the cluster; where there is none, for every few cores."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ExecutorOptions) -> None:
         if options.objects:
             raise UsageError("a model object cannot travel to a cluster; use the executor `inline`")
         connect(options.arguments.get("address", "auto"))
         try:
-            self._seats, slots = find_seats(options)
-            check_needs(options.needs, self._seats)
-            self._actors = Actors(slots)
-            self._crew = Crew(self._actors, self._seats, options)
+            slots, placements = find_slots(options)
+            check_needs(options.needs, slots)
+            self._launcher = ActorLauncher(placements)
+            self._pool = WorkerPool(self._launcher, slots, options)
         except BaseException:
             ray.shutdown()
             raise
-        self.devices: Sequence[str] = [seat.device for seat in self._seats]
+        self.devices: Sequence[str] = [slot.device for slot in slots]
 
-    def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[Event]:
+    def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[RunEvent]:
         mark = None
         if "://" not in job.folder:
             mark = Path(job.folder) / f".seen-{uuid.uuid4().hex}"
             mark.write_bytes(b"")
-            self._actors.mark = str(mark)
+            self._launcher.mark = str(mark)
         try:
-            yield from self._crew.execute(job, units)
+            yield from self._pool.execute(job, units)
         finally:
             if mark is not None:
                 mark.unlink(missing_ok=True)
             ray.shutdown()
 
     def finish(self) -> None:
-        self._crew.finish()
+        self._pool.finish()
 
 
 def connect(address: str) -> None:
@@ -156,15 +166,15 @@ def connect(address: str) -> None:
 
 
 @dataclass(frozen=True)
-class Slot:
-    """Where a seat is: a node by its id, and the cores that it has there."""
+class Placement:
+    """Where a slot is: a node by its id, and the cores that its worker may keep busy there."""
 
     node: str
     cpus: int
 
 
-def find_seats(options: Options) -> tuple[list[Seat], dict[int, Slot]]:
-    """Return a seat for every GPU of the cluster's nodes, or on nodes without one for every few cores, and where each is.
+def find_slots(options: ExecutorOptions) -> tuple[list[WorkerSlot], dict[int, Placement]]:
+    """Return a slot for every GPU of the cluster's nodes, or on nodes without one for every few cores, and where each is.
 
     Raises:
         UsageError: the cluster has neither, or fewer cores on every node than each worker was to have.
@@ -172,7 +182,7 @@ def find_seats(options: Options) -> tuple[list[Seat], dict[int, Slot]]:
     alive = [node for node in ray.nodes() if node["Alive"]]
     asked = options.arguments.get("cpus")
     on_cpu = any(needs.device == "cpu" for needs in options.needs.values())
-    found: list[tuple[Seat, Slot]] = []
+    placed: list[tuple[WorkerSlot, Placement]] = []
     for node in alive:
         cores, gpus = (int(node["Resources"].get(name, 0)) for name in ("CPU", "GPU"))
         share = gpus or (-(-options.workers // len(alive)) if options.workers else cores)  # so many workers here
@@ -186,19 +196,19 @@ def find_seats(options: Options) -> tuple[list[Seat], dict[int, Slot]]:
             kinds += ["cpu"] * (cores // cpus - gpus)
         for index, kind in enumerate(kinds):
             gpu = kind != "cpu"
-            seat = Seat(0, kind, f"{host} GPU {index}" if gpu else host, memory["cuda" if gpu else "cpu"])
-            found.append((seat, Slot(node["NodeID"], cpus)))
-    found = found[: options.workers] if options.workers else found
-    if not found:
+            slot = WorkerSlot(0, kind, f"{host} GPU {index}" if gpu else host, memory["cuda" if gpu else "cpu"])
+            placed.append((slot, Placement(node["NodeID"], cpus)))
+    placed = placed[: options.workers] if options.workers else placed
+    if not placed:
         what = (
             f"--ray-cpus {asked}: no node has so many cores"
             if asked
             else "the Ray cluster offers neither cores nor GPUs"
         )
         raise UsageError(what)
-    seats = [replace(seat, index=index) for index, (seat, _) in enumerate(found)]
-    return seats, {index: slot for index, (_, slot) in enumerate(found)}
+    slots = [replace(slot, index=index) for index, (slot, _) in enumerate(placed)]
+    return slots, {index: placement for index, (_, placement) in enumerate(placed)}
 
 
-def make(options: Options) -> RayExecutor:
+def make(options: ExecutorOptions) -> RayExecutor:
     return RayExecutor(options)

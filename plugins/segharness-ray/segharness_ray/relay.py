@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from segharness.execution import Job, WorkerProcess, memory_of
+from segharness.execution import Job, WorkerBroken, WorkerEnded, WorkerEvent, WorkerProcess, memory_of
 
 
 def look(gpus: bool) -> tuple[str, dict[str, float | None]]:
@@ -18,10 +18,10 @@ def look(gpus: bool) -> tuple[str, dict[str, float | None]]:
 
 
 class Relay:
-    """A worker process and its inbox. `poll` and `send` may be called at the same time."""
+    """A worker process and its events. `poll` and `send` may be called at the same time."""
 
     def __init__(self) -> None:
-        self._inbox: queue.Queue[tuple[Any, dict[str, Any]]] = queue.Queue()
+        self._events: queue.Queue[tuple[Any, WorkerEvent]] = queue.Queue()
         self._worker: WorkerProcess | None = None
         self._lock = threading.Lock()
         self._early: list[dict[str, Any]] = []
@@ -31,18 +31,16 @@ class Relay:
         """Start the worker; `mark` is a file in the run folder that this node must see."""
         if mark is not None and not Path(mark).is_file():
             where = f"{Path(mark).parent} is not shared with {platform.node()}"
-            self._inbox.put(
-                (None, {"event": "broken", "error": f"{where}: give --out on a shared file system, or a URL"})
-            )
-            self._inbox.put((None, {"event": "ended", "how": where, "tail": ""}))
+            self._events.put((None, WorkerBroken(f"{where}: give --out on a shared file system, or a URL")))
+            self._events.put((None, WorkerEnded(where)))
             return
         log = Path(self._folder.name) / "worker.log"
         try:
-            worker = WorkerProcess(Job.from_json(job), device, log, self._inbox)
+            worker = WorkerProcess(Job.from_json(job), device, log, self._events)
         except Exception as error:  # noqa: BLE001  told to the driver, which cannot see this node
             how = f"{type(error).__name__} on {platform.node()}: {error}"
-            self._inbox.put((None, {"event": "broken", "error": how}))
-            self._inbox.put((None, {"event": "ended", "how": how, "tail": ""}))
+            self._events.put((None, WorkerBroken(how)))
+            self._events.put((None, WorkerEnded(how)))
             return
         with self._lock:
             self._worker = worker
@@ -56,13 +54,13 @@ class Relay:
             else:
                 self._worker.send(message)
 
-    def poll(self, seconds: float) -> list[dict[str, Any]]:
+    def poll(self, seconds: float) -> list[WorkerEvent]:
         """Return what the worker said, after at most so many seconds."""
         events = []
         try:
-            events.append(self._inbox.get(timeout=seconds)[1])
+            events.append(self._events.get(timeout=seconds)[1])
             while True:
-                events.append(self._inbox.get_nowait()[1])
+                events.append(self._events.get_nowait()[1])
         except queue.Empty:
             return events
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from segharness import read_results
+from segharness.execution import WorkerBroken, WorkerEnded
 from segharness.testing import CommandLine, processes, wait_for
 
 pytestmark = pytest.mark.slow
@@ -112,8 +113,8 @@ def test_a_folder_that_a_node_does_not_see_is_said(monkeypatch, tmp_path):
     relay = Relay()
     relay.open({}, "cpu", str(tmp_path / "elsewhere" / "mark"))
     broken, ended = relay.poll(1)
-    assert broken["event"] == "broken" and "is not shared with" in broken["error"]
-    assert ended["event"] == "ended"
+    assert isinstance(broken, WorkerBroken) and "is not shared with" in broken.error
+    assert isinstance(ended, WorkerEnded)
 
 
 @pytest.fixture(scope="module")
@@ -154,11 +155,11 @@ def test_a_run_on_an_object_store_gives_the_same_results_and_continues(cells, lo
 
 
 def test_a_damaged_object_is_named_and_made_again(cells, store):
-    from segharness.store import place
+    from segharness.store import store_path
 
     out = store("damaged")
     assert cells("run", "cells.yaml", "-k", "threshold", "--out", out, "-qq").code == 0
-    file = place(out) / "predictions/threshold/cells/fog-3/00000.arrow"
+    file = store_path(out) / "predictions/threshold/cells/fog-3/00000.arrow"
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 16
     file.write_bytes(bytes(data))
@@ -170,9 +171,9 @@ def test_a_damaged_object_is_named_and_made_again(cells, store):
 def test_two_runs_on_one_url_are_one_too_many(cells, store):
     out = store("twice")
     first = cells.start("run", "cells.yaml", "--out", out, "--workers", "1")
-    from segharness.store import place
+    from segharness.store import store_path
 
-    wait_for((place(out) / ".lock").is_file)
+    wait_for((store_path(out) / ".lock").is_file)
     second = cells("run", "cells.yaml", "--out", out)
     assert second.code == 4 and f"process {first.pid} on " in second.err
     assert first.communicate(timeout=120) and first.returncode == 0

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 from segharness.data.dataset import Shard
-from segharness.execution import Crew, Options, Schedule, Seat, Unit
+from segharness.execution import ExecutorOptions, Schedule, Unit, WorkerPool, WorkerSlot
+from segharness.execution.events import (
+    ModelLoaded,
+    ModelLoading,
+    ModelUnloadable,
+    Progress,
+    ShardWritten,
+    UnitDone,
+    UnitFailed,
+    UnitWanted,
+    WorkerEnded,
+    WorkerReady,
+)
 from segharness.plugin.specs import Needs
 
 CONDITIONS = tuple("abcdefgh")
@@ -14,69 +26,71 @@ def unit(index, model="m", images=64, conditions=CONDITIONS):
     return Unit(index, model, "d", Shard(index, 0, images), conditions)
 
 
-def seats(count, device="cuda", memory=None):
-    return [Seat(i, f"{device}:{i}" if device != "cpu" else "cpu", "here", memory, alive=True) for i in range(count)]
+def slots(count, device="cuda", memory=None):
+    return [
+        WorkerSlot(i, f"{device}:{i}" if device != "cpu" else "cpu", "here", memory, alive=True) for i in range(count)
+    ]
 
 
-def all_of(schedule, seat):
+def all_of(schedule, slot):
     """Take everything, as one that does each piece at once."""
     found = []
-    while (piece := schedule.take(seat)) is not None:
+    while (piece := schedule.take(slot)) is not None:
         found.append(piece)
-        schedule.settled(seat, piece.index, piece.conditions)
+        schedule.settled(slot, piece.index, piece.conditions)
     return found
 
 
 def test_one_worker_gets_whole_units_the_largest_first():
-    (seat,) = seats(1)
-    schedule = Schedule([unit(0, images=7), unit(1), unit(2)], {}, [seat])
-    assert [(u.index, u.conditions) for u in all_of(schedule, seat)] == [(i, CONDITIONS) for i in (2, 1, 0)]
+    (slot,) = slots(1)
+    schedule = Schedule([unit(0, images=7), unit(1), unit(2)], {}, [slot])
+    assert [(u.index, u.conditions) for u in all_of(schedule, slot)] == [(i, CONDITIONS) for i in (2, 1, 0)]
     assert not schedule.pending
 
 
 def test_a_worker_keeps_its_model():
-    first, second = seats(2)
+    first, second = slots(2)
     schedule = Schedule([unit(i, "ab"[i % 2]) for i in range(8)], {}, [first, second])
     models: dict[int, set] = {0: set(), 1: set()}
     for _ in range(3):
-        for seat in (first, second):
-            piece = schedule.take(seat)
-            models[seat.index].add(piece.model)
-            schedule.settled(seat, piece.index, piece.conditions)
+        for slot in (first, second):
+            piece = schedule.take(slot)
+            models[slot.index].add(piece.model)
+            schedule.settled(slot, piece.index, piece.conditions)
     assert sorted(map(sorted, models.values())) == [["a"], ["b"]]
 
 
 def test_a_single_unit_is_divided_among_workers_by_its_conditions():
-    both = seats(2)
+    both = slots(2)
     schedule = Schedule([unit(0)], {}, both)
-    pieces = [schedule.take(seat) for seat in both]
+    pieces = [schedule.take(slot) for slot in both]
     assert all(pieces)
     assert len({c for piece in pieces for c in piece.conditions}) == sum(len(p.conditions) for p in pieces)
 
 
 def test_every_condition_is_handed_out_once_whatever_comes_back():
-    all_seats = seats(3)
-    schedule = Schedule([unit(i) for i in range(4)], {}, all_seats)
+    all_slots = slots(3)
+    schedule = Schedule([unit(i) for i in range(4)], {}, all_slots)
     done: list[tuple[int, str]] = []
     step = 0
     while schedule.pending:
-        for seat in all_seats:
+        for slot in all_slots:
             step += 1
-            if (piece := schedule.take(seat)) is None:
+            if (piece := schedule.take(slot)) is None:
                 continue
             if step % 3 == 0:  # it dies after its first file
-                schedule.written(seat, piece.index, piece.conditions[0])
+                schedule.written(slot, piece.index, piece.conditions[0])
                 done.append((piece.index, piece.conditions[0]))
-                schedule.give_back(schedule.vacate(seat))
-                seat.alive = True
+                schedule.give_back(schedule.vacate(slot))
+                slot.alive = True
             else:
                 done += [(piece.index, condition) for condition in piece.conditions]
-                schedule.settled(seat, piece.index, piece.conditions)
+                schedule.settled(slot, piece.index, piece.conditions)
     assert sorted(done) == sorted((i, c) for i in range(4) for c in CONDITIONS)
 
 
 def test_a_slow_worker_does_not_hold_the_end_up():
-    fast, slow = seats(2)
+    fast, slow = slots(2)
     schedule = Schedule([unit(0), unit(1)], {}, [fast, slow])
     fast.model = slow.model = "m"
     for _ in range(60):
@@ -91,7 +105,7 @@ def test_a_slow_worker_does_not_hold_the_end_up():
 
 
 def test_a_model_that_needs_an_accelerator_runs_on_none_but_that():
-    gpu, cpu = Seat(0, "cuda:0", memory=10, alive=True), Seat(1, "cpu", memory=64, alive=True)
+    gpu, cpu = WorkerSlot(0, "cuda:0", memory=10, alive=True), WorkerSlot(1, "cpu", memory=64, alive=True)
     schedule = Schedule(
         [unit(0, "big"), unit(1, "small")], {"big": Needs("cuda", 8), "small": Needs("cpu")}, [gpu, cpu]
     )
@@ -100,53 +114,54 @@ def test_a_model_that_needs_an_accelerator_runs_on_none_but_that():
 
 
 def test_workers_on_processors_load_a_model_as_often_as_the_memory_holds_it():
-    three = seats(3, "cpu", memory=20.0)
+    three = slots(3, "cpu", memory=20.0)
     schedule = Schedule([unit(i) for i in range(6)], {"m": Needs(memory=8)}, three)
-    assert [schedule.take(seat) is not None for seat in three] == [True, True, False]
+    assert [schedule.take(slot) is not None for slot in three] == [True, True, False]
     schedule.vacate(three[0])
     assert schedule.take(three[2]) is not None
 
 
 class Scripted:
-    """Workers that do everything at once, at seats that let them start; what they are given is kept."""
+    """Launches workers that do everything at once, in slots that let them start; what they are given is kept."""
 
     def __init__(self, broken=(), unloadable=()):
         self.broken, self.unloadable, self.given, self.events = set(broken), dict(unloadable), [], []
 
-    def start(self, job, seat):
-        worker = _ScriptedWorker(self, seat)
-        if seat.index in self.broken:
-            self.events.append((worker, {"event": "ended", "how": "exit code 1", "tail": ""}))
+    def start(self, job, slot):
+        worker = _ScriptedWorker(self, slot)
+        if slot.index in self.broken:
+            self.events.append((worker, WorkerEnded("exit code 1")))
         else:
-            self.events += [(worker, {"event": "ready"}), (worker, {"event": "want"})]
+            self.events += [(worker, WorkerReady()), (worker, UnitWanted())]
         return worker
 
-    def hear(self, seconds):
+    def next_event(self, seconds):
         return self.events.pop(0) if self.events else None
 
 
 class _ScriptedWorker:
-    def __init__(self, workers, seat):
-        self.workers, self.seat = workers, seat
+    def __init__(self, launcher, slot):
+        self.launcher, self.slot = launcher, slot
 
     def send(self, message):
         if message["op"] != "unit":
             return
-        unit = message["unit"]
-        self.workers.given.append((self.seat.index, unit["model"]))
-        say = lambda **event: self.workers.events.append((self, event))  # noqa: E731
-        settled = {"unit": unit["index"], "conditions": unit["conditions"]}
-        if unit["model"] in self.workers.unloadable.get(self.seat.index, ()):
-            say(event="loading", model=unit["model"])
-            say(event="unloadable", model=unit["model"], error="cannot be loaded")
-            say(event="failed", **settled, error="cannot be loaded")
+        unit = Unit.from_json(message["unit"])
+        self.launcher.given.append((self.slot.index, unit.model))
+        if unit.model in self.launcher.unloadable.get(self.slot.index, ()):
+            events = [
+                ModelLoading(unit.model),
+                ModelUnloadable(unit.model, "cannot be loaded"),
+                UnitFailed(unit.index, unit.conditions, "cannot be loaded"),
+            ]
         else:
-            say(event="loaded", model=unit["model"], seconds=1.0)
-            say(event="progress", images=64 * len(unit["conditions"]), seconds=1.0)
-            for condition in unit["conditions"]:
-                say(event="shard", unit=unit["index"], condition=condition, errors=0, first_error=None)
-            say(event="done", **settled)
-        say(event="want")
+            events = [
+                ModelLoaded(unit.model, 1.0),
+                Progress(64 * len(unit.conditions), 1.0),
+                *(ShardWritten(unit.index, condition) for condition in unit.conditions),
+                UnitDone(unit.index, unit.conditions),
+            ]
+        self.launcher.events += [(self, event) for event in (*events, UnitWanted())]
 
     def stop(self, grace): ...
 
@@ -158,66 +173,64 @@ class _Job:
         self.needs = needs
 
 
-def crew(workers, seats, units, needs):
+def run_pool(launcher, slots, units, needs):
     """Run to the end, or fail: a run that hangs turns its loop for ever."""
-    events, turns = [], 0
-    hear = workers.hear
+    turns = 0
+    next_event = launcher.next_event
 
     def counted(seconds):
         nonlocal turns
         turns += 1
         assert turns < 5000, "it hangs"
-        return hear(seconds)
+        return next_event(seconds)
 
-    workers.hear = counted
-    for event in Crew(workers, seats, Options()).execute(_Job(needs), units):
-        events.append(event)
-    return events
+    launcher.next_event = counted
+    return list(WorkerPool(launcher, slots, ExecutorOptions()).execute(_Job(needs), units))
 
 
 def failed(events):
-    return sum(len(event["conditions"]) for event in events if event["event"] == "failed")
+    return sum(len(event.conditions) for event in events if isinstance(event, UnitFailed))
 
 
 def written(events):
-    return sum(event["event"] == "shard" for event in events)
+    return sum(isinstance(event, ShardWritten) for event in events)
 
 
-def test_a_seat_that_can_run_the_model_is_started_though_there_is_less_to_do_than_seats():
-    two = [Seat(0, "cuda:0"), Seat(1, "cpu")]
-    workers = Scripted()
-    events = crew(workers, two, [unit(0, conditions=("clean",))], {"m": Needs("cpu")})
-    assert workers.given == [(1, "m")] and written(events) == 1
+def test_a_slot_that_can_run_the_model_is_started_though_there_is_less_to_do_than_slots():
+    two = [WorkerSlot(0, "cuda:0"), WorkerSlot(1, "cpu")]
+    launcher = Scripted()
+    events = run_pool(launcher, two, [unit(0, conditions=("clean",))], {"m": Needs("cpu")})
+    assert launcher.given == [(1, "m")] and written(events) == 1
 
 
-def test_what_only_a_broken_seat_could_run_is_given_up_and_the_rest_is_done():
-    two = [Seat(0, "cuda:0"), Seat(1, "cpu")]
+def test_what_only_a_broken_slot_could_run_is_given_up_and_the_rest_is_done():
+    two = [WorkerSlot(0, "cuda:0"), WorkerSlot(1, "cpu")]
     units = [unit(0, "big"), unit(1, "small")]
-    events = crew(Scripted(broken=[0]), two, units, {"big": Needs("cuda"), "small": Needs("cpu")})
+    events = run_pool(Scripted(broken=[0]), two, units, {"big": Needs("cuda"), "small": Needs("cpu")})
     assert failed(events) == written(events) == len(CONDITIONS)
 
 
-def test_a_model_that_one_seat_cannot_load_is_left_to_the_others():
-    two = [Seat(0, "cpu"), Seat(1, "cpu")]
+def test_a_model_that_one_slot_cannot_load_is_left_to_the_others():
+    two = [WorkerSlot(0, "cpu"), WorkerSlot(1, "cpu")]
     units = [unit(i) for i in range(20)]
-    events = crew(Scripted(unloadable={1: ("m",)}), two, units, {})
+    events = run_pool(Scripted(unloadable={1: ("m",)}), two, units, {})
     assert written(events) >= (len(units) - 2) * len(CONDITIONS)
     assert written(events) + failed(events) == len(units) * len(CONDITIONS)
 
 
 def test_a_model_that_nobody_can_load_is_given_up_at_once():
-    two = [Seat(0, "cpu"), Seat(1, "cpu")]
-    workers = Scripted(unloadable={0: ("m",), 1: ("m",)})
-    events = crew(workers, two, [unit(i) for i in range(50)], {})
-    assert failed(events) == 50 * len(CONDITIONS) and len(workers.given) <= 4
+    two = [WorkerSlot(0, "cpu"), WorkerSlot(1, "cpu")]
+    launcher = Scripted(unloadable={0: ("m",), 1: ("m",)})
+    events = run_pool(launcher, two, [unit(i) for i in range(50)], {})
+    assert failed(events) == 50 * len(CONDITIONS) and len(launcher.given) <= 4
 
 
 def test_it_says_how_long_the_rest_takes():
-    (seat,) = seats(1)
-    schedule = Schedule([unit(0)], {}, [seat])
+    (slot,) = slots(1)
+    schedule = Schedule([unit(0)], {}, [slot])
     assert schedule.seconds_left() is None
-    schedule.take(seat)
-    schedule.learn(seat, 12, 6.0)
+    schedule.take(slot)
+    schedule.learn(slot, 12, 6.0)
     assert schedule.seconds_left() == pytest.approx(0.5 * (8 * 64 - 12))
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from segharness.errors import LostError
 from segharness.execution.worker.batch_size import BatchSize
-from segharness.execution.worker.image_cache import Decoded, Room
-from segharness.execution.worker.open_unit import Work
+from segharness.execution.worker.image_cache import ImageCache, MemoryBudget
+from segharness.execution.worker.open_unit import OpenUnit
 from segharness.execution.worker.pipeline import Pipeline
 from segharness.images.corrupt import Corruptor
 from segharness.model.labels import Labels
@@ -52,16 +52,16 @@ def samples(count, sizes=((32, 40),)):
     return found
 
 
-def pipeline(model, threads=2, batch_size=1, say=lambda text: None):
-    return Pipeline(model, "echo", threads, BatchSize(batch_size), say=say)
+def pipeline(model, threads=2, batch_size=1, message=lambda text: None):
+    return Pipeline(model, "echo", threads, BatchSize(batch_size), message=message)
 
 
 def work(model, samples, conditions, done, ended=lambda error: None):
     """Return a unit whose tables go into `done`."""
     corruptor = Corruptor(PluginHost.load(), {c.name: c for c in conditions}, 0)
     labels = Labels(model.categories, [Category(1, "thing")])
-    return Work(
-        samples, conditions, "d", corruptor, labels, None, lambda name, t, stages: done.__setitem__(name, t), ended
+    return OpenUnit(
+        samples, conditions, "d", corruptor, labels, None, lambda name, t, timings: done.__setitem__(name, t), ended
     )
 
 
@@ -141,7 +141,7 @@ def test_progress_counts_every_prediction():
 
 
 def test_work_in_flight_is_bounded(monkeypatch):
-    monkeypatch.setattr("segharness.execution.worker.prefetch.AHEAD_IMAGES", 6)
+    monkeypatch.setattr("segharness.execution.worker.prefetch.PREFETCHED_IMAGES", 6)
     alive, most, lock = 0, 0, threading.Lock()
 
     class Slow(Echo):
@@ -165,7 +165,7 @@ def test_work_in_flight_is_bounded(monkeypatch):
 
 
 def test_images_in_flight_are_bounded_by_their_bytes_too(monkeypatch):
-    monkeypatch.setattr("segharness.execution.worker.prefetch.AHEAD_BYTES", 5 * 3 * 32 * 40)
+    monkeypatch.setattr("segharness.execution.worker.prefetch.PREFETCHED_BYTES", 5 * 3 * 32 * 40)
     loaded, model = [], Echo()
     seen = []
 
@@ -183,7 +183,7 @@ def test_images_in_flight_are_bounded_by_their_bytes_too(monkeypatch):
 def test_a_condition_is_finished_as_soon_as_its_last_image_is_done():
     model, finished = Echo(), []
     unit = work(model, samples(4), [CLEAN, NOISE], {})
-    unit.finish = lambda name, tables, stages: finished.append((name, len(model.batches)))
+    unit.write = lambda name, tables, stages: finished.append((name, len(model.batches)))
     pipeline(model).run(source(unit))
     assert [name for name, _ in finished] == ["clean", "gaussian_noise-3"]
     assert 4 <= finished[0][1] <= 8
@@ -197,21 +197,21 @@ def test_an_image_is_decoded_once_for_all_conditions():
 
 
 def test_beyond_its_memory_an_image_is_decoded_again(monkeypatch):
-    monkeypatch.setattr("segharness.execution.worker.image_cache.DECODED_BYTES", 2 * 3 * 32 * 40)
+    monkeypatch.setattr("segharness.execution.worker.image_cache.CACHED_BYTES", 2 * 3 * 32 * 40)
     loaded = []
     many = [Sample(i, lambda i=i: loaded.append(i) or np.zeros((32, 40, 3), np.uint8), 32, 40) for i in range(5)]
     run(pipeline(Echo(), 1), many, [CLEAN, NOISE])
     assert sorted(loaded) == [0, 1, 2, 2, 3, 3, 4, 4]
 
 
-def test_the_room_for_decoded_images_is_given_back_after_their_last_use():
-    room = Room()
-    free = room._free
-    decoded = Decoded(samples(3), 2, room)
+def test_the_memory_of_cached_images_is_given_back_after_their_last_use():
+    budget = MemoryBudget()
+    free = budget._free
+    cache = ImageCache(samples(3), 2, budget)
     for _ in range(2):
         for sample in samples(3):
-            decoded.get(sample)
-    assert room._free == free
+            cache.get(sample)
+    assert budget._free == free
 
 
 def test_the_next_unit_is_prepared_while_the_model_works_on_this_one():
@@ -242,7 +242,7 @@ def test_what_finishing_raises_ends_its_unit_alone():
         raise OSError("full")
 
     broken = work(model, samples(9), [CLEAN, NOISE], {}, lambda error: ended.append(("broken", str(error))))
-    broken.finish = full
+    broken.write = full
     whole = work(model, samples(3), [CLEAN], done, lambda error: ended.append(("whole", error)))
     pipeline(model).run(source(broken, whole))
     assert ended == [("broken", "full"), ("whole", None)]
@@ -260,7 +260,7 @@ def test_when_it_is_to_finish_only_the_condition_that_has_begun_is_finished():
 def test_the_seconds_of_every_stage_are_told():
     told, model = {}, Echo()
     unit = work(model, samples(6), [NOISE], {})
-    unit.finish = lambda name, tables, stages: told.update(stages.to_json())
+    unit.write = lambda name, tables, stages: told.update(stages.to_json())
     pipeline(model).run(source(unit))
     assert told["decode"] > 0 and told["corrupt"] > 0 and told["predict"] > 0 and told["encode"] > 0
 

@@ -11,7 +11,7 @@ from pycocotools.cocoeval import COCOeval
 from segharness.score import GroundTruth, ScoreRequest
 from segharness.score.evaluations.boundary import boundary, width
 from segharness.score.evaluations.coco import score
-from segharness.score.evaluations.coco_parameters import Settings
+from segharness.score.evaluations.coco_parameters import CocoParameters
 from segharness.score.evaluations.engines import accumulate
 
 from tests.score.problems import as_predictions, encoded, evaluated, make, plain, problems
@@ -69,7 +69,7 @@ def test_the_numbers_are_those_of_brute_force(problem):
     truth, results = problem
     results = results[:40]
     expected = evaluated(truth, plain(results, "segm"), "segm", BruteForce).eval
-    found = accumulate(GroundTruth(truth), as_predictions(results), "boundary", "hotcoco", Settings())
+    found = accumulate(GroundTruth(truth), as_predictions(results), "boundary", "hotcoco", CocoParameters())
     assert np.array_equal(found.precision, expected["precision"])
     assert np.array_equal(found.recall, expected["recall"])
 
@@ -86,7 +86,7 @@ def test_faster_coco_eval_agrees(seed):
     evaluation = COCOeval_faster(expected, expected.loadRes(plain(results, "segm")), iouType="boundary")
     evaluation.evaluate()
     evaluation.accumulate()
-    found = accumulate(GroundTruth(truth), as_predictions(results), "boundary", "pycocotools", Settings())
+    found = accumulate(GroundTruth(truth), as_predictions(results), "boundary", "pycocotools", CocoParameters())
     assert np.array_equal(found.recall, evaluation.eval["recall"])
     assert found.precision == pytest.approx(evaluation.eval["precision"], abs=1e-12)
 

@@ -216,9 +216,9 @@ def scene(rng, truths: list[int], guesses: list[int]) -> Scene:
         low, high = [(2, 9), (5, 30)][int(rng.random() < 0.65)]
         ids[blob(rng, shape, low, high)] = label if group else label * 1000 + number  # what it hides shrinks
     predictions = []
-    for slot in range(int(rng.integers(0, 5)) if truths else 0):
+    for point in range(int(rng.integers(0, 5)) if truths else 0):
         label = int(rng.choice(truths))
-        predictions += plant(rng, ids, slot * SLOT, label, 100 + slot)
+        predictions += plant(rng, ids, point * SLOT, label, 100 + point)
 
     def guess(mask, label=None):
         label = label if label in guesses and rng.random() < 0.9 else int(rng.choice(guesses))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from segharness.cli.arguments.numbers import positive
-from segharness.score import BOOTSTRAP, Scoring
+from segharness.score import BOOTSTRAP, ScoreOptions
 from segharness.score.resample import FEWEST, MOST
 
 
@@ -32,6 +32,6 @@ def _enough(text: str) -> int:
     return found
 
 
-def score_options_from(args: argparse.Namespace) -> Scoring:
+def score_options_from(args: argparse.Namespace) -> ScoreOptions:
     """Return what the arguments say."""
-    return Scoring(args.engine, args.bootstrap)
+    return ScoreOptions(args.engine, args.bootstrap)

@@ -12,7 +12,7 @@ from segharness.cli.arguments.numbers import positive
 from segharness.errors import SuiteError, UsageError, nearest
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.plugin.weights import RANDOM
-from segharness.store import RunFolder, place
+from segharness.store import RunFolder, store_path
 from segharness.store.failures import read_failures
 from segharness.suite import Overrides, Plan, Variables, load_suite, make_plan
 from segharness.suite.find import find_suites
@@ -96,7 +96,7 @@ def plan_suites(args: argparse.Namespace) -> list[PlannedSuite]:
         if name in names:
             problems.append(f"{suite.shown}: has the name `{name}` of {names[name]}; both would write one run folder")
         names[name] = suite.shown
-        out = str(place(args.out) / name) if args.out and len(found) > 1 else args.out
+        out = str(store_path(args.out) / name) if args.out and len(found) > 1 else args.out
         folder = RunFolder(run_folder(loaded.suite, out))
         keys = frozenset(read_failures(folder.failures)) if args.lf else None
         selection = Selection(suite.parts, args.k, args.m, keys or None)

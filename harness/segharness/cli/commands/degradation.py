@@ -19,7 +19,7 @@ from rich.text import Text
 from segharness.cli.exit_codes import Exit
 from segharness.cli.output import emit
 from segharness.score.degradation import Value
-from segharness.score.external_table import Degradation, Table, degradations, doubtful, read_table
+from segharness.score.external_table import Degradation, ExternalTable, degradations, doubtful, read_table
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +92,7 @@ def _reasons(found: Sequence[Degradation], with_ratios: bool) -> list[str]:
     return sorted(lines)
 
 
-def _doubts(table: Table, reference: str, scale: float) -> list[str]:
+def _doubts(table: ExternalTable, reference: str, scale: float) -> list[str]:
     return [
         f"rcd: under {name} the reference loses {scale * loss:.3g}, no more than the table's rounding: "
         "its ratio says nothing"

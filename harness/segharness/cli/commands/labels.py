@@ -15,8 +15,9 @@ from segharness.data.taxonomy import DROP, IGNORE
 from segharness.errors import ContractError, UsageError
 from segharness.model.labels import Labels
 from segharness.model.load import load_model
+from segharness.model.resolve import resolve_weights
 from segharness.plugin.specs import ModelSpec
-from segharness.records import Recalled
+from segharness.records import StoredPredictions
 from segharness.suite import ModelEntry
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ def _categories(model: ModelEntry, opened: OpenDataset, one: PlannedSuite) -> Se
     if spec is not None and spec.categories is not None:
         return spec.categories
     try:
-        loaded = load_model(model, opened.entry.id, one.host, "cpu")
+        loaded = load_model(model, opened.entry.id, one.host, "cpu", resolve_weights(model, opened.entry.id, one.host))
     except (Exception, SystemExit) as error:
         raise UsageError(f"model `{model.id}`: cannot be asked for its categories: {error}") from error
-    if isinstance(loaded, Recalled) or getattr(loaded, "prompt", None) is not None:
+    if isinstance(loaded, StoredPredictions) or getattr(loaded, "prompt", None) is not None:
         return None
     return loaded.categories
 

@@ -16,7 +16,7 @@ from segharness.cli.arguments.selection import add_selection_arguments, plan_sui
 from segharness.cli.commands.collect import print_cells
 from segharness.cli.exit_codes import Exit
 from segharness.cli.output import screen
-from segharness.execution import RETRIES, TIMEOUT, RunOutcome, Settings
+from segharness.execution import RETRIES, TIMEOUT, ExecutorOptions, RunOutcome, RunSettings
 from segharness.execution.monitor.progress import display
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
@@ -26,7 +26,7 @@ from segharness.report.console import show
 
 if TYPE_CHECKING:
     from segharness.cli.arguments.selection import PlannedSuite
-    from segharness.store import Place
+    from segharness.store import StorePath
 
 
 def configure(parser: argparse.ArgumentParser, host: PluginHost) -> None:
@@ -83,22 +83,24 @@ def execute(args: argparse.Namespace) -> int:
     if not chosen:
         print("nothing to run: no cell was selected", file=sys.stderr)
         return Exit.NOTHING
-    devices = tuple(d for d in args.devices.split(",") if d)
+    options = ExecutorOptions(
+        workers=args.workers,
+        devices=tuple(name for name in args.devices.split(",") if name),
+        retries=args.retries,
+        timeout=args.timeout,
+        arguments=_executor_arguments(args),
+    )
     prepared = [
         prepare_run(
             c.plan,
             c.host,
-            Settings(
+            RunSettings(
                 c.folder.path,
-                args.fresh,
-                args.executor,
-                args.workers,
-                devices,
-                args.maxfail,
-                retries=args.retries,
-                timeout=args.timeout,
-                arguments=_arguments_of(args),
+                fresh=args.fresh,
+                maxfail=args.maxfail,
                 log_file=args.log_file,
+                executor=args.executor,
+                options=options,
             ),
             score_options_from(args),
         )
@@ -128,7 +130,7 @@ def execute(args: argparse.Namespace) -> int:
     return worst
 
 
-def _arguments_of(args: argparse.Namespace) -> dict[str, object]:
+def _executor_arguments(args: argparse.Namespace) -> dict[str, object]:
     """Return the values of the arguments that belong to the executor alone: ``--ray-address`` is `address` of `ray`."""
     prefix = f"{args.executor}_"
     return {name.removeprefix(prefix): value for name, value in vars(args).items() if name.startswith(prefix)}
@@ -159,7 +161,7 @@ def _durations(one: PlannedSuite, console: Console, count: int) -> None:
     for cell in one.plan.selected:
         place = one.folder.shard(*cell.key, 0).images.parent
         total = 0.0
-        files: list[Place] = list(place.glob("*.arrow"))
+        files: list[StorePath] = list(place.glob("*.arrow"))
         for file in files:
             total += sum(s or 0 for s in read_table(file, IMAGES)[0].column("seconds").to_pylist())
         took[cell.node_id] = total

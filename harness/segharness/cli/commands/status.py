@@ -8,7 +8,7 @@ import json
 from segharness.cli.exit_codes import Exit
 from segharness.cli.output import screen
 from segharness.execution.monitor.status import read_status
-from segharness.execution.monitor.status_text import seats_table, summary
+from segharness.execution.monitor.status_text import summary, workers_table
 from segharness.store import RunFolder
 
 
@@ -25,6 +25,6 @@ def execute(args: argparse.Namespace) -> int:
     console = screen()
     for line in summary(status):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    if status.seats:
-        console.print(seats_table(status))
+    if status.workers:
+        console.print(workers_table(status))
     return Exit.OK

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Sequence
 
 from segharness.errors import LostError
 from segharness.execution.devices import memory_of
-from segharness.execution.executors.interface import Event, Options, check_needs
-from segharness.execution.executors.schedule import Seat
+from segharness.execution.events import RunEvent, UnitFailed, WorkerEvent
+from segharness.execution.executors.interface import check_needs
+from segharness.execution.executors.schedule import WorkerSlot
+from segharness.execution.settings import ExecutorOptions
 from segharness.execution.units import Job, Unit
-from segharness.execution.worker.unit_runner import DiskFullError, Workbench
+from segharness.execution.worker.unit_runner import DiskFullError, UnitRunner
 from segharness.plugin.host import PluginHost
 
 
-class _One:
-    """A single unit, for `Workbench.serve`."""
+class _SingleUnit:
+    """A single unit, for `UnitRunner.serve`."""
 
     def __init__(self, unit: Unit) -> None:
         self._unit: Unit | None = unit
@@ -30,52 +32,58 @@ class _One:
 class InlineExecutor:
     """Runs units here. A model that ends the process ends the run; what was written stays."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ExecutorOptions) -> None:
         self.devices: Sequence[str] = options.devices[:1] or ("cpu",)
-        check_needs(options.needs, [Seat(0, self.devices[0], memory=memory_of(self.devices[0]))])
+        check_needs(options.needs, [WorkerSlot(0, self.devices[0], memory=memory_of(self.devices[0]))])
         self._options = options
-        self._bench: Workbench | None = None
+        self._runner: UnitRunner | None = None
         self._finishing = False
 
     def finish(self) -> None:
         self._finishing = True
-        if self._bench is not None:
-            self._bench.finish()
+        if self._runner is not None:
+            self._runner.finish()
 
-    def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[Event]:
+    def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[RunEvent]:
         host = PluginHost.load(job.plugins)
-        self._bench = bench = Workbench(job, host, self.devices[0], self._options.objects)
+        self._runner = runner = UnitRunner(job, host, self.devices[0], self._options.objects)
         self._options.logs.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(self._options.logs / "inline.log", "w", delay=True)
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-        ours = logging.getLogger("segharness")
-        ours.addHandler(handler)
-        propagated, ours.propagate = ours.propagate, False
+        engine_logger = logging.getLogger("segharness")
+        engine_logger.addHandler(handler)
+        propagated, engine_logger.propagate = engine_logger.propagate, False
         try:
             for unit in units:
                 if self._finishing:
                     return
                 for attempt in range(self._options.retries + 1):
-                    events: list[Event] = []
+                    events: list[WorkerEvent] = []
                     try:
-                        bench.serve(_One(unit), events.append)
+                        runner.serve(_SingleUnit(unit), events.append)
                     except DiskFullError:
-                        yield from events
+                        yield from _of_the_run(events)
                         return
                     except LostError as error:
-                        bench.close()
+                        runner.close()
                         if attempt < self._options.retries:
                             continue
-                        error_of = {"unit": unit.index, "conditions": unit.conditions, "error": str(error)}
-                        events.append({"event": "failed", **error_of})
-                    yield from events
+                        events.append(UnitFailed(unit.index, unit.conditions, str(error)))
+                    yield from _of_the_run(events)
                     break
         finally:
-            ours.removeHandler(handler)
+            engine_logger.removeHandler(handler)
             handler.close()
-            ours.propagate = propagated
-            bench.close()
+            engine_logger.propagate = propagated
+            runner.close()
 
 
-def make(options: Options) -> InlineExecutor:
+def _of_the_run(events: Sequence[WorkerEvent]) -> Iterator[RunEvent]:
+    """Yield the events that are for the run; the others are for a pool of workers."""
+    for event in events:
+        if isinstance(event, RunEvent):
+            yield event
+
+
+def make(options: ExecutorOptions) -> InlineExecutor:
     return InlineExecutor(options)

@@ -1,4 +1,4 @@
-"""A worker process on this machine, and the threads that hear it."""
+"""A worker process on this machine, and the threads that read its events."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from segharness.errors import exit_text
+from segharness.execution.events import WorkerEnded, WorkerEvent, from_json
 from segharness.execution.units import Job
 
 _LOG_TAIL = 3
@@ -26,13 +27,13 @@ workers share the cores; who sets these variables has that number everywhere."""
 class WorkerProcess:
     """``python -m segharness.worker``, opened with a job.
 
-    Its events come into `inbox` as pairs of this object and the event; the last is ``ended``.
+    Its events are put into `events` as pairs of this object and the event; the last is a `WorkerEnded`.
 
     Args:
         job: what it works on.
         device: what it works with.
         log: where what it and its model print goes.
-        inbox: may be shared by several.
+        events: may be shared by several.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class WorkerProcess:
         job: Job,
         device: str,
         log: Path,
-        inbox: queue.Queue[tuple[Any, dict[str, Any]]],
+        events: queue.Queue[tuple[Any, WorkerEvent]],
     ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
@@ -56,9 +57,9 @@ class WorkerProcess:
                 start_new_session=True,  # Ctrl-C is the scheduler's to handle
             )
         self.send({"op": "open", "job": job.to_json(), "device": device})
-        self._reader = threading.Thread(target=self._read, args=(inbox,), daemon=True, name=log.stem)
+        self._reader = threading.Thread(target=self._read, args=(events,), daemon=True, name=log.stem)
         self._reader.start()
-        threading.Thread(target=self._wait, args=(inbox,), daemon=True, name=f"{log.stem}-end").start()
+        threading.Thread(target=self._wait, args=(events,), daemon=True, name=f"{log.stem}-end").start()
 
     def send(self, message: dict[str, Any]) -> None:
         assert self.process.stdin is not None
@@ -94,20 +95,20 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
-    def _read(self, inbox: queue.Queue[tuple[Any, dict[str, Any]]]) -> None:
+    def _read(self, events: queue.Queue[tuple[Any, WorkerEvent]]) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             try:
-                event = json.loads(line)
+                event = from_json(json.loads(line))
             except ValueError:
                 continue  # the last, half-written line of a process that was killed; or a model's
-            if isinstance(event, dict) and isinstance(event.get("event"), str):
-                inbox.put((self, event))
+            if event is not None:
+                events.put((self, event))
 
-    def _wait(self, inbox: queue.Queue[tuple[Any, dict[str, Any]]]) -> None:
+    def _wait(self, events: queue.Queue[tuple[Any, WorkerEvent]]) -> None:
         """Report the end of the process, after what it said; a child of its own may hold the pipe open for longer."""
         code = self.process.wait()
         self._reader.join(timeout=2)
         self.kill()  # what it started and left behind
         how = "signal 9 (killed, perhaps for want of memory)" if code == -signal.SIGKILL else exit_text(code)
-        inbox.put((self, {"event": "ended", "how": how, "tail": self.tail()}))
+        events.put((self, WorkerEnded(how, self.tail())))

@@ -27,20 +27,20 @@ _KEPT = 0.98
 
 
 @dataclass(eq=False)
-class Seat:
+class WorkerSlot:
     """A place for a worker, and what is known of the one that has it.
 
     Attributes:
         index: counts from 0.
         device: its name, ``"cpu"``, ``"cuda:1"``.
-        host: the machine; seats on its processors share its memory, and those on one accelerator that one's.
+        host: the machine; slots on its processors share its memory, and those on one accelerator that one's.
         memory: GiB of the accelerator, or of the machine for a processor; None if unknown.
         model: what it has loaded.
         holding: the pieces it was given, in order, without what it has written.
         left: how many images of them it has not predicted.
         speed: images a second, relative to the average.
         alive: a worker sits there, or is being started.
-        barred: models that could not be loaded there.
+        excluded: models that could not be loaded there.
     """
 
     index: int
@@ -53,7 +53,7 @@ class Seat:
     expected: float = 1.0
     spent: float = 1.0
     alive: bool = False
-    barred: set[str] = field(default_factory=set)
+    excluded: set[str] = field(default_factory=set)
 
     @functools.cached_property
     def kind(self) -> str:
@@ -69,9 +69,9 @@ class Seat:
         return self.expected / self.spent
 
 
-def can_run(needs: Needs, seat: Seat) -> bool:
-    """Return whether a seat's device is of the kind and size that a model needs."""
-    return needs.device in (ANY, seat.kind) and (seat.memory is None or needs.memory <= seat.memory)
+def can_run(needs: Needs, slot: WorkerSlot) -> bool:
+    """Return whether a slot's device is of the kind and size that a model needs."""
+    return needs.device in (ANY, slot.kind) and (slot.memory is None or needs.memory <= slot.memory)
 
 
 class Schedule:
@@ -80,11 +80,11 @@ class Schedule:
     Args:
         units: what is to do.
         needs: of models, by id; those that are not there need nothing.
-        seats: who does it.
+        slots: who does it.
     """
 
-    def __init__(self, units: Iterable[Unit], needs: Mapping[str, Needs], seats: Sequence[Seat]) -> None:
-        self._needs, self._seats = needs, list(seats)
+    def __init__(self, units: Iterable[Unit], needs: Mapping[str, Needs], slots: Sequence[WorkerSlot]) -> None:
+        self._needs, self._slots = needs, list(slots)
         self._pending: dict[str, list[Unit]] = {}
         for unit in sorted(units, key=lambda unit: unit.images):  # the largest are taken first, from the end
             self._pending.setdefault(unit.model, []).append(unit)
@@ -103,28 +103,28 @@ class Schedule:
         """Return the models that have units which nobody was given yet."""
         return [model for model, found in self._pending.items() if found]
 
-    def able(self, model: str, seat: Seat) -> bool:
-        """Return whether a seat may run a model."""
+    def able(self, model: str, slot: WorkerSlot) -> bool:
+        """Return whether a slot may run a model."""
         needs = self._needs.get(model)
-        return model not in seat.barred and (needs is None or can_run(needs, seat))
+        return model not in slot.excluded and (needs is None or can_run(needs, slot))
 
     def seconds_left(self) -> float | None:
         """Return how long all that is left will take; None while nothing is known."""
         if not self._took:
             return None
-        pace = sum(seat.speed for seat in self._seats if seat.alive)
+        pace = sum(slot.speed for slot in self._slots if slot.alive)
         return self._work() / pace if pace else None
 
-    def learn(self, seat: Seat, images: int, seconds: float) -> None:
+    def learn(self, slot: WorkerSlot, images: int, seconds: float) -> None:
         """Note that a worker made some predictions with its model in some seconds."""
-        seat.left = max(0, seat.left - images)
-        model = seat.holding[0].model if seat.holding else seat.model
+        slot.left = max(0, slot.left - images)
+        model = slot.holding[0].model if slot.holding else slot.model
         before = self._took.get(model)
         if before is not None and seconds > 0:
-            seat.expected = seat.expected * _KEPT + images * self._cost(model)
-            seat.spent = seat.spent * _KEPT + seconds
+            slot.expected = slot.expected * _KEPT + images * self._cost(model)
+            slot.spent = slot.spent * _KEPT + seconds
         count, total = before or (0, 0.0)
-        self._took[model] = (count + images, total + seconds * (seat.speed if before else 1.0))
+        self._took[model] = (count + images, total + seconds * (slot.speed if before else 1.0))
         made, took = self._took[model]
         self._costs[model] = took / made if made else 1.0
         known = list(self._took.values())
@@ -134,13 +134,13 @@ class Schedule:
         """Note how long a model took to load."""
         self._loading[model] = seconds
 
-    def take(self, seat: Seat) -> Unit | None:
-        """Return the next piece of work for a seat, which it then holds; None if there is none that it should have."""
-        model = self._choose(seat)
+    def take(self, slot: WorkerSlot) -> Unit | None:
+        """Return the next piece of work for a slot, which it then holds; None if there is none that it should have."""
+        model = self._choose(slot)
         if model is None:
             return None
         unit = self._pending[model][-1]
-        count = self._how_many(seat, unit)
+        count = self._how_many(slot, unit)
         if not count:
             return None
         self._pending[model].pop()
@@ -148,24 +148,24 @@ class Schedule:
         if count < len(unit.conditions):
             self._add(replace(unit, conditions=unit.conditions[count:]))
         self._images[model] -= piece.images
-        seat.model = model
-        seat.holding.append(piece)
-        seat.left += piece.images
+        slot.model = model
+        slot.holding.append(piece)
+        slot.left += piece.images
         return piece
 
-    def written(self, seat: Seat, index: int, condition: str) -> None:
+    def written(self, slot: WorkerSlot, index: int, condition: str) -> None:
         """Note that a worker wrote a condition of a unit."""
-        for at, unit in enumerate(seat.holding):
+        for at, unit in enumerate(slot.holding):
             if unit.index == index and condition in unit.conditions:
                 rest = tuple(name for name in unit.conditions if name != condition)
-                seat.holding[at : at + 1] = [replace(unit, conditions=rest)] if rest else []
+                slot.holding[at : at + 1] = [replace(unit, conditions=rest)] if rest else []
                 break
-        seat.left = min(seat.left, sum(unit.images for unit in seat.holding))
+        slot.left = min(slot.left, sum(unit.images for unit in slot.holding))
 
-    def settled(self, seat: Seat, index: int, conditions: Iterable[str]) -> None:
+    def settled(self, slot: WorkerSlot, index: int, conditions: Iterable[str]) -> None:
         """Note that nothing more comes of these conditions of a unit."""
         for condition in conditions:
-            self.written(seat, index, condition)
+            self.written(slot, index, condition)
 
     def give_back(self, units: Iterable[Unit]) -> None:
         """Take back what a worker did not do; others may have it, but smaller ones still come last."""
@@ -181,17 +181,17 @@ class Schedule:
             self._images.pop(model, None)
         return found
 
-    def vacate(self, seat: Seat) -> list[Unit]:
-        """Empty a seat whose worker ended, and return what it held and did not write."""
-        held, seat.holding = seat.holding, []
-        seat.left, seat.model = 0, ""
-        seat.expected = seat.spent = 1.0
-        seat.alive = False
+    def vacate(self, slot: WorkerSlot) -> list[Unit]:
+        """Empty a slot whose worker ended, and return what it held and did not write."""
+        held, slot.holding = slot.holding, []
+        slot.left, slot.model = 0, ""
+        slot.expected = slot.spent = 1.0
+        slot.alive = False
         return held
 
-    def close(self, seat: Seat) -> None:
-        """Forget a seat that will have no worker again."""
-        self._seats.remove(seat)
+    def close(self, slot: WorkerSlot) -> None:
+        """Forget a slot that will have no worker again."""
+        self._slots.remove(slot)
 
     def _add(self, unit: Unit) -> None:
         units = self._pending.setdefault(unit.model, [])
@@ -200,15 +200,15 @@ class Schedule:
             at -= 1
         units.insert(at, unit)
 
-    def _choose(self, seat: Seat) -> str | None:
-        """Return the model whose units a seat should do: its own, or the one with the most work for each that does it."""
-        open = [model for model in self.models() if self.able(model, seat)]
-        if seat.model in open:
-            return seat.model
-        busy = Counter(other.model for other in self._seats if other is not seat and other.holding)
+    def _choose(self, slot: WorkerSlot) -> str | None:
+        """Return the model whose units a slot should do: its own, or the one with the most work for each that does it."""
+        open = [model for model in self.models() if self.able(model, slot)]
+        if slot.model in open:
+            return slot.model
+        busy = Counter(other.model for other in self._slots if other is not slot and other.holding)
         best, most = None, 0.0
         for model in open:
-            if not self._has_room(model, seat):
+            if not self._has_room(model, slot):
                 continue
             work = self._images[model] * self._cost(model)
             if busy[model] and model in self._took and work / busy[model] < self._loading.get(model, 0.0):
@@ -217,14 +217,14 @@ class Schedule:
                 best, most = model, work / (busy[model] + 1)
         return best
 
-    def _has_room(self, model: str, seat: Seat) -> bool:
+    def _has_room(self, model: str, slot: WorkerSlot) -> bool:
         """Return whether a device's memory holds a model once more, beside what other workers have loaded there."""
         need = self._needs.get(model, Needs()).memory
-        if not need or seat.memory is None:
+        if not need or slot.memory is None:
             return True
-        where = (seat.host, seat.device)
-        others = [s for s in self._seats if s is not seat and (s.host, s.device) == where and s.model]
-        return need + sum(self._needs.get(s.model, Needs()).memory for s in others) <= seat.memory
+        where = (slot.host, slot.device)
+        others = [s for s in self._slots if s is not slot and (s.host, s.device) == where and s.model]
+        return need + sum(self._needs.get(s.model, Needs()).memory for s in others) <= slot.memory
 
     def _cost(self, model: str) -> float:
         """Return the seconds that a prediction takes on an average worker; of an unknown model, what others take."""
@@ -233,23 +233,23 @@ class Schedule:
     def _work(self) -> float:
         """Return the seconds that an average worker would need for everything that is left."""
         pending = sum(images * self._cost(model) for model, images in self._images.items())
-        return pending + sum(seat.left * self._cost(seat.model) for seat in self._seats if seat.left)
+        return pending + sum(slot.left * self._cost(slot.model) for slot in self._slots if slot.left)
 
-    def _how_many(self, seat: Seat, unit: Unit) -> int:
-        """Return how many conditions of a unit a seat should do; 0 if the others will be done with all of it sooner."""
-        others = [s for s in self._seats if s is not seat and s.alive and self.able(unit.model, s)]
+    def _how_many(self, slot: WorkerSlot, unit: Unit) -> int:
+        """Return how many conditions of a unit a slot should do; 0 if the others will be done with all of it sooner."""
+        others = [s for s in self._slots if s is not slot and s.alive and self.able(unit.model, s)]
         if not others:
             return len(unit.conditions)
         cost = self._cost(unit.model)
         shard = unit.images / len(unit.conditions)
-        each = shard * cost / seat.speed
-        ahead = seat.left * self._cost(seat.model) / seat.speed
+        each = shard * cost / slot.speed
+        ahead = slot.left * self._cost(slot.model) / slot.speed
         work = self._work()
         pace = sum(other.speed for other in others)
-        fair = _SHARE * work / (seat.speed + pace)
+        fair = _SHARE * work / (slot.speed + pace)
         count = (max(fair, _SHORTEST if unit.model in self._took else 0.0) - ahead) / max(each, 1e-9)
         if count >= 1:
             return int(min(count, len(unit.conditions)))
         soonest = min(o.left * self._cost(o.model) / o.speed + shard * cost / o.speed for o in others)
-        theirs = max((work - seat.left * self._cost(seat.model)) / pace, soonest)
+        theirs = max((work - slot.left * self._cost(slot.model)) / pace, soonest)
         return 1 if ahead + each <= theirs else 0

@@ -1,231 +1,262 @@
-"""A crew of workers, whatever they are: started, given units, replaced when they die, until every unit is settled."""
+"""A pool of workers, whatever they are: started, given units, replaced when they die, until every unit is settled."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
-from segharness.execution.executors.interface import Event, Options
-from segharness.execution.executors.schedule import Schedule, Seat
+from segharness.execution.events import (
+    DiskFull,
+    Message,
+    ModelLoaded,
+    ModelLoading,
+    ModelUnloadable,
+    Progress,
+    ProgressUndone,
+    RunEvent,
+    ShardWritten,
+    TimeLeft,
+    UnitDone,
+    UnitFailed,
+    UnitWanted,
+    WorkerBroken,
+    WorkerEnded,
+    WorkerEvent,
+    WorkerLost,
+    WorkerReady,
+    WorkerState,
+)
+from segharness.execution.executors.schedule import Schedule, WorkerSlot
+from segharness.execution.settings import ExecutorOptions
 from segharness.execution.units import Job, Unit
 
 _TICK = 0.5
-"""How often, in seconds, somebody looks whether a worker hangs."""
+"""How often, in seconds, the pool looks for workers that hang."""
 
 _LATE = 30.0
 """A worker that is not ready after so many seconds may never be: a cluster that has no room, say."""
 
-_CHANGES = {"want", "done", "failed", "ended", "shard"}
-"""The events after which somebody who waits may get something."""
+_FREE_A_WORKER = (UnitWanted, UnitDone, UnitFailed, WorkerEnded, ShardWritten)
+"""The events after which a worker that waits may get a unit."""
 
 _LOADS = 2
 """How often a model may fail to load before the rest of its units is given up."""
 
 _STARTS = 3
-"""How often in a row a worker may end before it was ready, at one seat."""
+"""How often in a row a worker may end before it was ready, in one slot."""
 
 
-class Worker(Protocol):
-    """A worker that was started; its events come from `Workers.hear`."""
+class WorkerHandle(Protocol):
+    """A worker that was started; its events come from `WorkerLauncher.next_event`."""
 
     def send(self, message: Mapping[str, Any]) -> None: ...
     def stop(self, grace: float) -> None: ...
     def kill(self) -> None: ...
 
 
-class Workers(Protocol):
-    """How an executor starts workers and hears them.
+class WorkerLauncher(Protocol):
+    """How an executor starts workers and gets their events.
 
-    The events are those of ``segharness.execution.worker.main``, and at last ``{"event": "ended", "how": text,
-    "tail": text}``: how a worker ended, and the end of what it printed.
+    The last event of every worker is a `WorkerEnded`.
     """
 
-    def start(self, job: Job, seat: Seat) -> Worker: ...
+    def start(self, job: Job, slot: WorkerSlot) -> WorkerHandle: ...
 
-    def hear(self, seconds: float) -> tuple[Worker, Event] | None:
+    def next_event(self, seconds: float) -> tuple[WorkerHandle, WorkerEvent] | None:
         """Return the next event of any worker, or None if there is none for so long."""
 
 
-class Crew:
-    """Runs units with workers; one seat for each device.
+class WorkerPool:
+    """Runs units with workers; one slot for each device.
 
     Args:
-        workers: how they are started and heard.
-        seats: who there may be.
-        options: how often a unit is tried again, and after how long without a sign a worker is given up.
+        launcher: starts workers and gets their events.
+        slots: where workers may be.
+        options: how often a unit is tried again, and after how long without an event a worker is killed.
         clock: seconds that only grow.
     """
 
     def __init__(
         self,
-        workers: Workers,
-        seats: Sequence[Seat],
-        options: Options,
+        launcher: WorkerLauncher,
+        slots: Sequence[WorkerSlot],
+        options: ExecutorOptions,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._workers, self._seats, self._options, self._clock = workers, list(seats), options, clock
-        self._at: dict[Seat, Worker] = {}
-        self._ready: set[Seat] = set()
-        self._waiting: dict[Seat, None] = {}
-        self._heard: dict[Seat, float] = {}
+        self._launcher, self._slots, self._options, self._clock = launcher, list(slots), options, clock
+        self._workers: dict[WorkerSlot, WorkerHandle] = {}
+        self._ready: set[WorkerSlot] = set()
+        self._waiting: dict[WorkerSlot, None] = {}
+        self._last_event: dict[WorkerSlot, float] = {}
         self._tries: Counter[tuple[int, str]] = Counter()
-        self._failed_starts: Counter[Seat] = Counter()
-        self._unloadable: Counter[str] = Counter()
+        self._failed_starts: Counter[WorkerSlot] = Counter()
+        self._failed_loads: Counter[str] = Counter()
         self._loadable: set[str] = set()
-        self._loading: set[Seat] = set()
-        self._alone: set[Seat] = set()  # those that try again what another died on, and get nothing beside it
-        self._first: dict[Seat, list[Unit]] = {}
-        self._given_up: dict[Seat, str] = {}
-        self._finishing = self._told = False
-        self._looked = clock()
+        self._loading: set[WorkerSlot] = set()
+        self._retrying: set[WorkerSlot] = set()  # with a unit that a worker died on; they get nothing beside it
+        self._first_units: dict[WorkerSlot, list[Unit]] = {}  # what the next worker in a slot gets first
+        self._killed_for: dict[WorkerSlot, str] = {}
+        self._finishing = self._told_to_finish = False
+        self._last_check = clock()
 
     def finish(self) -> None:
         """Hand out nothing more, and let the workers finish the files in flight; may be called at any time."""
         self._finishing = True
 
-    def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[Event]:
+    def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[RunEvent]:
         """Yield events until every unit is settled; see `segharness.execution.executors.interface.Executor`."""
-        schedule = Schedule(units, job.needs, self._seats)
-        normal = False
+        schedule = Schedule(units, job.needs, self._slots)
+        completed = False
         try:
-            for seat in self._seats[: max(1, sum(len(unit.conditions) for unit in units))]:
-                yield from self._start(job, seat)
-            yield from self._cover(job, schedule)
-            while self._open(schedule):
-                found = self._workers.hear(_TICK)
-                event: Event | None = None
-                if self._finishing and not self._told:
-                    self._told = True
-                    schedule.drop()
-                    for at_seat, worker in self._at.items():
-                        worker.send({"op": "finish"})
-                        if at_seat in self._loading or at_seat not in self._ready:
-                            worker.kill()  # it has no file in flight
-                if found is not None:
-                    worker, event = found
-                    at = next((s for s, w in self._at.items() if w is worker), None)
-                    if at is not None:
-                        self._heard[at] = self._clock()
-                        yield from self._follow(job, at, event, schedule)
-                        if event["event"] == "disk_full":
+            for slot in self._slots[: max(1, sum(len(unit.conditions) for unit in units))]:
+                yield from self._start(job, slot)
+            yield from self._start_missing(job, schedule)
+            while self._is_open(schedule):
+                received = self._launcher.next_event(_TICK)
+                event: WorkerEvent | None = None
+                if self._finishing and not self._told_to_finish:
+                    self._tell_to_finish(schedule)
+                if received is not None:
+                    worker, event = received
+                    sender = next((slot for slot, known in self._workers.items() if known is worker), None)
+                    if sender is not None:
+                        self._last_event[sender] = self._clock()
+                        yield from self._follow(job, sender, event, schedule)
+                        if isinstance(event, DiskFull):
                             return
-                if event is None or event["event"] in _CHANGES:
-                    yield from self._give(schedule)
-                yield from self._look(schedule)
-            normal = True
+                if event is None or isinstance(event, _FREE_A_WORKER):
+                    yield from self._hand_out(schedule)
+                yield from self._check_workers(schedule)
+            completed = True
         finally:
-            for worker in self._at.values():
+            for worker in self._workers.values():
                 worker.send({"op": "stop"})
-            for worker in self._at.values():
-                worker.stop(grace=5 if normal else 0)
+            for worker in self._workers.values():
+                worker.stop(grace=5 if completed else 0)
 
-    def _open(self, schedule: Schedule) -> bool:
+    def _tell_to_finish(self, schedule: Schedule) -> None:
+        self._told_to_finish = True
+        schedule.drop()
+        for slot, worker in self._workers.items():
+            worker.send({"op": "finish"})
+            if slot in self._loading or slot not in self._ready:
+                worker.kill()  # it has no file in flight
+
+    def _is_open(self, schedule: Schedule) -> bool:
         """Return whether anything is left to wait for."""
         if self._finishing:
-            return bool(self._at)
-        return bool(schedule.pending or any(s.holding for s in self._seats) or any(self._first.values()))
+            return bool(self._workers)
+        in_slots = any(slot.holding for slot in self._slots) or any(self._first_units.values())
+        return bool(schedule.pending or in_slots)
 
-    def _start(self, job: Job, seat: Seat) -> Iterator[Event]:
-        self._at[seat] = self._workers.start(job, seat)
-        seat.alive = True
-        self._heard[seat] = self._clock()
-        yield _state(seat, "starting")
+    def _start(self, job: Job, slot: WorkerSlot) -> Iterator[RunEvent]:
+        self._workers[slot] = self._launcher.start(job, slot)
+        slot.alive = True
+        self._last_event[slot] = self._clock()
+        yield _state(slot, "starting")
 
-    def _follow(self, job: Job, seat: Seat, event: Event, schedule: Schedule) -> Iterator[Event]:
-        """Take one event of the worker at a seat."""
-        kind = event["event"]
-        if kind == "broken":
-            yield {"event": "log", "text": f"a worker could not start: {event['error']}"}
-        elif kind == "ended":
-            yield from self._ended(job, seat, event, schedule)
-        elif kind == "lost":
-            self._given_up[seat] = event["error"]
-        elif kind == "ready":
-            self._ready.add(seat)
-            seat.alive = True
-            self._failed_starts[seat] = 0
-        elif kind == "want":
-            self._waiting[seat] = None
-        elif kind == "loading":
-            self._loading.add(seat)
-            yield _state(seat, "loading", event["model"])
-        elif kind == "unloadable":
-            self._loading.discard(seat)
-            self._unloadable[event["model"]] += 1
-            if event["model"] in self._loadable:
-                seat.barred.add(event["model"])  # the others had more luck
-                yield from self._cover(job, schedule, event["error"])
-            elif self._unloadable[event["model"]] >= _LOADS:
-                for unit in schedule.drop(event["model"]):
-                    yield _failed(unit, event["error"], seat)
-        elif kind == "loaded":
-            self._loading.discard(seat)
-            self._loadable.add(event["model"])
-            schedule.loaded(event["model"], event["seconds"])
-            yield _state(seat, "working", event["model"])
-        elif kind == "progress":
-            schedule.learn(seat, event["images"], event.get("seconds", 0.0))
-            yield {**event, "seat": seat.index}
-        elif kind == "shard":
-            for unit in seat.holding:
-                if unit.index == event["unit"] and event["condition"] in unit.conditions:
-                    self._tries[_key(unit)] = 0
-            schedule.written(seat, event["unit"], event["condition"])
-            yield {**event, "seat": seat.index}
-        elif kind in ("done", "failed"):
-            schedule.settled(seat, event["unit"], event["conditions"])
-            yield {**event, "seat": seat.index}
-        else:
-            yield event
+    def _follow(self, job: Job, slot: WorkerSlot, event: WorkerEvent, schedule: Schedule) -> Iterator[RunEvent]:
+        """Take one event of the worker in a slot."""
+        match event:
+            case WorkerBroken():
+                yield Message(f"a worker could not start: {event.error}")
+            case WorkerEnded():
+                yield from self._replace(job, slot, event, schedule)
+            case WorkerLost():
+                self._killed_for[slot] = event.error
+            case WorkerReady():
+                self._ready.add(slot)
+                slot.alive = True
+                self._failed_starts[slot] = 0
+            case UnitWanted():
+                self._waiting[slot] = None
+            case ModelLoading():
+                self._loading.add(slot)
+                yield _state(slot, "loading", event.model)
+            case ModelUnloadable():
+                self._loading.discard(slot)
+                yield from self._give_up_unloadable(job, slot, event, schedule)
+            case ModelLoaded():
+                self._loading.discard(slot)
+                self._loadable.add(event.model)
+                schedule.loaded(event.model, event.seconds)
+                yield _state(slot, "working", event.model)
+            case Progress():
+                schedule.learn(slot, event.images, event.seconds)
+                yield replace(event, worker=slot.index)
+            case ShardWritten():
+                for unit in slot.holding:
+                    if unit.index == event.unit and event.condition in unit.conditions:
+                        self._tries[_key(unit)] = 0
+                schedule.written(slot, event.unit, event.condition)
+                yield replace(event, worker=slot.index)
+            case UnitDone() | UnitFailed():
+                schedule.settled(slot, event.unit, event.conditions)
+                yield replace(event, worker=slot.index)
+            case DiskFull() | Message():
+                yield event
 
-    def _ended(self, job: Job, seat: Seat, event: Event, schedule: Schedule) -> Iterator[Event]:
-        """Return what a worker left to others: the unit it died on is tried again so often, by a fresh one."""
-        self._at.pop(seat)
-        self._waiting.pop(seat, None)
-        started = seat in self._ready
-        self._ready.discard(seat)
-        self._loading.discard(seat)
-        self._alone.discard(seat)
-        self._failed_starts[seat] += not started
-        reason = self._given_up.pop(seat, None) or f"its worker ended with {event['how']}"
-        undone = sum(unit.images for unit in seat.holding) - seat.left
-        held = schedule.vacate(seat) + self._first.pop(seat, [])
-        yield {"event": "undone", "images": undone}
-        yield _state(seat, "ended")
+    def _give_up_unloadable(
+        self, job: Job, slot: WorkerSlot, event: ModelUnloadable, schedule: Schedule
+    ) -> Iterator[RunEvent]:
+        """Keep a model that cannot be loaded out of a slot, or give it up if it was loaded nowhere."""
+        self._failed_loads[event.model] += 1
+        if event.model in self._loadable:
+            slot.excluded.add(event.model)  # it was loaded elsewhere
+            yield from self._start_missing(job, schedule, event.error)
+        elif self._failed_loads[event.model] >= _LOADS:
+            for unit in schedule.drop(event.model):
+                yield _failed(unit, event.error, slot)
+
+    def _replace(self, job: Job, slot: WorkerSlot, event: WorkerEnded, schedule: Schedule) -> Iterator[RunEvent]:
+        """Return what a worker left to others: a fresh one tries the unit it died on again, so often."""
+        self._workers.pop(slot)
+        self._waiting.pop(slot, None)
+        was_ready = slot in self._ready
+        self._ready.discard(slot)
+        self._loading.discard(slot)
+        self._retrying.discard(slot)
+        self._failed_starts[slot] += not was_ready
+        reason = self._killed_for.pop(slot, None) or f"its worker ended with {event.how}"
+        undone = sum(unit.images for unit in slot.holding) - slot.left
+        left_over = schedule.vacate(slot) + self._first_units.pop(slot, [])
+        yield ProgressUndone(undone)
+        yield _state(slot, "ended")
         if self._finishing:
             return
-        if held and started:
-            unit, rest = held[0], held[1:]
+        if left_over and was_ready:
+            unit, others = left_over[0], left_over[1:]
             self._tries[_key(unit)] += 1
-            how = f"model `{unit.model}`: {reason.removeprefix(f'model `{unit.model}`: ')}"
-            how += f"; the end of its log: {event['tail'] or 'nothing'}"
-            if self._tries[_key(unit)] <= self._options.retries:
-                yield {"event": "log", "text": f"{how}; trying again on a fresh worker"}
-                self._first[seat] = [unit]
+            tries = self._tries[_key(unit)]
+            what = f"model `{unit.model}`: {reason.removeprefix(f'model `{unit.model}`: ')}"
+            what += f"; the end of its log: {event.tail or 'nothing'}"
+            if tries <= self._options.retries:
+                yield Message(f"{what}; trying again on a fresh worker")
+                self._first_units[slot] = [unit]
             else:
-                more = f" ({self._tries[_key(unit)]} times)" if self._tries[_key(unit)] > 1 else ""
-                yield _failed(unit, how + more, seat)
-            schedule.give_back(rest)
-        elif held:
-            self._first[seat] = held
-        if not (schedule.pending or self._first.get(seat)):
+                yield _failed(unit, what + (f" ({tries} times)" if tries > 1 else ""), slot)
+            schedule.give_back(others)
+        elif left_over:
+            self._first_units[slot] = left_over
+        if not (schedule.pending or self._first_units.get(slot)):
             return
-        if self._failed_starts[seat] < _STARTS:
-            yield from self._start(job, seat)
+        if self._failed_starts[slot] < _STARTS:
+            yield from self._start(job, slot)
             return
-        schedule.close(seat)
-        self._seats.remove(seat)
-        schedule.give_back(self._first.pop(seat, []))
-        why = f"no worker could be started: {event['how']}; {event['tail'] or 'it printed nothing'}"
-        yield from self._cover(job, schedule, why)
+        schedule.close(slot)
+        self._slots.remove(slot)
+        schedule.give_back(self._first_units.pop(slot, []))
+        why = f"no worker could be started: {event.how}; {event.tail or 'it printed nothing'}"
+        yield from self._start_missing(job, schedule, why)
 
-    def _cover(self, job: Job, schedule: Schedule, why: str = "no device can run it") -> Iterator[Event]:
-        """See to it that each model with units has a worker that can run it; give up the units of one that cannot have."""
+    def _start_missing(self, job: Job, schedule: Schedule, why: str = "no device can run it") -> Iterator[RunEvent]:
+        """Start a worker for every model with units that none can run; give up the units of one that no slot can run."""
         for model in schedule.models():
-            able = [seat for seat in self._seats if schedule.able(model, seat)]
-            if any(seat in self._at for seat in able):
+            able = [slot for slot in self._slots if schedule.able(model, slot)]
+            if any(slot in self._workers for slot in able):
                 continue
             if able:
                 yield from self._start(job, able[0])
@@ -233,58 +264,57 @@ class Crew:
             for unit in schedule.drop(model):
                 yield _failed(unit, why)
 
-    def _give(self, schedule: Schedule) -> Iterator[Event]:
-        """Give work to those that wait."""
-        for seat in list(self._waiting):
+    def _hand_out(self, schedule: Schedule) -> Iterator[RunEvent]:
+        """Give units to the workers that wait."""
+        for slot in list(self._waiting):
             if self._finishing:
                 break
-            if seat in self._alone and seat.holding:
+            if slot in self._retrying and slot.holding:
                 continue
-            self._alone.discard(seat)
-            if first := self._first.pop(seat, None):
-                unit, *more = first
-                seat.model, seat.left = unit.model, seat.left + unit.images
-                seat.holding.append(unit)
-                self._alone.add(seat)
-                schedule.give_back(more)
-            elif (found := schedule.take(seat)) is not None:
-                unit = found
-            else:
-                if not seat.holding and seat.model:
-                    seat.model = ""
-                    self._at[seat].send({"op": "release"})
-                    yield _state(seat, "idle")
+            self._retrying.discard(slot)
+            unit: Unit | None
+            if first_units := self._first_units.pop(slot, None):
+                unit, *others = first_units
+                slot.model, slot.left = unit.model, slot.left + unit.images
+                slot.holding.append(unit)
+                self._retrying.add(slot)
+                schedule.give_back(others)
+            elif (unit := schedule.take(slot)) is None:
+                if not slot.holding and slot.model:
+                    slot.model = ""
+                    self._workers[slot].send({"op": "release"})
+                    yield _state(slot, "idle")
                 continue
-            del self._waiting[seat]
-            self._at[seat].send({"op": "unit", "unit": unit.to_json()})
-            yield _state(seat, "working", seat.holding[0].model)
+            del self._waiting[slot]
+            self._workers[slot].send({"op": "unit", "unit": unit.to_json()})
+            yield _state(slot, "working", slot.holding[0].model)
 
-    def _look(self, schedule: Schedule) -> Iterator[Event]:
-        """Kill workers that hang, and say how long it will take; now and then."""
+    def _check_workers(self, schedule: Schedule) -> Iterator[RunEvent]:
+        """Kill workers that hang, and say how long the rest will take; now and then."""
         now = self._clock()
-        if now - self._looked < _TICK:
+        if now - self._last_check < _TICK:
             return
-        self._looked = now
-        left = schedule.seconds_left()
-        yield {"event": "left", "seconds": None if left is None else round(left, 1)}
-        for seat, worker in self._at.items():
-            if seat not in self._ready and now - self._heard[seat] > _LATE:
-                seat.alive = False  # until it says that it is ready, the others do not count on it
-            busy = seat.holding or seat not in self._ready
-            if busy and seat not in self._given_up and now - self._heard[seat] > self._options.timeout:
-                self._given_up[seat] = (
+        self._last_check = now
+        seconds = schedule.seconds_left()
+        yield TimeLeft(None if seconds is None else round(seconds, 1))
+        for slot, worker in self._workers.items():
+            silent = now - self._last_event[slot]
+            if slot not in self._ready and silent > _LATE:
+                slot.alive = False  # until it is ready, the others do not count on it
+            busy = slot.holding or slot not in self._ready
+            if busy and slot not in self._killed_for and silent > self._options.timeout:
+                self._killed_for[slot] = (
                     f"nothing was heard of its worker for {self._options.timeout:.0f} s; it was killed"
                 )
                 worker.kill()
 
 
-def _state(seat: Seat, state: str, model: str = "") -> Event:
-    return {"event": "seat", "seat": seat.index, "device": seat.label, "state": state, "model": model}
+def _state(slot: WorkerSlot, state: str, model: str = "") -> WorkerState:
+    return WorkerState(slot.index, slot.label, state, model)
 
 
-def _failed(unit: Unit, error: str, seat: Seat | None = None) -> Event:
-    where = {} if seat is None else {"seat": seat.index}
-    return {"event": "failed", "unit": unit.index, "conditions": unit.conditions, "error": error, **where}
+def _failed(unit: Unit, error: str, slot: WorkerSlot | None = None) -> UnitFailed:
+    return UnitFailed(unit.index, unit.conditions, error, None if slot is None else slot.index)
 
 
 def _key(unit: Unit) -> tuple[int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from segharness.execution.executors.interface import Event
+from segharness.execution.events import DiskFull, Message, Progress, ProgressUndone, RunEvent, ShardWritten, UnitFailed
 from segharness.execution.monitor.progress import Display
 from segharness.execution.units import Unit
 from segharness.store import RunFolder
@@ -38,48 +38,47 @@ class RunOutcome:
     scoring: list[str] = field(default_factory=list)
 
 
-class Ledger:
+class CellTracker:
     """Which cells still wait for which units; tells the display and the outcome when a cell is settled.
 
     An event may come twice (a unit that was tried again writes some of its files a second time); it counts once.
     """
 
-    def __init__(self, plan: Plan, units: Sequence[Unit], outcome: RunOutcome, show: Display) -> None:
-        self.outcome, self._show = outcome, show
+    def __init__(self, plan: Plan, units: Sequence[Unit], outcome: RunOutcome, display: Display) -> None:
+        self.outcome, self._display = outcome, display
         self._units = {unit.index: unit for unit in units}
         self._cells = {cell.key: cell for cell in plan.selected}
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._waiting: dict[Key, set[int]] = {key: set() for key in self._cells}
         for unit in units:
             for condition in unit.conditions:
                 self._waiting[unit.model, unit.dataset, condition].add(unit.index)
         if units:
-            show.begin(sum(unit.images for unit in units), len(self._cells))
+            display.begin(sum(unit.images for unit in units), len(self._cells))
         for key, waiting in self._waiting.items():
             if not waiting:
                 self._close(key)
 
-    def follow(self, event: Event) -> None:
+    def follow(self, event: RunEvent) -> None:
         """Take one event of an executor."""
-        kind = event["event"]
-        if kind == "progress":
-            self.outcome.made += event["images"]
-            self._show.advance(event["images"])
-        elif kind == "undone":
-            self.outcome.made -= event["images"]
-            self._show.advance(-event["images"])
-        elif kind == "shard":
-            unit = self._units[event["unit"]]
-            self._settle((unit.model, unit.dataset, event["condition"]), unit, event["first_error"])
-        elif kind == "failed":
-            self._give_up(self._units[event["unit"]], event["conditions"], event["error"])
-        elif kind == "disk_full":
-            self.outcome.stopped = event["error"]
-            if "unit" in event:
-                unit = self._units[event["unit"]]
-                self._give_up(unit, unit.conditions, event["error"])
-        elif kind == "log":
-            self._show.say(event["text"])
+        match event:
+            case Progress():
+                self.outcome.made += event.images
+                self._display.advance(event.images)
+            case ProgressUndone():
+                self.outcome.made -= event.images
+                self._display.advance(-event.images)
+            case ShardWritten():
+                unit = self._units[event.unit]
+                self._settle((unit.model, unit.dataset, event.condition), unit, event.first_error)
+            case UnitFailed():
+                self._give_up(self._units[event.unit], event.conditions, event.error)
+            case DiskFull():
+                self.outcome.stopped = event.error
+                unit = self._units[event.unit]
+                self._give_up(unit, unit.conditions, event.error)
+            case Message():
+                self._display.say(event.text)
 
     def _settle(self, key: Key, unit: Unit, error: str | None) -> None:
         if unit.index not in self._waiting[key]:
@@ -94,7 +93,7 @@ class Ledger:
         error = self.outcome.failed.get(key)
         if error is None:
             self.outcome.done.add(key)
-        self._show.cell(self._cells[key].node_id, error)
+        self._display.cell(self._cells[key].node_id, error)
 
     def _give_up(self, unit: Unit, conditions: Sequence[str], error: str) -> None:
         """Fail what a unit did not write of some conditions; one line for all of it."""
@@ -104,5 +103,5 @@ class Ledger:
             self._waiting[key].remove(unit.index)
             self.outcome.failed.setdefault(key, error)
         closed = [key for key in left if not self._waiting[key]]
-        self._show.gave_up([self._cells[key].node_id for key in closed], None if error in self._told else error)
-        self._told.add(error)
+        self._display.gave_up([self._cells[key].node_id for key in closed], None if error in self._reported else error)
+        self._reported.add(error)

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from segharness.execution.monitor.status import Status
-from segharness.execution.monitor.status_text import duration, seats_table
+from segharness.execution.monitor.status_text import duration, workers_table
 
 
 class Display(Protocol):
@@ -28,7 +28,7 @@ class Display(Protocol):
     def gave_up(self, node_ids: Sequence[str], error: str | None) -> None:
         """Cells were given up together; `error` is None where the same was told before."""
 
-    def stand(self, status: Status) -> None: ...
+    def update(self, status: Status) -> None: ...
     def say(self, text: str) -> None: ...
 
 
@@ -45,7 +45,7 @@ class Silent:
     def gave_up(self, node_ids: Sequence[str], error: str | None) -> None:
         """Cells were given up together; `error` is None where the same was told before."""
 
-    def stand(self, status: Status) -> None: ...
+    def update(self, status: Status) -> None: ...
     def say(self, text: str) -> None: ...
 
 
@@ -78,14 +78,14 @@ class Bar(Silent):
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def stand(self, status: Status) -> None:
+    def update(self, status: Status) -> None:
         self._status = status
         self._progress.update(self._task, left=duration(status.left))
 
     def _picture(self) -> RenderableType:
-        if self._status is None or not self._status.seats:
+        if self._status is None or not self._status.workers:
             return self._progress
-        return Group(self._progress, seats_table(self._status))
+        return Group(self._progress, workers_table(self._status))
 
     def begin(self, images: int, cells: int) -> None:
         self._cells, self._began = cells, time.monotonic()
@@ -146,7 +146,7 @@ class Lines(Silent):
                 f"{rate:.1f} images/s, {duration(self._left)} left"
             )
 
-    def stand(self, status: Status) -> None:
+    def update(self, status: Status) -> None:
         self._left = status.left
 
     def cell(self, node_id: str, error: str | None) -> None:

@@ -18,7 +18,7 @@ EVERY = 1.0
 
 
 @dataclass
-class SeatStatus:
+class WorkerStatus:
     """How one worker stands.
 
     Attributes:
@@ -49,7 +49,7 @@ class Status:
         images, made, reused: predictions to make, made so far, and there before.
         cells, done, failed: cells selected, complete, and with errors.
         left: seconds that it will take yet, if that is known.
-        seats: the workers, by their number.
+        workers: by the number of their slot.
         failures: the first failed cells, with their errors.
     """
 
@@ -65,7 +65,7 @@ class Status:
     done: int = 0
     failed: int = 0
     left: float | None = None
-    seats: dict[int, SeatStatus] = field(default_factory=dict)
+    workers: dict[int, WorkerStatus] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -79,13 +79,14 @@ class Status:
                 raise ValueError(f"`{name}` is {known[name]!r:.40}")
         if not isinstance(data.get("failures", {}), Mapping):
             raise ValueError("`failures` is no mapping")
-        known["seats"] = {int(index): SeatStatus(**seat) for index, seat in data["seats"].items()}
+        workers = data["workers"] if "workers" in data else data["seats"]  # as it was called up to schema version 2
+        known["workers"] = {int(index): WorkerStatus(**worker) for index, worker in workers.items()}
         return cls(**known)
 
     @property
     def rate(self) -> float:
         """Images a second, of all workers."""
-        return sum(seat.rate for seat in self.seats.values() if seat.state == "working")
+        return sum(worker.rate for worker in self.workers.values() if worker.state == "working")
 
 
 class StatusFile:

@@ -31,29 +31,29 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
-def seats_table(status: Status) -> Table:
+def workers_table(status: Status) -> Table:
     """Return a line for every worker: what it does, how fast, how long it waited, what failed there."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("device", "model", ""):
         table.add_column(name, overflow="fold")
     for name in ("images", "images/s", "waited", "failures"):
         table.add_column(name, justify="right")
-    seats = sorted(status.seats.items())
-    if len(seats) > MOST:
-        seats = sorted(sorted(seats, key=lambda pair: pair[1].rate)[:MOST])
-    for index, seat in seats:
-        working = seat.state == "working"
+    workers = sorted(status.workers.items())
+    if len(workers) > MOST:
+        workers = sorted(sorted(workers, key=lambda pair: pair[1].rate)[:MOST])
+    for index, worker in workers:
+        working = worker.state == "working"
         table.add_row(
-            f"{index} {seat.device}",
-            seat.model,
-            seat.state,
-            str(seat.images),
-            f"{seat.rate:.1f}" if working else "",
-            f"{100 * seat.waited:.0f} %" if working else "",
-            str(seat.failures) if seat.failures else "",
+            f"{index} {worker.device}",
+            worker.model,
+            worker.state,
+            str(worker.images),
+            f"{worker.rate:.1f}" if working else "",
+            f"{100 * worker.waited:.0f} %" if working else "",
+            str(worker.failures) if worker.failures else "",
         )
-    if len(status.seats) > MOST:
-        table.caption = f"the {MOST} slowest of {len(status.seats)} workers"
+    if len(status.workers) > MOST:
+        table.caption = f"the {MOST} slowest of {len(status.workers)} workers"
         table.caption_justify = "left"
     return table
 

@@ -6,9 +6,9 @@ import os
 import platform
 import time
 
-from segharness.execution.executors.interface import Event
+from segharness.execution.events import Progress, RunEvent, ShardWritten, TimeLeft, UnitFailed, WorkerState
 from segharness.execution.monitor.cells import RunOutcome
-from segharness.execution.monitor.status import SeatStatus, Status
+from segharness.execution.monitor.status import Status, WorkerStatus
 
 _KEPT = 0.9
 """How much of earlier reports a worker's rate keeps with each new one."""
@@ -17,7 +17,7 @@ _FAILURES = 10
 """How many failures are told."""
 
 
-class Watch:
+class StatusTracker:
     """Follows a run's events."""
 
     def __init__(self, images: int, cells: int, outcome: RunOutcome) -> None:
@@ -29,36 +29,40 @@ class Watch:
         self._sums: dict[int, tuple[float, float, float]] = {}
         self._count()
 
-    def follow(self, event: Event) -> None:
-        """Take one event of an executor, after the ledger did."""
-        status, kind = self.status, event["event"]
-        seat = status.seats.get(event.get("seat", -1))
-        if kind == "seat":
-            if seat is None:
-                seat = status.seats[event["seat"]] = SeatStatus(event["device"])
-            seat.state, seat.model = event["state"], event["model"]
-        elif kind == "progress" and seat is not None:
-            seat.images += event["images"]
-            new = (event["images"], event.get("seconds", 0.0), event.get("waited", 0.0))
-            old = self._sums.get(event["seat"], (0.0, 0.0, 0.0))
-            images, seconds, waited = (_KEPT * a + b for a, b in zip(old, new, strict=True))
-            self._sums[event["seat"]] = (images, seconds, waited)
-            if seconds > 0:
-                seat.rate, seat.waited = images / seconds, min(1.0, waited / seconds)
-        elif kind == "left":
-            status.left = event["seconds"]
-        elif seat is not None and (kind == "failed" or (kind == "shard" and event["errors"])):
-            seat.failures += 1
+    def follow(self, event: RunEvent) -> None:
+        """Take one event of an executor, after the cell tracker did."""
+        status = self.status
+        match event:
+            case WorkerState():
+                worker = status.workers.setdefault(event.worker, WorkerStatus(event.device))
+                worker.state, worker.model = event.state, event.model
+            case Progress(worker=int(index)) if index in status.workers:
+                self._count_progress(status.workers[index], index, event)
+            case TimeLeft():
+                status.left = event.seconds
+            case UnitFailed(worker=int(index)) if index in status.workers:
+                status.workers[index].failures += 1
+            case ShardWritten(worker=int(index)) if index in status.workers and event.errors:
+                status.workers[index].failures += 1
         self._count()
 
-    def close(self, whole: bool) -> None:
-        """Note that the run ended, and how; not `whole` if something of ours failed."""
+    def _count_progress(self, worker: WorkerStatus, index: int, event: Progress) -> None:
+        worker.images += event.images
+        reported = (event.images, event.seconds, event.waited)
+        before = self._sums.get(index, (0.0, 0.0, 0.0))
+        images, seconds, waited = (_KEPT * old + new for old, new in zip(before, reported, strict=True))
+        self._sums[index] = (images, seconds, waited)
+        if seconds > 0:
+            worker.rate, worker.waited = images / seconds, min(1.0, waited / seconds)
+
+    def close(self, completed: bool) -> None:
+        """Note that the run ended, and how; not `completed` if something of ours failed."""
         outcome = self._outcome
-        stopped = outcome.stopped or not whole
+        stopped = outcome.stopped or not completed
         self.status.state = "interrupted" if outcome.interrupted else "stopped" if stopped else "finished"
         self.status.left = None
-        for seat in self.status.seats.values():
-            seat.state, seat.rate = "ended", 0.0
+        for worker in self.status.workers.values():
+            worker.state, worker.rate = "ended", 0.0
         self._count()
 
     def _count(self) -> None:

@@ -12,15 +12,15 @@ from segharness.records import Sample
 if TYPE_CHECKING:
     from segharness.records import Image
 
-DECODED_BYTES = 512 * 1024 * 1024
+CACHED_BYTES = 512 * 1024 * 1024
 """How much memory decoded images may take: 64 of 2048x1024 take 403 MB."""
 
 
-class Room:
-    """Bytes that may be used by several shards together."""
+class MemoryBudget:
+    """Bytes that the caches of several shards may use together."""
 
     def __init__(self) -> None:
-        self._free = DECODED_BYTES
+        self._free = CACHED_BYTES
         self._lock = threading.Lock()
 
     def take(self, size: int) -> bool:
@@ -31,53 +31,53 @@ class Room:
             self._free -= size
             return True
 
-    def give(self, size: int) -> None:
+    def give_back(self, size: int) -> None:
         with self._lock:
             self._free += size
 
 
-class _Slot:
+class _CachedImage:
     def __init__(self, uses: int) -> None:
         self.lock = threading.Lock()
         self.uses = uses
         self.pixels: Image | None = None
 
 
-class Decoded:
-    """The images of a shard: each is decoded once, kept if there is room, and let go of after its last use.
+class ImageCache:
+    """The images of a shard: each is decoded once, kept if the budget allows, and let go of after its last use.
 
     Args:
         samples: the images.
         uses: how often each will be asked for.
-        room: what shards share.
+        budget: what the caches of several shards share.
     """
 
-    def __init__(self, samples: Sequence[Sample], uses: int, room: Room) -> None:
-        self._slots = {sample.image_id: _Slot(uses) for sample in samples}
-        self._room = room
+    def __init__(self, samples: Sequence[Sample], uses: int, budget: MemoryBudget) -> None:
+        self._images = {sample.image_id: _CachedImage(uses) for sample in samples}
+        self._budget = budget
 
     def get(self, sample: Sample) -> Image:
         """Return the pixels of a sample; raises ImageError as `decode` does."""
-        slot = self._slots[sample.image_id]
-        with slot.lock:
-            slot.uses -= 1
-            if slot.pixels is not None:
-                pixels = slot.pixels
-                if not slot.uses:
-                    self._drop(slot)
+        image = self._images[sample.image_id]
+        with image.lock:
+            image.uses -= 1
+            if image.pixels is not None:
+                pixels = image.pixels
+                if not image.uses:
+                    self._drop(image)
                 return pixels
             pixels = decode(sample)
-            if slot.uses and self._room.take(pixels.nbytes):
-                slot.pixels = pixels
+            if image.uses and self._budget.take(pixels.nbytes):
+                image.pixels = pixels
             return pixels
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Let go of every image."""
-        for slot in self._slots.values():
-            with slot.lock:
-                self._drop(slot)
+        for image in self._images.values():
+            with image.lock:
+                self._drop(image)
 
-    def _drop(self, slot: _Slot) -> None:
-        if slot.pixels is not None:
-            self._room.give(slot.pixels.nbytes)
-            slot.pixels = None
+    def _drop(self, image: _CachedImage) -> None:
+        if image.pixels is not None:
+            self._budget.give_back(image.pixels.nbytes)
+            image.pixels = None

@@ -1,9 +1,7 @@
-"""A worker: one process with one device. Takes units as JSON lines, answers with events as JSON lines.
+"""A worker: one process with one device. Takes requests as JSON lines, answers with events as JSON lines.
 
 Requests: ``open`` (the job and the device, first of all), ``unit``, ``release`` (let go of the model), ``finish`` (the files
-in flight, and end), ``stop`` (end when there is nothing to do). Answers: the events of
-`segharness.execution.executors.interface`, and ``ready``, ``want`` (all images of the units so far were given to its
-threads: it can take another), ``broken``, ``lost``.
+in flight, and end), ``stop`` (end when there is nothing to do). Answers: `segharness.execution.events.WorkerEvent`.
 """
 
 from __future__ import annotations
@@ -19,8 +17,9 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from segharness.errors import LostError
+from segharness.execution.events import Progress, UnitWanted, WorkerBroken, WorkerEvent, WorkerReady, to_json
 from segharness.execution.units import Job, Unit
-from segharness.execution.worker.unit_runner import DiskFullError, Emit, Workbench, describe
+from segharness.execution.worker.unit_runner import DiskFullError, Emit, UnitRunner, describe
 from segharness.plugin.host import PluginHost
 
 _PROGRESS_SECONDS = 0.2
@@ -30,25 +29,25 @@ _SWITCH_SECONDS = 0.0005
 fast model's time."""
 
 
-class _Inbox:
+class _UnitQueue:
     """The units that the scheduler sends; tells it when this worker can take another."""
 
     def __init__(self, emit: Emit) -> None:
         self.ended = False
         self._emit = emit
-        self._waiting: queue.Queue[Unit | None] = queue.Queue()
+        self._units: queue.Queue[Unit | None] = queue.Queue()
         self._wanted = False
 
     def put(self, unit: Unit | None, end: bool = False) -> None:
         self.ended = self.ended or end
-        self._waiting.put(unit)
+        self._units.put(unit)
 
     def next(self, block: bool) -> Unit | None:
-        if not self._wanted and not self.ended and self._waiting.empty():
+        if not self._wanted and not self.ended and self._units.empty():
             self._wanted = True
-            self._emit({"event": "want"})
+            self._emit(UnitWanted())
         try:
-            unit = self._waiting.get(block)
+            unit = self._units.get(block)
         except queue.Empty:
             return None
         if unit is not None:
@@ -56,73 +55,79 @@ class _Inbox:
         return unit
 
 
-class _Answers:
+class _EventWriter:
     """Writes events; progress only now and then, for the scheduler need not wake for each image."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
-        self._unsaid: dict[str, float] = {}
-        self._said = time.monotonic()
+        self._progress: Progress | None = None
+        self._last_write = time.monotonic()
 
-    def __call__(self, event: dict[str, Any]) -> None:
+    def __call__(self, event: WorkerEvent) -> None:
         with self._lock:
             now = time.monotonic()
-            if event["event"] == "progress":
-                for name, value in event.items():
-                    if name != "event":
-                        self._unsaid[name] = self._unsaid.get(name, 0) + value
-                if now - self._said < _PROGRESS_SECONDS:
+            if isinstance(event, Progress):
+                before = self._progress or Progress(0)
+                self._progress = Progress(
+                    before.images + event.images, before.seconds + event.seconds, before.waited + event.waited
+                )
+                if now - self._last_write < _PROGRESS_SECONDS:
                     return
-            if self._unsaid:
-                self._stream.write(json.dumps({"event": "progress", **self._unsaid}) + "\n")
-                self._unsaid = {}
-            self._said = now
-            if event["event"] != "progress":
-                self._stream.write(json.dumps(event) + "\n")
+            if self._progress is not None:
+                self._write(self._progress)
+                self._progress = None
+            self._last_write = now
+            if not isinstance(event, Progress):
+                self._write(event)
+
+    def _write(self, event: WorkerEvent) -> None:
+        self._stream.write(json.dumps(to_json(event)) + "\n")
 
 
 def main() -> int:
     """Serve the scheduler that started this process, until it says stop or is gone."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what a model prints goes to the log, not into the protocol
+    os.dup2(2, 1)  # what a model prints goes to the log, not among the events
     sys.stdout = sys.stderr
     requests = os.fdopen(os.dup(0), "r")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a model that reads stdin, or closes it, is none of ours
+    os.dup2(
+        os.open(os.devnull, os.O_RDONLY), 0
+    )  # a model that reads stdin, or closes it, does not disturb the requests
     sys.stdin = open(os.devnull)  # noqa: SIM115, PTH123
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s")
     sys.setswitchinterval(_SWITCH_SECONDS)
-    emit = _Answers(answers)
+    emit = _EventWriter(answers)
     messages = (json.loads(line) for line in requests)
     opening = next(messages)
     job = Job.from_json(opening["job"])
-    inbox = _Inbox(emit)
+    units = _UnitQueue(emit)
     try:
-        bench = Workbench(job, PluginHost.load(job.plugins), opening["device"])
+        runner = UnitRunner(job, PluginHost.load(job.plugins), opening["device"])
     except Exception as error:
         logging.exception("this worker could not start")
-        emit({"event": "broken", "error": describe(error)})
+        emit(WorkerBroken(describe(error)))
         return 1
-    threading.Thread(target=_listen, args=(messages, inbox, bench), daemon=True, name="messages").start()
-    emit({"event": "ready"})
+    threading.Thread(target=_listen, args=(messages, units, runner), daemon=True, name="messages").start()
+    emit(WorkerReady())
     try:
-        bench.serve(inbox, emit)
+        runner.serve(units, emit)
     except (DiskFullError, LostError):
         return 1
-    bench.close()
+    runner.close()
     return 0
 
 
-def _listen(messages: Iterator[dict[str, Any]], inbox: _Inbox, bench: Workbench) -> None:
+def _listen(messages: Iterator[dict[str, Any]], units: _UnitQueue, runner: UnitRunner) -> None:
     """Hand on what the scheduler says; end the process at once when it is gone."""
     try:
         for message in messages:
             if message["op"] == "unit":
-                inbox.put(Unit.from_json(message["unit"]))
+                units.put(Unit.from_json(message["unit"]))
             elif message["op"] == "finish":
-                bench.finish()
-                inbox.put(None, end=True)
+                runner.finish()
+                units.put(None, end=True)
             else:
-                inbox.put(None, end=message["op"] == "stop")
+                units.put(None, end=message["op"] == "stop")
     finally:  # also after a line that was cut off when its writer was killed
         os._exit(3)

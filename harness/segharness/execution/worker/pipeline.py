@@ -1,8 +1,8 @@
 """Decode -> corrupt -> predict -> check and encode -> write, overlapping, from one unit into the next.
 
-`Ahead` prepares images, `Behind` encodes and writes, the calling thread only predicts. Conditions follow one another, so a
-file is written as soon as it is complete. Work in flight is bounded on both sides, so memory is too. A failure costs the
-image it happened in.
+`Prefetcher` prepares images, `Postprocessor` encodes and writes, the calling thread only predicts. Conditions follow one
+another, so a file is written as soon as it is complete. Work in flight is bounded on both sides, so memory is too. A failure
+costs the image it happened in.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any
 from segharness.errors import CellError, LostError
 from segharness.execution.worker.batch_size import BatchSize, is_out_of_memory
 from segharness.execution.worker.open_unit import PreparedImage
-from segharness.execution.worker.postprocess import Behind, brief
-from segharness.execution.worker.prefetch import Ahead, NextWork
-from segharness.execution.worker.shard_tables import Outcome
-from segharness.execution.worker.timings import Stages
+from segharness.execution.worker.postprocess import Postprocessor, first_line
+from segharness.execution.worker.prefetch import NextUnit, Prefetcher
+from segharness.execution.worker.shard_tables import ImageOutcome
+from segharness.execution.worker.timings import StageTimings
 from segharness.records import Model
 
 _log = logging.getLogger(__name__)
@@ -38,9 +38,9 @@ class Calls:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What the model gave for one image: what it found, the seconds, the call it was part of, or what went wrong."""
+    """What the model gave for one image: its instances, the seconds, the call it was part of, or what went wrong."""
 
-    found: Any = None
+    instances: Any = None
     seconds: float | None = None
     size: int | None = None
     call: int | None = None
@@ -56,7 +56,7 @@ class Pipeline:
         threads: that decode and corrupt, and as many that encode.
         batches: images a call of `predict`; only images of one size share a batch.
         calls: of the model, from one unit to the next.
-        say: called with a line that a person should read.
+        message: called with a line that a person should read.
     """
 
     def __init__(
@@ -66,68 +66,68 @@ class Pipeline:
         threads: int,
         batches: BatchSize | None = None,
         calls: Calls | None = None,
-        say: Callable[[str], None] = lambda text: None,
+        message: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._model, self._name, self._threads = model, name, threads
-        self._batches, self._calls, self._say = batches or BatchSize(1), calls or Calls("cpu"), say
+        self._batches, self._calls, self._message = batches or BatchSize(1), calls or Calls("cpu"), message
         self._next: PreparedImage | None = None
 
     def run(
         self,
-        works: NextWork,
-        progress: Callable[[int, Stages], None] = lambda images, stages: None,
+        next_unit: NextUnit,
+        progress: Callable[[int, StageTimings], None] = lambda images, timings: None,
         finishing: threading.Event | None = None,
     ) -> None:
         """Predict every image of every unit under its conditions, until no unit comes.
 
         Args:
-            works: where units come from.
+            next_unit: where units come from.
             progress: called with the number of predictions just made, and what they took of this thread's time.
             finishing: once it is set, only the condition that has begun is finished.
 
         Raises:
             LostError: memory did not suffice for a single image, or the model's process ended.
-            Exception: whatever `Work.ended` raises.
+            Exception: whatever `OpenUnit.ended` raises.
         """
-        ahead, behind = Ahead(self._threads, works), Behind(self._threads, self._name)
+        prefetcher, postprocessor = Prefetcher(self._threads, next_unit), Postprocessor(self._threads, self._name)
         try:
             while True:
-                mine = Stages()
-                with mine.timed("stalled"):
-                    behind.keep_up(self._batches.now)
-                with mine.timed("waited"):
-                    batch = self._batch(ahead)
+                timings = StageTimings()
+                with timings.timed("stalled"):
+                    postprocessor.keep_up(self._batches.now)
+                with timings.timed("waited"):
+                    batch = self._batch(prefetcher)
                     if not batch:
-                        behind.drain()
-                        _end(behind)
-                        if not ahead.wait():
+                        postprocessor.drain()
+                        _end_units(postprocessor)
+                        if not prefetcher.wait():
                             return
                         continue
                 if finishing is not None and finishing.is_set():
                     batch = [prepared for prepared in batch if prepared.shard.outcomes]
                     if not batch:
                         break
-                with mine.timed("predict"):
-                    answers = iter(self._predict([p for p in batch if p.asked]))
-                batch[0].shard.stages.add(mine)
+                with timings.timed("predict"):
+                    answers = iter(self._predict([p for p in batch if p.is_predicted]))
+                batch[0].shard.timings.add(timings)
                 for prepared in batch:
-                    self._follow(prepared, next(answers) if prepared.asked else None, behind)
-                progress(len(batch), mine)
-                _end(behind)
-            behind.drain()
-            _end(behind)
+                    self._follow(prepared, next(answers) if prepared.is_predicted else None, postprocessor)
+                progress(len(batch), timings)
+                _end_units(postprocessor)
+            postprocessor.drain()
+            _end_units(postprocessor)
         finally:
-            ahead.close()
-            behind.close()
+            prefetcher.close()
+            postprocessor.close()
 
-    def _batch(self, ahead: Ahead) -> list[PreparedImage]:
+    def _batch(self, prefetcher: Prefetcher) -> list[PreparedImage]:
         """Return the next images that go to the model together; none if that means waiting for another unit."""
         batch: list[PreparedImage] = []
         while len(batch) < self._batches.now:
-            item, self._next = self._next or ahead.take(), None
+            item, self._next = self._next or prefetcher.take(), None
             if item is None:
                 break
-            if item.shard.work.error is not None:
+            if item.shard.unit.error is not None:
                 continue
             if batch and item.shape != batch[0].shape:
                 self._next = item
@@ -135,62 +135,62 @@ class Pipeline:
             batch.append(item)
         return batch
 
-    def _follow(self, prepared: PreparedImage, answer: _Answer | None, behind: Behind) -> None:
+    def _follow(self, prepared: PreparedImage, answer: _Answer | None, postprocessor: Postprocessor) -> None:
         """Note what became of an image, and hand its answer on."""
         shard = prepared.shard
-        outcome = Outcome(prepared.sample, pixels=prepared.pixels, error=prepared.error)
+        outcome = ImageOutcome(prepared.sample, pixels=prepared.pixels, error=prepared.error)
         if prepared.corrupted is not None:
             outcome.drawn = prepared.corrupted.drawn
-            outcome.prompt = shard.work.prompts.kind if shard.work.prompts else None
+            outcome.prompt = shard.unit.prompts.kind if shard.unit.prompts else None
         if answer is not None:
             outcome.seconds, outcome.error = answer.seconds, answer.error
             outcome.batch, outcome.call = answer.size, answer.call
             outcome.device = self._calls.device
         shard.outcomes.append(outcome)
-        shard.stages.add(prepared.stages)
+        shard.timings.add(prepared.timings)
         if prepared.corrupted is not None and outcome.error is None:
-            behind.encode(outcome, answer.found if answer is not None else None, prepared)
+            postprocessor.encode(outcome, answer.instances if answer is not None else None, prepared)
         if shard.complete:
-            behind.close_shard(shard)
+            postprocessor.close_shard(shard)
 
     def _predict(self, batch: Sequence[PreparedImage]) -> list[_Answer]:
         """Call the model, and time it; in halves where memory does not suffice."""
         images = [p.corrupted.pixels for p in batch if p.corrupted is not None]
         if not images:
             return []
-        given = {"prompts": [p.given.values for p in batch if p.given is not None]} if batch[0].given else {}
+        prompts = {"prompts": [p.prompts.values for p in batch if p.prompts is not None]} if batch[0].prompts else {}
         call = self._calls.answered
         self._calls.answered += 1
         began = time.perf_counter()
         try:
-            found = list(self._model.predict(images, **given))
+            answers = list(self._model.predict(images, **prompts))
             seconds = (time.perf_counter() - began) / len(images)
-            if len(found) != len(images):
-                raise CellError(f"predict returned {len(found)} results for {len(images)} images")
+            if len(answers) != len(images):
+                raise CellError(f"predict returned {len(answers)} results for {len(images)} images")
         except LostError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001  the model is anyone's code
             if not is_out_of_memory(error):
                 _log.error("model %s, %s", self._name, batch[0].sample, exc_info=True)
                 what = str(error) if isinstance(error, CellError) else f"predict raised {type(error).__name__}: {error}"
-                return [_Answer(error=brief(f"model `{self._name}`, {batch[0].sample}: {what}"))] * len(batch)
-            short = brief(f"{type(error).__name__}: {error}")
+                return [_Answer(error=first_line(f"model `{self._name}`, {batch[0].sample}: {what}"))] * len(batch)
+            reason = first_line(f"{type(error).__name__}: {error}")
         else:
             self._batches.took(len(images), seconds)
-            return [_Answer(one, seconds, len(images), call) for one in found]
-        return self._again(batch, short)
+            return [_Answer(answer, seconds, len(images), call) for answer in answers]
+        return self._in_halves(batch, reason)
 
-    def _again(self, batch: Sequence[PreparedImage], short: str) -> list[_Answer]:
+    def _in_halves(self, batch: Sequence[PreparedImage], reason: str) -> list[_Answer]:
         """Do a batch again in halves, after its memory was let go of."""
         free_memory()
         if len(batch) == 1:
-            raise LostError(f"out of memory at batch 1, {batch[0].sample}: {short}")
+            raise LostError(f"out of memory at batch 1, {batch[0].sample}: {reason}")
         before = self._batches.now
         while self._batches.now >= len(batch):
             self._batches.halve()
         size = self._batches.now
         if size < before:
-            self._say(
+            self._message(
                 f"model `{self._name}`: out of memory at batch {len(batch)} on {self._calls.device}; going on with {size}"
             )
         answers: list[_Answer] = []
@@ -199,9 +199,9 @@ class Pipeline:
         return answers
 
 
-def _end(behind: Behind) -> None:
-    for work in behind.ended():
-        work.ended(work.error)
+def _end_units(postprocessor: Postprocessor) -> None:
+    for unit in postprocessor.ended_units():
+        unit.ended(unit.error)
 
 
 def free_memory() -> None:

@@ -1,33 +1,30 @@
-"""Behind the model: threads check and encode its answers, and one writes each condition as soon as it is complete."""
+"""After the model: threads check and encode its answers, and one writes each condition as soon as it is complete."""
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from segharness.errors import CellError
-from segharness.execution.worker.open_unit import ConditionShard, PreparedImage, Work
-from segharness.execution.worker.shard_tables import Outcome, tables
-from segharness.model.validation import admit, admit_prompted
+from segharness.execution.worker.open_unit import ConditionShard, OpenUnit, PreparedImage
+from segharness.execution.worker.shard_tables import ImageOutcome, tables_of
+from segharness.model.validation import validate_instances, validate_prompted
 from segharness.records import Instances
 
-BEHIND_BYTES = 256 * 1024 * 1024
+WAITING_BYTES = 256 * 1024 * 1024
 """How much memory answers that are still to be encoded may take; one answer may always wait."""
 
-FILES = 4
+WAITING_FILES = 4
 """How many conditions may wait to be written."""
 
-_log = logging.getLogger(__name__)
 
-
-class Behind:
+class Postprocessor:
     """Takes the model's answers in order.
 
     Args:
-        threads: that encode.
+        threads: how many encode.
         name: of the model, for messages.
     """
 
@@ -39,36 +36,36 @@ class Behind:
         self._waiting: deque[tuple[int, Future[None]]] = deque()
         self._bytes = 0
         self._files: deque[Future[None]] = deque()
-        self._ended: deque[Work] = deque()
-        self._stages_lock = threading.Lock()
+        self._ended: deque[OpenUnit] = deque()
+        self._timings_lock = threading.Lock()
 
-    def encode(self, outcome: Outcome, found: Any, prepared: PreparedImage) -> None:
-        """Check what the model found in an image and encode its masks, in another thread."""
-        size = _weight(found)
-        future = self._encoders.submit(self._admit, outcome, found, prepared)
+    def encode(self, outcome: ImageOutcome, answer: Any, prepared: PreparedImage) -> None:
+        """Check the model's answer for an image and encode its masks, in another thread."""
+        size = _bytes_of(answer)
+        future = self._encoders.submit(self._validate, outcome, answer, prepared)
         prepared.shard.encoding.append(future)
         self._waiting.append((size, future))
         self._bytes += size
 
     def keep_up(self, batch: int) -> None:
         """Wait until what is in flight is little enough for a further batch."""
-        while len(self._waiting) > 1 and (len(self._waiting) > self._most + batch or self._bytes > BEHIND_BYTES):
+        while len(self._waiting) > 1 and (len(self._waiting) > self._most + batch or self._bytes > WAITING_BYTES):
             size, future = self._waiting.popleft()
             future.result()
             self._bytes -= size
-        while len(self._files) > FILES:
+        while len(self._files) > WAITING_FILES:
             self._files.popleft().result()
 
     def close_shard(self, shard: ConditionShard) -> None:
         """Write a condition whose images were all answered, in another thread."""
         self._files.append(self._writer.submit(self._write, shard))
 
-    def ended(self) -> list[Work]:
+    def ended_units(self) -> list[OpenUnit]:
         """Return the units that ended since the last call."""
-        found = []
+        units = []
         while self._ended:
-            found.append(self._ended.popleft())
-        return found
+            units.append(self._ended.popleft())
+        return units
 
     def drain(self) -> None:
         """Wait until everything is written."""
@@ -82,46 +79,46 @@ class Behind:
         self._encoders.shutdown(wait=True)
         self._writer.shutdown(wait=True)
 
-    def _admit(self, outcome: Outcome, found: Any, prepared: PreparedImage) -> None:
+    def _validate(self, outcome: ImageOutcome, answer: Any, prepared: PreparedImage) -> None:
         assert prepared.corrupted is not None
         shape = prepared.corrupted.pixels.shape[:2]
-        with prepared.stages.timed("encode"):
+        with prepared.timings.timed("encode"):
             try:
-                if prepared.given is not None:
-                    found = found if prepared.asked else Instances(None, None, None, ())
-                    outcome.detections = admit_prompted(found, shape, prepared.given)
+                if prepared.prompts is not None:
+                    answer = answer if prepared.is_predicted else Instances(None, None, None, ())
+                    outcome.detections = validate_prompted(answer, shape, prepared.prompts)
                 else:
-                    assert prepared.shard.work.labels is not None
-                    outcome.detections = admit(found, shape, prepared.shard.work.labels)
+                    assert prepared.shard.unit.labels is not None
+                    outcome.detections = validate_instances(answer, shape, prepared.shard.unit.labels)
             except Exception as error:  # noqa: BLE001  what a model returns may raise anything when it is looked at
                 what = str(error) if isinstance(error, CellError) else f"{type(error).__name__}: {error}"
-                outcome.error = brief(f"model `{self._name}`, {outcome.sample}: {what}")
-        with self._stages_lock:
-            prepared.shard.stages.encode += prepared.stages.encode
+                outcome.error = first_line(f"model `{self._name}`, {outcome.sample}: {what}")
+        with self._timings_lock:
+            prepared.shard.timings.encode += prepared.timings.encode
 
     def _write(self, shard: ConditionShard) -> None:
-        work = shard.work
+        unit = shard.unit
         try:
             for future in shard.encoding:
                 future.result()
-            if work.error is None:
-                work.finish(shard.condition.name, tables(shard.outcomes), shard.stages)
-        except Exception as error:  # noqa: BLE001  told to whom the unit belongs, in `Work.ended`
-            work.error = error
-        if (shard.last or work.error is not None) and not work.over:
-            work.over = True
-            self._ended.append(work)
+            if unit.error is None:
+                unit.write(shard.condition.name, tables_of(shard.outcomes), shard.timings)
+        except Exception as error:  # noqa: BLE001  told to whom the unit belongs, in `OpenUnit.ended`
+            unit.error = error
+        if (shard.last or unit.error is not None) and not unit.over:
+            unit.over = True
+            self._ended.append(unit)
 
 
-def brief(text: str) -> str:
+def first_line(text: str) -> str:
     """Return the first line of a message, at most 500 characters; the whole of it is in the log."""
     line = text.strip().splitlines()[0]
     return line if len(line) <= 500 else line[:497] + "..."
 
 
-def _weight(found: Any) -> int:
+def _bytes_of(answer: Any) -> int:
     """Return about how many bytes an answer takes."""
     try:
-        return int(getattr(getattr(found, "masks", None), "nbytes", 0))
+        return int(getattr(getattr(answer, "masks", None), "nbytes", 0))
     except Exception:  # noqa: BLE001  what is wrong with it is said when it is checked
         return 0

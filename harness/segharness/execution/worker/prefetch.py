@@ -1,4 +1,4 @@
-"""Ahead of the model: a pool of threads decodes and corrupts the next images, from one unit into the next."""
+"""Before the model: a pool of threads decodes and corrupts the next images, from one unit into the next."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from segharness.digests import pixel_digest
 from segharness.errors import CellError
-from segharness.execution.worker.image_cache import Decoded, Room
-from segharness.execution.worker.open_unit import ConditionShard, PreparedImage, Work
-from segharness.execution.worker.timings import Stages
+from segharness.execution.worker.image_cache import ImageCache, MemoryBudget
+from segharness.execution.worker.open_unit import ConditionShard, OpenUnit, PreparedImage
+from segharness.execution.worker.timings import StageTimings
 from segharness.records import Sample
 
-AHEAD_IMAGES = 192
-AHEAD_BYTES = 256 * 1024 * 1024
+PREFETCHED_IMAGES = 192
+PREFETCHED_BYTES = 256 * 1024 * 1024
 """How far the threads may be ahead: some corruptions take longer than a model, others less, and over so many images the
 differences even out."""
 
-NextWork = Callable[[bool], Work | None]
+NextUnit = Callable[[bool], OpenUnit | None]
 """Returns the next unit, or None if there is none now; with True it waits for one, and None means that none will come."""
 
 
-class Ahead:
+class Prefetcher:
     """The images that the model gets next, in order.
 
     Args:
-        threads: that decode and corrupt.
-        works: where units come from. One is asked for when all images of the last were given to the threads, and waited for
-            only when nothing is left.
+        threads: how many decode and corrupt.
+        next_unit: where units come from. One is asked for when all images of the last were given to the threads, and waited
+            for only when nothing is left.
     """
 
-    def __init__(self, threads: int, works: NextWork) -> None:
+    def __init__(self, threads: int, next_unit: NextUnit) -> None:
         self._pool = ThreadPoolExecutor(threads, "prepare")
-        self._works = works
+        self._next_unit = next_unit
         self._fewest = 2 * threads
-        self._room = Room()
-        self._images: Iterator[tuple[ConditionShard, Sample, Decoded]] = iter(())
+        self._budget = MemoryBudget()
+        self._images: Iterator[tuple[ConditionShard, Sample, ImageCache]] = iter(())
         self._waiting: deque[tuple[int, Future[PreparedImage]]] = deque()
         self._bytes = 0
 
@@ -54,10 +54,10 @@ class Ahead:
 
     def wait(self) -> bool:
         """Wait for another unit; False if none will come."""
-        work = self._works(True)
-        if work is None:
+        unit = self._next_unit(True)
+        if unit is None:
             return False
-        self._images = self._all(work)
+        self._images = self._images_of(unit)
         return True
 
     def close(self) -> None:
@@ -66,43 +66,45 @@ class Ahead:
         self._waiting.clear()
 
     def _fill(self) -> None:
-        while len(self._waiting) < self._fewest or (len(self._waiting) < AHEAD_IMAGES and self._bytes < AHEAD_BYTES):
-            found = next(self._images, None)
-            if found is None:
-                work = self._works(False)
-                if work is None:
+        while len(self._waiting) < self._fewest or (
+            len(self._waiting) < PREFETCHED_IMAGES and self._bytes < PREFETCHED_BYTES
+        ):
+            image = next(self._images, None)
+            if image is None:
+                unit = self._next_unit(False)
+                if unit is None:
                     return
-                self._images = self._all(work)
+                self._images = self._images_of(unit)
                 continue
-            shard, sample, decoded = found
+            shard, sample, cache = image
             size = 3 * sample.height * sample.width
-            self._waiting.append((size, self._pool.submit(_prepare, shard, sample, decoded)))
+            self._waiting.append((size, self._pool.submit(_prepare, shard, sample, cache)))
             self._bytes += size
 
-    def _all(self, work: Work) -> Iterator[tuple[ConditionShard, Sample, Decoded]]:
-        decoded = Decoded(work.samples, len(work.conditions), self._room)
-        for shard in work.shards():
-            if work.error is not None:
+    def _images_of(self, unit: OpenUnit) -> Iterator[tuple[ConditionShard, Sample, ImageCache]]:
+        cache = ImageCache(unit.samples, len(unit.conditions), self._budget)
+        for shard in unit.shards():
+            if unit.error is not None:
                 break
-            for sample in work.samples:
-                yield shard, sample, decoded
-        if work.error is not None:
-            decoded.forget()
+            for sample in unit.samples:
+                yield shard, sample, cache
+        if unit.error is not None:
+            cache.clear()
 
 
-def _prepare(shard: ConditionShard, sample: Sample, decoded: Decoded) -> PreparedImage:
-    work, stages = shard.work, Stages()
+def _prepare(shard: ConditionShard, sample: Sample, cache: ImageCache) -> PreparedImage:
+    unit, timings = shard.unit, StageTimings()
     try:
-        with stages.timed("decode"):
-            pixels = decoded.get(sample)
-        with stages.timed("corrupt"):
-            corrupted = work.corruptor(pixels, shard.condition, sample, work.dataset)
-            seen = pixel_digest(corrupted.pixels)
-        given = work.prompts(sample) if work.prompts is not None else None
+        with timings.timed("decode"):
+            pixels = cache.get(sample)
+        with timings.timed("corrupt"):
+            corrupted = unit.corruptor(pixels, shard.condition, sample, unit.dataset)
+            digest = pixel_digest(corrupted.pixels)
+        prompts = unit.prompts(sample) if unit.prompts is not None else None
     except CellError as error:
-        return PreparedImage(shard, sample, None, None, str(error), stages=stages)
+        return PreparedImage(shard, sample, None, None, str(error), timings=timings)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001  a ground truth is a plugin's
-        return PreparedImage(shard, sample, None, None, f"{sample}: {type(error).__name__}: {error}", stages=stages)
-    return PreparedImage(shard, sample, corrupted, seen, None, given, stages)
+        return PreparedImage(shard, sample, None, None, f"{sample}: {type(error).__name__}: {error}", timings=timings)
+    return PreparedImage(shard, sample, corrupted, digest, None, prompts, timings)

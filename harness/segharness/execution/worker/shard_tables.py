@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Outcome:
+class ImageOutcome:
     """What became of one image under one condition."""
 
     sample: Sample
@@ -38,21 +38,21 @@ class ShardTables:
     errors: list[str] = field(default_factory=list)
 
 
-def tables(outcomes: Sequence[Outcome]) -> ShardTables:
+def tables_of(outcomes: Sequence[ImageOutcome]) -> ShardTables:
     """Return the outcomes of a shard under one condition as the tables that are stored."""
     import numpy as np
 
-    found = [(o.sample.image_id, o.detections) for o in outcomes if o.detections is not None]
-    sizes = [len(d.category_ids) for _, d in found]
+    predicted = [(o.sample.image_id, o.detections) for o in outcomes if o.detections is not None]
+    sizes = [len(d.category_ids) for _, d in predicted]
     predictions = table(
         PREDICTIONS,
         {
-            "image_id": np.repeat(np.array([image_id for image_id, _ in found], dtype=np.int64), sizes),
-            "category_id": np.concatenate([np.zeros(0, np.int32), *(d.category_ids for _, d in found)]),
-            "score": _columns([(d.scores, n) for (_, d), n in zip(found, sizes, strict=True)]),
-            "bbox": list(np.concatenate([np.zeros((0, 4)), *(d.boxes for _, d in found)])),
-            "mask": _columns([(d.masks, n) for (_, d), n in zip(found, sizes, strict=True)]),
-            "annotation_id": _columns([(d.annotation_ids, n) for (_, d), n in zip(found, sizes, strict=True)]),
+            "image_id": np.repeat(np.array([image_id for image_id, _ in predicted], dtype=np.int64), sizes),
+            "category_id": np.concatenate([np.zeros(0, np.int32), *(d.category_ids for _, d in predicted)]),
+            "score": _columns([(d.scores, n) for (_, d), n in zip(predicted, sizes, strict=True)]),
+            "bbox": list(np.concatenate([np.zeros((0, 4)), *(d.boxes for _, d in predicted)])),
+            "mask": _columns([(d.masks, n) for (_, d), n in zip(predicted, sizes, strict=True)]),
+            "annotation_id": _columns([(d.annotation_ids, n) for (_, d), n in zip(predicted, sizes, strict=True)]),
         },
     )
     images = table(

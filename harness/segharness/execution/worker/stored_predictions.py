@@ -6,48 +6,58 @@ from collections.abc import Callable, Collection, Sequence
 
 from segharness.data.dataset import OpenDataset
 from segharness.errors import CellError
-from segharness.execution.worker.shard_tables import Outcome, ShardTables, tables
-from segharness.model.validation import admit_recalled
-from segharness.records import Condition, Detections, Recalled, Sample
+from segharness.execution.worker.shard_tables import ImageOutcome, ShardTables, tables_of
+from segharness.model.validation import validate_stored
+from segharness.records import Condition, Detections, Sample, StoredPredictions
 
 
-def recall(
-    model: Recalled,
+def store_predictions(
+    model: StoredPredictions,
     name: str,
-    data: OpenDataset,
+    opened: OpenDataset,
     samples: Sequence[Sample],
     conditions: Sequence[Condition],
-    finish: Callable[[str, ShardTables], None],
+    write: Callable[[str, ShardTables], None],
     progress: Callable[[int], None],
 ) -> None:
-    """Store what a model found elsewhere in every sample under every condition; arguments as of `Pipeline.run`."""
-    known = frozenset(sample.image_id for sample in data.dataset.samples())
-    categories = frozenset(category.id for category in data.dataset.categories)
+    """Check and write what a model found elsewhere in every sample under every condition.
+
+    Args:
+        model: has the predictions.
+        name: of the model, for messages.
+        opened: the data set.
+        samples: of the unit's shard.
+        conditions: of the unit.
+        write: called with a condition's name and tables.
+        progress: called with the number of predictions just stored.
+    """
+    image_ids = frozenset(sample.image_id for sample in opened.dataset.samples())
+    category_ids = frozenset(category.id for category in opened.dataset.categories)
     for condition in conditions:
-        outcomes = [Outcome(sample) for sample in samples]
+        outcomes = [ImageOutcome(sample) for sample in samples]
         try:
-            found = model.recall(condition.name, [sample.image_id for sample in samples], known)
-            if len(found) != len(samples):
-                raise CellError(f"recall returned {len(found)} results for {len(samples)} images")
-            _check_categories(found, categories)
+            stored = model.load_predictions(condition.name, [sample.image_id for sample in samples], image_ids)
+            if len(stored) != len(samples):
+                raise CellError(f"load_predictions returned {len(stored)} results for {len(samples)} images")
+            _check_categories(stored, category_ids)
         except CellError as error:
             for outcome in outcomes:
                 outcome.error = f"model `{name}`: {error}"
         else:
-            for outcome, detections in zip(outcomes, found, strict=True):
+            for outcome, detections in zip(outcomes, stored, strict=True):
                 try:
                     shape = (outcome.sample.height, outcome.sample.width)
-                    outcome.detections = admit_recalled(detections, shape, categories)
+                    outcome.detections = validate_stored(detections, shape, category_ids)
                 except CellError as error:
                     outcome.error = f"model `{name}`, {outcome.sample}: {error}"
-        finish(condition.name, tables(outcomes))
+        write(condition.name, tables_of(outcomes))
         progress(len(samples))
 
 
-def _check_categories(found: Sequence[Detections], known: Collection[int]) -> None:
+def _check_categories(stored: Sequence[Detections], known: Collection[int]) -> None:
     """Raise CellError if all detections are of categories that the data set does not have: ids that count otherwise."""
-    theirs = {int(id) for detections in found for id in detections.category_ids}
-    if theirs and not theirs & set(known):
-        shown = ", ".join(map(str, sorted(theirs)[:5]))
-        ours = ", ".join(map(str, sorted(known)[:5]))
-        raise CellError(f"none of its category ids ({shown} ...) is one of the data set's ({ours} ...)")
+    stored_ids = {int(id) for detections in stored for id in detections.category_ids}
+    if stored_ids and not stored_ids & set(known):
+        shown = ", ".join(map(str, sorted(stored_ids)[:5]))
+        expected = ", ".join(map(str, sorted(known)[:5]))
+        raise CellError(f"none of its category ids ({shown} ...) is one of the data set's ({expected} ...)")

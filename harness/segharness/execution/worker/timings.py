@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Stages:
+class StageTimings:
     """Seconds of the stages of some images.
 
     Attributes:
-        decode, corrupt: of the threads ahead of the model; `corrupt` includes the digest of the pixels.
+        decode, corrupt: of the threads before the model; `corrupt` includes the digest of the pixels.
         waited: the model waited for an image.
         predict: the model worked.
         stalled: the model waited because too many answers were still to be encoded.
-        encode: of the threads behind the model: answers checked, masks encoded.
+        encode: of the threads after the model: answers checked, masks encoded.
         write: a file made, written and flushed.
     """
 
@@ -38,7 +38,7 @@ class Stages:
         finally:
             setattr(self, stage, getattr(self, stage) + time.perf_counter() - began)
 
-    def add(self, other: Stages) -> None:
+    def add(self, other: StageTimings) -> None:
         """Add another's seconds; stages it does not have are not touched, for a thread may be at them."""
         for name, seconds in vars(other).items():
             if seconds:

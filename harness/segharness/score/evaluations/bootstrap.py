@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from segharness.execution.devices import cores
+from segharness.machine import cores
 from segharness.score.evaluations.matches import Matches
 from segharness.score.resample import Resamples
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segharness.score.evaluations.bootstrap import average_precisions, means
-from segharness.score.evaluations.coco_parameters import Settings, read
+from segharness.score.evaluations.coco_parameters import CocoParameters, read
 from segharness.score.evaluations.engines import Accumulated, accumulate
 from segharness.score.evaluations.matches import match
 from segharness.score.request import GroundTruth, Score, ScoreRequest
@@ -32,28 +32,28 @@ def score(request: ScoreRequest) -> list[Score]:
     For masks the area of a detection is its mask's, as in result files without boxes. AP and AP at single thresholds carry
     their values on the resamples, where there are some.
     """
-    settings = read(request.options)
+    parameters = read(request.options)
     if reason := unfit(request):
-        return nothing(request, settings.metrics(), reason)
-    evaluated = evaluate(request, settings)
+        return nothing(request, parameters.metrics(), reason)
+    evaluated = evaluate(request, parameters)
     content = request.ground_truth.content
     categories = sorted(content["categories"], key=lambda c: c["id"])
     columns = {c["name"]: position for position, c in enumerate(categories)}
     counts = instances(content, categories)
     blank = Score("", None, n_images=len(content["images"]))
-    if settings.class_agnostic:
+    if parameters.class_agnostic:
         whole = replace(blank, n_instances=int(counts.sum()))
-        found = [evaluated.score(replace(whole, metric=m), np.array([0])) for m in settings.metrics()]
+        found = [evaluated.score(replace(whole, metric=m), np.array([0])) for m in parameters.metrics()]
         reason = "class-agnostic: there are no categories to split"
-        return found + [Score(m, None, reason, split.name) for split in request.splits for m in settings.metrics()]
+        return found + [Score(m, None, reason, split.name) for split in request.splits for m in parameters.metrics()]
     found = []
     for split in (Split(OVERALL, (), complement=True), *request.splits):
         chosen = split_columns(split, columns)
         whole = replace(blank, split=split.name, n_instances=int(counts[chosen].sum()))
-        found += [evaluated.score(replace(whole, metric=m), chosen) for m in settings.metrics()]
+        found += [evaluated.score(replace(whole, metric=m), chosen) for m in parameters.metrics()]
     for name, column in columns.items():
         one = replace(blank, category=name, n_instances=int(counts[column]))
-        metrics = settings.metrics()[:_PER_CATEGORY]
+        metrics = parameters.metrics()[:_PER_CATEGORY]
         found += [evaluated.score(replace(one, metric=m), np.array([column])) for m in metrics]
     return found
 
@@ -101,32 +101,32 @@ class Evaluated:
     """One cell evaluated: numbers over any categories, and AP on the resamples, (K, T, B), where there are some."""
 
     accumulated: Accumulated
-    settings: Settings
+    parameters: CocoParameters
     samples: npt.NDArray[np.float64] | None = None
 
     def score(self, blank: Score, columns: Columns) -> Score:
         """Return the number that `blank` names, over some categories."""
-        value = mean(self.accumulated, blank.metric, columns, self.settings)
+        value = mean(self.accumulated, blank.metric, columns, self.parameters)
         reason = "no ground truth" if value is None else None
         return replace(blank, value=value, reason=reason, samples=self._samples(blank.metric, columns))
 
     def _samples(self, metric: str, columns: Columns) -> npt.NDArray[np.float64] | None:
-        single = self.settings.single()
+        single = self.parameters.single()
         if self.samples is None or (metric != "AP" and metric not in single):
             return None
         rows = slice(None) if metric == "AP" else slice(single[metric], single[metric] + 1)
         return means(self.samples[:, rows], columns)
 
 
-def evaluate(request: ScoreRequest, settings: Settings) -> Evaluated:
+def evaluate(request: ScoreRequest, parameters: CocoParameters) -> Evaluated:
     """Match and accumulate one cell, and once more on every resample."""
     engine = _engine(request)
     truth, predictions, task = request.ground_truth, request.predictions, request.task
-    accumulated = accumulate(truth, predictions, task, engine, settings)
+    accumulated = accumulate(truth, predictions, task, engine, parameters)
     if request.resamples is None:
-        return Evaluated(accumulated, settings)
-    matches = match(truth, predictions, task, engine, settings, accumulated.matched)
-    return Evaluated(accumulated, settings, average_precisions(matches, request.resamples, truth.prepared))
+        return Evaluated(accumulated, parameters)
+    matches = match(truth, predictions, task, engine, parameters, accumulated.matched)
+    return Evaluated(accumulated, parameters, average_precisions(matches, request.resamples, truth.prepared))
 
 
 def _engine(request: ScoreRequest) -> str:
@@ -139,16 +139,18 @@ def _engine(request: ScoreRequest) -> str:
     return "pycocotools"
 
 
-def mean(accumulated: Accumulated, metric: str, columns: Columns, settings: Settings | None = None) -> float | None:
+def mean(
+    accumulated: Accumulated, metric: str, columns: Columns, parameters: CocoParameters | None = None
+) -> float | None:
     """Return a number over some categories, or None where none of them has ground truth."""
-    settings = settings or Settings()
-    areas = {"": 0, **{f"_{name}": position for position, (name, _, _) in enumerate(settings.areas, 1)}}
+    parameters = parameters or CocoParameters()
+    areas = {"": 0, **{f"_{name}": position for position, (name, _, _) in enumerate(parameters.areas, 1)}}
     if metric.startswith("AP"):
         values = accumulated.precision[:, :, columns, areas.get(metric[2:], 0), -1]
-        if metric in (single := settings.single()):
+        if metric in (single := parameters.single()):
             values = values[[single[metric]]]
     else:
-        limits = {f"AR{limit}": position for position, limit in enumerate(settings.max_dets)}
+        limits = {f"AR{limit}": position for position, limit in enumerate(parameters.max_dets)}
         values = accumulated.recall[:, columns, areas.get(metric[2:], 0), limits.get(metric, -1)]
     values = values[values > -1]
     return float(np.mean(values)) if len(values) else None

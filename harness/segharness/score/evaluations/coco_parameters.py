@@ -21,7 +21,7 @@ _KEYS = ("iou_thresholds", "areas", "max_dets", "class_agnostic")
 
 
 @dataclass(frozen=True)
-class Settings:
+class CocoParameters:
     """How cells are evaluated; the defaults are COCO's own.
 
     Attributes:
@@ -66,14 +66,14 @@ class Settings:
         )
 
 
-def read(options: Mapping[str, Any]) -> Settings:
-    """Return the settings that a suite's options describe.
+def read(options: Mapping[str, Any]) -> CocoParameters:
+    """Return the parameters that a suite's options describe.
 
     Raises:
         UsageError: with all mistakes found.
     """
     problems = [f"no option `{key}`{nearest(key, _KEYS)}" for key in options if key not in _KEYS]
-    defaults = Settings()
+    defaults = CocoParameters()
     thresholds, areas, max_dets = defaults.thresholds, defaults.areas, defaults.max_dets
     if "iou_thresholds" in options:
         found = _numbers(options["iou_thresholds"])
@@ -97,7 +97,7 @@ def read(options: Mapping[str, Any]) -> Settings:
         problems.append(f"`class_agnostic` is {_shown(agnostic)}, not true or false")
     if problems:
         raise UsageError(problems)
-    return Settings(thresholds, areas, max_dets, bool(agnostic))
+    return CocoParameters(thresholds, areas, max_dets, bool(agnostic))
 
 
 def configure(options: Mapping[str, Any]) -> tuple[str, ...]:

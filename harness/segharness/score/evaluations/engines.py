@@ -20,7 +20,7 @@ from hotcoco import mask as rle
 from pycocotools.coco import COCO
 
 from segharness.score.evaluations.boundary import BoundaryEval, QuietEval
-from segharness.score.evaluations.coco_parameters import Settings
+from segharness.score.evaluations.coco_parameters import CocoParameters
 from segharness.score.request import GroundTruth
 
 Matched = Mapping[str, Any]
@@ -42,27 +42,27 @@ class Accumulated:
 
 
 def accumulate(
-    ground_truth: GroundTruth, predictions: pa.Table, task: str, engine: str, settings: Settings
+    ground_truth: GroundTruth, predictions: pa.Table, task: str, engine: str, parameters: CocoParameters
 ) -> Accumulated:
     """Match and accumulate one cell with the engine of that name."""
-    evaluation = ENGINES[engine](ground_truth, predictions, task, settings)
+    evaluation = ENGINES[engine](ground_truth, predictions, task, parameters)
     evaluation.evaluate()
     evaluation.accumulate()
     every = None
     if isinstance(evaluation, QuietEval):
-        low, high = settings.ranges[0]
+        low, high = parameters.ranges[0]
         every = [found for found in evaluation.evalImgs if found is None or list(found["aRng"]) == [low, high]]
     return Accumulated(np.asarray(evaluation.eval["precision"]), np.asarray(evaluation.eval["recall"]), every)
 
 
 def matched(
-    ground_truth: GroundTruth, predictions: pa.Table, task: str, engine: str, settings: Settings
+    ground_truth: GroundTruth, predictions: pa.Table, task: str, engine: str, parameters: CocoParameters
 ) -> Sequence[Matched | None]:
     """Return what the engine of that name matched, over all areas, of every image and category with something in it.
 
     ``dtIds`` count the rows of `predictions` from 1.
     """
-    only = Settings(settings.thresholds, (), settings.max_dets[-1:], settings.class_agnostic)
+    only = CocoParameters(parameters.thresholds, (), parameters.max_dets[-1:], parameters.class_agnostic)
     evaluation = ENGINES[engine](ground_truth, predictions, task, only)
     evaluation.evaluate()
     found: Sequence[Matched | None] = evaluation.evalImgs
@@ -72,18 +72,18 @@ def matched(
 # ---------------------------------------------------------------------------------------------------------- engines
 
 
-def _with_hotcoco(ground_truth: GroundTruth, predictions: pa.Table, task: str, settings: Settings) -> Any:
+def _with_hotcoco(ground_truth: GroundTruth, predictions: pa.Table, task: str, parameters: CocoParameters) -> Any:
     if task == "boundary":
-        return _with_pycocotools(ground_truth, predictions, task, settings)
+        return _with_pycocotools(ground_truth, predictions, task, parameters)
     detections = hotcoco_detections(ground_truth, predictions, task)
     evaluation = hotcoco.COCOeval(hotcoco_truth(ground_truth), detections, task)
-    parameters = evaluation.params
-    if settings.thresholds is not None:
-        parameters.iou_thrs = settings.iou.tolist()
-    parameters.area_rng = settings.ranges
-    parameters.area_rng_lbl = ["all", *(name for name, _, _ in settings.areas)]
-    parameters.max_dets = list(settings.max_dets)
-    parameters.use_cats = not settings.class_agnostic
+    params = evaluation.params
+    if parameters.thresholds is not None:
+        params.iou_thrs = parameters.iou.tolist()
+    params.area_rng = parameters.ranges
+    params.area_rng_lbl = ["all", *(name for name, _, _ in parameters.areas)]
+    params.max_dets = list(parameters.max_dets)
+    params.use_cats = not parameters.class_agnostic
     return evaluation
 
 
@@ -113,7 +113,7 @@ def _area_boxes(masks: list[dict[str, Any]]) -> npt.NDArray[np.float64]:
     return np.column_stack([np.zeros((len(areas), 2)), areas, np.ones(len(areas))])
 
 
-def _with_pycocotools(ground_truth: GroundTruth, predictions: pa.Table, task: str, settings: Settings) -> Any:
+def _with_pycocotools(ground_truth: GroundTruth, predictions: pa.Table, task: str, parameters: CocoParameters) -> Any:
     truth = pycocotools_truth(ground_truth, task)
     with contextlib.redirect_stdout(io.StringIO()):
         found = results(ground_truth, predictions, task)
@@ -124,7 +124,7 @@ def _with_pycocotools(ground_truth: GroundTruth, predictions: pa.Table, task: st
             detections.dataset = {**ground_truth.content, "annotations": []}
             detections.createIndex()
     kind = BoundaryEval if task == "boundary" else QuietEval
-    return _set(kind(truth, detections, "bbox" if task == "bbox" else "segm"), settings)
+    return _set(kind(truth, detections, "bbox" if task == "bbox" else "segm"), parameters)
 
 
 def pycocotools_truth(ground_truth: GroundTruth, task: str) -> COCO:
@@ -141,18 +141,18 @@ def pycocotools_truth(ground_truth: GroundTruth, task: str) -> COCO:
     return ground_truth.prepared["pycocotools", task]
 
 
-def _set(evaluation: Any, settings: Settings) -> Any:
-    parameters = evaluation.params
-    if settings.thresholds is not None:
-        parameters.iouThrs = settings.iou
-    parameters.areaRng = settings.ranges
-    parameters.areaRngLbl = ["all", *(name for name, _, _ in settings.areas)]
-    parameters.maxDets = list(settings.max_dets)
-    parameters.useCats = int(not settings.class_agnostic)
+def _set(evaluation: Any, parameters: CocoParameters) -> Any:
+    params = evaluation.params
+    if parameters.thresholds is not None:
+        params.iouThrs = parameters.iou
+    params.areaRng = parameters.ranges
+    params.areaRngLbl = ["all", *(name for name, _, _ in parameters.areas)]
+    params.maxDets = list(parameters.max_dets)
+    params.useCats = int(not parameters.class_agnostic)
     return evaluation
 
 
-ENGINES: dict[str, Callable[[GroundTruth, pa.Table, str, Settings], Any]] = {
+ENGINES: dict[str, Callable[[GroundTruth, pa.Table, str, CocoParameters], Any]] = {
     "hotcoco": _with_hotcoco,
     "pycocotools": _with_pycocotools,
 }

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from segharness.score.evaluations import coco
 from segharness.score.evaluations.coco import Columns
-from segharness.score.evaluations.coco_parameters import Settings
+from segharness.score.evaluations.coco_parameters import CocoParameters
 from segharness.score.evaluations.engines import Accumulated, hotcoco_detections, hotcoco_truth
 from segharness.score.request import Score, ScoreRequest
 from segharness.suite import OVERALL, Split
@@ -27,7 +27,7 @@ from segharness.suite import OVERALL, Split
 DETECTIONS = 300
 FREQUENCIES = {"APr": "r", "APc": "c", "APf": "f"}
 """Over rare, common and frequent categories."""
-_SETTINGS = Settings(max_dets=(DETECTIONS,))
+_PARAMETERS = CocoParameters(max_dets=(DETECTIONS,))
 METRICS = ("AP", "AP50", "AP75", "AP_S", "AP_M", "AP_L", *FREQUENCIES, "AR300", "AR_S", "AR_M", "AR_L")
 
 _IMAGE_KEYS = ("neg_category_ids", "not_exhaustive_category_ids")
@@ -50,7 +50,7 @@ def score(request: ScoreRequest) -> list[Score]:
             chosen, of = chosen[frequency[chosen] == FREQUENCIES[metric]], "AP"
         else:
             of = metric
-        value = coco.mean(accumulated, of, chosen, _SETTINGS)
+        value = coco.mean(accumulated, of, chosen, _PARAMETERS)
         return replace(some, metric=metric, value=value, reason="no ground truth" if value is None else None)
 
     found = []

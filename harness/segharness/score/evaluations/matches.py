@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from segharness.score.evaluations.coco_parameters import ALL_AREAS, Settings
+from segharness.score.evaluations.coco_parameters import ALL_AREAS, CocoParameters
 from segharness.score.evaluations.engines import Matched, matched
 from segharness.score.request import GroundTruth
 
@@ -43,7 +43,7 @@ def match(
     predictions: pa.Table,
     task: str,
     engine: str,
-    settings: Settings,
+    parameters: CocoParameters,
     known: Sequence[Matched | None] | None = None,
 ) -> Matches:
     """Return the matches of a cell, over all areas and at the largest of maxDets.
@@ -51,19 +51,19 @@ def match(
     The engine is asked only about images and categories that have ground truth: elsewhere no detection matches. It is not
     asked at all where `known` is what it found in all predictions.
     """
-    truth = _Truth.of(ground_truth, settings)
+    truth = _Truth.of(ground_truth, parameters)
     image = np.searchsorted(truth.image_ids, predictions.column("image_id").to_numpy().astype(np.int64))
     category = np.searchsorted(truth.category_ids, predictions.column("category_id").to_numpy().astype(np.int64))
     score = predictions.column("score").to_numpy().astype(np.float64)
-    group = np.zeros_like(category) if settings.class_agnostic else category
+    group = np.zeros_like(category) if parameters.class_agnostic else category
     order = np.lexsort((category, image, -score, group))  # ties keep the order of the rows
-    order = order[_rank(group[order], image[order]) < settings.max_dets[-1]]
+    order = order[_rank(group[order], image[order]) < parameters.max_dets[-1]]
     if known is None:
         asked = np.flatnonzero(np.isin(group * len(truth.image_ids) + image, truth.pairs))
-        known = matched(ground_truth, predictions.take(pa.array(asked)), task, engine, settings)
+        known = matched(ground_truth, predictions.take(pa.array(asked)), task, engine, parameters)
     else:
         asked = np.arange(len(predictions))
-    hit, ignored = _flags(known, asked, len(predictions), len(settings.iou))
+    hit, ignored = _flags(known, asked, len(predictions), len(parameters.iou))
     counts = np.bincount(group[order], minlength=truth.groups)
     return Matches(
         np.concatenate([[0], np.cumsum(counts)]),
@@ -87,25 +87,25 @@ class _Truth:
     image: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, ground_truth: GroundTruth, settings: Settings) -> _Truth:
-        key = ("matches", settings.class_agnostic)
+    def of(cls, ground_truth: GroundTruth, parameters: CocoParameters) -> _Truth:
+        key = ("matches", parameters.class_agnostic)
         if key not in ground_truth.prepared:
-            ground_truth.prepared[key] = cls._make(ground_truth.content, settings)
+            ground_truth.prepared[key] = cls._make(ground_truth.content, parameters)
         found: _Truth = ground_truth.prepared[key]
         return found
 
     @classmethod
-    def _make(cls, content: Any, settings: Settings) -> _Truth:
+    def _make(cls, content: Any, parameters: CocoParameters) -> _Truth:
         images = np.array(sorted(image["id"] for image in content["images"]), dtype=np.int64)
         categories = np.array(sorted(c["id"] for c in content["categories"]), dtype=np.int64)
         annotations = content["annotations"]
         image = np.searchsorted(images, np.array([a["image_id"] for a in annotations], dtype=np.int64))
         category = np.searchsorted(categories, np.array([a["category_id"] for a in annotations], dtype=np.int64))
-        group = np.zeros_like(category) if settings.class_agnostic else category
+        group = np.zeros_like(category) if parameters.class_agnostic else category
         low, high = ALL_AREAS
         counts = np.array([not a.get("iscrowd") and low <= a["area"] <= high for a in annotations], dtype=bool)
         order = np.argsort(group[counts], kind="stable")
-        groups = 1 if settings.class_agnostic else len(categories)
+        groups = 1 if parameters.class_agnostic else len(categories)
         sizes = np.bincount(group[counts], minlength=groups)
         return cls(
             images,

@@ -16,12 +16,12 @@ from hotcoco import mask as rle
 
 from segharness.masks import encoded
 from segharness.score.evaluations import coco
-from segharness.score.evaluations.coco_parameters import Settings
+from segharness.score.evaluations.coco_parameters import CocoParameters
 from segharness.score.request import Score, ScoreRequest
 from segharness.suite import OVERALL, Split
 
 IOUS = ("mask_mIoU", "mask_IoU")
-METRICS = (*IOUS, *Settings().metrics())
+METRICS = (*IOUS, *CocoParameters().metrics())
 
 
 def boxes(request: ScoreRequest) -> list[Score]:

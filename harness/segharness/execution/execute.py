@@ -1,0 +1,156 @@
+"""A prepared plan, executed: what is missing is found, run and written; failures cost their own cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from segharness.errors import StoreError
+from segharness.execution.executors.interface import Executor
+from segharness.execution.manifest import make_manifest
+from segharness.execution.monitor.cells import CellTracker, RunOutcome
+from segharness.execution.monitor.log import EventLog
+from segharness.execution.monitor.progress import Display, Silent
+from segharness.execution.monitor.status import StatusFile
+from segharness.execution.monitor.status_tracker import StatusTracker
+from segharness.execution.prepare import PreparedRun
+from segharness.execution.signals import interruptible
+from segharness.execution.units import Job, Unit, needs_of, remaining
+from segharness.identity import Inputs
+from segharness.machine import cores
+from segharness.plugin.host import PluginHost
+from segharness.plugin.import_strings import load
+from segharness.plugin.specs import ExecutorSpec
+from segharness.store import RunFolder
+from segharness.store.failures import read_failures, write_failures
+from segharness.suite import Plan
+
+
+def execute(prepared: PreparedRun, host: PluginHost, display: Display | None = None) -> RunOutcome:
+    """Make every prediction that the selected cells still need. The caller holds the folder's `Lock`.
+
+    Raises:
+        UsageError: files of another identity are in the folder.
+    """
+    display = display or Silent()
+    plan, settings = prepared.plan, prepared.settings
+    folder = RunFolder(settings.out)
+    inputs = _with_unselected(prepared, folder)
+    folder.sweep()
+    left = remaining(plan, prepared.datasets, inputs, folder, settings.fresh)
+    executor = _executor(prepared, host, folder, left.units) if left.units else None
+    log = EventLog(settings.log_file)
+    if settings.fresh:  # so that continuing after an interruption meets nothing old
+        for cell in plan.selected:
+            folder.forget(*cell.key)
+    before = folder.read_manifest() if folder.manifest.is_file() else {}
+    devices = executor.devices if executor is not None else before.get("devices", ())
+    environments = {**before.get("environments", {}), **prepared.environments}
+    folder.write_manifest(make_manifest(plan.suite, host, inputs, prepared.protocol, devices, environments))
+    outcome = RunOutcome(folder, reused=left.reused)
+    cells = CellTracker(plan, left.units, outcome, display)
+    for line in left.damaged:
+        display.say(f"made again: {line}")
+    try:
+        if executor is not None:
+            workers = min(len(executor.devices), sum(len(unit.conditions) for unit in left.units))
+            job = Job(
+                suite=plan.suite,
+                folder=str(folder.path.absolute()),
+                plugins=host.arguments,
+                inputs=inputs,
+                weights=prepared.weights,
+                threads=max(1, cores() // max(1, workers)),
+                needs=needs_of(plan.suite, host),
+            )
+            _EventLoop(executor, cells, display, log, settings.maxfail, len(plan.selected)).run(job, left.units)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    finally:
+        log.close()
+    _remember_failures(plan, folder, outcome)
+    return outcome
+
+
+def _executor(prepared: PreparedRun, host: PluginHost, folder: RunFolder, units: Sequence[Unit]) -> Executor:
+    settings = prepared.settings
+    try:
+        folder.logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder.logs}: cannot be written: {error.strerror}") from error
+    to_run = {unit.model for unit in units}
+    needs = {model: need for model, need in needs_of(prepared.plan.suite, host).items() if model in to_run}
+    options = replace(settings.options, needs=needs, logs=folder.logs)
+    executor: Executor = load(host.get(settings.executor, ExecutorSpec).factory)(options)
+    return executor
+
+
+def _with_unselected(prepared: PreparedRun, folder: RunFolder) -> Inputs:
+    """Return the inputs; models on data sets that were not selected keep those that their files were made from."""
+    if not folder.manifest.is_file():
+        return prepared.inputs
+    before = Inputs(**folder.read_manifest()["inputs"])
+    selected = {(cell.model, cell.dataset) for cell in prepared.plan.selected}
+    return prepared.inputs.keeping(before, selected)
+
+
+class _EventLoop:
+    """Follows an executor's events to the end, or until enough cells failed; keeps status.json and the log."""
+
+    def __init__(
+        self, executor: Executor, cells: CellTracker, display: Display, log: EventLog, maxfail: int, count: int
+    ) -> None:
+        self._executor, self._cells, self._display, self._log = executor, cells, display, log
+        self._maxfail, self._count = maxfail, count
+        self._interrupted = False
+
+    def run(self, job: Job, units: Sequence[Unit]) -> None:
+        """Raise KeyboardInterrupt if Ctrl-C came twice."""
+        outcome = self._cells.outcome
+        images = sum(unit.images for unit in units)
+        tracker = StatusTracker(images, self._count, outcome)
+        status_file = StatusFile(outcome.folder, tracker.status)
+        self._log.begin({unit.index: unit for unit in units}, images, self._count)
+        events = self._executor.execute(job, units)
+        completed = False
+        try:
+            with interruptible(self._finish):
+                for event in events:
+                    self._cells.follow(event)
+                    tracker.follow(event)
+                    self._log.write(event)
+                    self._display.update(tracker.status)
+                    status_file.write()
+                    if self._maxfail and len(outcome.failed) >= self._maxfail and not outcome.stopped:
+                        outcome.stopped = f"stopped after {len(outcome.failed)} failed cells"
+                    if outcome.stopped:
+                        break
+            outcome.interrupted = self._interrupted
+            completed = True
+        except KeyboardInterrupt:
+            outcome.interrupted = True
+        finally:
+            if callable(close := getattr(events, "close", None)):
+                close()
+            tracker.close(completed)
+            self._log.end(tracker.status.state, outcome.made)
+            status_file.write(now=True)
+
+    def _finish(self) -> None:
+        """Let the files in flight be finished; called from the signal handler."""
+        self._interrupted = True
+        if not callable(finish := getattr(self._executor, "finish", None)):
+            raise KeyboardInterrupt
+        finish()
+        self._display.say("interrupted: finishing the files in flight; again stops now")
+
+
+def _remember_failures(plan: Plan, folder: RunFolder, outcome: RunOutcome) -> None:
+    """Keep what failed, for ``--lf`` and as the reason in results; cells that were not tried keep what they had."""
+    completed = not (outcome.interrupted or outcome.stopped)
+    tried = {cell.key for cell in plan.selected} if completed else {*outcome.done, *outcome.failed}
+    kept = {key: error for key, error in read_failures(folder.failures).items() if key not in tried}
+    try:
+        write_failures(folder.failures, {**kept, **outcome.failed})
+    except OSError as error:
+        outcome.stopped = outcome.stopped or f"{folder.failures}: cannot be written: {error.strerror}"

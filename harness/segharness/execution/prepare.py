@@ -1,0 +1,100 @@
+"""A plan -> all that is known before the first cell: data sets opened, weights resolved, inputs hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from segharness.data.dataset import OpenDataset, open_dataset
+from segharness.digests import digest
+from segharness.errors import UsageError
+from segharness.execution.inputs import Weights, find_inputs, resolve_all_weights
+from segharness.execution.settings import RunSettings
+from segharness.identity import Inputs, protocol_inputs
+from segharness.model.resolve import resolve_environment
+from segharness.plugin.host import PluginHost
+from segharness.plugin.specs import ExecutorSpec
+from segharness.suite import Plan, Suite
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A plan, and what was found out for it.
+
+    Attributes:
+        plan: what to run.
+        settings: how.
+        datasets: opened, by id.
+        inputs: what every file is made from.
+        weights: of every model on every data set.
+        protocol: the id that two results must share to be comparable.
+        environments: what is installed under the interpreters that models name, by their paths.
+    """
+
+    plan: Plan
+    settings: RunSettings
+    datasets: Mapping[str, OpenDataset]
+    inputs: Inputs
+    weights: Weights
+    protocol: str
+    environments: Mapping[str, Any]
+
+
+def prepare(plan: Plan, host: PluginHost, settings: RunSettings) -> PreparedRun:
+    """Open the data sets of a plan, resolve its models and hash its inputs.
+
+    Raises:
+        UsageError: a data set's files are missing or broken, the executor is unknown, or a model's framework or weights
+            cannot be had; all data sets' problems at once.
+    """
+    host.get(settings.executor, ExecutorSpec)
+    datasets = _open_all(plan, host)
+    digests = {id: opened.dataset.digest for id, opened in datasets.items()}
+    selected = {cell.model for cell in plan.selected}
+    objects = settings.options.objects
+    environments = _environments(plan.suite, host, selected - set(objects))
+    weights = resolve_all_weights(plan.suite, host, selected, objects)
+    inputs = find_inputs(plan.suite, host, digests, weights, objects)
+    protocol = digest(protocol_inputs(plan.suite, inputs))
+    return PreparedRun(plan, settings, datasets, inputs, weights, protocol, environments)
+
+
+def _environments(suite: Suite, host: PluginHost, selected: Collection[str]) -> Mapping[str, Any]:
+    """Return what is installed under the interpreters of the selected models; all problems at once, each once."""
+    models_by_problem: dict[str, list[str]] = {}
+    environments: dict[str, Any] = {}
+    for entry in suite.models:
+        if entry.id not in selected:
+            continue
+        try:
+            environment = resolve_environment(entry, host)
+        except UsageError as error:
+            for problem in error.problems:
+                models_by_problem.setdefault(problem, []).append(f"`{entry.id}`")
+        else:
+            if entry.python is not None:
+                environments[entry.python] = environment
+    if models_by_problem:
+        raise UsageError([f"{_listed(ids)}: {problem}" for problem, ids in models_by_problem.items()])
+    return environments
+
+
+def _listed(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+    return f"model{'s' if len(ids) > 1 else ''} {', '.join(ids[:3])}{more}"
+
+
+def _open_all(plan: Plan, host: PluginHost) -> dict[str, OpenDataset]:
+    problems: list[str] = []
+    opened: dict[str, OpenDataset] = {}
+    for entry in plan.suite.datasets:
+        try:
+            opened[entry.id] = open_dataset(entry, host)
+            if not opened[entry.id].samples:
+                problems.append(f"data set `{entry.id}` has no images")
+        except UsageError as error:
+            problems += error.problems
+    if problems:
+        raise UsageError(problems)
+    return opened

@@ -1,0 +1,25 @@
+"""Whether an object is a model, as the engine needs one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+from segharness.errors import UsageError
+from segharness.records import StoredPredictions
+
+
+def has_stored_predictions(model: Any) -> TypeGuard[StoredPredictions]:
+    """Return whether an object has predictions instead of making them: `load_predictions`, and no `predict`."""
+    return isinstance(model, StoredPredictions) and not hasattr(model, "predict")
+
+
+def require_model(model: Any) -> None:
+    """Raise UsageError if an object is neither a `Model` nor `StoredPredictions`."""
+    if has_stored_predictions(model):
+        return
+    if not callable(getattr(model, "predict", None)):
+        raise UsageError(f"a {type(model).__name__} has no method `predict`, which a model needs")
+    categories = getattr(model, "categories", None)
+    if not isinstance(categories, Sequence) or isinstance(categories, str):
+        raise UsageError(f"a {type(model).__name__} has no `categories`: a sequence of names, one a label")
