@@ -84,7 +84,7 @@ def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: Sc
 
 
 def _check_ground_truths(suite: Suite, prepared: PreparedRun, host: PluginHost) -> None:
-    """Raise UsageError if a protocol needs a kind of ground truth that a data set does not have; all have instances."""
+    """Raise UsageError if an evaluation needs a kind of ground truth that a data set does not have; all have instances."""
     for entry in suite.scoring.metrics:
         kind = host.get(entry.metric, MetricSpec).ground_truth
         for id, opened in prepared.datasets.items():

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from segharness.store import read_results
+from segharness.store import RunFolder, read_results
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 WRITTEN_IN = "/corpus"
@@ -50,8 +50,10 @@ def test_scored_again_it_has_the_same_numbers(corpus, run):
 @pytest.mark.parametrize("run", RUNS)
 def test_continued_nothing_is_predicted_again(corpus, run):
     suite, results, predictions = RUNS[run]
+    protocol = RunFolder(CORPUS / run).read_manifest()["protocol"]
     done = corpus("run", suite, "--out", run, *BOOTSTRAP)
     assert done.code == 0, done.err
+    assert RunFolder(corpus.folder / run).read_manifest()["protocol"] == protocol
     assert f"0 predictions made, {predictions} reused" in done.out + done.err
     assert rows(corpus.folder / run).equals(rows(CORPUS / results))
 

@@ -122,7 +122,7 @@ def test_the_same_scenes_have_the_same_numbers_in_every_format_under_every_polic
         done = streets("run", "same.yaml", "--no-bootstrap", "--var", f"models={shared}/models")
         assert done.code == 0, done.err
         made.append(int((done.out + done.err).split(" predictions made")[0].split()[-1]))
-        rows = [row for row in streets.results("same").to_pylist() if row["protocol"] == "coco"]
+        rows = [row for row in streets.results("same").to_pylist() if row["evaluation"] == "coco"]
         numbers: dict[str, dict] = {}
         for row in rows:
             key = (row["model"], row["task"], row["category"], row["metric"])
@@ -136,7 +136,7 @@ def test_the_same_scenes_have_the_same_numbers_in_every_format_under_every_polic
 
 
 @pytest.mark.shared
-def test_a_shift_hides_no_protocol_that_it_does_not_show(streets, shared):
+def test_a_shift_hides_no_evaluation_that_it_does_not_show(streets, shared):
     streets.write(
         "s.yaml",
         SAME.replace("LABELS", "{}") + "shifts: [{name: streets, clean: as_coco, datasets: [as_bdd100k]}]\n"
@@ -181,7 +181,7 @@ def test_the_cross_dataset_suite_prints_table_ii(streets, shared):
 
 
 @pytest.mark.shared
-def test_the_transfer_suite_has_both_protocols_side_by_side(streets, shared):
+def test_the_transfer_suite_has_both_evaluations_side_by_side(streets, shared):
     suite = str(SUITES / "coco_to_cityscapes.yaml")
     given = variables(shared, without=("bdd100k",))
     done = streets("run", suite, *given, "--no-bootstrap")
@@ -190,10 +190,10 @@ def test_the_transfer_suite_has_both_protocols_side_by_side(streets, shared):
     for text in ("AP50, coco", "AP50, cityscapes", "box AP (coco) on coco_val", "AP_S"):
         assert text in done.out
     rows = streets.results("coco_to_cityscapes").to_pylist()
-    assert {(r["dataset"], r["protocol"]) for r in rows} == {
+    assert {(r["dataset"], r["evaluation"]) for r in rows} == {
         ("coco_val", "coco"), ("cityscapes_val", "coco"), ("cityscapes_val", "cityscapes")
     }  # fmt: skip
-    person = {r["protocol"]: r["value"] for r in rows if r["category"] == "person" and r["metric"] == "AP50"
+    person = {r["evaluation"]: r["value"] for r in rows if r["category"] == "person" and r["metric"] == "AP50"
               and r["dataset"] == "cityscapes_val" and r["task"] == "segm" and r["model"] == "yolov8n-320"}  # fmt: skip
     assert set(person) == {"coco", "cityscapes"} and person["coco"] > 0.1 and person["cityscapes"] > 0.1
 
@@ -234,9 +234,9 @@ def test_a_panoptic_ground_truth_scores_1_against_itself(harness, shared):
     )  # fmt: skip
     assert done.code == 0, done.err
     rows = harness.results("panoptic").to_pylist()
-    value = {r["metric"]: r["value"] for r in rows if r["category"] is None and r["protocol"] == "panoptic"}
+    value = {r["metric"]: r["value"] for r in rows if r["category"] is None and r["evaluation"] == "panoptic"}
     assert [value[m] for m in ("PQ", "SQ", "RQ", "PQ_th", "PQ_st")] == [1.0] * 5
-    mask = {r["metric"]: r["value"] for r in rows if r["category"] is None and r["protocol"] == "coco"}
+    mask = {r["metric"]: r["value"] for r in rows if r["category"] is None and r["evaluation"] == "coco"}
     assert mask["AP"] == pytest.approx(1, abs=1e-9)
 
 

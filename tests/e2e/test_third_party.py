@@ -172,7 +172,7 @@ def test_it_is_found_listed_run_scored_and_shown(acme):
     assert done.code == 0, done.err
     assert "acme-red" in done.out
     rows = acme.results("small").to_pylist()
-    counts = {r["condition"]: r["value"] for r in rows if r["protocol"] == "acme-count"}
+    counts = {r["condition"]: r["value"] for r in rows if r["evaluation"] == "acme-count"}
     assert set(counts) == {"clean", "acme-invert-1", "acme-invert-2"} and counts["clean"] > 0
     assert [r["value"] for r in rows if r["condition"] == "negatives" and r["metric"] == "AP_avg"] == [0.0]
     manifest = json.loads((acme.folder / "runs/small/manifest.json").read_text())

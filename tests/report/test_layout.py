@@ -32,7 +32,7 @@ def results(tmp_path, reference="a", missing=None):
 
     def add(model, condition, metric, value, reference=None, reason=None):
         rows.append(
-            {"model": model, "reference": reference, "dataset": "d", "condition": condition, "protocol": "coco",
+            {"model": model, "reference": reference, "dataset": "d", "condition": condition, "evaluation": "coco",
              "task": "segm", "split": "all", "metric": metric, "value": value, "reason": reason}
         )  # fmt: skip
 
@@ -174,7 +174,7 @@ def test_speed_is_found_by_its_metric_not_by_its_name(tmp_path):
     manifest = manifest_of(content)
     manifest["suite"]["scoring"]["metrics"].append({"id": "timing", "metric": "speed", "options": {}})
     row = dict.fromkeys(RESULTS.names) | {
-        "model": "a", "dataset": "d", "condition": "clean", "protocol": "timing", "task": "speed", "split": "all",
+        "model": "a", "dataset": "d", "condition": "clean", "evaluation": "timing", "task": "speed", "split": "all",
         "metric": "fps", "value": 12.5, "device": "an abacus",
     }  # fmt: skip
     more = pa.table({name: [row[name]] for name in RESULTS.names}, schema=RESULTS)

@@ -109,7 +109,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
 
 def test_results_that_were_changed_are_refused(tmp_path):
     rows = {f.name: [None] for f in RESULTS}
-    names = ("model", "dataset", "condition", "protocol", "task", "split", "metric")
+    names = ("model", "dataset", "condition", "evaluation", "task", "split", "metric")
     rows |= {name: ["x"] for name in names} | {"value": [0.5]}
     path = tmp_path / "results.arrow"
     content = pa.table({f.name: pa.array(rows[f.name], f.type) for f in RESULTS}, schema=RESULTS)

@@ -113,7 +113,7 @@ class ForeignModel:
             fits = answer["number"] == self._asked
         except (ValueError, KeyError, TypeError, IndexError):
             fits = False
-        if not fits:  # the model wrote into the descriptors of this protocol: nothing that comes can be believed
+        if not fits:  # the model wrote into the descriptors of these messages: nothing that comes can be believed
             raise LostError(f"the model's process under {self._python} answered {line.strip()!r:.60}")
         if "memory" in answer:
             raise MemoryError(answer["memory"])

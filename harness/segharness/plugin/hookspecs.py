@@ -77,7 +77,7 @@ def segharness_executors() -> Iterable[ExecutorSpec]:  # type: ignore[empty-body
 
 @hookspec
 def segharness_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
-    """Return scoring protocols. Each is called once a cell, with stored predictions; it never sees a model."""
+    """Return evaluations. Each is called once a cell, with stored predictions; it never sees a model."""
 
 
 # ------------------------------------------------------------------------------------------------------ reporting

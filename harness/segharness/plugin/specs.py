@@ -288,12 +288,12 @@ class ConditionSet:
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """A way to score one cell, named after its protocol (``coco``).
+    """A way to score one cell, named after its evaluation (``coco``).
 
     `score(request: segharness.ScoreRequest)` returns `segharness.Score` values. `ground_truth` is the kind
     asked of the data set, `also` are further kinds, used where it has them; `tasks` are those it can score (``segm``,
     ``bbox`` ...; a single one is scored whatever the suite asks for); `metrics` what it gives; `engines` the
-    implementations there are, the default first. A protocol that takes options has
+    implementations there are, the default first. An evaluation that takes options has
     `configure(options) -> names of the metrics`, which raises `UsageError` for wrong ones.
     """
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Kind = tuple[str, str, str, str]
-"""Data set (or shift), protocol, task and split."""
+"""Data set (or shift), evaluation, task and split."""
 
 SPEED = "speed"
 """The metric and task whose numbers are a column of the other tables."""
@@ -22,10 +22,10 @@ class Numbers:
     """Every number of a results table.
 
     Attributes:
-        primary: the metric that tables of a protocol and task are about: the first of its rows.
-        metrics: all metrics of a protocol and task that cells have.
+        primary: the metric that tables of an evaluation and task are about: the first of its rows.
+        metrics: all metrics of an evaluation and task that cells have.
         categories: those of a data set, in order.
-        speed: the protocol that is speed, where there is one.
+        speed: the evaluation that is speed, where there is one.
         devices: of every model that was timed.
     """
 
@@ -41,22 +41,22 @@ class Numbers:
             self._add(row)
 
     def _add(self, row: Mapping[str, Any]) -> None:
-        protocol = (row["protocol"], row["task"])
-        scale = 1.0 if row["protocol"] == self.speed else 100.0
-        kind = (row["dataset"], *protocol, row["split"])
+        evaluation = (row["evaluation"], row["task"])
+        scale = 1.0 if row["evaluation"] == self.speed else 100.0
+        kind = (row["dataset"], *evaluation, row["split"])
         key = (row["model"], *kind, row["condition"], row["metric"], row["category"], row["reference"])
-        if row["protocol"] == self.speed and key in self._found:
+        if row["evaluation"] == self.speed and key in self._found:
             return  # another device: the first one is the column, all are in the results
         self._found[key] = TableEntry.of(row, scale)
         if row["device"] is not None:
             self.devices.setdefault(row["model"], {}).setdefault(row["device"])
         if row["category"] is not None:
             self.categories.setdefault(row["dataset"], {}).setdefault(row["category"])
-        elif row["protocol"] != self.speed:
-            self.primary.setdefault(protocol, row["metric"])
+        elif row["evaluation"] != self.speed:
+            self.primary.setdefault(evaluation, row["metric"])
             self.kinds.setdefault(kind)
             if row["reference"] is None:
-                self.metrics.setdefault(protocol, {}).setdefault(row["metric"])
+                self.metrics.setdefault(evaluation, {}).setdefault(row["metric"])
 
     def get(
         self,

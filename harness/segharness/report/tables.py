@@ -51,8 +51,8 @@ class _Frame:
         return self.group.reference.model or found
 
     def title(self, what: str = "") -> str:
-        dataset, protocol, task, split = self.kind
-        title = f"{_TASKS.get(task, task)} {self.primary} ({protocol}) on {dataset}, percent"
+        dataset, evaluation, task, split = self.kind
+        title = f"{_TASKS.get(task, task)} {self.primary} ({evaluation}) on {dataset}, percent"
         title = f"{what}{title}"
         title += f", {split} categories" if split != OVERALL else ""
         title += f", {self.group.name}" if len(self.suite.groups) > 1 else ""
@@ -174,8 +174,8 @@ def _shift_table(frame: _Frame, shift: Shift) -> PaperTable:
         entries += [numbers.get(model, kind, CLEAN.name, name, reference) for name in _AGAINST.values()]
         entries += [numbers.get(model, (name, *kind[1:]), CLEAN.name, _AP) for name in shift.datasets]
         rows.append((model, tuple(entries)))
-    _, protocol, task, split = kind
-    title = f"{_TASKS.get(task, task)} AP ({protocol}) from {shift.clean} to {shift.name}, percent"
+    _, evaluation, task, split = kind
+    title = f"{_TASKS.get(task, task)} AP ({evaluation}) from {shift.clean} to {shift.name}, percent"
     title += f", {split} categories" if split != OVERALL else ""
     title += f", {frame.group.name}" if len(frame.suite.groups) > 1 else ""
     title += f"; reference {reference}" if reference else ""
@@ -220,7 +220,7 @@ def _ratio_tables(frame: _Frame) -> Iterator[PaperTable]:
 
 
 def _class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[PaperTable]:
-    """Yield the numbers of all and of every category, a row each; the protocols of one task stand side by side."""
+    """Yield the numbers of all and of every category, a row each; the evaluations of one task stand side by side."""
     condition = suite.conditions[0].name
     categories = list(numbers.categories.get(dataset, ()))
     kinds = [kind for kind in numbers.kinds if kind[0] == dataset and kind[3] == OVERALL]
@@ -234,9 +234,9 @@ def _class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[Pape
         ]
         if not shown:
             continue
-        protocols = list(dict.fromkeys(kind[1] for kind, _ in shown))
+        evaluations = list(dict.fromkeys(kind[1] for kind, _ in shown))
         columns = [
-            Column(model.id, metric if len(protocols) == 1 else f"{metric}, {kind[1]}", brackets=True)
+            Column(model.id, metric if len(evaluations) == 1 else f"{metric}, {kind[1]}", brackets=True)
             for kind, metric in shown
             for model in suite.models
         ]
@@ -255,7 +255,7 @@ def _class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[Pape
         notes = _notes(columns, known)
         if len(known) < len(rows):
             notes = (*notes, f"{len(rows) - len(known)} categories without a number are left out")
-        title = f"{_TASKS.get(task, task)} ({', '.join(protocols)}) on {dataset} by category, {condition}, percent"
+        title = f"{_TASKS.get(task, task)} ({', '.join(evaluations)}) on {dataset} by category, {condition}, percent"
         yield PaperTable(title, tuple(columns), tuple(known), notes, "category")
 
 

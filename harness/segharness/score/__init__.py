@@ -1,4 +1,4 @@
-"""Predictions -> numbers: scoring protocols, degradation, results."""
+"""Predictions -> numbers: evaluations, degradation, results."""
 
 from segharness.score.request import GroundTruth, Score, ScoreRequest, check_split
 from segharness.score.score import BOOTSTRAP, ScoreOptions, check_engine, score_run

@@ -53,7 +53,7 @@ class Difference:
     """The second model's number less the first one's, a fraction.
 
     Attributes:
-        dataset, condition, protocol, task, split, metric: what it is of.
+        dataset, condition, evaluation, task, split, metric: what it is of.
         values: the two numbers; None where one has none.
         difference: None likewise, and then `reason` says why.
         interval: of the difference.
@@ -63,7 +63,7 @@ class Difference:
 
     dataset: str
     condition: str
-    protocol: str
+    evaluation: str
     task: str
     split: str
     metric: str
@@ -128,8 +128,8 @@ def _difference(
     first: Mapping[str, Any], second: Mapping[str, Any], before: Samples | None, after: Samples | None
 ) -> Difference:
     values = (first["value"], second["value"])
-    dataset, condition, protocol = (str(second[name]) for name in ("dataset", "condition", "protocol"))
-    blank = Difference(dataset, condition, protocol, second["task"], second["split"], second["metric"], values)
+    dataset, condition, evaluation = (str(second[name]) for name in ("dataset", "condition", "evaluation"))
+    blank = Difference(dataset, condition, evaluation, second["task"], second["split"], second["metric"], values)
     if values[0] is None or values[1] is None:
         return replace(blank, reason=first["reason"] if values[0] is None else second["reason"])
     difference = float(values[1] - values[0])

@@ -30,9 +30,9 @@ from segharness.suite import ConditionGroup, Suite
 
 Row = dict[str, Any]
 Kind = tuple[str, str, str]
-"""What a curve is of, beside model and data set: protocol, task and split."""
+"""What a curve is of, beside model and data set: evaluation, task and split."""
 Key = tuple[str, str, str, str, str, str]
-"""Of an AP: model, data set, protocol, task, split and condition."""
+"""Of an AP: model, data set, evaluation, task, split and condition."""
 APs = Mapping[Key, tuple[AP | None, str | None]]
 
 
@@ -78,7 +78,7 @@ def degradation_rows(suite: Suite, rows: Sequence[Row], stored: Mapping[str, Sto
     for over in sets(suite):
         for kind in kinds:
             if not all((point.dataset, kind) in scored for point in (over.clean, *over.members)):
-                continue  # a protocol that is for some of these data sets, or none
+                continue  # an evaluation that is for some of these data sets, or none
             for model in suite.models:
                 own = own_metrics(curve(aps, model.id, kind, over))
                 yield from _rows(model.id, kind, over, own, None)
@@ -153,12 +153,12 @@ def _explained(row: Row) -> Row:
 def _rows(
     model: str, kind: Kind, over: AveragedSet, found: Mapping[str, Value], reference: str | None
 ) -> Iterator[Row]:
-    protocol, task, split = kind
+    evaluation, task, split = kind
     for metric, value in found.items():
         yield {
             "model": model,
             "dataset": over.dataset,
-            "protocol": protocol,
+            "evaluation": evaluation,
             "task": task,
             "split": split,
             "reference": reference,
@@ -172,7 +172,7 @@ def _rows(
 
 def aps_of(rows: Sequence[Row]) -> APs:
     """Return the APs over whole splits among rows of results; each with its resamples, where the row has some."""
-    keys = ("model", "dataset", "protocol", "task", "split", "condition")
+    keys = ("model", "dataset", "evaluation", "task", "split", "condition")
     return {
         tuple(row[key] for key in keys): (_numbers(row["value"], row.get("samples")), row["reason"])
         for row in rows

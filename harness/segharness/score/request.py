@@ -1,4 +1,4 @@
-"""What a scoring protocol is given, and what it gives back."""
+"""What an evaluation is given, and what it gives back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class GroundTruth:
     Attributes:
         content: what the data set returned (for ``"instances"`` a COCO dict), restricted to the images of the run.
         also: the further kinds that the metric's spec names, as far as the data set has them, by kind.
-        prepared: a protocol's own memory: what it derives from `content` once for all cells.
+        prepared: an evaluation's own memory: what it derives from `content` once for all cells.
     """
 
     content: Mapping[str, Any]
@@ -56,7 +56,7 @@ class ScoreRequest:
         splits: subsets of the categories to score besides all.
         engine: one of the engines that the metric's spec lists; None where it lists none.
         images: a table of `segharness.store.IMAGES`: timings, devices, what the model was given.
-        options: the suite's, for this protocol; checked by the spec's `configure` when the suite was read.
+        options: the suite's, for this evaluation; checked by the spec's `configure` when the suite was read.
         resamples: the draws of the bootstrap; None without one.
         note: call it with a line that belongs beside the numbers, such as an engine that was replaced.
     """

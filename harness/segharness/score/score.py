@@ -37,7 +37,7 @@ class ScoreOptions:
     """How to score a run.
 
     Attributes:
-        engine: which implementation to use, of the protocols that have it; None for the default.
+        engine: which implementation to use, of the evaluations that have it; None for the default.
         bootstrap: how many resamples; 0 for no intervals.
     """
 
@@ -46,7 +46,7 @@ class ScoreOptions:
 
 
 def check_engine(suite: Suite, host: PluginHost, engine: str | None) -> None:
-    """Raise UsageError if none of a suite's protocols has an engine of that name."""
+    """Raise UsageError if none of a suite's evaluations has an engine of that name."""
     known = [name for entry in suite.scoring.metrics for name in host.get(entry.metric, MetricSpec).engines]
     if engine is not None and engine not in known:
         raise UsageError(f"no engine `{engine}`{nearest(engine, known)}")
@@ -103,7 +103,7 @@ def score_run(
     scored["references"] = {name: digest(reference_aps(found, name)) for name, found in references.items()}
     written = write_results(folder.results, content, {**manifest, **scored})
     try:
-        write_samples(folder.results, content, key or "", rows)
+        write_samples(folder.results, written, key or "", rows)
     except OSError as error:
         complain(
             f"{samples_file(folder.results)}: cannot be written: {error.strerror}; runs cannot be compared with this"
@@ -169,7 +169,7 @@ class _DatasetScorer:
                         "condition": condition.name,
                         "corruption": condition.corruption,
                         "severity": condition.severity,
-                        "protocol": entry.id,
+                        "evaluation": entry.id,
                         "task": task,
                         "split": score.split,
                         "category": score.category,
@@ -230,7 +230,7 @@ class _DatasetScorer:
 
 
 def _check_samples(scores: Sequence[Score], resamples: Resamples | None) -> None:
-    """Raise ValueError if a protocol's scores carry other samples than one a resample."""
+    """Raise ValueError if an evaluation's scores carry other samples than one a resample."""
     shape = (resamples.size,) if resamples is not None else None
     for score in scores:
         found = None if score.samples is None else np.shape(score.samples)
@@ -246,7 +246,7 @@ def _of_categories(predictions: pa.Table, truth: GroundTruth) -> pa.Table:
 
 
 def tasks_of(spec: MetricSpec, asked: Sequence[str]) -> Sequence[str]:
-    """Return the tasks that a protocol is scored on: those asked for, or its own where it has no choice."""
+    """Return the tasks that an evaluation is done for: those asked for, or its own where it has no choice."""
     return spec.tasks if len(spec.tasks) == 1 else [task for task in asked if task in spec.tasks]
 
 

@@ -49,7 +49,7 @@ def read_stored(reference: StoredReference, protocol: Mapping[str, Any], key: st
 
 def reference_aps(rows: Sequence[Mapping[str, Any]], model: str) -> list[list[Any]]:
     """Return what CD and rCD take of a reference: its AP in every cell. Those of one digest are one reference."""
-    keys = ("dataset", "condition", "protocol", "task", "split", "value")
+    keys = ("dataset", "condition", "evaluation", "task", "split", "value")
     return sorted(
         ([row[key] for key in keys] for row in rows if is_ap(row) and row["model"] == model),
         key=lambda found: found[:5],

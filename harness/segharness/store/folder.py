@@ -92,17 +92,17 @@ class RunFolder:
             StoreError: this is no run folder, or its manifest is damaged or of a newer version.
         """
         try:
-            found = json.loads(self.manifest.read_text(encoding="utf-8"))
+            manifest = json.loads(self.manifest.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise StoreError(f"{self.path}: not a run folder: it has no manifest.json") from None
         except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
             raise StoreError(f"{self.manifest}: damaged: {error}") from error
-        if not isinstance(found, dict):
+        if not isinstance(manifest, dict):
             raise StoreError(f"{self.manifest}: damaged: not a JSON object")
-        found = check_version(found, str(self.manifest))
-        if lacking := [key for key in ("suite", "inputs", "plugin_arguments", "protocol") if key not in found]:
+        manifest = {**check_version(manifest, str(self.manifest)), "schema_version": SCHEMA_VERSION}
+        if lacking := [key for key in ("suite", "inputs", "plugin_arguments", "protocol") if key not in manifest]:
             raise StoreError(f"{self.manifest}: damaged: it lacks `{lacking[0]}`")
-        inputs = found["inputs"]
+        inputs = manifest["inputs"]
         if not isinstance(inputs, dict) or inputs.keys() != {"models", "datasets", "conditions"}:
             raise StoreError(f"{self.manifest}: damaged: its `inputs` are not those of a run")
-        return found
+        return manifest

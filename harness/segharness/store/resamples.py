@@ -12,10 +12,11 @@ import pyarrow as pa
 from segharness.errors import StoreError
 from segharness.store.atomic import write_atomic
 from segharness.store.remote import StorePath
-from segharness.store.schemas import metadata_of, with_metadata
+from segharness.store.results import rows_checksum
+from segharness.store.schemas import MIGRATIONS, SCHEMA_VERSION, metadata_of, with_metadata
 from segharness.store.shards import checksum, ipc_bytes, read_arrow
 
-NAMES = ("model", "reference", "dataset", "condition", "protocol", "task", "split", "metric")
+NAMES = ("model", "reference", "dataset", "condition", "evaluation", "task", "split", "metric")
 """What names a number; categories have no row."""
 
 _AGAIN = "`segharness score RUN` makes it again"
@@ -45,9 +46,9 @@ def write_samples(results: StorePath, content: pa.Table, key: str, rows: Sequenc
     size = len(kept[0]["samples"])
     values = pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate([row["samples"] for row in kept])), size)
     columns = {name: pa.array([row.get(name) for row in kept], pa.string()) for name in NAMES}
-    found = pa.table({**columns, "samples": values})
-    metadata = {"key": key, "results": checksum(content), "checksum": checksum(found)}
-    write_atomic(path, ipc_bytes(found.replace_schema_metadata(with_metadata(found.schema, metadata).metadata)))
+    table = pa.table({**columns, "samples": values})
+    metadata = {"key": key, "results": rows_checksum(content), "checksum": checksum(table)}
+    write_atomic(path, ipc_bytes(table.replace_schema_metadata(with_metadata(table.schema, metadata).metadata)))
 
 
 def read_samples(results: StorePath, content: pa.Table, key: str | None = None) -> dict[tuple[Any, ...], Samples]:
@@ -65,18 +66,20 @@ def read_samples(results: StorePath, content: pa.Table, key: str | None = None) 
     if not path.is_file():
         return {}
     try:
-        found = read_arrow(path)
-        metadata = metadata_of(found.schema, str(path))
-        intact = metadata.get("checksum") == checksum(found)
+        table = read_arrow(path)
+        metadata = metadata_of(table.schema, str(path))
+        intact = metadata.get("checksum") == checksum(table)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}; {_AGAIN}") from error
     if not intact:
         raise StoreError(f"{path}: damaged: its checksum does not match; {_AGAIN}")
-    if metadata.get("results") != checksum(content) or (key is not None and metadata.get("key") != key):
+    if metadata.get("results") != rows_checksum(content) or (key is not None and metadata.get("key") != key):
         return {}
-    names = zip(*(found.column(name).to_pylist() for name in NAMES), strict=True)
-    column = found.column("samples").combine_chunks()
-    values = column.flatten().to_numpy().reshape(len(found), -1)
+    for step in range(metadata["schema_version"], SCHEMA_VERSION):
+        table = MIGRATIONS[step](table)
+    names = zip(*(table.column(name).to_pylist() for name in NAMES), strict=True)
+    column = table.column("samples").combine_chunks()
+    values = column.flatten().to_numpy().reshape(len(table), -1)
     return dict(zip(names, values, strict=True))
 
 

@@ -20,7 +20,8 @@ from segharness.store.shards import checksum, ipc_bytes, read_arrow
 def write_results(path: StorePath, content: pa.Table, manifest: Mapping[str, Any]) -> pa.Table:
     """Write a table of `RESULTS` with the manifest in its schema; return it as written."""
     kept = json.loads(json.dumps(manifest))
-    metadata = {"manifest": kept, "checksum": _checksum(content, kept)}
+    rows = checksum(content)
+    metadata = {"manifest": kept, "rows": rows, "checksum": _checksum(rows, kept)}
     stamped = content.replace_schema_metadata(with_metadata(RESULTS, metadata).metadata)
     write_atomic(path, ipc_bytes(stamped))
     return stamped
@@ -42,10 +43,12 @@ def read_results(path: str | os.PathLike[str] | StorePath) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(f"{path}: not an Arrow file, or damaged: {str(error).splitlines()[0]}") from error
     manifest = manifest_of(content, path)
+    metadata = metadata_of(content.schema, str(path))
     try:
         content.validate(full=True)
-        intact = metadata_of(content.schema, str(path)).get("checksum") == _checksum(content, manifest)
-        current = upgrade(content, RESULTS.with_metadata(content.schema.metadata))
+        rows = checksum(content)
+        intact = metadata.get("checksum") == _checksum(rows, manifest)
+        current = upgrade(content, RESULTS, metadata["schema_version"])
     except KeyError:
         raise StoreError(f"{path}: not a results file: it has the columns {content.schema.names}") from None
     except (pa.ArrowException, ValueError) as error:
@@ -54,18 +57,24 @@ def read_results(path: str | os.PathLike[str] | StorePath) -> pa.Table:
         raise StoreError(
             f"{path}: damaged: its checksum does not match its content; `segharness score RUN` makes it again"
         )
-    return current
+    upgraded = {**metadata, "rows": rows}
+    del upgraded["schema_version"]
+    return current.replace_schema_metadata(with_metadata(RESULTS, upgraded).metadata)
 
 
-def _checksum(content: pa.Table, manifest: Mapping[str, Any]) -> str:
+def _checksum(rows: str, manifest: Mapping[str, Any]) -> str:
     """Return a hash of the numbers and of what they are of."""
-    text = checksum(content) + json.dumps(manifest, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b((rows + json.dumps(manifest, sort_keys=True)).encode(), digest_size=16).hexdigest()
+
+
+def rows_checksum(content: pa.Table) -> str:
+    """Return the hash of the rows of a results table, as its file has them."""
+    return str(metadata_of(content.schema, "results")["rows"])
 
 
 def manifest_of(content: pa.Table, path: StorePath | str = "results") -> dict[str, Any]:
     """Return the manifest that a results table carries."""
-    found = metadata_of(content.schema, str(path)).get("manifest")
-    if not isinstance(found, dict):
+    manifest = metadata_of(content.schema, str(path)).get("manifest")
+    if not isinstance(manifest, dict):
         raise StoreError(f"{path}: not a results file: it carries no manifest")
-    return found
+    return manifest

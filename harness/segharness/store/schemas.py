@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segharness.errors import SchemaError, StoreError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _KEY = b"segharness"
 
 PREDICTIONS = pa.schema(
@@ -51,7 +52,7 @@ RESULTS = pa.schema(
         pa.field("condition", pa.string(), nullable=False),
         pa.field("corruption", pa.string()),
         pa.field("severity", pa.int8()),
-        pa.field("protocol", pa.string(), nullable=False),
+        pa.field("evaluation", pa.string(), nullable=False),  # how the cell was scored: coco, cityscapes ...
         pa.field("task", pa.string(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
         pa.field("category", pa.string()),
@@ -83,17 +84,22 @@ def metadata_of(schema: pa.Schema, file: str) -> dict[str, Any]:
     if raw is None:
         raise StoreError(f"{file}: not written by segharness")
     try:
-        found = json.loads(raw)
+        metadata = json.loads(raw)
     except ValueError as error:
         raise StoreError(f"{file}: damaged: its metadata is not JSON: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(metadata, dict):
         raise StoreError(f"{file}: damaged: its metadata is no JSON object")
-    return check_version(found, file)
+    return check_version(metadata, file)
 
 
-def check_version(found: dict[str, Any], file: str) -> dict[str, Any]:
-    """Return `found` as the current version has it: older ones migrated, newer ones refused."""
-    version = found.get("schema_version")
+def check_version(metadata: dict[str, Any], file: str) -> dict[str, Any]:
+    """Return metadata whose version this segharness reads.
+
+    Raises:
+        StoreError: it has no version.
+        SchemaError: a newer segharness wrote it.
+    """
+    version = metadata.get("schema_version")
     if not isinstance(version, int) or version < 1:
         raise StoreError(f"{file}: has no schema_version")
     if version > SCHEMA_VERSION:
@@ -101,17 +107,19 @@ def check_version(found: dict[str, Any], file: str) -> dict[str, Any]:
             f"{file}: written with schema version {version}, this segharness reads up to {SCHEMA_VERSION}: "
             "pip install -U segharness"
         )
-    for step in range(version, SCHEMA_VERSION):
-        found = MIGRATIONS[step](found)
-    return {**found, "schema_version": SCHEMA_VERSION}
+    return metadata
 
 
-def upgrade(content: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return the rows of an older file as `schema` has them: columns it lacks are null, narrower numbers become wider.
+def upgrade(content: pa.Table, schema: pa.Schema, version: int) -> pa.Table:
+    """Return the rows of a file of some version as `schema` has them.
+
+    The `MIGRATIONS` since that version are applied; then columns that are lacking are null, narrower numbers become wider.
 
     Raises:
         KeyError: a column that must not be null is missing, or one is there that `schema` does not have.
     """
+    for step in range(version, SCHEMA_VERSION):
+        content = MIGRATIONS[step](content)
     unknown = [name for name in content.schema.names if name not in schema.names]
     lacking = [f.name for f in schema if f.name not in content.schema.names and not f.nullable]
     if unknown or lacking:
@@ -123,8 +131,22 @@ def upgrade(content: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-MIGRATIONS: dict[int, Any] = {1: lambda found: found}
-"""From version n to n + 1: a function of the metadata; `upgrade` does the columns.
+def _protocol_becomes_evaluation(content: pa.Table) -> pa.Table:
+    """Rename the column of results and resamples that says how a cell was scored, and what reasons call it."""
+    names = content.schema.names
+    if "protocol" not in names:
+        return content
+    content = content.rename_columns(["evaluation" if name == "protocol" else name for name in names])
+    if "reason" in names:
+        reasons = content.column("reason")
+        for before, now in (("this protocol", "this evaluation"), ("see the protocol", "see the evaluation")):
+            reasons = pc.replace_substring(reasons, before, now)
+        content = content.set_column(names.index("reason"), content.schema.field("reason"), reasons)
+    return content
 
-2: boxes and scores are doubles; prompts, devices and calls of predict are columns.
-"""
+
+MIGRATIONS: dict[int, Callable[[pa.Table], pa.Table]] = {
+    1: lambda content: content,  # 2: boxes and scores are doubles; prompts, devices and calls of predict are columns
+    2: _protocol_becomes_evaluation,  # 3: what says how a cell was scored is called evaluation
+}
+"""From version n to n + 1: a function of the rows of any file."""

@@ -111,7 +111,7 @@ def read_table(path: StorePath, schema: pa.Schema, data: bytes | None = None) ->
     try:
         content.validate(full=True)
         intact = metadata.get("checksum") == checksum(content)
-        current = content if content.schema == schema else upgrade(content, schema)
+        current = upgrade(content, schema, metadata["schema_version"]) if content.schema != schema else content
     except KeyError:
         raise StoreError(f"{path}: has the columns {content.schema.names}, not {schema.names}") from None
     except (pa.ArrowException, ValueError) as error:

@@ -188,7 +188,7 @@ SUITE: dict[str, Any] = {
                                 "additionalProperties": False,
                                 "required": ["metric"],
                                 "properties": {
-                                    "id": {**_ID, "description": "the name of the protocol in results"},
+                                    "id": {**_ID, "description": "the name of the evaluation in results"},
                                     "metric": {"type": "string", "description": "a metric on offer, e.g. coco"},
                                     "options": {
                                         **_OPTIONS,
@@ -202,7 +202,7 @@ SUITE: dict[str, Any] = {
                             },
                         ]
                     },
-                    "description": "scoring protocols: names, or mappings with options; coco when absent",
+                    "description": "evaluations: names, or mappings with options; coco when absent",
                 },
                 "splits": {
                     "type": "object",

@@ -1,4 +1,4 @@
-"""``scoring:``, ``shifts:`` and ``report:`` of a suite: protocols, tasks, splits, degradation over data sets, tables."""
+"""``scoring:``, ``shifts:`` and ``report:`` of a suite: evaluations, tasks, splits, degradation over data sets, tables."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ScoringBuilder:
         self._problems.append(f"{node.mark}: {message}")
 
     def scoring(self) -> Scoring:
-        """Return the tasks, protocols and splits that are asked for."""
+        """Return the tasks, evaluations and splits that are asked for."""
         node = self._root.get("scoring")
         if node is None:
             return Scoring()
@@ -57,7 +57,7 @@ class ScoringBuilder:
         return Scoring(tasks, metrics, splits)
 
     def _metrics(self, listed: list[Node], specs: list[MetricSpec]) -> Iterator[MetricEntry]:
-        """Yield the protocols that are listed; what they are made of is appended to `specs`."""
+        """Yield the evaluations that are listed; what they are made of is appended to `specs`."""
         taken: dict[str, bool] = {}
         for item in listed:
             name_node = item.get("metric") or item
@@ -76,14 +76,14 @@ class ScoringBuilder:
             limited = item.get("datasets")
             if id in taken:
                 if isinstance(item.value, dict) or taken[id]:
-                    self._complain(item, f"two protocols have the id `{id}`; give one another `id:`")
+                    self._complain(item, f"two evaluations have the id `{id}`; give one another `id:`")
                 continue
             taken[id] = limited is not None
             if options and id == slug(name):
-                self._complain(item, f"options change what `{name}` means: give the protocol an `id:` of its own")
+                self._complain(item, f"options change what `{name}` means: give the evaluation an `id:` of its own")
             if id != slug(name) and self._host.find(id, MetricSpec) is not None:
                 self._complain(
-                    id_node or item, f"`{id}` is the name of another metric; give the protocol another `id:`"
+                    id_node or item, f"`{id}` is the name of another metric; give the evaluation another `id:`"
                 )
             self._check_metric(item, spec, options)
             yield MetricEntry(id, name, options, self._some(limited))

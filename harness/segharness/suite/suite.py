@@ -129,7 +129,7 @@ class Split:
 
 @dataclass(frozen=True)
 class MetricEntry:
-    """A scoring protocol of a suite: its name in results, the metric that computes it, and that one's options.
+    """An evaluation of a suite: its name in results, the metric that computes it, and that one's options.
 
     `datasets` are the ids of those that it is for; all when empty.
     """
@@ -162,7 +162,15 @@ class Scoring:
     splits: tuple[Split, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "metrics": [entry.to_json() for entry in self.metrics]}
+        """Return what protocol ids are made from: a field that is added must be left out while a suite does not use it."""
+        return {
+            "tasks": list(self.tasks),
+            "metrics": [entry.to_json() for entry in self.metrics],
+            "splits": [
+                {"name": split.name, "categories": list(split.categories), "complement": split.complement}
+                for split in self.splits
+            ],
+        }
 
 
 @dataclass(frozen=True)

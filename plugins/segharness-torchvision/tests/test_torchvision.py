@@ -140,7 +140,7 @@ def test_ap_is_that_of_torchvisions_reference_evaluation(harness, shared):
             )
     rows = harness.results("s").to_pylist()
     for task, found in results.items():
-        ours = {(r["protocol"], r["metric"]): r["value"] for r in rows if r["task"] == task and r["category"] is None}
+        ours = {(r["evaluation"], r["metric"]): r["value"] for r in rows if r["task"] == task and r["category"] is None}
         strict, loose = _reference(truth, found, task, ids, False), _reference(truth, found, task, ids, True)
         assert ours["coco", "AP"] == strict
         assert ours["loose", "AP"] == loose > 0  # untrained boxes meet something here and there

@@ -230,7 +230,7 @@ def test_a_suite_runs_from_end_to_end(suite):
     assert done.code == 0, done.err
     assert "note: model `sam` has RANDOM weights" in done.err and "note: model `folder`" not in done.err
     rows = [r for r in suite.results("s").to_pylist() if r["category"] is None and r["split"] == "all"]
-    value = {(r["model"], r["protocol"], r["task"], r["metric"]): r["value"] for r in rows}
+    value = {(r["model"], r["evaluation"], r["task"], r["metric"]): r["value"] for r in rows}
     assert 0 <= value["folder", "coco", "segm", "AP"] <= 1 and 0 <= value["folder", "coco", "bbox", "AP"] <= 1
     assert 0 < value["sam", "given-points", "segm", "mask_mIoU"] < 1
 

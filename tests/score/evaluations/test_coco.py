@@ -236,4 +236,4 @@ def test_what_was_given_prompts_has_no_ap_beside_detectors():
     images = as_images(truth, prompt="boxes")
     scores = score(ScoreRequest(GroundTruth(truth), as_predictions(results), "segm", images=images))
     assert {s.value for s in scores} == {None}
-    assert "see the protocol `given-boxes`" in scores[0].reason
+    assert "see the evaluation `given-boxes`" in scores[0].reason

@@ -40,8 +40,8 @@ def problem(scores=(0.9, 0.8, 0.7), prompt="boxes"):
     return GroundTruth(truth), as_predictions(results), as_images(truth, prompt=prompt)
 
 
-def numbers(request, protocol=boxes):
-    return {(s.metric, s.split, s.category): s for s in protocol(request)}
+def numbers(request, evaluation=boxes):
+    return {(s.metric, s.split, s.category): s for s in evaluation(request)}
 
 
 def test_means_over_categories_and_instances():
@@ -71,13 +71,13 @@ def test_without_scores_there_is_no_ap():
 
 
 @pytest.mark.parametrize(
-    ("prompt", "protocol", "reason"),
+    ("prompt", "evaluation", "reason"),
     [
-        (None, boxes, "takes no prompts, this protocol is of given boxes"),
-        ("boxes", points, "was given boxes, this protocol is of given points"),
+        (None, boxes, "takes no prompts, this evaluation is of given boxes"),
+        ("boxes", points, "was given boxes, this evaluation is of given points"),
     ],
 )
-def test_protocols_are_not_mixed(prompt, protocol, reason):
+def test_evaluations_are_not_mixed(prompt, evaluation, reason):
     truth, predictions, images = problem(prompt=prompt)
-    found = protocol(ScoreRequest(truth, predictions, "segm", images=images))
+    found = evaluation(ScoreRequest(truth, predictions, "segm", images=images))
     assert {s.value for s in found} == {None} and reason in found[0].reason

@@ -11,7 +11,7 @@ from segharness.score.resample import FEWEST, MOST
 
 def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("scoring")
-    group.add_argument("--engine", metavar="NAME", help="of the coco protocol: hotcoco (default) or pycocotools")
+    group.add_argument("--engine", metavar="NAME", help="of the coco evaluation: hotcoco (default) or pycocotools")
     draws = group.add_mutually_exclusive_group()
     draws.add_argument(
         "--bootstrap",

@@ -56,7 +56,7 @@ def _json(first: Side, second: Side, found: Difference) -> dict[str, Any]:
     return {
         "first": first.shown,
         "second": second.shown,
-        **{key: getattr(found, key) for key in ("dataset", "condition", "protocol", "task", "split", "metric")},
+        **{key: getattr(found, key) for key in ("dataset", "condition", "evaluation", "task", "split", "metric")},
         "values": list(found.values),
         "difference": found.difference,
         "ci_low": found.interval.low,
@@ -69,10 +69,12 @@ def _json(first: Side, second: Side, found: Difference) -> dict[str, Any]:
 def _show(console: Console, first: Side, second: Side, differences: Sequence[Difference]) -> None:
     by_kind: dict[tuple[str, str, str, str], list[Difference]] = {}
     for found in differences:
-        by_kind.setdefault((found.dataset, found.protocol, found.task, found.split), []).append(found)
-    for (dataset, protocol, task, split), group in by_kind.items():
+        by_kind.setdefault((found.dataset, found.evaluation, found.task, found.split), []).append(found)
+    for (dataset, evaluation, task, split), group in by_kind.items():
         of = f", {split} categories" if split != OVERALL else ""
-        title = f"{second.shown} (second) against {first.shown} (first): {task} ({protocol}) on {dataset}{of}, percent"
+        title = (
+            f"{second.shown} (second) against {first.shown} (first): {task} ({evaluation}) on {dataset}{of}, percent"
+        )
         console.print(Text(title, style="bold"), soft_wrap=True)
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         table.add_column("condition", overflow="fold")

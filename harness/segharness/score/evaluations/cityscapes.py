@@ -1,4 +1,4 @@
-"""The protocol ``cityscapes``: the benchmark's own instance-level AP, as its evaluation scripts define it.
+"""The evaluation ``cityscapes``: the benchmark's own instance-level AP, as its evaluation scripts define it.
 
 It differs from COCO's AP in every detail: IoU must be strictly greater than .5, .55 ... .95; no limit on detections; ground
 truths under 100 pixels are ignored; of several predictions on one ground truth the most confident is right and the others

@@ -1,4 +1,4 @@
-"""The protocol ``coco``: COCO's 12 numbers, or those of other thresholds, areas and maxDets, with splits and categories.
+"""The evaluation ``coco``: COCO's 12 numbers, or those of other thresholds, areas and maxDets, with splits and categories.
 
 The engines return precision and recall for every category; the means over them are taken here, in pycocotools' order of
 summation, so that splits and single categories come from the same arrays.
@@ -61,7 +61,7 @@ def score(request: ScoreRequest) -> list[Score]:
 def unfit(request: ScoreRequest) -> str | None:
     """Return why predictions cannot be scored by AP as a detector's, or None."""
     if (given := prompt(request)) is not None:
-        return f"the model was given the ground truth's {given}: see the protocol `given-{given}`"
+        return f"the model was given the ground truth's {given}: see the evaluation `given-{given}`"
     if request.task != "bbox" and request.predictions.column("mask").null_count:
         return "the model gives no masks"
     if request.task != "bbox" and not _has_masks(request.ground_truth):

@@ -1,4 +1,4 @@
-"""The protocol ``lvis``: AP of data sets that are annotated category by category ("LVIS", Gupta et al.), by hotcoco.
+"""The evaluation ``lvis``: AP of data sets that are annotated category by category ("LVIS", Gupta et al.), by hotcoco.
 
 Of an image it is known which categories it holds, and of some others that it does not (`neg_category_ids`): detections of
 further categories are left out, and unmatched ones of categories that are annotated in part (`not_exhaustive_category_ids`)
@@ -73,7 +73,7 @@ def _lacking(content: Mapping[str, Any]) -> str | None:
 
 def _crowded(content: Mapping[str, Any]) -> str | None:
     crowd = any(annotation.get("iscrowd") for annotation in content["annotations"])
-    return "LVIS's protocol knows neither crowds nor regions that a policy ignores" if crowd else None
+    return "LVIS's evaluation knows neither crowds nor regions that a policy ignores" if crowd else None
 
 
 def _accumulate(request: ScoreRequest) -> Accumulated:

@@ -1,4 +1,4 @@
-"""The protocol ``panoptic``: PQ, SQ and RQ (Kirillov et al., "Panoptic Segmentation"), by hotcoco's panoptic engine.
+"""The evaluation ``panoptic``: PQ, SQ and RQ (Kirillov et al., "Panoptic Segmentation"), by hotcoco's panoptic engine.
 
 A segment of the prediction and one of the ground truth match when they have the same category and their IoU is over .5,
 void taken out of the union. PQ = sum of IoU / (TP + FP/2 + FN/2) for every category, and the mean over those that occur;
@@ -127,5 +127,5 @@ def _overlap(segments: Segments) -> str | None:
     for image_id, found in segments.items():
         masks = [segment["segmentation"] for segment in found]
         if int(np.sum(rle.area(masks))) != int(rle.area(rle.merge(masks))):
-            return f"the model's segments overlap, first in image {image_id}: this protocol needs one segment a pixel"
+            return f"the model's segments overlap, first in image {image_id}: this evaluation needs one segment a pixel"
     return None

@@ -1,4 +1,4 @@
-"""The protocols ``given-boxes`` and ``given-points``: the model was told where each object is, and only masks it.
+"""The evaluations ``given-boxes`` and ``given-points``: the model was told where each object is, and only masks it.
 
 Every ground truth is answered by one mask. ``mask_IoU`` is the mean IoU over instances, ``mask_mIoU`` the mean over
 categories of the means in them, as in "The surprising impact of mask-head architecture on novel class segmentation"
@@ -38,7 +38,7 @@ def _score(request: ScoreRequest, kind: str) -> list[Score]:
     given = coco.prompt(request)
     if given != kind:
         what = f"was given {given}" if given else "takes no prompts"
-        return coco.nothing(request, METRICS, f"the model {what}, this protocol is of given {kind}")
+        return coco.nothing(request, METRICS, f"the model {what}, this evaluation is of given {kind}")
     found = _ious(request)
     categories = sorted(request.ground_truth.content["categories"], key=lambda c: c["id"])
     columns = {c["name"]: position for position, c in enumerate(categories)}

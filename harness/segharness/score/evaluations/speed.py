@@ -1,4 +1,4 @@
-"""The protocol ``speed``: how long predict takes for one image, while the harness prepares the next ones.
+"""The evaluation ``speed``: how long predict takes for one image, while the harness prepares the next ones.
 
 The time is that of the call of `predict` alone, at batch 1, on each device apart. The first calls of a model in a process
 are its warm-up and are left out.

@@ -1,4 +1,4 @@
-"""ScoreOptions protocols from a suite to its report: prompts, options, shifts, speed, intervals."""
+"""Evaluations from a suite to its report: prompts, options, shifts, speed, intervals."""
 
 from __future__ import annotations
 
@@ -69,11 +69,12 @@ scoring: {tasks: [segm], metrics: [given-boxes, given-points, coco], splits: {di
 """
 
 
-def number(table, model, metric, protocol, split="all", **more):
+def number(table, model, metric, evaluation, split="all", **more):
     rows = [
         r
         for r in table.to_pylist()
-        if (r["model"], r["metric"], r["protocol"], r["split"], r["category"]) == (model, metric, protocol, split, None)
+        if (r["model"], r["metric"], r["evaluation"], r["split"], r["category"])
+        == (model, metric, evaluation, split, None)
         and all(r[key] == value for key, value in more.items())
     ]
     assert len(rows) == 1, rows
@@ -91,14 +92,14 @@ def test_models_that_take_prompts_get_them_and_are_scored_apart(prompted):
     done = prompted("run", "prompted.yaml")
     assert done.code == 0, done.err
     table = prompted.results("prompted")
-    for model, protocol in (("boxes", "given-boxes"), ("silent", "given-boxes"), ("points", "given-points")):
-        row = number(table, model, "mask_mIoU", protocol)
+    for model, evaluation in (("boxes", "given-boxes"), ("silent", "given-boxes"), ("points", "given-points")):
+        row = number(table, model, "mask_mIoU", evaluation)
         assert row["value"] > 0.9 and row["ci_low"] <= row["value"] <= row["ci_high"] and row["n_instances"] > 10
-        assert number(table, model, "mask_mIoU", protocol, "discs")["value"] > 0.9
-        assert "see the protocol `given-" in number(table, model, "AP", "coco")["reason"]
+        assert number(table, model, "mask_mIoU", evaluation, "discs")["value"] > 0.9
+        assert "see the evaluation `given-" in number(table, model, "AP", "coco")["reason"]
     assert number(table, "boxes", "AP", "given-boxes")["value"] > 0.9
     assert number(table, "silent", "AP", "given-boxes")["reason"] == "the model gives no scores"
-    assert "given boxes, this protocol is of given points" not in done.err
+    assert "given boxes, this evaluation is of given points" not in done.err
     assert number(table, "points", "mask_mIoU", "given-boxes")["value"] is None
     assert "takes no prompts" in number(table, "detector", "mask_mIoU", "given-boxes")["reason"]
     assert number(table, "detector", "AP", "coco")["value"] > 0.9
@@ -143,12 +144,12 @@ scoring:
 """
 
 
-def test_protocols_with_options_stand_beside_each_other(small):
+def test_evaluations_with_options_stand_beside_each_other(small):
     small.write("options.yaml", OPTIONS)
     done = small("run", "options.yaml", "--limit", "6")
     assert done.code == 0, done.err
     table = small.results("options")
-    metrics = {r["metric"] for r in table.to_pylist() if r["protocol"] == "toy"}
+    metrics = {r["metric"] for r in table.to_pylist() if r["evaluation"] == "toy"}
     assert {"AP", "AP50", "AP70", "AP80", "AP90"} <= metrics
     assert number(table, "good", "AP", "toy")["value"] > 0.9
     assert number(table, "good", "AP", "cityscapes")["value"] > 0.9
@@ -161,7 +162,7 @@ def test_speed_is_a_column(small):
     small.write("small.yaml", text + "scoring: {metrics: [coco, speed]}\n")
     done = small("run", "small.yaml", "--out", "runs/two", "--workers", "1")
     assert done.code == 0, done.err
-    rows = [r for r in small.results("two").to_pylist() if r["protocol"] == "speed" and r["metric"] == "fps"]
+    rows = [r for r in small.results("two").to_pylist() if r["evaluation"] == "speed" and r["metric"] == "fps"]
     assert len(rows) == 8 and any(r["value"] for r in rows)
     assert all(r["device"] for r in rows if r["value"] is not None)
     assert "fps" in done.out
@@ -222,13 +223,13 @@ def test_degradation_over_data_sets(small):
         ("scoring: {metrics: [{metric: coco, id: x, options: {iou: 1}}]}", "metric `coco`: no option `iou`"),
         (
             "scoring: {metrics: [{metric: coco, options: {class_agnostic: true}}]}",
-            "give the protocol an `id:` of its own",
+            "give the evaluation an `id:` of its own",
         ),
         (
             "scoring: {metrics: [{metric: speed, id: x, options: {a: 1}}]}",
             "metric `speed` takes no options, and so no `a`",
         ),
-        ("scoring: {metrics: [coco, {metric: speed, id: coco}]}", "two protocols have the id `coco`"),
+        ("scoring: {metrics: [coco, {metric: speed, id: coco}]}", "two evaluations have the id `coco`"),
         ("scoring: {metrics: [{metric: cityscapes, id: speed}]}", "`speed` is the name of another metric"),
         (
             "scoring: {metrics: [{metric: coco, id: x, options: {max_dets: [9999999]}}]}",
@@ -364,7 +365,7 @@ def test_a_metric_with_samples_of_another_size_costs_its_own_numbers(small):
     assert number(small.results("small"), "good", "AP", "coco", condition="clean", task="segm")["value"] is not None
 
 
-def test_a_protocol_needs_its_ground_truth_before_the_first_cell(small):
+def test_an_evaluation_needs_its_ground_truth_before_the_first_cell(small):
     text = (small.folder / "small.yaml").read_text()
     small.write("small.yaml", text + "scoring: {metrics: [panoptic]}\n")
     done = small("run", "small.yaml")
