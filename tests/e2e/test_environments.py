@@ -18,7 +18,7 @@ from segharness import ModelSpec, hookimpl
 @hookimpl
 def segharness_models():
     return [
-        ModelSpec("acme/elsewhere", None, "lives in another environment", foreign="acme_models:there.py:build"),
+        ModelSpec("acme/elsewhere", None, "lives in another environment", foreign="acme_models:foreign_model.py:build"),
         ModelSpec("acme/here", "acme_models.there:build", "lives in this one"),
     ]
 """

@@ -14,7 +14,7 @@ _IS_SUITE = re.compile(r"""^\s*\{?\s*["']?segharness["']?\s*:""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Found:
+class SuiteArgument:
     """A suite file to load, as the user wrote it, and the node-id parts asked for in it."""
 
     file: Path
@@ -22,7 +22,7 @@ class Found:
     parts: tuple[tuple[str, ...], ...]
 
 
-def find_suites(arguments: Sequence[str]) -> list[Found]:
+def find_suites(arguments: Sequence[str]) -> list[SuiteArgument]:
     """Return the suite files that the arguments name, each once, in order.
 
     Raises:
@@ -52,7 +52,7 @@ def find_suites(arguments: Sequence[str]) -> list[Found]:
                 whole.add(path)
     if problems:
         raise UsageError(problems)
-    return [Found(Path(path), path, () if path in whole else tuple(parts)) for path, parts in found.items()]
+    return [SuiteArgument(Path(path), path, () if path in whole else tuple(parts)) for path, parts in found.items()]
 
 
 def _missing(path: str, place: Path) -> str:

@@ -34,7 +34,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Found:
+class SegmentedObjects:
     """The instances of an image.
 
     Attributes:
@@ -46,7 +46,9 @@ class Found:
     scores: Floats
 
 
-def aggregate(foreground: Bools, propose: Callable[[Bools], Points], select: Selector, rules: Rules) -> Found:
+def aggregate(
+    foreground: Bools, propose: Callable[[Bools], Points], select: Selector, rules: Rules
+) -> SegmentedObjects:
     """Return the instances of an image, found one after the other.
 
     In each iteration `propose` names points that are not known yet; of their masks the one of the highest mean confidence is
@@ -81,7 +83,7 @@ def aggregate(foreground: Bools, propose: Callable[[Bools], Points], select: Sel
         scores.append(score)
     masks = owner[None] == np.arange(len(scores))[:, None, None]
     kept = masks.any(axis=(1, 2))
-    return Found(masks[kept], np.array(scores, dtype=np.float32)[kept])
+    return SegmentedObjects(masks[kept], np.array(scores, dtype=np.float32)[kept])
 
 
 def _most_confident(confidences: Floats, points: Points, rules: Rules) -> tuple[Floats, Bools, float, Points]:

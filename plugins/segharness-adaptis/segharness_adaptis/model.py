@@ -19,9 +19,9 @@ from segharness_toycells.options import SHRINK
 from segharness_adaptis.aggregate import (
     Bools,
     Floats,
-    Found,
     Points,
     Rules,
+    SegmentedObjects,
     aggregate,
     best_points,
     mean_confidences,
@@ -143,7 +143,7 @@ class AdaptISPrompted:
             seen = _Seen(self._network, shrunk(image, self._shrink), self._device)
             confidences = seen.masks(((np.asarray(points) + 0.5) / self._shrink).astype(np.float32))
         masks = confidences >= self._threshold
-        return _instances(Found(masks, mean_confidences(confidences, masks)), self._shrink)
+        return _instances(SegmentedObjects(masks, mean_confidences(confidences, masks)), self._shrink)
 
 
 class _Seen:
@@ -174,6 +174,6 @@ class _Seen:
         return np.concatenate(parts)
 
 
-def _instances(found: Found, times: int) -> Instances:
+def _instances(found: SegmentedObjects, times: int) -> Instances:
     masks = enlarged(found.masks, times, (1, 2))
     return Instances(boxes_of(masks), found.scores, np.zeros(len(masks), dtype=np.int64), masks)

@@ -1,6 +1,6 @@
 """detectron2's models by name: what they are, and the weights that it publishes. Imports nothing of detectron2.
 
-`catalogue.json` is made by `gather.py` from a checkout of detectron2 (02b5c4e).
+`catalogue.json` is made by `make_catalogue.py` from a checkout of detectron2 (02b5c4e).
 """
 
 from __future__ import annotations

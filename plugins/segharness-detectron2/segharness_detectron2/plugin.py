@@ -22,10 +22,10 @@ _OPTIONS = {
     ),
     "precision": PRECISION,
 }
-_THERE = {
+_FOREIGN = {
     "weights": "required",
     "imports": "detectron2",
-    "foreign": "segharness_detectron2:there.py:build",
+    "foreign": "segharness_detectron2:foreign_model.py:build",
     "foreign_packages": ("segharness_torch",),
 }
 
@@ -40,7 +40,7 @@ def _spec(one: Published) -> ModelSpec:
     said = " ".join(str(about[key]) for key in ("head", "backbone") if key in about)
     return ModelSpec(
         f"detectron2/{one.name}",
-        "segharness_detectron2.there:build",
+        "segharness_detectron2.foreign_model:build",
         said or f"detectron2's {one.name}",
         licence="Apache-2.0; weights CC BY-SA 3.0",
         tags=("detectron2", *(("boxes",) if set(one.published) == {"box AP"} else ())),
@@ -53,13 +53,13 @@ def _spec(one: Published) -> ModelSpec:
             **({"weights": one.weights} if one.weights else {}),
             **({"published": dict(one.published)} if one.published else {}),
         },
-        **_THERE,
+        **_FOREIGN,
     )
 
 
 _CUSTOM = ModelSpec(
     "detectron2/custom",
-    "segharness_detectron2.there:build",
+    "segharness_detectron2.foreign_model:build",
     "a config of your own",
     licence="yours",
     tags=("detectron2",),
@@ -69,11 +69,11 @@ _CUSTOM = ModelSpec(
             "the config, .yaml or .py, either of which may run code",
             True,
             True,
-            files="segharness_torch.included:files",
+            files="segharness_torch.config_files:config_files",
         ),
         **_OPTIONS,
     },
-    **_THERE,
+    **_FOREIGN,
 )
 
 

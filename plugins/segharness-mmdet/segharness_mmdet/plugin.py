@@ -16,10 +16,10 @@ _OPTIONS = {
     ),
     "precision": PRECISION,
 }
-_THERE = {
+_FOREIGN = {
     "weights": "required",
     "imports": "mmdet",
-    "foreign": "segharness_mmdet:there.py:build",
+    "foreign": "segharness_mmdet:foreign_model.py:build",
     "foreign_packages": ("segharness_torch",),
 }
 
@@ -33,7 +33,7 @@ def _spec(one: Published) -> ModelSpec:
     tasks = {metric for metrics in one.published.values() for metric in metrics}
     return ModelSpec(
         f"mmdet/{one.name}",
-        "segharness_mmdet.there:build",
+        "segharness_mmdet.foreign_model:build",
         one.head or f"a config of mmdet's {one.config.partition('/')[0]}",
         licence="Apache-2.0",
         paper=one.paper,
@@ -49,24 +49,24 @@ def _spec(one: Published) -> ModelSpec:
             **({"weights": one.weights} if one.weights else {}),
             **{f"published on {dataset}": dict(found) for dataset, found in one.published.items()},
         },
-        **_THERE,
+        **_FOREIGN,
     )
 
 
 _CUSTOM = ModelSpec(
     "mmdet/custom",
-    "segharness_mmdet.there:build",
+    "segharness_mmdet.foreign_model:build",
     "a config of your own",
     licence="yours",
     tags=("mmdet",),
     weights_names={"random": ""},
     options={
         "config": Option(
-            "the config, a Python file, which is run", True, True, files="segharness_torch.included:files"
+            "the config, a Python file, which is run", True, True, files="segharness_torch.config_files:config_files"
         ),
         **_OPTIONS,
     },
-    **_THERE,
+    **_FOREIGN,
 )
 
 _SETS = (

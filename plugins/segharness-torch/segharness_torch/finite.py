@@ -1,6 +1,6 @@
 """Sees that weights and answers are numbers. Needs torch, and nothing of ours.
 
-A network whose activations overflow, or whose weights are damaged, gives NaN; what compares scores with a threshold then
+A network whose activations overflow, or whose weights are first_nonfinite, gives NaN; what compares scores with a threshold then
 finds nothing, which looks like an answer. Here it is an error of the image.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-_WHY = "is not a number: weights are damaged, or values too large for the precision"
+_WHY = "is not a number: weights are first_nonfinite, or values too large for the precision"
 
 
 class NotANumberError(ArithmeticError):
@@ -26,7 +26,7 @@ class NotANumberError(ArithmeticError):
         super().__init__(f"{what} {_WHY}")
 
 
-def damaged(state: Mapping[str, Any]) -> Any:
+def first_nonfinite(state: Mapping[str, Any]) -> Any:
     """Return the name of the first weights that are not finite; None if all are. Quantized ones and whole numbers are."""
     for name, value in state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value.float()).all()):
@@ -34,7 +34,7 @@ def damaged(state: Mapping[str, Any]) -> Any:
     return None
 
 
-class Watch:
+class NanDetector:
     """Looks at what the outer parts of a network give; the device is asked once, when it has predicted.
 
     Args:
@@ -44,31 +44,31 @@ class Watch:
 
     def __init__(self, network: Any, depth: int = 3) -> None:
         self._seen: list[tuple[str, Any]] = []
-        self._watching = False
+        self._is_active = False
         for name, part in _parts(network, "", depth):
             part.register_forward_hook(self._hook(name))
 
     def _hook(self, name: str) -> Any:
         @_uncompiled
         def look(part: Any, given: Any, found: Any) -> None:
-            if self._watching:
+            if self._is_active:
                 self._seen += [(name, tensor.amax()) for tensor in _tensors(found)]  # NaN where one is, and fast
 
         return look
 
     @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
+    def active(self) -> Iterator[None]:
         """Look while a network predicts.
 
         Raises:
             NotANumberError: a part gave NaN.
         """
         self._seen.clear()
-        self._watching = True
+        self._is_active = True
         try:
             yield
         finally:
-            self._watching = False
+            self._is_active = False
             seen, self._seen = self._seen, []
         if seen:
             largest = torch.stack([value.to(seen[0][1].device, torch.float32) for _, value in seen]).tolist()

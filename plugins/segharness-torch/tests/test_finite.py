@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from segharness_torch.finite import NotANumberError, Watch, damaged
+from segharness_torch.finite import NanDetector, NotANumberError, first_nonfinite
 from torch import nn
 
 
@@ -44,59 +44,62 @@ class Network(nn.Module):
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("damaged", ["backbone.0", "around.heads.0.inner", "around.heads.1.inner"])
-def test_what_gives_nan_is_named(damaged, compiled):
+@pytest.mark.parametrize("first_nonfinite", ["backbone.0", "around.heads.0.inner", "around.heads.1.inner"])
+def test_what_gives_nan_is_named(first_nonfinite, compiled):
     network = Network()
-    watch = Watch(network)
+    detector = NanDetector(network)
     run = torch.compile(network, backend="eager") if compiled else network
     with torch.inference_mode():
-        with watch.watching():
+        with detector.active():
             run(torch.ones(3, 2))
         with torch.no_grad():
-            network.get_submodule(damaged).weight.fill_(float("nan"))
+            network.get_submodule(first_nonfinite).weight.fill_(float("nan"))
         assert len(run(torch.ones(3, 2))) == 0  # unwatched
-        said = f"what the network's `{damaged}` gives is not a number"
-        with pytest.raises(NotANumberError, match=said), watch.watching():
+        said = f"what the network's `{first_nonfinite}` gives is not a number"
+        with pytest.raises(NotANumberError, match=said), detector.active():
             run(torch.ones(3, 2))
 
 
 def test_what_a_scripted_part_gives_is_seen_around_it():
     network = Network()
     network.around.scripted.weight.data.fill_(float("nan"))
-    with pytest.raises(NotANumberError, match=r"`around\.heads\.0\.inner`"), Watch(network).watching():
+    with pytest.raises(NotANumberError, match=r"`around\.heads\.0\.inner`"), NanDetector(network).active():
         network(torch.ones(3, 2))
 
 
 def test_only_the_outer_parts_are_watched_where_that_is_asked_for():
     network = Network()
     network.around.heads[1].inner.weight.data.fill_(float("nan"))
-    with pytest.raises(NotANumberError, match="`around` gives"), Watch(network, 1).watching():
+    with pytest.raises(NotANumberError, match="`around` gives"), NanDetector(network, 1).active():
         network(torch.ones(3, 2))
 
 
 def test_nothing_is_kept():
     network = Network()
-    watch = Watch(network)
-    with watch.watching():
+    detector = NanDetector(network)
+    with detector.active():
         network(torch.ones(3, 2))
-    assert watch._seen == []
+    assert detector._seen == []
 
 
 def test_damaged_weights_are_named():
-    assert damaged({"a": torch.ones(2), "b": torch.tensor([1]), "c": torch.ones(2).to(torch.float8_e4m3fn)}) is None
-    assert damaged({"a": torch.ones(2), "b": torch.tensor([1.0, float("inf")])}) == "b"
+    assert (
+        first_nonfinite({"a": torch.ones(2), "b": torch.tensor([1]), "c": torch.ones(2).to(torch.float8_e4m3fn)})
+        is None
+    )
+    assert first_nonfinite({"a": torch.ones(2), "b": torch.tensor([1.0, float("inf")])}) == "b"
 
 
 def test_what_a_network_raises_goes_before():
     network = Network()
     network.around.heads[1].inner.weight.data.fill_(float("nan"))
-    watch = Watch(network)
-    with pytest.raises(RuntimeError, match="shapes"), watch.watching():
+    detector = NanDetector(network)
+    with pytest.raises(RuntimeError, match="shapes"), detector.active():
         network(torch.ones(3, 5))
 
 
 def test_infinity_is_a_number_of_networks():
     network = Network()
     network.around.heads[1].inner.bias.data.fill_(float("-inf"))
-    with Watch(network).watching():
+    with NanDetector(network).active():
         assert len(network(torch.ones(3, 2))) == 0

@@ -14,7 +14,7 @@ import torchvision
 from segharness import RANDOM, Instances, UsageError
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
-from segharness_torch.finite import Watch
+from segharness_torch.finite import NanDetector
 from segharness_torch.names import read_names
 from segharness_torch.seeding import torch_seeded
 from segharness_torch.weights import load_weights
@@ -35,13 +35,13 @@ class TorchvisionDetector:
 
     def __init__(self, network: torch.nn.Module, categories: Sequence[str], execution: Execution) -> None:
         self.categories = categories
-        self._watch = Watch(network, 1 if execution.compile else 3)  # each hook breaks a compiled graph
+        self._nan_detector = NanDetector(network, 1 if execution.compile else 3)  # each hook breaks a compiled graph
         self._network, self._execution = execution.prepared(network), execution
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
         """Return the instances of uint8 RGB images (H, W, 3); masks are thresholded at 0.5 and encoded on the device."""
         with self._execution.predicting():
-            with self._watch.watching():
+            with self._nan_detector.active():
                 found = self._network(self._execution.tensors(images))
             if not isinstance(found, (list, tuple)) or not all(_is_answer(one) for one in found):
                 raise ValueError(

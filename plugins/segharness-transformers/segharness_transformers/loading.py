@@ -12,7 +12,7 @@ import safetensors
 import torch
 import transformers
 from segharness import RANDOM, UsageError
-from segharness_torch.finite import damaged
+from segharness_torch.finite import first_nonfinite
 from segharness_torch.seeding import torch_seeded
 
 from segharness_transformers.files import problem
@@ -107,7 +107,7 @@ def _weights(kind: Any, config: Any, folder: Path) -> torch.nn.Module:
     for key, *sizes in sorted(about["mismatched_keys"]):
         theirs, own = (list(size) for size in sizes)
         raise UsageError(f"{folder}: weights of another {kind.__name__}: `{key}` is {theirs}, not {own}")
-    if (key := damaged(network.state_dict())) is not None:
+    if (key := first_nonfinite(network.state_dict())) is not None:
         raise UsageError(f"{folder}: `{key}` is not finite")
     return network
 

@@ -34,7 +34,7 @@ class Geometry:
 
 
 @dataclass(frozen=True)
-class Found:
+class QueryMasks:
     """N instances or segments.
 
     Attributes:
@@ -90,7 +90,7 @@ def instances(
     most: int = 100,
     things: torch.Tensor | None = None,
     mask_score: bool = True,
-) -> Found:
+) -> QueryMasks:
     """Return the instances of Mask2Former and its like: the likeliest pairs of a query and a class, in that order.
 
     The mask is where the logit is over 0; instances without a pixel are dropped. No score is too low.
@@ -125,7 +125,7 @@ def instances(
     scores, labels, which = scores[kept], labels[kept], which[kept]
     if mask_score:
         scores = scores * means[which]
-    return Found(boxes_of(binary)[which], scores, labels, binary, which)
+    return QueryMasks(boxes_of(binary)[which], scores, labels, binary, which)
 
 
 def detections(
@@ -135,7 +135,7 @@ def detections(
     geometry: Geometry,
     most: int = 100,
     things: torch.Tensor | None = None,
-) -> Found:
+) -> QueryMasks:
     """Return the instances of DETR: every query with its likeliest class, the likeliest first.
 
     A mask is where its probability is over 0.5; one without a pixel stays, for the box is predicted by itself.
@@ -164,7 +164,7 @@ def detections(
         binary = torch.zeros((len(order), rows, columns), dtype=torch.bool, device=masks.device)
         for first, logits in _chunks(masks[order], geometry):
             binary[first : first + len(logits)] = logits.sigmoid() > 0.5
-    return Found(corners, scores, labels, binary, torch.arange(len(order), device=classes.device))
+    return QueryMasks(corners, scores, labels, binary, torch.arange(len(order), device=classes.device))
 
 
 def panoptic(
@@ -174,7 +174,7 @@ def panoptic(
     things: torch.Tensor | None = None,
     object_threshold: float = 0.8,
     overlap: float = 0.8,
-) -> Found:
+) -> QueryMasks:
     """Return segments that do not overlap, in the order of their queries.
 
     Queries whose likeliest class is an object's, with more than `object_threshold`, compete for every pixel with the
@@ -221,7 +221,7 @@ def panoptic(
         segments.append(mask)
         found.append((score, label))
     stacked = torch.stack(segments) if segments else binary[:0]
-    return Found(
+    return QueryMasks(
         boxes_of(stacked),
         torch.tensor([score for score, _ in found], dtype=torch.float32),
         torch.tensor([label for _, label in found], dtype=torch.int64),

@@ -86,7 +86,7 @@ class Segmenter:
             return min(rows, padded[0]), min(columns, padded[1])
         return padded
 
-    def _found(self, answer: Any, geometry: queries.Geometry) -> queries.Found:
+    def _found(self, answer: Any, geometry: queries.Geometry) -> queries.QueryMasks:
         boxes = answer.get("pred_boxes")
         if boxes is None:
             classes, masks = answer["class_queries_logits"][0], answer["masks_queries_logits"][0]
@@ -105,7 +105,7 @@ class Segmenter:
 _LAST = {"input_data_format": "channels_last"}
 
 
-def _instances(found: queries.Found) -> Instances:
+def _instances(found: queries.QueryMasks) -> Instances:
     masks = None
     if found.masks is not None:
         rles, which = encode(found.masks), found.which.tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from segharness_torch.included import files
+from segharness_torch.config_files import config_files
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def write(tmp_path):
 
 
 def names(config, tmp_path):
-    return sorted(file.relative_to(tmp_path.resolve()).as_posix() for file in files(config))
+    return sorted(file.relative_to(tmp_path.resolve()).as_posix() for file in config_files(config))
 
 
 def test_bases_of_python_and_yaml_are_followed(write, tmp_path):

@@ -18,10 +18,19 @@ from detectron2.data import MetadataCatalog
 from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.modeling import build_model
 from omegaconf import OmegaConf
-from segharness_torch.abroad import RANDOM, Found, Precision, changed, load_state, names_of, naming, tensors_of
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
-from segharness_torch.finite import Watch
+from segharness_torch.finite import NanDetector
+from segharness_torch.foreign import (
+    RANDOM,
+    ForeignInstances,
+    Precision,
+    changed,
+    load_state,
+    names_of,
+    naming,
+    tensors_of,
+)
 from segharness_torch.seeding import torch_seeded
 from segharness_torch.threads import torch_threads
 
@@ -52,14 +61,19 @@ class Predictor:
 
     def __init__(self, network: Any, recipe: Recipe, categories: Any, precision: Precision) -> None:
         self.categories = list(categories)
-        self._network, self._recipe, self._precision, self._watch = network, recipe, precision, Watch(network)
+        self._network, self._recipe, self._precision, self._nan_detector = (
+            network,
+            recipe,
+            precision,
+            NanDetector(network),
+        )
 
-    def predict(self, images: Any, prompts: Any = None) -> list[Found]:
+    def predict(self, images: Any, prompts: Any = None) -> list[ForeignInstances]:
         """Return the instances of uint8 RGB images (H, W, 3); masks are encoded where the network is."""
         with torch_threads(1):  # sums of several threads have another last bit
             return [self._one(image) for image in images]
 
-    def _one(self, image: Any) -> Found:
+    def _one(self, image: Any) -> ForeignInstances:
         ordered = np.ascontiguousarray(image if self._recipe.order == "RGB" else image[..., ::-1])
         height, width = image.shape[:2]
         pixels = self._recipe.resize.get_transform(ordered).apply_image(ordered)
@@ -68,14 +82,14 @@ class Predictor:
             "height": height,
             "width": width,
         }
-        with torch.no_grad(), self._watch.watching(), self._precision.of(self._network):
+        with torch.no_grad(), self._nan_detector.active(), self._precision.of(self._network):
             answer = self._network([given])[0]
         if "instances" not in answer:
             raise ValueError("this model of detectron2 gives no instances")
         found = answer["instances"]
         masks = encode(found.pred_masks) if found.has("pred_masks") else None
         boxes, scores = (value.float().cpu().numpy() for value in (found.pred_boxes.tensor, found.scores))
-        return Found(boxes, scores, found.pred_classes.cpu().numpy(), masks)
+        return ForeignInstances(boxes, scores, found.pred_classes.cpu().numpy(), masks)
 
 
 def build(
@@ -97,7 +111,7 @@ def build(
         categories: a text file with a name a line, where they are not those of the config's data set.
         source: a checkout of detectron2, for configs of its projects.
         overrides: settings of the config with other values: ``{"MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0}``.
-        precision: as `segharness_torch.abroad.Precision`.
+        precision: as `segharness_torch.foreign.Precision`.
         device: torch's name.
 
     Raises:

@@ -17,10 +17,19 @@ from mmdet.apis import inference_detector, init_detector
 from mmdet.registry import DATASETS
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
-from segharness_torch.abroad import RANDOM, Found, Precision, changed, load_state, names_of, naming, tensors_of
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
-from segharness_torch.finite import Watch
+from segharness_torch.finite import NanDetector
+from segharness_torch.foreign import (
+    RANDOM,
+    ForeignInstances,
+    Precision,
+    changed,
+    load_state,
+    names_of,
+    naming,
+    tensors_of,
+)
 from segharness_torch.seeding import torch_seeded
 from segharness_torch.threads import torch_threads
 
@@ -36,18 +45,18 @@ class Detector:
 
     def __init__(self, network: Any, categories: Any, precision: Precision) -> None:
         self.categories = list(categories)
-        self._network, self._precision, self._watch = network, precision, Watch(network)
+        self._network, self._precision, self._nan_detector = network, precision, NanDetector(network)
         pipeline = get_test_pipeline_cfg(network.cfg.copy())
         pipeline[0].type = "mmdet.LoadImageFromNDArray"
         self._pipeline = Compose(pipeline)
 
-    def predict(self, images: Any, prompts: Any = None) -> list[Found]:
+    def predict(self, images: Any, prompts: Any = None) -> list[ForeignInstances]:
         """Return the instances of uint8 RGB images (H, W, 3); masks are encoded where the network is."""
         with torch_threads(1):  # sums of several threads have another last bit
             return [self._one(image) for image in images]
 
-    def _one(self, image: Any) -> Found:
-        with self._watch.watching(), self._precision.of(self._network):
+    def _one(self, image: Any) -> ForeignInstances:
+        with self._nan_detector.active(), self._precision.of(self._network):
             sample = inference_detector(self._network, np.ascontiguousarray(image[..., ::-1]), self._pipeline)
         if "pred_instances" not in sample:
             raise ValueError("this model of mmdet gives no instances")
@@ -56,7 +65,7 @@ class Detector:
         boxes, scores = (found[key].float().cpu().numpy() for key in ("bboxes", "scores"))
         if masks is not None and not boxes.any():  # SOLO and its like predict none, and mmdet has zeros in their place
             boxes = None
-        return Found(boxes, scores, found.labels.cpu().numpy(), masks)
+        return ForeignInstances(boxes, scores, found.labels.cpu().numpy(), masks)
 
 
 def build(
@@ -76,7 +85,7 @@ def build(
         seed: of random weights.
         categories: a text file with a name a line, where neither checkpoint nor the config's data set say.
         overrides: settings of the config that are to have other values: ``{"model.test_cfg.rcnn.score_thr": 0.3}``.
-        precision: as `segharness_torch.abroad.Precision`.
+        precision: as `segharness_torch.foreign.Precision`.
         device: torch's name.
 
     Raises:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from pycocotools import mask as rle
 
-from segharness_torch.finite import damaged
+from segharness_torch.finite import first_nonfinite
 from segharness_torch.names import read_names
 
 RANDOM = "random"
@@ -23,7 +23,7 @@ RANDOM = "random"
 _PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
-class Found:
+class ForeignInstances:
     """What was found in one image: as `segharness.Instances`.
 
     Args:
@@ -163,7 +163,7 @@ def load_state(network: Any, state: Mapping[str, torch.Tensor], path: Path, igno
         ValueError: weights are missing, are not finite, or have other shapes.
     """
     known = network.state_dict()
-    if (key := damaged({name: value for name, value in state.items() if name in known})) is not None:
+    if (key := first_nonfinite({name: value for name, value in state.items() if name in known})) is not None:
         raise ValueError(f"{path}: `{key}` is not finite")
     try:
         missing, _ = network.load_state_dict(state, strict=False)

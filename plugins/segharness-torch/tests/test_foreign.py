@@ -10,7 +10,7 @@ import pytest
 import segharness_torch
 import torch
 from pycocotools import mask as rle
-from segharness_torch.abroad import Found, Precision, changed, load_state, names_of, tensors_of
+from segharness_torch.foreign import ForeignInstances, Precision, changed, load_state, names_of, tensors_of
 from torch import nn
 
 SETTINGS = {"model": {"head": {"score_thr": 0.05}, "stages": [{"depth": 1}, {"depth": 2}]}, "text": "abc"}
@@ -20,9 +20,9 @@ def test_boxes_that_were_not_predicted_are_the_masks():
     masks = np.zeros((2, 6, 8), bool)
     masks[0, 1:3, 2:7] = masks[1, 5, 0] = True
     rles = rle.encode(np.asfortranarray(masks.transpose(1, 2, 0).astype(np.uint8)))
-    found = Found(None, np.ones(2, np.float32), np.zeros(2, int), rles)
+    found = ForeignInstances(None, np.ones(2, np.float32), np.zeros(2, int), rles)
     assert found.boxes.tolist() == [[2, 1, 7, 3], [0, 5, 1, 6]] and found.boxes.dtype == np.float32
-    assert Found(None, np.ones(0), np.ones(0), []).boxes.shape == (0, 4)
+    assert ForeignInstances(None, np.ones(0), np.ones(0), []).boxes.shape == (0, 4)
 
 
 def test_names_are_as_many_as_the_networks(tmp_path):

@@ -1,6 +1,6 @@
 """Makes `catalogue.json` from an installed mmdet, in its environment: names, configs, published AP and weights.
 
-    python gather.py catalogue.json
+    python make_catalogue.py catalogue.json
 
 Facts only: what mmdet's own metafiles say of each config. Needs mmdet and PyYAML.
 """

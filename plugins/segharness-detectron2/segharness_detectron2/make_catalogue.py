@@ -1,6 +1,6 @@
 """Makes `catalogue.json` from a checkout of detectron2: names, configs, published AP and weights of its model zoo.
 
-    python gather.py CHECKOUT catalogue.json
+    python make_catalogue.py CHECKOUT catalogue.json
 
 Facts only: what the tables of its documentation say of each config. Needs nothing.
 """

@@ -11,7 +11,7 @@ import yaml
 _BASES = ("_base_", "_BASE_")
 
 
-def files(config: Path) -> list[Path]:
+def config_files(config: Path) -> list[Path]:
     """Return a config and all that it includes, whose content decides what it says.
 
     Those are files under ``_base_`` (``.py``, ``.yaml``, ``.json``) or ``_BASE_``, and modules that are imported relatively.
