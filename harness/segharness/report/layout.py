@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from segharness.report.entry import TableEntry
-from segharness.store import manifest_of, read_results
-from segharness.suite import Suite
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,26 +73,3 @@ class Report:
     manifest: Mapping[str, Any]
     tables: tuple[PaperTable, ...]
     digits: int | None = None
-
-
-def make_report(results: pa.Table, views: Sequence[str] = (), digits: int | None = None) -> Report:
-    """Lay out a results table.
-
-    Args:
-        results: as in results.arrow.
-        views: what to show besides the papers' tables, names of `segharness.suite.VIEWS`.
-        digits: as in `Report`.
-    """
-    from segharness.report.tables import tables
-
-    manifest = manifest_of(results)
-    return Report(results, manifest, tuple(tables(Suite.from_json(manifest["suite"]), results, views)), digits)
-
-
-def read_report(path: str | os.PathLike[str], views: Sequence[str] = (), digits: int | None = None) -> Report:
-    """Lay out a run folder or a results.arrow.
-
-    Raises:
-        StoreError: there is no such file, or segharness did not write it.
-    """
-    return make_report(read_results(path), views, digits)

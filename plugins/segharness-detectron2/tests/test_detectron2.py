@@ -90,7 +90,7 @@ def reference(python, folder, config, images, zoo=None):
 
 
 def there(python, config, weights="random", **options):
-    file = Path(segharness_detectron2.__file__).parent / "there.py"
+    file = Path(segharness_detectron2.__file__).parent / "foreign_model.py"
     packages = {"segharness_torch": str(Path(segharness_torch.__file__).parent)}
     given = {"config": config, "overrides": QUICK, **options}
     return ForeignModel(python, (file, "build"), given, weights, "cpu", packages)

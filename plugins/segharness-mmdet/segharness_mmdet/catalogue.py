@@ -1,7 +1,7 @@
 """mmdet's configs by name: what they are, and the weights that it publishes. Imports nothing of mmdet.
 
-`catalogue.json` is made by `make_catalogue.py` from mmdet 3.3.0. The eight digits at the end of a weights file's name are the first
-of its sha256.
+`catalogue.json` is made by `make_catalogue.py` from mmdet 3.3.0. The eight digits at the end of a weights file's name are
+the first of its sha256.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Sees that weights and answers are numbers. Needs torch, and nothing of ours.
 
-A network whose activations overflow, or whose weights are first_nonfinite, gives NaN; what compares scores with a threshold then
+A network whose activations overflow, or whose weights are damaged, gives NaN. What compares scores with a threshold then
 finds nothing, which looks like an answer. Here it is an error of the image.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-_WHY = "is not a number: weights are first_nonfinite, or values too large for the precision"
+_WHY = "is not a number: weights are damaged, or values too large for the precision"
 
 
 class NotANumberError(ArithmeticError):

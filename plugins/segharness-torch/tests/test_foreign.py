@@ -89,7 +89,7 @@ def test_weights_are_whole_and_of_the_network(tmp_path):
             load_state(network, {**network.state_dict(), "0.bias": torch.full((3,), damaged)}, path)
 
 
-FOREIGN = ("abroad", "checkpoints", "encoding", "finite", "names", "seeding", "threads")
+FOREIGN = ("foreign", "checkpoints", "encoding", "finite", "names", "seeding", "threads")
 """Modules of segharness_torch that run under interpreters that `python:` names."""
 
 
@@ -97,7 +97,7 @@ FOREIGN = ("abroad", "checkpoints", "encoding", "finite", "names", "seeding", "t
     "file",
     [
         *(Path(segharness_torch.__file__).parent / f"{name}.py" for name in FOREIGN),
-        *sorted(Path(__file__).resolve().parents[2].glob("*/*/there.py")),
+        *sorted(Path(__file__).resolve().parents[2].glob("*/*/foreign_model.py")),
     ],
     ids=lambda file: "/".join(file.parts[-2:]),
 )

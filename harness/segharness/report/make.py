@@ -1,0 +1,36 @@
+"""Results -> a report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from segharness.report.layout import Report
+from segharness.report.tables import tables
+from segharness.store import manifest_of, read_results
+from segharness.suite import Suite
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def make_report(results: pa.Table, views: Sequence[str] = (), digits: int | None = None) -> Report:
+    """Lay out a results table.
+
+    Args:
+        results: as in results.arrow.
+        views: what to show besides the papers' tables, names of `segharness.suite.VIEWS`.
+        digits: as in `Report`.
+    """
+    manifest = manifest_of(results)
+    return Report(results, manifest, tuple(tables(Suite.from_json(manifest["suite"]), results, views)), digits)
+
+
+def read_report(path: str | os.PathLike[str], views: Sequence[str] = (), digits: int | None = None) -> Report:
+    """Lay out a run folder or a results.arrow.
+
+    Raises:
+        StoreError: there is no such file, or segharness did not write it.
+    """
+    return make_report(read_results(path), views, digits)
