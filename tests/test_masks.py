@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as rle
-from segharness.masks import check, run_lengths
+from segharness.masks import check_counts, run_lengths
 
 
 @settings(max_examples=200, deadline=None)
@@ -25,13 +25,13 @@ def test_run_lengths_are_pycocotools(height, width, seed, share):
     counts = rle.encode(np.asfortranarray(mask))["counts"]
     assert run_lengths(counts).tolist() == expected.tolist()
     assert run_lengths(counts.decode()).tolist() == expected.tolist()
-    check(counts, height, width)
+    check_counts(counts, height, width)
 
 
 def test_large_masks():
     mask = np.zeros((3000, 4000), np.uint8, order="F")
     mask[100:2900, 50:3950] = 1
-    check(rle.encode(mask)["counts"], 3000, 4000)
+    check_counts(rle.encode(mask)["counts"], 3000, 4000)
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_large_masks():
 )
 def test_what_is_no_rle_is_said(counts, message):
     with pytest.raises(ValueError, match=message):
-        check(counts, 8, 10)
+        check_counts(counts, 8, 10)

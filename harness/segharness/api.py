@@ -37,7 +37,7 @@ from segharness.score import (
     score_run,
 )
 from segharness.store import Lock, RunFolder, StorePath, read_results, store_path
-from segharness.store.resamples import read_samples
+from segharness.store.resamples import read_resamples
 from segharness.suite import ModelEntry, Overrides, Plan, StoredReference, Suite, Variables, load_suite, make_plan
 from segharness.suite.schema import ID
 from segharness.suite.select import Selection
@@ -79,7 +79,7 @@ def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: Sc
             content = read_results(group.reference.results)
             check_stored_reference(group.reference, content, protocol)
             if scoring.bootstrap:
-                read_samples(store_path(group.reference.results), content)
+                read_resamples(store_path(group.reference.results), content)
     return prepared
 
 

@@ -42,14 +42,14 @@ def run_lengths(counts: bytes | str) -> npt.NDArray[np.int64]:
     return lengths
 
 
-def check(counts: bytes | str, height: int, width: int) -> None:
+def check_counts(counts: bytes | str, height: int, width: int) -> None:
     """Raise ValueError if compressed counts are not those of a mask of (height, width)."""
     total = int(run_lengths(counts).sum())
     if total != height * width:
         raise ValueError(f"the counts cover {total} pixels, the image has {height * width}")
 
 
-def encoded(segmentation: Any, height: int, width: int) -> dict[str, Any]:
+def to_rle(segmentation: Any, height: int, width: int) -> dict[str, Any]:
     """Return a COCO segmentation (polygons, or an RLE of either form) as one compressed RLE."""
     if isinstance(segmentation, list):
         return dict(engine.merge(engine.fr_py_objects(segmentation, height, width)))
@@ -58,6 +58,6 @@ def encoded(segmentation: Any, height: int, width: int) -> dict[str, Any]:
     return dict(segmentation)
 
 
-def decoded(segmentation: Any, height: int, width: int) -> npt.NDArray[np.uint8]:
+def to_pixels(segmentation: Any, height: int, width: int) -> npt.NDArray[np.uint8]:
     """Return a COCO segmentation as pixels, uint8 (H, W)."""
-    return np.asarray(engine.decode(encoded(segmentation, height, width)))
+    return np.asarray(engine.decode(to_rle(segmentation, height, width)))

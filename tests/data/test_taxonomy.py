@@ -27,7 +27,7 @@ def taxonomy(labels=None, categories=()):
 
 
 def truth(labels=None, categories=(), kind="instances"):
-    found = taxonomy(labels, categories).truth(kind, CONTENT)
+    found = taxonomy(labels, categories).apply_to_ground_truth(kind, CONTENT)
     return (
         [(a["id"], a["category_id"], a["iscrowd"]) for a in found["annotations"]],
         [c["name"] for c in found["categories"]],
@@ -47,7 +47,7 @@ def predicted(labels=None, categories=()):
             "annotation_id": [None] * count,
         },
     )
-    found = taxonomy(labels, categories).predictions(content)
+    found = taxonomy(labels, categories).apply_to_predictions(content)
     return list(zip(found.column("category_id").to_pylist(), found.column("score").to_pylist(), strict=True))
 
 
@@ -84,7 +84,7 @@ def test_only_listed_categories_are_scored_after_merging():
 
 
 def test_another_kind_of_ground_truth_is_left_alone():
-    assert taxonomy({"rider": "drop"}).truth("void", CONTENT) is CONTENT
+    assert taxonomy({"rider": "drop"}).apply_to_ground_truth("void", CONTENT) is CONTENT
 
 
 def test_a_category_may_stay_what_it_is():
@@ -98,14 +98,14 @@ def test_lists_of_federated_data_sets_follow():
             {"id": 1, "height": 8, "width": 8, "neg_category_ids": [24, 25, 33], "not_exhaustive_category_ids": [25]}
         ],
     }
-    [image] = taxonomy({"rider": "person", "bicycle": "drop"}).truth("instances", content)["images"]
+    [image] = taxonomy({"rider": "person", "bicycle": "drop"}).apply_to_ground_truth("instances", content)["images"]
     assert (image["neg_category_ids"], image["not_exhaustive_category_ids"]) == ([24], [24])
 
 
 def test_only_categories_of_the_ground_truth_are_crowds():
     """The instances of a panoptic data set are its things, its categories the stuff as well."""
     things = {**CONTENT, "categories": [c for c in CONTENT["categories"] if c["name"] != "bicycle"]}
-    found = taxonomy({"rider": "ignore"}).truth("instances", things)
+    found = taxonomy({"rider": "ignore"}).apply_to_ground_truth("instances", things)
     assert [a["category_id"] for a in found["annotations"]] == [26, 24, 26]
 
 

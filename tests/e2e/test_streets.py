@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
-from segharness.masks import encoded
+from segharness.masks import to_rle
 from segharness.store import read_results
 from segharness_coco.panoptic import CocoPanoptic
 
@@ -208,7 +208,7 @@ def test_png_files_and_the_detection_format_are_the_same_instances(shared):
 
     def regions(annotations):
         return sorted(
-            (a["image_id"], a["category_id"], rle.decode(encoded(a["segmentation"], *sizes[a["image_id"]])).tobytes())
+            (a["image_id"], a["category_id"], rle.decode(to_rle(a["segmentation"], *sizes[a["image_id"]])).tobytes())
             for a in annotations
         )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from segharness import ModelSpec, Option, UsageError
 from segharness.errors import PluginError
-from segharness.plugin.checks import number, text, whole
+from segharness.plugin.checks import number, text, whole_number
 
 PLUGIN = """
 from segharness import ModelSet, ModelSpec, Option, hookimpl
-from segharness.plugin.checks import number, text, whole
+from segharness.plugin.checks import number, text, whole_number
 
 
 def together(weights, size=1, kind="small"):
@@ -21,7 +21,7 @@ def together(weights, size=1, kind="small"):
 @hookimpl
 def segharness_models():
     options = {
-        "size": Option("how large", check=whole(1)),
+        "size": Option("how large", check=whole_number(1)),
         "part": Option("how much", check=number(0, 1)),
         "branch": Option("which", check="segharness.plugin.checks:text"),
         "odd": Option("cannot be checked", check=lambda value: value["x"]),
@@ -102,6 +102,6 @@ def test_a_check_is_a_function_or_its_name_and_not_beside_code(how):
 
 
 def test_factories_may_ask_too():
-    assert Option("", check=whole(1)).checked("size", 3) == 3 and Option("").checked("size", "x") == "x"
+    assert Option("", check=whole_number(1)).checked("size", 3) == 3 and Option("").checked("size", "x") == "x"
     with pytest.raises(UsageError, match="`part` is 2, not a number from 0 to 1"):
         Option("", check=number(0, 1)).checked("part", 2)

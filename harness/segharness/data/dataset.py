@@ -45,7 +45,7 @@ class OpenDataset:
     def ground_truth(self, kind: str) -> dict[str, Any] | None:
         """Return the ground truth of the images that the suite takes, or None where there is none of that kind.
 
-        Its categories are the data set's own; `scored` has those that the suite makes of them.
+        Its categories are the data set's own; `scored_ground_truth` has those that the suite makes of them.
 
         An annotation with the id 0, which pycocotools takes for unmatched, or below, gets a free one, everywhere the same.
         The data set is asked once, for making a ground truth may mean decoding or drawing it.
@@ -67,10 +67,10 @@ class OpenDataset:
         """What the suite makes of its categories."""
         return Taxonomy(self.entry, self.dataset.categories)
 
-    def scored(self, kind: str) -> Mapping[str, Any] | None:
+    def scored_ground_truth(self, kind: str) -> Mapping[str, Any] | None:
         """Return `ground_truth` under the categories that are scored."""
         content = self.ground_truth(kind)
-        return content if content is None else self.taxonomy.truth(kind, content)
+        return content if content is None else self.taxonomy.apply_to_ground_truth(kind, content)
 
     def _restricted(self, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
         sizes = {sample.image_id: [sample.height, sample.width] for sample in self.samples}

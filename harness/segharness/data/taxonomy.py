@@ -52,7 +52,7 @@ class Taxonomy:
         self._ids = {ids[name]: ids[target] if target in kept else None for name, target in self.becomes.items()}
         self._ignored = {ids[name] for name, target in self.becomes.items() if target == IGNORE}
 
-    def truth(self, kind: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
+    def apply_to_ground_truth(self, kind: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a ground truth as it is scored.
 
         Args:
@@ -86,7 +86,7 @@ class Taxonomy:
     def _listed(self, ids: Sequence[int]) -> list[int]:
         return sorted({target for id in ids if (target := self._ids.get(id, id)) is not None})
 
-    def predictions(self, stored: pa.Table) -> pa.Table:
+    def apply_to_predictions(self, stored: pa.Table) -> pa.Table:
         """Return predictions under the categories that are scored; those of others are left out."""
         if self.whole or not len(stored):
             return stored

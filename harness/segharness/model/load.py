@@ -13,7 +13,7 @@ from segharness.model.interface import has_stored_predictions, require_model
 from segharness.model.resolve import ResolvedWeights, content_of
 from segharness.plugin.host import PluginHost, import_file
 from segharness.plugin.import_strings import load
-from segharness.plugin.packages import packaged
+from segharness.plugin.packages import packaged_file
 from segharness.plugin.specs import ModelSpec
 from segharness.records import Model, StoredPredictions
 from segharness.suite import ModelEntry
@@ -44,7 +44,7 @@ def load_model(
         spec = host.get(entry.model, ModelSpec)
         options = {**options, **spec.fixed}
         owner = f"ModelSpec `{spec.name}`: foreign_packages"
-        packages = {name: str(packaged(f"{name}:", owner)) for name in spec.foreign_packages}
+        packages = {name: str(packaged_file(f"{name}:", owner)) for name in spec.foreign_packages}
     _check_unchanged(entry, spec, weights)
     if entry.python is not None and (foreign := entry.under_python) is not None:
         return ForeignModel(entry.python, foreign, options, weights.argument, device, packages)

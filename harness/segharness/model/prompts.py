@@ -17,7 +17,7 @@ import numpy.typing as npt
 from segharness.data.dataset import OpenDataset
 from segharness.errors import UsageError
 from segharness.images.randomness import generator
-from segharness.masks import decoded
+from segharness.masks import to_pixels
 from segharness.records import Sample
 
 KINDS = ("boxes", "points")
@@ -78,7 +78,7 @@ class Prompts:
     def _make(self, sample: Sample) -> ImagePrompts:
         ids, categories, values = [], [], []
         for annotation in self._annotations.get(sample.image_id, ()):
-            pixels = np.flatnonzero(decoded(annotation["segmentation"], sample.height, sample.width).ravel(order="F"))
+            pixels = np.flatnonzero(to_pixels(annotation["segmentation"], sample.height, sample.width).ravel(order="F"))
             if not len(pixels):
                 continue
             ids.append(annotation["id"])

@@ -16,7 +16,7 @@ from segharness.errors import UsageError
 from segharness.model.foreign_environment import environment_of
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import ModelSpec
-from segharness.plugin.weights import files_of_weights, is_name, weights_of
+from segharness.plugin.weights import files_of_weights, find_weights, is_name
 from segharness.suite import ModelEntry
 from segharness.user.config import settings
 from segharness.user.user_dirs import config_file
@@ -52,7 +52,7 @@ def resolve_weights(entry: ModelEntry, dataset: str, host: PluginHost, fetching:
         path = Path(entry.weights) if entry.weights else None
         return ResolvedWeights(entry.weights, content_of(path, None))
     named = entry.weights is not None and is_name(spec, entry.weights)
-    path = weights_of(spec, entry.weights, entry.options_on(dataset)) if fetching or not named else None
+    path = find_weights(spec, entry.weights, entry.options_on(dataset)) if fetching or not named else None
     argument = entry.weights if path is None else str(path)
     content = content_of(path, spec)
     if named:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from hotcoco import mask as rle
 
 from segharness.errors import ContractError
-from segharness.masks import check
+from segharness.masks import check_counts
 from segharness.model.labels import Labels
 from segharness.model.prompts import ImagePrompts
 from segharness.records import Detections
@@ -169,7 +169,7 @@ def _checked_counts(mask: Any, shape: tuple[int, int], position: int) -> bytes:
             f"mask {position}: RLE counts must be compressed (bytes or str), not {type(counts).__name__}"
         )
     try:
-        check(counts, *shape)
+        check_counts(counts, *shape)
     except ValueError as error:
         raise ContractError(f"mask {position}: {error}") from error
     return counts

@@ -26,7 +26,7 @@ def one_of(*names: str) -> Check:
     return check
 
 
-def whole(least: int, most: int = 2**63 - 1) -> Check:
+def whole_number(least: int, most: int = 2**63 - 1) -> Check:
     """Return the check for whole numbers from `least` to `most`."""
     limits = f" of at least {least}" if most == 2**63 - 1 else f" from {least} to {most}"
 
@@ -50,7 +50,7 @@ def number(low: float, high: float) -> Check:
     return check
 
 
-def truth(value: Any) -> str | None:
+def boolean(value: Any) -> str | None:
     """Check that a value is true or false."""
     return None if isinstance(value, bool) else f"is {value!r:.60}, not true or false"
 
@@ -67,7 +67,7 @@ def names(value: Any) -> str | None:
     return f"is {value!r:.60}, not a list of names"
 
 
-def settings(value: Any) -> str | None:
+def mapping(value: Any) -> str | None:
     """Check that a value is a mapping of texts, such as dotted names of a config's settings, to anything."""
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from segharness.errors import PluginError
 
 
-def packaged(reference: str, owner: str) -> Path:
+def packaged_file(reference: str, owner: str) -> Path:
     """Return where ``"package:path/in/it"`` lies, whether or not there is such a file.
 
     Args:

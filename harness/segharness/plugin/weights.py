@@ -17,14 +17,14 @@ from typing import Any
 from segharness.digests import file_digest
 from segharness.errors import PluginError, UsageError
 from segharness.plugin.import_strings import load
-from segharness.plugin.packages import packaged
+from segharness.plugin.packages import packaged_file
 from segharness.plugin.specs import ModelSpec
 
 RANDOM = "random"
 """The name, among those that a model may know, of weights that were never trained."""
 
 
-def shipped(spec: ModelSpec) -> Path | None:
+def packaged_weights(spec: ModelSpec) -> Path | None:
     """Return the weights that come with the plugin, which a model gets when its suite gives none.
 
     The package is found, not imported.
@@ -34,10 +34,10 @@ def shipped(spec: ModelSpec) -> Path | None:
     """
     if spec.weights_file is None:
         return None
-    return packaged(spec.weights_file, f"ModelSpec `{spec.name}`: weights_file")
+    return packaged_file(spec.weights_file, f"ModelSpec `{spec.name}`: weights_file")
 
 
-def weights_of(spec: ModelSpec, given: str | None, options: Mapping[str, Any]) -> Path | None:
+def find_weights(spec: ModelSpec, given: str | None, options: Mapping[str, Any]) -> Path | None:
     """Return the file or folder a model gets: the suite's, the plugin's own, or what a name stands for, fetched first.
 
     Args:
@@ -52,7 +52,7 @@ def weights_of(spec: ModelSpec, given: str | None, options: Mapping[str, Any]) -
         UsageError: they cannot be fetched, or are not those that the name stands for.
     """
     if given is None or not is_name(spec, given):
-        return Path(given) if given else shipped(spec)
+        return Path(given) if given else packaged_weights(spec)
     if spec.fetch is None or given == RANDOM:
         return None
     fetch = load(spec.fetch)
@@ -82,7 +82,7 @@ def is_name(spec: ModelSpec, given: str) -> bool:
     return pattern is not None and re.fullmatch(pattern, given) is not None
 
 
-def problem_together(spec: ModelSpec, given: str | None, options: Mapping[str, Any]) -> str | None:
+def options_problem(spec: ModelSpec, given: str | None, options: Mapping[str, Any]) -> str | None:
     """Return what a spec's own `check` says is wrong with weights and options together; None if nothing is."""
     if spec.check is None:
         return None
@@ -141,7 +141,7 @@ _PATIENCE = 60
 """Seconds without a byte after which a connection is given up."""
 
 
-def problem_with(spec: ModelSpec, given: str | None) -> str | None:
+def weights_problem(spec: ModelSpec, given: str | None) -> str | None:
     """Return what is wrong with the weights a model would get, in one line; None if nothing is.
 
     `weights_digest` belongs to the plugin's own file, if it has one; else to whatever file a suite gives.
@@ -149,7 +149,7 @@ def problem_with(spec: ModelSpec, given: str | None) -> str | None:
     if given is not None and is_name(spec, given):
         return None
     try:
-        path = Path(given) if given else shipped(spec)
+        path = Path(given) if given else packaged_weights(spec)
     except PluginError as error:
         return str(error)
     if path is None or (spec.weights_pattern is not None and path.is_dir()):

@@ -14,7 +14,7 @@ from segharness.score.curves import AveragedSet, sets
 from segharness.score.resample import Interval, interval
 from segharness.score.stored import models_of, protocol_of
 from segharness.store import manifest_of, read_results, store_path
-from segharness.store.resamples import NAMES, Samples, read_samples, samples_key
+from segharness.store.resamples import NAMES, Samples, read_resamples, resamples_key
 from segharness.suite import Suite
 
 COMPARED = ("AP", "AP_avg", "mPC", "CD", "rCD", "rCD_pooled", "mask_mIoU", "PQ")
@@ -158,7 +158,7 @@ class _Opened:
         self.content: pa.Table = read_results(self.path)
         self.models = models_of(self.content)
         self.manifest = manifest_of(self.content, self.file)
-        self.key = samples_key(self.file)
+        self.key = resamples_key(self.file)
         if self.model is not None and self.model not in self.models:
             raise UsageError(f"{name}: no model `{self.model}`{nearest(self.model, self.models)}")
         self._references = self.manifest.get("references", {})
@@ -166,7 +166,7 @@ class _Opened:
             (found.dataset, found.condition): found for found in sets(Suite.from_json(self.manifest["suite"]))
         }
         self._rows = [row for row in self.content.to_pylist() if row["category"] is None]
-        self._samples = read_samples(self.file, self.content)
+        self._samples = read_resamples(self.file, self.content)
 
     def side(self, model: str, with_path: bool = False) -> Side:
         """Return one of the models. Numbers against different references have different keys."""

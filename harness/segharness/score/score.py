@@ -25,7 +25,7 @@ from segharness.score.resample import Resamples, draw, interval
 from segharness.score.stored import StoredNumbers, protocol_of, read_stored, reference_aps
 from segharness.store import RESULTS, RunFolder, table, write_results
 from segharness.store.failures import read_failures
-from segharness.store.resamples import samples_file, write_samples
+from segharness.store.resamples import resamples_file, write_resamples
 from segharness.suite import OVERALL, MetricEntry, StoredReference, Suite
 
 BOOTSTRAP = 1000
@@ -103,10 +103,10 @@ def score_run(
     scored["references"] = {name: digest(reference_aps(found, name)) for name, found in references.items()}
     written = write_results(folder.results, content, {**manifest, **scored})
     try:
-        write_samples(folder.results, written, key or "", rows)
+        write_resamples(folder.results, written, key or "", rows)
     except OSError as error:
         complain(
-            f"{samples_file(folder.results)}: cannot be written: {error.strerror}; runs cannot be compared with this"
+            f"{resamples_file(folder.results)}: cannot be written: {error.strerror}; runs cannot be compared with this"
         )
     return written
 
@@ -202,7 +202,7 @@ class _DatasetScorer:
             truth = self._truth(spec)
             request = ScoreRequest(
                 truth,
-                _of_categories(self._opened.taxonomy.predictions(cell.predictions), truth),
+                _of_categories(self._opened.taxonomy.apply_to_predictions(cell.predictions), truth),
                 task,
                 splits,
                 engine,
@@ -256,8 +256,8 @@ def ground_truth(opened: OpenDataset, kind: str, also: Sequence[str] = ()) -> Gr
     Raises:
         UsageError: the data set has no ground truth of that kind.
     """
-    more = {other: found for other in also if (found := opened.scored(other)) is not None}
-    content = opened.scored(kind)
+    more = {other: found for other in also if (found := opened.scored_ground_truth(other)) is not None}
+    content = opened.scored_ground_truth(kind)
     if content is None:
         raise UsageError(f"data set `{opened.entry.id}` has no ground truth of the kind `{kind}`")
     return GroundTruth(content, more)

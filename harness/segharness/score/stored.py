@@ -13,7 +13,7 @@ from segharness.digests import digest
 from segharness.errors import UsageError
 from segharness.identity import Inputs, differences, protocol_inputs
 from segharness.store import manifest_of, read_results, store_path
-from segharness.store.resamples import NAMES, read_samples
+from segharness.store.resamples import NAMES, read_resamples
 from segharness.suite import StoredReference, Suite
 
 
@@ -40,7 +40,7 @@ def read_stored(reference: StoredReference, protocol: Mapping[str, Any], key: st
     check_stored_reference(reference, content, protocol)
     name = reference.model or models_of(content)[0]
     rows = [row for row in content.to_pylist() if row["model"] == name]
-    samples = read_samples(store_path(reference.results), content, key) if key is not None else {}
+    samples = read_resamples(store_path(reference.results), content, key) if key is not None else {}
     for row in rows:
         named = tuple(row[name] for name in NAMES)
         row["samples"] = samples.get(named) if row["category"] is None else None

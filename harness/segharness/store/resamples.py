@@ -24,12 +24,12 @@ _AGAIN = "`segharness score RUN` makes it again"
 Samples = npt.NDArray[np.float64]
 
 
-def samples_file(results: StorePath) -> StorePath:
+def resamples_file(results: StorePath) -> StorePath:
     """Return where the resamples of a results.arrow are."""
     return results.with_name("resamples.arrow")
 
 
-def write_samples(results: StorePath, content: pa.Table, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_resamples(results: StorePath, content: pa.Table, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the resamples that belong to a results table; without any, remove what is there.
 
     Args:
@@ -38,7 +38,7 @@ def write_samples(results: StorePath, content: pa.Table, key: str, rows: Sequenc
         key: which resamples they are; those of equal keys are paired.
         rows: those of the results; the ones with ``samples``, float64 (B,), are kept.
     """
-    path = samples_file(results)
+    path = resamples_file(results)
     kept = [row for row in rows if row.get("samples") is not None and row.get("category") is None]
     if not kept:
         path.unlink(missing_ok=True)
@@ -51,7 +51,7 @@ def write_samples(results: StorePath, content: pa.Table, key: str, rows: Sequenc
     write_atomic(path, ipc_bytes(table.replace_schema_metadata(with_metadata(table.schema, metadata).metadata)))
 
 
-def read_samples(results: StorePath, content: pa.Table, key: str | None = None) -> dict[tuple[Any, ...], Samples]:
+def read_resamples(results: StorePath, content: pa.Table, key: str | None = None) -> dict[tuple[Any, ...], Samples]:
     """Return the resamples of a results table by what `NAMES` name; nothing where there are none of that key.
 
     Args:
@@ -62,7 +62,7 @@ def read_samples(results: StorePath, content: pa.Table, key: str | None = None) 
     Raises:
         StoreError: the file is damaged.
     """
-    path = samples_file(results)
+    path = resamples_file(results)
     if not path.is_file():
         return {}
     try:
@@ -83,9 +83,9 @@ def read_samples(results: StorePath, content: pa.Table, key: str | None = None) 
     return dict(zip(names, values, strict=True))
 
 
-def samples_key(results: StorePath) -> str | None:
+def resamples_key(results: StorePath) -> str | None:
     """Return which resamples stand beside a results.arrow; None without any."""
-    path = samples_file(results)
+    path = resamples_file(results)
     if not path.is_file():
         return None
     try:

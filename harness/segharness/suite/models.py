@@ -10,9 +10,9 @@ from typing import Any
 
 from segharness.errors import PluginError, nearest
 from segharness.plugin.host import PluginHost
-from segharness.plugin.packages import packaged
+from segharness.plugin.packages import packaged_file
 from segharness.plugin.specs import ModelSet, ModelSpec, Needs, slug
-from segharness.plugin.weights import is_name, problem_together, problem_with
+from segharness.plugin.weights import is_name, options_problem, weights_problem
 from segharness.suite.local_models import check_local_model, exists, local_reference
 from segharness.suite.nodes import Node, items, mapping
 from segharness.suite.options import OptionReader, path_of
@@ -158,7 +158,7 @@ class ModelBuilder:
             return None
         file, _, function = spec.foreign.rpartition(":")
         try:
-            path = packaged(file, f"ModelSpec `{spec.name}`: foreign")
+            path = packaged_file(file, f"ModelSpec `{spec.name}`: foreign")
         except PluginError as error:
             self._complain(node, str(error))
             return None
@@ -187,7 +187,7 @@ class ModelBuilder:
     def _check_together(self, node: Node, spec: ModelSpec, weights: str | None, options: list[dict[str, Any]]) -> None:
         """Complain of what a spec's own check finds; also with the options of single data sets."""
         general, *of_datasets = options
-        problems = (problem_together(spec, weights, {**general, **special}) for special in ({}, *of_datasets))
+        problems = (options_problem(spec, weights, {**general, **special}) for special in ({}, *of_datasets))
         for problem in dict.fromkeys(problems):
             if problem is not None:
                 self._complain(node.get("weights") or node, f"model `{spec.name}`: {problem}")
@@ -202,7 +202,7 @@ class ModelBuilder:
             return
         path = path_of(weights) if weights else None
         if path is None or (exists(path) and path.is_file()):
-            problem = problem_with(spec, str(path) if path else None)
+            problem = weights_problem(spec, str(path) if path else None)
             if problem is not None:
                 self._complain(weights or node, problem)
 

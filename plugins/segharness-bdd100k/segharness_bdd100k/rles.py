@@ -11,7 +11,7 @@ from typing import Any
 from pycocotools import mask as rle
 from segharness import Category, DataError
 from segharness.files import File, Mask, Region
-from segharness.masks import check
+from segharness.masks import check_counts
 
 _MOST = 10
 _MOST_SIDE = 2**15
@@ -109,7 +109,7 @@ def _regions(labels: Any, ids: dict[str, int]) -> Iterator[tuple[Region, tuple[i
                     raise ValueError(f"its runs do not cover {height}x{width} pixels")
                 counts = rle.frPyObjects({"size": [height, width], "counts": counts}, height, width)["counts"]
             elif isinstance(counts, str):
-                check(counts, height, width)
+                check_counts(counts, height, width)
                 counts = counts.encode()
             else:
                 raise ValueError("its counts are neither a text nor a list")

@@ -10,7 +10,7 @@ from typing import Any
 
 from segharness import DataError
 from segharness.files import File
-from segharness.masks import check
+from segharness.masks import check_counts
 
 _MOST = 20
 """How many problems of one file a message lists."""
@@ -197,7 +197,7 @@ def _broken_rle(shape: Mapping[str, Any], height: int, width: int) -> Iterator[s
             yield f"its RLE counts sum to {sum(counts)}, its image has {height * width} pixels"
     elif isinstance(counts, str):
         try:
-            check(counts, height, width)
+            check_counts(counts, height, width)
         except ValueError as error:
             yield f"its RLE is broken: {error}"
     else:

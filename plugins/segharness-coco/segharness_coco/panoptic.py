@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from segharness import Category, DataError, Sample
-from segharness.files import Entry, File, LabelMap, Region, Tree, pixels, read_all
+from segharness.files import AnnotationEntry, File, LabelMap, Region, Tree, pixels, read_all
 
 from segharness_coco.annotations import structure
 from segharness_coco.dataset import Images, image_samples
@@ -111,7 +111,7 @@ def _segments(file: Path, given: str | None) -> Tree:
     return Tree(beside)
 
 
-def _entry(png: File, annotation: Mapping[str, Any], shape: tuple[int, int]) -> Entry:
+def _entry(png: File, annotation: Mapping[str, Any], shape: tuple[int, int]) -> AnnotationEntry:
     colours = pixels(png, ("RGB", "RGBA"), "its colours are no segment ids").astype(np.int64)
     ids = colours[..., 0] + 256 * colours[..., 1] + 256**2 * colours[..., 2]
     if ids.shape != shape:
@@ -127,7 +127,7 @@ def _entry(png: File, annotation: Mapping[str, Any], shape: tuple[int, int]) -> 
         Region(s["id"], s["category_id"], found.mask(s["id"]), bool(s.get("iscrowd", 0)), "panoptic")
         for s in annotation["segments_info"]
     ]
-    return Entry(*shape, regions)
+    return AnnotationEntry(*shape, regions)
 
 
 def _read(file: Path) -> tuple[bytes, dict[str, Any]]:

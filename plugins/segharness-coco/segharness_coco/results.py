@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as rle
 from segharness import CellError, Detections
-from segharness.masks import check
+from segharness.masks import check_counts
 
 from segharness_coco.annotations import are_numbers
 from segharness_coco.names import ALIASES, IDS
@@ -165,7 +165,7 @@ def _detections(rows: Sequence[Mapping[str, Any]]) -> Detections:
         boxes = np.array([row["bbox"] for row in rows], dtype=np.float64)
     else:
         for mask in masks or ():
-            check(mask["counts"], *mask["size"])
+            check_counts(mask["counts"], *mask["size"])
         boxes = np.asarray(rle.toBbox(masks), dtype=np.float64)
     return Detections(
         np.array([row["category_id"] for row in rows], dtype=np.int64),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import ModelSet, ModelSpec, Option, hookimpl
-from segharness.plugin.checks import settings
+from segharness.plugin.checks import mapping
 from segharness_torch.options import PRECISION, SEED, categories
 
 from segharness_detectron2.catalogue import Published, catalogue
@@ -12,7 +12,7 @@ _OPTIONS = {
     "seed": SEED,
     "categories": categories("where they are not those of its data set"),
     "overrides": Option(
-        "settings of the config with other values: {MODEL.ROI_HEADS.SCORE_THRESH_TEST: 0.0}", check=settings
+        "settings of the config with other values: {MODEL.ROI_HEADS.SCORE_THRESH_TEST: 0.0}", check=mapping
     ),
     "source": Option(
         "a checkout of detectron2, where its projects are, if it was not installed from one",

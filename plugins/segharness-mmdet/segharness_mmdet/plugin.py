@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import ModelSet, ModelSpec, Option, hookimpl
-from segharness.plugin.checks import settings
+from segharness.plugin.checks import mapping
 from segharness_torch.options import PRECISION, SEED, categories
 
 from segharness_mmdet.catalogue import Published, catalogue
@@ -12,7 +12,7 @@ _OPTIONS = {
     "seed": SEED,
     "categories": categories("where the checkpoint does not say"),
     "overrides": Option(
-        "settings of the config with other values: {model.test_cfg.rcnn.score_thr: 0.3}", check=settings
+        "settings of the config with other values: {model.test_cfg.rcnn.score_thr: 0.3}", check=mapping
     ),
     "precision": PRECISION,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import Option
-from segharness.plugin.checks import one_of, truth, whole
+from segharness.plugin.checks import boolean, one_of, whole_number
 
 from segharness_torch.names import check_names
 
@@ -14,13 +14,13 @@ PRECISION = Option(
 EXECUTION = {
     "precision": PRECISION,
     "channels_last": Option(
-        "the network's memory in that order, which some devices like better; no when absent", check=truth
+        "the network's memory in that order, which some devices like better; no when absent", check=boolean
     ),
-    "compile": Option("torch.compile the network; no when absent", check=truth),
+    "compile": Option("torch.compile the network; no when absent", check=boolean),
 }
 """How a network is executed; all of it may move the last digits, and is part of what predictions are made from."""
 
-SEED = Option("of random weights; 0", check=whole(0))
+SEED = Option("of random weights; 0", check=whole_number(0))
 
 
 def categories(where: str) -> Option:

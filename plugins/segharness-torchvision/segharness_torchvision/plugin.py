@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import ModelSpec, Option, hookimpl
-from segharness.plugin.checks import number, whole
+from segharness.plugin.checks import number, whole_number
 from segharness_torch.options import EXECUTION, SEED, categories
 
 from segharness_torchvision.catalogue import CATALOGUE, Published
@@ -13,11 +13,13 @@ _OPTIONS = {
     "seed": SEED,
     "categories": _CATEGORIES,
     "min_size": Option(
-        "the shorter side that images are brought to, pixels; the network's own when absent", check=whole(1)
+        "the shorter side that images are brought to, pixels; the network's own when absent", check=whole_number(1)
     ),
-    "max_size": Option("the longest the other side may be, pixels; the network's own when absent", check=whole(1)),
+    "max_size": Option(
+        "the longest the other side may be, pixels; the network's own when absent", check=whole_number(1)
+    ),
     "score": Option("detections below are dropped; the network's own, 0.05, when absent", check=number(0, 1)),
-    "detections": Option("at most so many an image; the network's own, 100 or 300, when absent", check=whole(1)),
+    "detections": Option("at most so many an image; the network's own, 100 or 300, when absent", check=whole_number(1)),
     **EXECUTION,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import Option
-from segharness.plugin.checks import whole
+from segharness.plugin.checks import whole_number
 
-ENLARGED = Option("each pixel is a square of so many along a side; 1", check=whole(1, 16))
-SHRINK = Option("an image is shrunk so many times first: the `enlarged` of its data set; 1", check=whole(1, 16))
+ENLARGED = Option("each pixel is a square of so many along a side; 1", check=whole_number(1, 16))
+SHRINK = Option("an image is shrunk so many times first: the `enlarged` of its data set; 1", check=whole_number(1, 16))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import Option
-from segharness.plugin.checks import either, names, number, one_of, text, truth, whole
+from segharness.plugin.checks import boolean, either, names, number, one_of, text, whole_number
 from segharness_torch.options import EXECUTION, SEED
 
 _LOADING = {
@@ -16,7 +16,7 @@ _LOADING = {
     "seed": SEED,
     "revision": Option("a branch, tag or commit of the hub; its main when absent", decides=False, check=text),
     "local_files_only": Option(
-        "take what is in the hub's cache, and fetch nothing; no when absent", decides=False, check=truth
+        "take what is in the hub's cache, and fetch nothing; no when absent", decides=False, check=boolean
     ),
     **EXECUTION,
 }
@@ -27,9 +27,9 @@ OUTPUT = {
     ),
     "things": Option(
         "names of the categories that are things, or how many of the first are; all when absent",
-        check=either(names, whole(1)),
+        check=either(names, whole_number(1)),
     ),
-    "most": Option("at most so many instances an image; 100", check=whole(1)),
+    "most": Option("at most so many instances an image; 100", check=whole_number(1)),
     "object_threshold": Option(
         "of panoptic output: queries whose class has at most this probability are left out; 0.8", check=number(0, 1)
     ),
@@ -40,7 +40,7 @@ OUTPUT = {
 }
 MASKS = {
     **OUTPUT,
-    "mask_score": Option("scores are times the mean probability of the mask's pixels; yes when absent", check=truth),
+    "mask_score": Option("scores are times the mean probability of the mask's pixels; yes when absent", check=boolean),
 }
 """Of families whose queries have no boxes."""
 PROMPTED = {
@@ -49,8 +49,8 @@ PROMPTED = {
     ),
     "multimask": Option(
         "take that of several masks with the highest predicted IoU, not the single mask; yes for points, no for boxes",
-        check=truth,
+        check=boolean,
     ),
-    "together": Option("so many prompts at a time; 64", check=whole(1)),
+    "together": Option("so many prompts at a time; 64", check=whole_number(1)),
     **_LOADING,
 }

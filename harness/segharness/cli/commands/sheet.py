@@ -108,13 +108,13 @@ def _truth(dataset: OpenDataset) -> Mapping[int, Sequence[Mapping[str, Any]]]:
 
 def _masks(truth: Mapping[int, Sequence[Mapping[str, Any]]], sample: Sample, dataset: str) -> list[Any]:
     """Return the masks of an image, crowds among them."""
-    from segharness.masks import decoded
+    from segharness.masks import to_pixels
 
     masks = []
     for annotation in truth.get(sample.image_id, ()):
         try:
             shape = annotation.get("segmentation") or [_corners(*annotation["bbox"])]  # some have boxes alone
-            masks.append(decoded(shape, sample.height, sample.width) > 0)
+            masks.append(to_pixels(shape, sample.height, sample.width) > 0)
         except (TypeError, ValueError, KeyError, IndexError) as error:
             raise DataError(
                 f"data set `{dataset}`: annotation {annotation['id']} ({sample}): no segmentation that can be drawn: {error}"

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from hotcoco import mask as rle
 
-from segharness.masks import encoded
+from segharness.masks import to_rle
 from segharness.score.evaluations import coco
 from segharness.score.evaluations.engines import rles
 from segharness.score.request import GroundTruth, Score, ScoreRequest
@@ -249,12 +249,12 @@ def _truths(ground_truth: GroundTruth) -> dict[int, _Truths]:
     void: dict[int, list[dict[str, Any]]] = {}
     for annotation in ground_truth.also.get("void", {}).get("annotations", ()):
         id = annotation["image_id"]
-        void.setdefault(id, []).append(encoded(annotation["segmentation"], *sizes[id]))
+        void.setdefault(id, []).append(to_rle(annotation["segmentation"], *sizes[id]))
     return {
         id: _Truths(
-            [encoded(a["segmentation"], *sizes[id]) for a in found],
+            [to_rle(a["segmentation"], *sizes[id]) for a in found],
             np.array([a["category_id"] for a in found], dtype=np.int64),
-            np.array([rle.area(encoded(a["segmentation"], *sizes[id])) for a in found], dtype=np.int64),
+            np.array([rle.area(to_rle(a["segmentation"], *sizes[id])) for a in found], dtype=np.int64),
             np.array([bool(a.get("iscrowd")) for a in found], dtype=bool),
             rle.merge(void[id]) if id in void else None,
         )

@@ -17,7 +17,7 @@ import numpy as np
 from hotcoco import mask as rle
 from hotcoco import panoptic
 
-from segharness.masks import encoded
+from segharness.masks import to_rle
 from segharness.score.evaluations import coco
 from segharness.score.evaluations.engines import results
 from segharness.score.request import Score, ScoreRequest
@@ -102,7 +102,7 @@ def _truth(content: Mapping[str, Any]) -> dict[str, Any]:
     crowds: dict[tuple[int, int], list[Any]] = {}
     segments: list[dict[str, Any]] = []
     for annotation in content["annotations"]:
-        mask = encoded(annotation["segmentation"], *sizes[annotation["image_id"]])
+        mask = to_rle(annotation["segmentation"], *sizes[annotation["image_id"]])
         if annotation.get("iscrowd"):
             crowds.setdefault((annotation["image_id"], annotation["category_id"]), []).append(mask)
         else:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from hotcoco import mask as rle
 
-from segharness.masks import encoded
+from segharness.masks import to_rle
 from segharness.score.evaluations import coco
 from segharness.score.evaluations.coco_parameters import CocoParameters
 from segharness.score.request import Score, ScoreRequest
@@ -91,7 +91,7 @@ def _ious(request: ScoreRequest) -> _Ious:
     sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
     if "given" not in request.ground_truth.prepared:
         request.ground_truth.prepared["given"] = {
-            a["id"]: encoded(a["segmentation"], *sizes[a["image_id"]]) for a in content["annotations"]
+            a["id"]: to_rle(a["segmentation"], *sizes[a["image_id"]]) for a in content["annotations"]
         }
     truths = request.ground_truth.prepared["given"]
     ids = request.predictions.column("image_id").to_pylist()
