@@ -1,10 +1,10 @@
-"""Chaos: a run whose workers and scheduler are killed at random ends with the results of an undisturbed one.
+"""Chaos: workers and scheduler of a run are killed at random; its results must be those of an undisturbed run.
 
     python benchmarks/chaos.py [--rounds 20] [--seed 0]
 
-Each round runs the toy problem under 17 conditions with two classical segmenters and kills, at random moments, a random
-worker (SIGKILL), the scheduler (SIGKILL), or interrupts it (SIGINT), and starts it again, until it ends by itself. Then
-results.arrow must be the undisturbed one's, number for number; the script ends with an error if it is not.
+Each round runs the toy problem under 17 conditions with two classical segmenters. At random moments it kills a random
+worker or the scheduler (SIGKILL), or interrupts the scheduler (SIGINT), and starts the run again, until the run ends by
+itself. Then results.arrow must equal that of the undisturbed run, number for number; if not, the script fails.
 """
 
 from __future__ import annotations
@@ -34,25 +34,31 @@ ARGUMENTS = (
 
 @dataclass
 class Round:
-    """What happened in a round: how often what was killed, and how often the command was given."""
+    """The events of a round.
+
+    Attributes:
+        killed: how often each kind of process was killed or interrupted.
+        starts: how often the command was started.
+    """
 
     killed: Counter[str] = field(default_factory=Counter)
     starts: int = 0
 
 
 def command(out: Path, images: int, workers: int) -> list[str]:
+    """Return the command line of a run into the folder `out`."""
     run = [sys.executable, "-m", "segharness", "run", str(SUITE), *ARGUMENTS, "--limit", str(images)]
     return [*run, "--workers", str(workers), "--out", str(out)]
 
 
 def undisturbed(folder: Path, images: int) -> object:
-    """Return the results of a run that nobody disturbs."""
+    """Return the results of a run without disturbances."""
     subprocess.run(command(folder / "undisturbed", images, 2), check=True, stdout=subprocess.DEVNULL)
     return read_results(folder / "undisturbed")
 
 
 def disturb(out: Path, images: int, draw: random.Random, most: int = 12) -> Round:
-    """Run with at most so many disturbances, until the run ends by itself; its exit code must then be 0."""
+    """Start a run again and again, with at most `most` disturbances, until it ends by itself with exit code 0."""
     happened = Round()
     while True:
         happened.starts += 1
@@ -67,22 +73,22 @@ def disturb(out: Path, images: int, draw: random.Random, most: int = 12) -> Roun
                 break
             except subprocess.TimeoutExpired:
                 alive = _strike(run, draw, happened)
-        _, said = run.communicate()
+        _, messages = run.communicate()
         if run.returncode == 0:
             return happened
         if run.returncode not in (2, -signal.SIGKILL):
-            raise SystemExit(f"the run ended with {run.returncode}: {said}")
+            raise SystemExit(f"the run ended with {run.returncode}: {messages}")
         wait_for(lambda pid=run.pid: not workers_of(pid))
 
 
 def _strike(run: subprocess.Popen[str], draw: random.Random, happened: Round) -> bool:
-    """Kill something; returns whether the scheduler goes on."""
+    """Kill a process, and return whether the scheduler still runs."""
     victim = draw.choices(("worker", "scheduler", "interrupt"), (6, 2, 1))[0]
     if victim == "worker":
-        if found := workers_of(run.pid):
+        if workers := workers_of(run.pid):
             happened.killed[victim] += 1
             try:
-                os.kill(draw.choice(found), signal.SIGKILL)
+                os.kill(draw.choice(workers), signal.SIGKILL)
             except ProcessLookupError:
                 return True
         return True
@@ -92,6 +98,7 @@ def _strike(run: subprocess.Popen[str], draw: random.Random, happened: Round) ->
 
 
 def main() -> None:
+    """Run the rounds and compare their results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--images", type=int, default=96)
@@ -105,7 +112,7 @@ def main() -> None:
             began = time.monotonic()
             happened = disturb(folder / f"round-{index}", args.images, draw)
             same = read_results(folder / f"round-{index}").equals(expected)
-            killed = ", ".join(f"{count} {what}" for what, count in sorted(happened.killed.items()))
+            killed = ", ".join(f"{count} {victim}" for victim, count in sorted(happened.killed.items()))
             print(
                 f"round {index + 1}: {killed}; {happened.starts} starts, {time.monotonic() - began:.0f} s: "
                 f"{'the same results' if same else 'OTHER RESULTS'}",

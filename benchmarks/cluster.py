@@ -1,10 +1,10 @@
-"""How the end of a run looks on many devices: the scheduler itself, with a clock that does not tick, on recorded times.
+"""How well a run keeps many devices busy: simulates the real scheduler with recorded times.
 
     python benchmarks/cluster.py [--units 10000] [--devices 256] [--slow 0.25] [--log FILE]
 
-Every prediction takes what one took in a recorded run (`benchmarks/recorded_units.json`, or the `shard` lines of any
-``--log-file``); a share of the devices takes twice as long. What is printed: how long the run takes, the share of all
-devices' time in which they had nothing to do, and the share in which they loaded models; for several numbers of devices.
+Every prediction takes as long as one in a recorded run (`benchmarks/recorded_units.json`, or the `shard` lines of any
+``--log-file``); a share of the devices takes twice as long. For several numbers of devices the script prints how long
+the run takes, the share of the devices' time in which they were idle, and the share in which they loaded models.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CONDITIONS = tuple(f"condition-{index}" for index in range(17))
 
 @dataclass(frozen=True)
 class Simulated:
-    """What a simulated run took: seconds, and the shares of the devices' time that were idle or spent with loading."""
+    """A simulated run: its seconds, and the shares of the devices' time that they were idle or loaded models."""
 
     seconds: float
     idle: float
@@ -36,28 +36,28 @@ class Simulated:
 
 
 def recorded(log: Path | None = None) -> dict[str, list[float]]:
-    """Return the seconds an image of every file that was written in a recorded run, by model."""
+    """Return the seconds per image of every file that a recorded run wrote, by model."""
     if log is None:
-        found: dict[str, list[float]] = json.loads(RECORDED.read_text())["seconds_per_image"]
-        return found
-    each: dict[str, list[float]] = {}
+        stored: dict[str, list[float]] = json.loads(RECORDED.read_text())["seconds_per_image"]
+        return stored
+    times: dict[str, list[float]] = {}
     for line in log.read_text().splitlines():
         event = json.loads(line)
         if event["event"] == "shard" and event["seconds"]["predict"] > 0:
-            took = sum(event["seconds"][stage] for stage in ("waited", "predict", "stalled"))
-            each.setdefault(event["model"], []).append(took / event["images"])
-    return each
+            seconds = sum(event["seconds"][stage] for stage in ("waited", "predict", "stalled"))
+            times.setdefault(event["model"], []).append(seconds / event["images"])
+    return times
 
 
 def make_units(count: int, models: Sequence[str], images: int = 64) -> list[Unit]:
-    """Return units of one data set: every model has as many shards; the last shard of each is a small one."""
+    """Return units of one data set. All models have equally many shards; the last shard of each model is small."""
     shards = count // len(models)
-    found = []
+    units = []
     for model in models:
         for index in range(shards):
             stop = index * images + (images if index < shards - 1 else 7)
-            found.append(Unit(len(found), model, "data", Shard(index, index * images, stop), CONDITIONS))
-    return found
+            units.append(Unit(len(units), model, "data", Shard(index, index * images, stop), CONDITIONS))
+    return units
 
 
 def simulate(
@@ -66,11 +66,11 @@ def simulate(
     """Run units on devices, one event after another.
 
     Args:
-        units: what is to do.
-        slowness: of each device, 1 for what was recorded.
-        times: recorded seconds an image, by model; each file of a unit takes one of them.
+        units: the units to run.
+        slowness: a factor for each device; 1 is as fast as recorded.
+        times: recorded seconds per image, by model; each file of a unit draws one of them.
         load: seconds that a model takes to load.
-        seed: of the draws.
+        seed: the seed of the draws.
     """
     draw = random.Random(seed)
     slots = [WorkerSlot(index, f"cuda:{index}", alive=True) for index in range(len(slowness))]
@@ -85,7 +85,7 @@ def simulate(
     now = 0.0
 
     def begin(slot: int) -> None:
-        """Let a device do the next file of what it has."""
+        """Let a device begin its next file."""
         unit = queues[slot][0]
         model, images = unit.model, unit.shard.stop - unit.shard.start
         took = images * draw.choice(times[model]) * slowness[slot]
@@ -113,7 +113,7 @@ def simulate(
         now, _, slot, condition, images, took = heapq.heappop(events)
         unit = queues[slot][0]
         schedule.learn(slots[slot], images, took)
-        schedule.written(slots[slot], unit.index, condition)
+        schedule.note_written(slots[slot], unit.index, condition)
         queues[slot][0] = Unit(unit.index, unit.model, unit.dataset, unit.shard, unit.conditions[1:])
         if not queues[slot][0].conditions:
             queues[slot].pop(0)
@@ -128,6 +128,7 @@ def simulate(
 
 
 def main() -> None:
+    """Print a line for each number of devices."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--units", type=int, default=10_000)
     parser.add_argument("--devices", type=int, default=256)
@@ -139,13 +140,13 @@ def main() -> None:
     units = make_units(args.units, sorted(times))
     print(f"{len(units)} units of 17 conditions, {len(times)} models, {args.slow:.0%} of the devices half as fast")
     print("devices    hours    speed-up     idle   loading")
-    alone = 0.0
+    one_device = 0.0
     for count in (1, 2, 4, 8, 16, 32, 64, 128, args.devices):
         slow = int(count * args.slow)
-        found = simulate(units, [2.0] * slow + [1.0] * (count - slow), times, args.load)
-        alone = alone or found.seconds
+        run = simulate(units, [2.0] * slow + [1.0] * (count - slow), times, args.load)
+        one_device = one_device or run.seconds
         print(
-            f"{count:7d} {found.seconds / 3600:8.2f} {alone / found.seconds:11.1f} {found.idle:8.2%} {found.loading:9.2%}"
+            f"{count:7d} {run.seconds / 3600:8.2f} {one_device / run.seconds:11.1f} {run.idle:8.2%} {run.loading:9.2%}"
         )
 
 

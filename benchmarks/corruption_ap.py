@@ -1,9 +1,9 @@
-"""Can a detector tell our corruptions from the imagecorruptions package's? Mask AP of both under several seeds.
+"""Compares segharness's corruptions with the imagecorruptions package's: a detector's mask AP under several seeds.
 
     python benchmarks/corruption_ap.py --coco DIR --models DIR [--seeds 5] [--corruptions NAME ...] [--limit N]
 
 For each corruption the mean AP over the seeds may differ by the spread (largest minus smallest) of the package's own
-seeds, plus 0.005. Exit code 1 when one differs by more.
+seeds, plus 0.005. The exit code is 1 if a corruption differs by more.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ scoring:
 
 
 def main() -> int:
+    """Print a table of the corruptions; return 1 if one differs by too much."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--coco", type=Path, required=True)
     parser.add_argument("--models", type=Path, required=True)
@@ -57,20 +58,20 @@ def main() -> int:
     print("|---|---:|---:|---:|---:|---:|---:|")
     failed = 0
     for name in args.corruptions:
-        theirs, ours = [r[REFERENCE + name] for r in runs], [r[name] for r in runs]
-        difference = statistics.mean(ours) - statistics.mean(theirs)
-        spread = max(theirs) - min(theirs)
+        reference, own = [r[REFERENCE + name] for r in runs], [r[name] for r in runs]
+        difference = statistics.mean(own) - statistics.mean(reference)
+        spread = max(reference) - min(reference)
         failed += abs(difference) > spread + ALLOWED
         print(
-            f"| {name} | {statistics.mean(theirs):.4f} | {spread:.4f} | {statistics.mean(ours):.4f} "
-            f"| {max(ours) - min(ours):.4f} | {difference:+.4f} | {spread + ALLOWED:.4f} |"
+            f"| {name} | {statistics.mean(reference):.4f} | {spread:.4f} | {statistics.mean(own):.4f} "
+            f"| {max(own) - min(own):.4f} | {difference:+.4f} | {spread + ALLOWED:.4f} |"
         )
     print(f"\n{len(args.corruptions) - failed} of {len(args.corruptions)} within what is allowed")
     return int(failed > 0)
 
 
 def average_precisions(args: argparse.Namespace, seed: int) -> dict[str, float]:
-    """Return mask AP by corruption, of both families, under a seed."""
+    """Return the mask AP of each corruption of both families, with one seed."""
     names = ", ".join(family + name for name in args.corruptions for family in ("", REFERENCE))
     with tempfile.TemporaryDirectory() as folder:
         suite = Path(folder, "corruption_ap.yaml")

@@ -1,9 +1,10 @@
-"""What corrupting costs: ours against the imagecorruptions package, in one process, one thread each, in turn.
+"""The cost of corruptions: segharness's against the imagecorruptions package's, in one process, one thread, in turn.
 
     python benchmarks/corruptions.py [--image FILE] [--repeats N] [--only time threads memory]
 
-Medians and their ratios at 640x427 and 2048x1024, severity 3; how much two threads do of what one does; and the memory a
-corruption needs, as a multiple of its image (resident set at its peak, tables and libraries loaded before).
+Prints medians and their ratios at 640x427 and 2048x1024, severity 3; how much more work two threads do than one; and
+the memory a corruption needs, as a multiple of its image (peak of the resident set, with tables and libraries loaded
+before).
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from segharness_corruptions.catalogue import ALL, PAPER15, REFERENCE
 SIZES = ((640, 427), (2048, 1024))
 SEVERITY = 3
 MOST_MEMORY = 12
-"""Multiples of the image."""
+"""The upper limit of `memory`, in multiples of the image."""
 SLOW = ("glass_blur", "zoom_blur")
-"""Of the package: a third of the repeats, and once at the large size."""
+"""Slow corruptions of the package: they get a third of the repeats, and run once at the large size."""
 
 
 def main() -> int:
+    """Run the measurements; return 1 if a corruption needs too much memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--image", type=Path, help="a photograph; made of shapes and noise when absent")
     parser.add_argument("--repeats", type=int, default=9)
@@ -53,7 +55,7 @@ def main() -> int:
 
 
 def picture(file: Path | None, size: tuple[int, int]) -> np.ndarray:
-    """Return an image, uint8 (H, W, 3), of a size (width, height)."""
+    """Return an image, uint8 RGB (H, W, 3), of a size (width, height)."""
     if file is not None:
         return cv2.resize(cv2.imread(str(file), cv2.IMREAD_COLOR_RGB), size, interpolation=cv2.INTER_CUBIC)
     rng = np.random.Generator(np.random.Philox(key=1))
@@ -62,6 +64,7 @@ def picture(file: Path | None, size: tuple[int, int]) -> np.ndarray:
 
 
 def times(image: np.ndarray, repeats: int) -> None:
+    """Print the medians of both families for every corruption."""
     height, width = image.shape[:2]
     print(f"\n{width}x{height}, severity {SEVERITY}, one thread, medians in ms\n")
     print("| corruption | package | ours | ratio |\n|---|---:|---:|---:|")
@@ -82,22 +85,22 @@ def times(image: np.ndarray, repeats: int) -> None:
 
 
 def in_turn(first: Callable[[int], object], second: Callable[[int], object], repeats: int) -> tuple[float, float]:
-    """Return the medians of two functions' milliseconds, called in turn; the second five times to the first's one."""
-    found: tuple[list[float], list[float]] = ([], [])
+    """Return the median milliseconds of two functions, called in turn: the second five times per call of the first."""
+    seconds: tuple[list[float], list[float]] = ([], [])
     if repeats > 1:
         first(0)
     second(0)
     for key in range(repeats):
-        for function, seconds, count in ((first, found[0], 1), (second, found[1], 5)):
+        for function, samples, count in ((first, seconds[0], 1), (second, seconds[1], 5)):
             for _ in range(count):
                 start = time.perf_counter()
                 function(key)
-                seconds.append(time.perf_counter() - start)
-    return statistics.median(found[0]) * 1e3, statistics.median(found[1]) * 1e3
+                samples.append(time.perf_counter() - start)
+    return statistics.median(seconds[0]) * 1e3, statistics.median(seconds[1]) * 1e3
 
 
 def threads(image: np.ndarray, repeats: int) -> None:
-    """Print how much of the paper's 15 two threads do in the time of one, in turn."""
+    """Print how much more of the paper's 15 corruptions two threads do than one thread, measured in turn."""
     jobs = [(name, key) for key in range(4 if image.shape[1] > 1000 else 16) for name in PAPER15]
 
     def seconds(count: int) -> float:
@@ -115,7 +118,7 @@ def threads(image: np.ndarray, repeats: int) -> None:
 
 
 def memory() -> int:
-    """Print what every corruption needs beside its input; 1 when one needs more than it may."""
+    """Print the memory that every corruption needs beside its input; return 1 if one needs too much."""
     width, height = SIZES[1]
     print(f"\npeak memory beside the input, in multiples of a {width}x{height} image; at most {MOST_MEMORY}\n")
     worst = 0.0
@@ -128,7 +131,7 @@ def memory() -> int:
 
 
 def measured_memory(name: str) -> float:
-    """Return by how many times the image the resident set grows at its peak; Linux."""
+    """Return the peak growth of the resident set, in multiples of the image; Linux only."""
     cv2.setNumThreads(1)
     image = picture(None, SIZES[1])
     for key in range(8):  # tables, libraries, all of frost's pictures
@@ -140,7 +143,7 @@ def measured_memory(name: str) -> float:
 
 
 def resident() -> int:
-    """Return the peak of the resident set in bytes since it was last reset."""
+    """Return the peak of the resident set in bytes since the last reset."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
 

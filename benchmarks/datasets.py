@@ -1,11 +1,11 @@
-"""How quickly a data set of street scenes opens: instance maps to run-length encodings, then from the index.
+"""How quickly a data set of street scenes opens: first from its instance maps, then from the index.
 
     python benchmarks/datasets.py [--images 2975] [--distinct 24]
 
 Writes a Cityscapes tree of generated frames, 1024x2048, into a temporary folder: `distinct` maps with ragged borders,
-under `images` names. Prints the reading of the maps beside a plain loop (Pillow, and pycocotools' encoding of each
-instance's mask), on one core, as images a minute; then how long opening takes the first time, again, and after one map
-changed (under all its names), each in a process of its own, and the most memory of that process.
+under `images` names. Prints how many maps a minute are encoded on one core, beside a plain loop (Pillow, and
+pycocotools' encoding of each instance's mask). Then prints how long opening takes the first time, again, and after one
+map changed (under all its names), each in its own process, and the peak memory of that process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HEIGHT, WIDTH = 1024, 2048
 
 
 def instance_map(rng: np.random.Generator, instances: int = 30) -> np.ndarray:
-    """Return a map of ragged blobs on stuff: uint16 (H, W)."""
+    """Return an instance map, uint16 (H, W): ragged blobs on stuff."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     values = np.where(y > HEIGHT // 2 + rng.integers(-3, 4, WIDTH), 7, 11)
     for number in range(instances):
@@ -40,6 +40,7 @@ def instance_map(rng: np.random.Generator, instances: int = 30) -> np.ndarray:
 
 
 def write(root: Path, images: int, distinct: int) -> None:
+    """Write the Cityscapes tree."""
     rng = np.random.default_rng(0)
     frame = np.repeat(rng.integers(0, 255, (HEIGHT, 1, 3), dtype=np.uint8), WIDTH, axis=1)
     for number in range(images):
@@ -61,7 +62,7 @@ def write(root: Path, images: int, distinct: int) -> None:
 
 
 def plain(path: Path) -> int:
-    """Encode one map as anyone would: a mask for each value."""
+    """Encode a map the obvious way, a mask for each value; return the number of instances."""
     values = np.asarray(Image.open(path))
     count = 0
     for value in np.unique(values):
@@ -76,25 +77,27 @@ OPEN = """
 import resource, sys, time
 from segharness_cityscapes.dataset import CityscapesInstances
 began = time.perf_counter()
-found = CityscapesInstances(sys.argv[1], "train")
+dataset = CityscapesInstances(sys.argv[1], "train")
 opened = time.perf_counter() - began
 began = time.perf_counter()
-count = len(found.ground_truth("instances")["annotations"])
+count = len(dataset.ground_truth("instances")["annotations"])
 truth = time.perf_counter() - began
-print(opened, truth, len(found.samples()), count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(opened, truth, len(dataset.samples()), count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
 def opening(root: Path, cache: Path) -> tuple[float, float, int, int, float]:
+    """Return seconds to open, seconds for the ground truth, images, annotations, and peak MB, of a new process."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", OPEN, str(root)], env=environment, capture_output=True, text=True, check=True
     )
-    seconds, truth, images, count, memory = done.stdout.split()
+    seconds, truth, images, count, memory = process.stdout.split()
     return float(seconds), float(truth), int(images), int(count), float(memory)
 
 
 def main() -> None:
+    """Write the tree and print the measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=2975)
     parser.add_argument("--distinct", type=int, default=24)
@@ -109,25 +112,25 @@ def main() -> None:
         tree = Tree(root)
         images = dataset._frames(tree, "leftImg8bit", "train", "_leftImg8bit.png")
         labels = dataset._frames(tree, "gtFine", "train", "_gtFine_instanceIds.png")
-        some = list(images)[: args.distinct]
+        names = list(images)[: args.distinct]
         took: dict[str, list[float]] = {"ours": [], "plain": []}
-        for name in some:
-            for who, call in (
+        for name in names:
+            for way, call in (
                 ("ours", lambda n=name: dataset._entry(images[n], labels[n])),
                 ("plain", lambda n=name: plain(labels[n].source)),
             ):
-                began = time.process_time()
+                start = time.process_time()
                 call()
-                took[who].append(time.process_time() - began)
-        ours, loop = (float(np.median(took[who])) for who in ("ours", "plain"))
+                took[way].append(time.process_time() - start)
+        ours, loop = (float(np.median(took[way])) for way in ("ours", "plain"))
         print(f"instance maps of {HEIGHT}x{WIDTH} to RLE, one core: {60 / ours:.0f} a minute")
         print(f"plain loop: {60 / loop:.0f} a minute; ratio {loop / ours:.1f}")
-        for what in ("first", "again", "again", "one map changed"):
-            if what.startswith("one"):
+        for case in ("first", "again", "again", "one map changed"):
+            if case.startswith("one"):
                 os.utime(next(iter(labels.values())).source)
             seconds, truth, count, annotations, memory = opening(root, folder / "cache")
             print(
-                f"{what}: {count} images open in {seconds:.2f} s; {annotations} annotations in {truth:.2f} s; "
+                f"{case}: {count} images open in {seconds:.2f} s; {annotations} annotations in {truth:.2f} s; "
                 f"at most {memory:.0f} MB"
             )
         print(f"this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")

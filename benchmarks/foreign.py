@@ -1,8 +1,8 @@
-"""What `python:` costs: a model in a child under another interpreter against the same model in this process.
+"""The cost of `python:`: a model in a foreign environment's process against the same model in this process.
 
     python benchmarks/foreign.py [--python PATH] [--calls 200]
 
-Images of 640x480, 20 masks each. Printed: the milliseconds a call takes more there than here, medians of calls in turn.
+Images of 640x480, 20 masks each. Prints how many milliseconds more a call takes there; medians of calls in turn.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import numpy as np
 
 
 class Instances:
+    """Twenty equal instances of an image."""
+
     def __init__(self, image: np.ndarray) -> None:
         height, width = image.shape[:2]
         self.boxes = np.tile(np.float32([5, 5, 200, 200]), (20, 1))
@@ -27,35 +29,40 @@ class Instances:
 
 
 class Boxes:
+    """A model that returns the same instances for every image."""
+
     categories = ("thing",)
 
     def predict(self, images, prompts=None):
+        """Return the instances of uint8 RGB images (H, W, 3)."""
         return [Instances(image) for image in images]
 
 
 def build() -> Boxes:
+    """Return the model."""
     return Boxes()
 
 
 def main() -> None:
+    """Time both models in turn."""
     from segharness.model.foreign import ForeignModel
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--calls", type=int, default=200)
     args = parser.parse_args()
-    there = ForeignModel(args.python, (Path(__file__).resolve(), "build"), {}, None, "cpu")
-    here = build()
+    foreign = ForeignModel(args.python, (Path(__file__).resolve(), "build"), {}, None, "cpu")
+    local = build()
     image = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     seconds: dict[str, list[float]] = {"here": [], "there": []}
     for _ in range(args.calls):
-        for name, model in (("here", here), ("there", there)):
+        for name, model in (("here", local), ("there", foreign)):
             began = time.perf_counter()
-            [found] = model.predict([image])
+            [instances] = model.predict([image])
             seconds[name].append(time.perf_counter() - began)
-            assert found.masks[0, 10, 10] and not found.masks[0, 300, 300]
-    there.close()
-    medians = {name: 1000 * statistics.median(found) for name, found in seconds.items()}
+            assert instances.masks[0, 10, 10] and not instances.masks[0, 300, 300]
+    foreign.close()
+    medians = {name: 1000 * statistics.median(times) for name, times in seconds.items()}
     print(
         f"here {medians['here']:.2f} ms, there {medians['there']:.2f} ms: "
         f"{medians['there'] - medians['here']:.2f} ms more an image (medians of {args.calls} calls in turn)"

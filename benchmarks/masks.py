@@ -1,11 +1,11 @@
-"""What encoding masks costs: run lengths found on the device against masks copied to the host and encoded there.
+"""The cost of encoding masks: on the device, against copying the masks to the host and encoding them there.
 
     python benchmarks/masks.py [--device cuda] [--masks 100] [--repeats 9]
 
-Masks as Mask R-CNN has them: 28x28 probabilities in boxes of many sizes, pasted into the image and thresholded on the
-device (the first column: what comes before encoding). Ours is `segharness_torch.encoding.runs`, which plugins use on
-accelerators; its peers are given the same masks on the device, and the copy is part of their time. All encodings are
-compared first. Medians of calls in turn.
+The masks are like Mask R-CNN's: 28x28 probabilities in boxes of many sizes, pasted into the image and thresholded on
+the device (the first column is the time for that). segharness uses `segharness_torch.encoding.runs` on accelerators.
+The other ways get the same masks on the device, and the copy is part of their time. All encodings are compared first.
+Times are medians of calls in turn.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ OURS = "on the device"
 
 
 def one_by_one(masks: torch.Tensor) -> list[dict[str, Any]]:
-    """Copy, then encode mask after mask, as torchvision's reference evaluation does."""
+    """Copy the masks, then encode them one by one, as torchvision's reference evaluation does."""
     return [rle.encode(np.asfortranarray(mask.view(np.uint8))) for mask in masks.cpu().numpy()]
 
 
 def together(masks: torch.Tensor) -> list[dict[str, Any]]:
-    """Bring the masks into pycocotools' own order on the device, copy, and encode them in one call: its fastest way."""
-    found: list[dict[str, Any]] = rle.encode(_columns(masks).view(np.uint8))
-    return found
+    """Reorder the masks on the device as pycocotools needs them, copy, and encode them in one call: its fastest way."""
+    rles: list[dict[str, Any]] = rle.encode(_columns(masks).view(np.uint8))
+    return rles
 
 
 def hotcocos(masks: torch.Tensor) -> list[dict[str, Any]]:
-    """Do the same with hotcoco."""
-    found: list[dict[str, Any]] = hotcoco.mask.encode(_columns(masks).view(np.uint8))
-    return found
+    """Do the same as `together` with hotcoco."""
+    rles: list[dict[str, Any]] = hotcoco.mask.encode(_columns(masks).view(np.uint8))
+    return rles
 
 
 def _columns(masks: torch.Tensor) -> np.ndarray:
@@ -58,7 +58,7 @@ WAYS: dict[str, Callable[[torch.Tensor], Any]] = {
 
 
 def predicted(count: int, height: int, width: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return probabilities (N, 1, 28, 28) of blobs, and their boxes in the image."""
+    """Return probabilities of blobs, float (N, 1, 28, 28), and their boxes in the image, float (N, 4)."""
     generator = torch.Generator().manual_seed(1)
     noise = torch.randn(count, 1, 7, 7, generator=generator)
     y, x = torch.meshgrid(torch.linspace(-1, 1, 28), torch.linspace(-1, 1, 28), indexing="ij")
@@ -71,6 +71,7 @@ def predicted(count: int, height: int, width: int, device: str) -> tuple[torch.T
 
 
 def milliseconds(function: Callable[[], object], device: str) -> float:
+    """Return the milliseconds of a call, with the device's work finished."""
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
     began = time.perf_counter()
@@ -81,6 +82,7 @@ def milliseconds(function: Callable[[], object], device: str) -> float:
 
 
 def main() -> None:
+    """Print a table, a row for each image size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="CUDA when there is one"
@@ -97,7 +99,11 @@ def main() -> None:
 
 
 def row(count: int, height: int, width: int, device: str, repeats: int) -> None:
-    """Print one size's medians; AssertionError if two ways give different encodings."""
+    """Print the medians of an image size.
+
+    Raises:
+        AssertionError: two ways give different encodings.
+    """
     probabilities, boxes = predicted(count, height, width, device)
 
     def paste() -> torch.Tensor:
@@ -108,12 +114,12 @@ def row(count: int, height: int, width: int, device: str, repeats: int) -> None:
     expected = one_by_one(masks)
     for name, way in WAYS.items():
         assert way(masks) == expected, name
-    found: dict[str, list[float]] = {name: [] for name in ("paste", *WAYS)}
+    timings: dict[str, list[float]] = {name: [] for name in ("paste", *WAYS)}
     for _ in range(repeats):
-        found["paste"].append(milliseconds(paste, device))
+        timings["paste"].append(milliseconds(paste, device))
         for name, way in WAYS.items():
-            found[name].append(milliseconds(lambda way=way: way(masks), device))
-    medians = {name: statistics.median(times) for name, times in found.items()}
+            timings[name].append(milliseconds(lambda way=way: way(masks), device))
+    medians = {name: statistics.median(times) for name, times in timings.items()}
     cells = [
         f"{medians[name]:.1f}" + ("" if name == OURS else f" ({medians[name] / medians[OURS]:.2f})") for name in WAYS
     ]

@@ -1,9 +1,9 @@
-"""What the harness costs: ``segharness run suites/coco_yolo.yaml`` against a plain loop over the same functions.
+"""The cost of the harness: ``segharness run suites/coco_yolo.yaml`` against a plain loop over the same functions.
 
     python benchmarks/overhead.py --coco DIR --models DIR [--limit N] [--repeats N]
 
-The loop decodes, corrupts, predicts, checks and encodes in one process and one thread, and writes nothing. Both are timed
-as whole processes, in turn: first each on one core (what the harness costs), then on all cores (what its overlap gains).
+The loop decodes, corrupts, predicts, checks and encodes in one process and one thread, and writes nothing. Both are
+timed as whole processes, in turn: first on one core each (the harness's cost), then on all cores (the gain by overlap).
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from pathlib import Path
 SUITE = Path(__file__).resolve().parents[1] / "suites/coco_yolo.yaml"
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-"""Both are told that one core is one thread; on all cores the loop has its libraries' own threads."""
+"""With one core, both run on one thread; with all cores, the loop uses its libraries' own threads."""
 
 
 def main() -> None:
+    """Print the medians of loop and harness, on one core and on all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--coco", type=Path, required=True)
     parser.add_argument("--models", type=Path, required=True)
@@ -35,8 +36,8 @@ def main() -> None:
     if args.loop:
         return loop(args)
     cores = sorted(os.sched_getaffinity(0))
-    here = ["--coco", str(args.coco), "--models", str(args.models), "--limit", str(args.limit)]
-    plain = [sys.executable, __file__, *here, "--loop"]
+    options = ["--coco", str(args.coco), "--models", str(args.models), "--limit", str(args.limit)]
+    plain = [sys.executable, __file__, *options, "--loop"]
     with tempfile.TemporaryDirectory() as folder:
         harness = [
             sys.executable, "-m", "segharness", "run", str(SUITE), "--out", f"{folder}/run", "-qq",
@@ -52,7 +53,7 @@ def main() -> None:
                 shutil.rmtree(f"{folder}/run", ignore_errors=True)
                 seconds["harness"].append(timed([*harness, "--workers", str(workers)], allowed))
             ratio = statistics.median(h / p for h, p in zip(seconds["harness"], seconds["loop"], strict=True))
-            medians = {name: statistics.median(found) for name, found in seconds.items()}
+            medians = {name: statistics.median(times) for name, times in seconds.items()}
             print(
                 f"{label:18s} loop {medians['loop']:7.1f} s   harness {medians['harness']:7.1f} s   ratio {ratio:.3f}"
             )
@@ -74,7 +75,7 @@ def timed(command: list[str], cores: list[int]) -> float:
 
 
 def loop(args: argparse.Namespace) -> None:
-    """The same work without the harness: one process, one thread, nothing written."""
+    """Do the same work without the harness: one process, one thread, nothing written."""
     from segharness.data.dataset import open_dataset
     from segharness.digests import pixel_digest
     from segharness.images.corrupt import Corruptor

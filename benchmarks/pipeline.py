@@ -1,12 +1,12 @@
-"""Whether the device waits: a stand-in model that takes a given time an image, on 17 conditions of a COCO data set.
+"""Whether the device waits: a stand-in model with a fixed time per image, on 17 conditions of a COCO data set.
 
     python benchmarks/pipeline.py --coco DIR [--repeats 3] [--milliseconds 15]
 
-The model has a thread of its own that sleeps for 15 ms an image, as a device works beside the processor, and returns 8
-instances with masks. One worker, the real command; from the moment the model is loaded to the end of the last file, against
-the time that the same calls take alone in the same run (a sleep lasts a little longer than it is asked to). Where the rest
-goes is printed by stage. Then the same with a model of 0 ms, the harness's ceiling, beside a plain loop over the same
-functions in one thread.
+The model's own thread sleeps for 15 ms an image, as a device works beside the CPU, and the model returns 8 instances
+with masks. The real command runs with one worker. Its time from the loaded model to the end of the last file is set
+against the time of the same calls alone (a sleep lasts a little longer than requested), and the rest is printed by
+stage. Then the same is done with a model of 0 ms, the harness's ceiling, beside a plain loop over the same functions in
+one thread.
 """
 
 from __future__ import annotations
@@ -38,7 +38,11 @@ conditions: [clean, paper15, mixed]
 
 
 class StandIn:
-    """Takes a given time an image, beside the processor."""
+    """A model that takes a fixed time for each image without using the CPU.
+
+    Args:
+        seconds: the time for an image.
+    """
 
     categories = ("person",)
 
@@ -46,7 +50,7 @@ class StandIn:
         import threading
 
         self.seconds = seconds
-        self._asked: queue.Queue[int] = queue.Queue()
+        self._requests: queue.Queue[int] = queue.Queue()
         self._done: queue.Queue[None] = queue.Queue()
         self._masks: dict[tuple[int, int], Any] = {}
         if seconds:
@@ -54,17 +58,18 @@ class StandIn:
 
     def _work(self) -> None:
         while True:
-            count = self._asked.get()
+            count = self._requests.get()
             time.sleep(count * self.seconds)
             self._done.put(None)
 
     def predict(self, images: Any, prompts: Any = None) -> list[Any]:
+        """Return 8 instances for each image."""
         if self.seconds:
-            self._asked.put(len(images))
+            self._requests.put(len(images))
             self._done.get()
-        return [self._found(*image.shape[:2]) for image in images]
+        return [self._instances(*image.shape[:2]) for image in images]
 
-    def _found(self, height: int, width: int) -> Any:
+    def _instances(self, height: int, width: int) -> Any:
         from segharness import Instances
 
         if (height, width) not in self._masks:
@@ -77,11 +82,12 @@ class StandIn:
 
 
 def build(milliseconds: float = 15.0) -> StandIn:
+    """Return the model; the suite names this function."""
     return StandIn(milliseconds / 1000)
 
 
 def run(coco: Path, milliseconds: float, folder: Path) -> tuple[float, int, dict[str, float]]:
-    """Return the seconds from the loaded model to the last file, the predictions, and the seconds by stage."""
+    """Run the harness; return seconds from the loaded model to the last file, predictions, and seconds by stage."""
     suite = folder / "pipeline.yaml"
     suite.write_text(SUITE.format(file=Path(__file__).resolve(), milliseconds=milliseconds, coco=coco.resolve()))
     log = folder / "log.jsonl"
@@ -93,7 +99,7 @@ def run(coco: Path, milliseconds: float, folder: Path) -> tuple[float, int, dict
     if done.returncode:
         raise SystemExit(done.stderr)
     events = [json.loads(line) for line in log.read_text().splitlines()]
-    states = [event for event in events if event["event"] == "seat"]
+    states = [event for event in events if event["event"] == "worker"]
     loading = next(index for index, event in enumerate(states) if event["state"] == "loading")
     loaded = states[loading + 1]["time"]
     written = [event for event in events if event["event"] == "shard"]
@@ -105,7 +111,7 @@ def run(coco: Path, milliseconds: float, folder: Path) -> tuple[float, int, dict
 
 
 def alone(milliseconds: float, calls: int = 200) -> float:
-    """Return the seconds that a call of `predict` takes with nothing beside it."""
+    """Return the seconds that a call of `predict` takes alone."""
     model = build(milliseconds)
     image = np.zeros((480, 640, 3), np.uint8)
     model.predict([image])
@@ -116,7 +122,11 @@ def alone(milliseconds: float, calls: int = 200) -> float:
 
 
 def loop(coco: Path, folder: Path) -> tuple[float, int]:
-    """The same work in one thread: decode, corrupt, predict, check, encode, and write files."""
+    """Do the same work in one thread: decode, corrupt, predict, check, encode, and write files.
+
+    Returns:
+        The seconds, and the number of predictions.
+    """
     from segharness.data.dataset import open_dataset
     from segharness.digests import pixel_digest
     from segharness.execution.worker.shard_tables import Outcome, tables
@@ -143,16 +153,17 @@ def loop(coco: Path, folder: Path) -> tuple[float, int]:
             outcomes = []
             for sample, image in zip(samples, images, strict=True):
                 pixels = corruptor(image, condition, sample, opened.entry.dataset).pixels
-                found = validate_instances(model.predict([pixels])[0], pixels.shape[:2], labels)
-                outcomes.append(Outcome(sample, 0.0, pixel_digest(pixels), detections=found))
+                instances = validate_instances(model.predict([pixels])[0], pixels.shape[:2], labels)
+                outcomes.append(Outcome(sample, 0.0, pixel_digest(pixels), detections=instances))
                 made += 1
-            done = tables(outcomes)
+            shard_tables = tables(outcomes)
             files = out.shard("standin", "coco", condition.name, shard.index)
-            write_shard(files, done.predictions, done.images, {}, "")
+            write_shard(files, shard_tables.predictions, shard_tables.images, {}, "")
     return time.perf_counter() - began, made
 
 
 def main() -> None:
+    """Print the ratio for a model of 15 ms, and the rates for a model of 0 ms."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--coco", type=Path, required=True)
     parser.add_argument("--repeats", type=int, default=3)
@@ -162,10 +173,10 @@ def main() -> None:
         folder = Path(name)
         ratios, stages, made = [], {}, 0
         for _ in range(args.repeats):
-            each = alone(args.milliseconds)
+            call = alone(args.milliseconds)
             seconds, made, stages = run(args.coco, args.milliseconds, folder)
-            ratios.append(seconds / (made * each))
-            print(f"{made} predictions of {1000 * each:.2f} ms: alone {made * each:.2f} s, the run {seconds:.2f} s")
+            ratios.append(seconds / (made * call))
+            print(f"{made} predictions of {1000 * call:.2f} ms: alone {made * call:.2f} s, the run {seconds:.2f} s")
         print(f"ratio {statistics.median(ratios):.3f} ({', '.join(f'{ratio:.3f}' for ratio in ratios)})")
         print("seconds by stage, last run (threads ahead and behind work beside the model):")
         for stage, seconds in stages.items():
@@ -176,7 +187,7 @@ def main() -> None:
             rates["harness"].append(made / seconds)
             seconds, made = loop(args.coco, folder)
             rates["loop"].append(made / seconds)
-        medians = {name: statistics.median(found) for name, found in rates.items()}
+        medians = {name: statistics.median(values) for name, values in rates.items()}
         print(
             f"a model of 0 ms, {len(os.sched_getaffinity(0))} cores: harness {medians['harness']:.1f} images/s, "
             f"plain loop {medians['loop']:.1f} images/s, ratio {medians['harness'] / medians['loop']:.2f}"

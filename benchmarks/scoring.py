@@ -1,11 +1,11 @@
-"""How long scoring takes, and how much memory: a run folder of COCO val2017's size, scored by the command line.
+"""Time and memory of scoring: scores a run folder of COCO val2017's size with the command line.
 
     python benchmarks/scoring.py                     # 5000 images x 100 detections x 17 conditions, mask and box AP
     python benchmarks/scoring.py --bootstrap         # a model and its reference, masks, 50 detections, 16 conditions
     python benchmarks/scoring.py --images 500        # a tenth of it
 
-The data are made here: ellipses of every size in 80 categories, some of the detections near ground truths. The first form
-also scores a slice with pycocotools alone, as one would by hand, and prints how many times longer that takes.
+The data are generated: ellipses of every size in 80 categories; some of the detections lie on ground truths. The first
+form also scores a slice with pycocotools alone, as by hand, and prints how many times longer that takes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ scoring: {{tasks: [{tasks}]}}
 
 
 class Shapes:
-    """A bank of ellipses: their RLE counts, boxes and areas."""
+    """A bank of ellipses: lists of their RLE counts, boxes and areas."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         y, x = np.mgrid[:HEIGHT, :WIDTH]
@@ -62,12 +62,13 @@ class Shapes:
 
 
 def categories(rng: np.random.Generator, count: int) -> Any:
-    """Return category ids as uneven as COCO's."""
+    """Return random category ids, distributed about as unevenly as COCO's."""
     weights = 1 / np.arange(1, CATEGORIES + 1)
     return rng.choice(CATEGORIES, count, p=weights / weights.sum()) + 1
 
 
 def ground_truth(rng: np.random.Generator, shapes: Shapes, images: int) -> dict[str, Any]:
+    """Return the ground truth as the content of a COCO file."""
     annotations = []
     for image_id in range(1, images + 1):
         for category in categories(rng, int(rng.poisson(7.3))):
@@ -92,7 +93,7 @@ def ground_truth(rng: np.random.Generator, shapes: Shapes, images: int) -> dict[
 
 
 def make(folder: Path, images: int, detections: int, models: int, conditions: str, tasks: str) -> RunFolder:
-    """Write annotations, a suite, and a run folder as a run would have left it."""
+    """Write annotations, a suite, and a run folder as a run would leave it; return the folder."""
     rng = np.random.default_rng(0)
     shapes = Shapes(rng)
     truth = ground_truth(rng, shapes, images)
@@ -127,14 +128,14 @@ def make(folder: Path, images: int, detections: int, models: int, conditions: st
 def predictions(
     rng: np.random.Generator, shapes: Shapes, near: dict[int, list[Any]], ids: list[int], detections: int
 ) -> Any:
-    """Return the detections of a shard: a seventh lie on a ground truth, with higher scores."""
+    """Return the detections of a shard as an Arrow table; a seventh lie on ground truths, with higher scores."""
     count = len(ids) * detections
     shape, category = rng.integers(0, SHAPES, count), categories(rng, count)
     score = rng.beta(1, 5, count)
     for row in np.flatnonzero(rng.random(count) < 0.15):
-        found = near.get(ids[row // detections])
-        if found:
-            target = found[int(rng.integers(len(found)))]
+        annotations = near.get(ids[row // detections])
+        if annotations:
+            target = annotations[int(rng.integers(len(annotations)))]
             shape[row], category[row], score[row] = target["shape"], target["category_id"], rng.beta(3, 2)
     rows = {
         "image_id": np.repeat(ids, detections),
@@ -148,13 +149,14 @@ def predictions(
 
 
 def image_rows(ids: list[int], detections: int) -> Any:
+    """Return the table of a shard's images."""
     blank: dict[str, Any] = {name: [None] * len(ids) for name in IMAGES.names}
     sizes = {"height": HEIGHT, "width": WIDTH, "n_instances": detections, "dropped": 0, "clipped": 0}
     return table(IMAGES, {**blank, "image_id": ids, **{name: [value] * len(ids) for name, value in sizes.items()}})
 
 
 def by_hand(folder: Path, run: RunFolder, images: int) -> float:
-    """Return the seconds that pycocotools takes for one cell and both tasks, from JSON files in memory."""
+    """Return the seconds that pycocotools takes for both tasks of one cell, with all data in memory."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
     from segharness.store import read_table
@@ -165,7 +167,7 @@ def by_hand(folder: Path, run: RunFolder, images: int) -> float:
         truth = COCO(str(folder / "annotations.json"))
         began = time.perf_counter()
         for task, key in (("segm", "segmentation"), ("bbox", "bbox")):
-            found = [
+            results = [
                 {
                     "image_id": row["image_id"],
                     "category_id": row["category_id"],
@@ -174,7 +176,7 @@ def by_hand(folder: Path, run: RunFolder, images: int) -> float:
                 }
                 for row in rows
             ]
-            evaluation = COCOeval(truth, truth.loadRes(found), task)
+            evaluation = COCOeval(truth, truth.loadRes(results), task)
             evaluation.evaluate()
             evaluation.accumulate()
             evaluation.summarize()
@@ -190,6 +192,7 @@ def score(run: RunFolder, *arguments: str) -> tuple[float, float]:
 
 
 def main() -> None:
+    """Print the times, and pycocotools' time for a slice."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--slice", type=int, default=500, help="images that pycocotools is timed on")
@@ -201,7 +204,8 @@ def main() -> None:
             run = make(folder, args.images, 50, 2, "clean, paper15", "segm")
             seconds, peak = score(run, "--bootstrap", "1000")
             print(
-                f"{args.images} images x 50 detections x 16 conditions x 2 models, B = 1000: {seconds:.0f} s, {peak:.1f} GB"
+                f"{args.images} images x 50 detections x 16 conditions x 2 models, B = 1000: "
+                f"{seconds:.0f} s, {peak:.1f} GB"
             )
             return
         run = make(folder, args.images, 100, 1, "clean, paper15, mixed", "segm, bbox")
@@ -210,11 +214,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run = make(folder, args.slice, 100, 1, "clean, paper15, mixed", "segm, bbox")
-        ours, _ = score(run, "--no-bootstrap")
-        theirs = 17 * by_hand(folder, run, args.slice)
+        own, _ = score(run, "--no-bootstrap")
+        reference = 17 * by_hand(folder, run, args.slice)
         print(
-            f"{args.slice} images: {ours:.1f} s, pycocotools {theirs:.0f} s (17 times one condition's "
-            f"{theirs / 17:.1f} s): {theirs / ours:.1f} times as long"
+            f"{args.slice} images: {own:.1f} s, pycocotools {reference:.0f} s (17 times one condition's "
+            f"{reference / 17:.1f} s): {reference / own:.1f} times as long"
         )
 
 

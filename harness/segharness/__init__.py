@@ -1,6 +1,6 @@
 """segharness: which instance segmentation model still works when the world gets ugly?
 
-The public API. Names are imported on first use, so that listing plugins stays cheap.
+This is the public API. Names are imported on first use, so that listing plugins stays fast.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from segharness.store.atomic import write_atomic
     from segharness.store.results import read_results
 
-_HOME = {
+_NAMES_OF = {
     "api": ("evaluate", "run"),
     "errors": (
         "CellError",
@@ -106,7 +106,7 @@ _HOME = {
     "plugin.weights": ("RANDOM", "download"),
     "store.results": ("read_results",),
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
 
 __all__ = [
     "RANDOM",

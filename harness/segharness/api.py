@@ -1,4 +1,4 @@
-"""From Python what the command line does: ``segharness.run(suite)``, ``segharness.evaluate(model, suite)``."""
+"""The Python API: ``segharness.run(suite)`` as on the command line, and ``segharness.evaluate(model, suite)``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from segharness.errors import StoreError, UsageError
 from segharness.execution import (
-    RETRIES,
-    TIMEOUT,
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT,
     ExecutorOptions,
     PreparedRun,
     RunOutcome,
@@ -28,7 +28,7 @@ from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.plugin.specs import MetricSpec
 from segharness.records import Model
 from segharness.score import (
-    BOOTSTRAP,
+    DEFAULT_RESAMPLES,
     ScoreOptions,
     check_engine,
     check_split,
@@ -49,23 +49,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that came to its end: what became of it, and its results (None when it was interrupted)."""
+    """A run that has ended.
+
+    Attributes:
+        outcome: which cells succeeded or failed, and why the run stopped early, if it did.
+        results: the results table; None if the run was interrupted or its results could not be written.
+    """
 
     outcome: RunOutcome
     results: pa.Table | None
 
 
 def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: ScoreOptions) -> PreparedRun:
-    """Find everything that can be wrong before the first cell runs.
+    """Prepare a run: find all mistakes that can be found before the first cell runs.
 
     Raises:
-        UsageError: see `segharness.execution.prepare`; also a stored reference of another protocol.
+        UsageError: as `segharness.execution.prepare`. Also if there is no such scoring engine, a split or an evaluation
+            does not fit a data set, or a stored reference has another protocol or would be overwritten.
     """
     check_engine(plan.suite, host, scoring.engine)
     prepared = prepare(plan, host, settings)
-    for id, opened in prepared.datasets.items():
-        becomes = opened.taxonomy.becomes
-        names = [category.name for category in opened.dataset.categories if becomes[category.name] == category.name]
+    for id, open_dataset in prepared.datasets.items():
+        becomes = open_dataset.taxonomy.targets
+        names = [
+            category.name for category in open_dataset.dataset.categories if becomes[category.name] == category.name
+        ]
         for split in plan.suite.scoring.splits:
             check_split(split, names, id)
     _check_ground_truths(plan.suite, prepared, host)
@@ -84,22 +92,28 @@ def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: Sc
 
 
 def _check_ground_truths(suite: Suite, prepared: PreparedRun, host: PluginHost) -> None:
-    """Raise UsageError if an evaluation needs a kind of ground truth that a data set does not have; all have instances."""
+    """Raise UsageError if an evaluation needs a kind of ground truth that a data set lacks; all have instances."""
     for entry in suite.scoring.metrics:
         kind = host.get(entry.metric, MetricSpec).ground_truth
-        for id, opened in prepared.datasets.items():
-            asked = not entry.datasets or id in entry.datasets
-            if asked and kind != "instances" and opened.ground_truth(kind) is None:
+        for id, dataset in prepared.datasets.items():
+            is_scored = not entry.datasets or id in entry.datasets
+            if is_scored and kind != "instances" and dataset.ground_truth(kind) is None:
                 raise UsageError(f"metric `{entry.id}`: data set `{id}` has no ground truth of the kind `{kind}`")
 
 
 def finish_run(
     prepared: PreparedRun, host: PluginHost, scoring: ScoreOptions, display: Display | None = None
 ) -> FinishedRun:
-    """Run what is prepared and score it, alone in its folder.
+    """Execute a prepared run and score it, holding the lock of its folder.
+
+    Args:
+        prepared: what `prepare_run` returned.
+        host: the plugins.
+        scoring: engine and resamples.
+        display: shows the progress; None for none.
 
     Raises:
-        UsageError: files of another identity, or another run, are in the folder.
+        UsageError: the folder holds files of another identity, or another run is writing into it.
     """
     folder = RunFolder(prepared.settings.out)
     with Lock(folder):
@@ -110,7 +124,7 @@ def finish_run(
             return FinishedRun(outcome, score_run(folder, host, scoring, outcome.scoring.append))
         except OSError as error:
             outcome.stopped = outcome.stopped or f"{folder.results}: cannot be written: {error.strerror or error}"
-        except StoreError as error:  # the folder or the store went away, or somebody changes what is in there
+        except StoreError as error:  # the folder or store is gone, or its files are being changed
             outcome.stopped = outcome.stopped or str(error)
         return FinishedRun(outcome, None)
 
@@ -130,37 +144,51 @@ def run(
     executor: str = "local",
     workers: int | None = None,
     devices: Sequence[str] = (),
-    retries: int = RETRIES,
-    timeout: float = TIMEOUT,
+    retries: int = DEFAULT_RETRIES,
+    timeout: float = DEFAULT_TIMEOUT,
     executor_arguments: Mapping[str, Any] | None = None,
     log_file: str | os.PathLike[str] | None = None,
     plugins: Sequence[str] = (),
     engine: str | None = None,
-    bootstrap: int = BOOTSTRAP,
+    bootstrap: int = DEFAULT_RESAMPLES,
 ) -> pa.Table:
-    """Run a suite and return its results; what was run before is not run again.
+    """Run a suite and return its results. Cells that are already in the run folder are not run again.
 
     Args:
-        suite: the file.
-        out: the run folder, or a URL (``s3://...``); ``runs/<name of the suite>`` when None.
-        variables: for ``${NAME}`` in the suite; the environment comes after them.
-        models, datasets, references, limit: replace the suite's, as ``--model`` and so on do.
-        k, m: select cells, as ``-k`` and ``-m`` do.
-        fresh, executor, workers, devices, retries, timeout, log_file, plugins, engine, bootstrap: as the options of
-            ``segharness run``; 0 resamples for no intervals.
-        executor_arguments: the executor's own, such as ``{"address": "auto"}`` of `ray`.
+        suite: path of the suite file.
+        out: the run folder, or a URL (``s3://...``); ``runs/<name of the suite>`` if None.
+        variables: values of ``${NAME}`` in the suite; they precede those of the environment.
+        models, datasets, references: replace those of the suite, as ``--model``, ``--dataset`` and ``--reference`` do.
+        limit: only the first images of every data set, as with ``--limit``.
+        k, m: select cells, as ``-k`` (words of node ids) and ``-m`` (tags) do.
+        fresh: whether to make every selected file again, even if it exists.
+        executor: name of the executor.
+        workers: number of workers; None for one a device or, without accelerators, one a core.
+        devices: such as ``["cuda:0", "cuda:1"]``; empty for those that the machine has.
+        retries: how often a unit is tried again after its worker died.
+        timeout: seconds without an event after which a worker is killed.
+        executor_arguments: the executor's own, such as ``{"address": "auto"}`` for `ray`.
+        log_file: a file to which the run's events are appended, as JSON lines.
+        plugins: names to load or keep out, as ``-p``.
+        engine: implementation of the metrics, such as ``"pycocotools"``; None for the default of each evaluation.
+        bootstrap: number of resamples for intervals; 0 for no intervals.
 
     Returns:
-        the results table (see docs/results.md), with the manifest in its schema's metadata. Cells that failed have null
-        values with the reason.
+        The results table (see docs/results.md), with the manifest in the metadata of its schema. Cells that failed have
+        null values, with the reason.
 
     Raises:
-        UsageError: everything that is found before the first cell runs.
+        UsageError: any mistake that is found before the first cell runs.
+
+    Example::
+
+        results = segharness.run("suite.yaml", limit=10)
+        results.to_pandas().query("metric == 'AP'")
     """
-    file = Path(suite)
-    host = _host(file, plugins)
+    path = Path(suite)
+    host = _load_host(path, plugins)
     overrides = Overrides(models, datasets, references, limit)
-    loaded = load_suite(file, host, variables=Variables.everywhere(variables), overrides=overrides)
+    loaded = load_suite(path, host, variables=Variables.of_process(variables), overrides=overrides)
     plan = make_plan(loaded.suite, host, Selection(keyword=k, tags=m))
     options = ExecutorOptions(
         workers=workers,
@@ -192,57 +220,66 @@ def evaluate(
     limit: int | None = None,
     plugins: Sequence[str] = (),
     engine: str | None = None,
-    bootstrap: int = BOOTSTRAP,
+    bootstrap: int = DEFAULT_RESAMPLES,
 ) -> pa.Table:
-    """Run a suite's protocol on a model object, in this process, and return its results.
+    """Run a suite on a model object, in this process, and return the results.
 
-    The object takes the place of the suite's models; a stored reference stays. Nothing is reused: what an object was
-    made from cannot be known.
+    The object replaces the suite's models; a stored reference stays. Stored predictions are not reused, because it is
+    not known what an object was made from.
 
     Args:
         model: any `Model`.
-        suite: the file.
-        name: the model's id in the results.
-        out: the run folder; a temporary one that is removed when None.
+        suite: path of the suite file.
+        name: id of the model in the results.
+        out: the run folder; None for a temporary one, which is deleted.
         variables, datasets, references, limit, plugins, engine, bootstrap: as in `run`.
 
+    Returns:
+        The results table, as from `run`.
+
     Raises:
-        UsageError: everything that is found before the first cell runs.
+        UsageError: any mistake that is found before the first cell runs.
+
+    Example::
+
+        results = segharness.evaluate(model, "suite.yaml")
     """
     if not re.fullmatch(ID, name):
         raise UsageError(f"name {name!r} must match {ID}")
     require_model(model)
-    file = Path(suite)
-    host = _host(file, plugins)
+    path = Path(suite)
+    host = _load_host(path, plugins)
     overrides = Overrides(datasets=datasets, references=references, limit=limit)
-    loaded = load_suite(file, host, variables=Variables.everywhere(variables), overrides=overrides)
-    only = _with_object(loaded.suite, name, model)
+    loaded = load_suite(path, host, variables=Variables.of_process(variables), overrides=overrides)
+    object_suite = _with_object(loaded.suite, name, model)
     with tempfile.TemporaryDirectory(prefix="segharness-") as temporary:
         folder = store_path(out) if out is not None else Path(temporary)
         settings = RunSettings(folder, fresh=True, executor="inline", options=ExecutorOptions(objects={name: model}))
         scoring = ScoreOptions(engine, bootstrap)
-        return _results(finish_run(prepare_run(make_plan(only, host), host, settings, scoring), host, scoring))
+        return _results(finish_run(prepare_run(make_plan(object_suite, host), host, settings, scoring), host, scoring))
 
 
 def run_folder(suite: Suite, out: str | os.PathLike[str] | None) -> StorePath:
-    """Return where a suite's run goes: a folder, or a URL of a store."""
+    """Return the run folder of a suite: `out`, a path or a URL, or ``runs/<name of the suite>`` if that is None."""
     return store_path(out) if out is not None else Path("runs") / suite.name
 
 
 def _with_object(suite: Suite, name: str, model: Model) -> Suite:
-    stored = [g.reference for g in suite.groups if isinstance(g.reference, StoredReference)]
-    groups = tuple(Group(g.name, (name,), g.reference if g.reference in stored else None) for g in suite.groups)
+    """Return a suite whose only model is an object."""
+    references = [g.reference for g in suite.groups if isinstance(g.reference, StoredReference)]
+    groups = tuple(Group(g.name, (name,), g.reference if g.reference in references else None) for g in suite.groups)
     entry = ModelEntry(name, f"object:{type(model).__module__}.{type(model).__qualname__}")
-    return Suite(**{**vars(suite), "models": (entry,), "groups": groups if stored else groups[:1]})
+    return Suite(**{**vars(suite), "models": (entry,), "groups": groups if references else groups[:1]})
 
 
-def _host(file: Path, plugins: Sequence[str]) -> PluginHost:
-    host = PluginHost.load(PluginArguments(tuple(plugins), (str(file.parent.absolute()),)))
-    host.refuse_conflicts()
+def _load_host(suite: Path, plugins: Sequence[str]) -> PluginHost:
+    host = PluginHost.load(PluginArguments(tuple(plugins), (str(suite.parent.absolute()),)))
+    host.check_conflicts()
     return host
 
 
 def _results(finished: FinishedRun) -> pa.Table:
+    """Return the results of a run, or raise why there are none; warn about cells that failed."""
     if finished.outcome.interrupted:
         raise KeyboardInterrupt
     if finished.results is None:

@@ -1,4 +1,4 @@
-"""Digests of values, of files and of pixels."""
+"""Digests of values, files and pixels."""
 
 from __future__ import annotations
 
@@ -15,30 +15,38 @@ if TYPE_CHECKING:
 
 
 def digest(inputs: Any) -> str:
-    """Return 128 bits of BLAKE2b over the canonical JSON of `inputs`, as hex."""
+    """Return 128 bits of BLAKE2b over the canonical JSON of `inputs`, as hex.
+
+    Example:
+        >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+        True
+    """
     text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """Return the sha256 of a file, as hex."""
+    """Return the sha256 of a file, as hex. It is computed again only if the file's size or time changes."""
     stat = path.stat()
     return _file_digest(str(path), stat.st_mtime_ns, stat.st_size)
 
 
 def content_digest(path: Path, files: Sequence[Path] | None = None) -> dict[str, str]:
-    """Return the sha256 of a file, or a digest of a folder's files and their names below it; nothing else has content.
+    """Return the digest of a file or folder, for identities. Anything else counts as an empty folder.
 
     Args:
-        path: what a user named.
-        files: those that count, where not all below a folder do, or more than the one file.
+        path: the file or folder that a user named.
+        files: the files that count, if not all files of a folder do, or more than the one file.
+
+    Returns:
+        ``{"sha256": ...}`` for a file; ``{"files": ...}``, a digest of names and contents, for a folder or for `files`.
     """
     if files is None and path.is_file():
         return {"sha256": file_digest(path)}
-    inside = sorted(path.rglob("*") if files is None else {path, *files} if path.is_file() else set(files))
+    paths = sorted(path.rglob("*") if files is None else {path, *files} if path.is_file() else set(files))
     base = path.parent if path.is_file() else path
     return {
-        "files": digest([[Path(os.path.relpath(p, base)).as_posix(), file_digest(p)] for p in inside if p.is_file()])
+        "files": digest([[Path(os.path.relpath(p, base)).as_posix(), file_digest(p)] for p in paths if p.is_file()])
     }
 
 
@@ -52,5 +60,5 @@ def _file_digest(path: str, _mtime: int, _size: int) -> str:
 
 
 def pixel_digest(pixels: Image) -> int:
-    """Return 64 bits of BLAKE2b over the pixels: two runs that saw the same image have the same number."""
+    """Return 64 bits of BLAKE2b over the pixels of an image, which tell whether two runs had the same image."""
     return int.from_bytes(hashlib.blake2b(pixels.data, digest_size=8).digest(), "little")

@@ -28,10 +28,10 @@ class SegharnessError(Exception):
 
 
 class UsageError(SegharnessError):
-    """What the user got wrong, found before the first cell ran.
+    """A mistake of the user's, found before the first cell runs.
 
     Args:
-        problems: one message, or several found together; each names its place and what would be right.
+        problems: one message or several; each says what is wrong, where, and what would be right.
     """
 
     def __init__(self, problems: str | Iterable[str]) -> None:
@@ -56,7 +56,7 @@ class StoreError(UsageError):
 
 
 class SchemaError(StoreError):
-    """A file written by another schema version than this segharness can read."""
+    """A file of a schema version that this segharness cannot read."""
 
 
 class CellError(SegharnessError):
@@ -72,27 +72,38 @@ class ContractError(CellError):
 
 
 class LostError(SegharnessError):
-    """A worker that cannot go on: its model's process ended, or memory does not suffice. A fresh one may."""
+    """A worker that cannot go on: the process of its model ended, or memory ran out. A fresh worker may succeed."""
 
 
 def nearest(name: str, known: Iterable[str], listed: bool = True) -> str:
-    """Return ``" (did you mean `x`?)"`` for the known name nearest to `name`, or nothing.
+    """Return a hint for a message about an unknown name: the nearest known name, all of them, or nothing.
 
     Args:
-        name: what was written.
-        known: what could have been meant.
-        listed: where nothing is near, return the known names, if they are few.
+        name: the unknown name.
+        known: the names that exist.
+        listed: whether to list the known names if none is near and there are at most 12.
+
+    Example:
+        >>> nearest("bicyle", ["motorcycle", "bicycle"])
+        ' (did you mean `bicycle`?)'
+        >>> nearest("x", ["car", "bus"])
+        ' (known: bus, car)'
     """
     names = sorted(set(known))
-    spelt = {one.lower(): one for one in names}
-    close = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)
-    if close:
-        return f" (did you mean `{spelt[close[0]]}`?)"
+    by_lower = {known_name.lower(): known_name for known_name in names}
+    matches = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    if matches:
+        return f" (did you mean `{by_lower[matches[0]]}`?)"
     if listed and 0 < len(names) <= 12:
         return f" (known: {', '.join(names)})"
     return ""
 
 
 def exit_text(code: int) -> str:
-    """Return how a process ended."""
+    """Return how a process ended, from its return code.
+
+    Example:
+        >>> exit_text(-9), exit_text(3)
+        ('signal 9', 'exit code 3')
+    """
     return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,6 +1,7 @@
-"""What a prediction file was made from, a dictionary of all inputs, and what makes two results comparable.
+"""Identities: all inputs that a prediction file was made from, and the inputs that make two results comparable.
 
-Never in it: device count, paths, batch size, time. How the inputs of a suite are found: `segharness.execution.inputs`.
+Device count, paths, batch size and time are not part of them. `segharness.execution.inputs` collects the inputs of a
+suite.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from segharness.data.dataset import Shard
 from segharness.suite import Suite
 
 VERSION = 1
+"""The version of the form of identities."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What every file of a run is made from; kept in the manifest, so that scoring needs no model.
+    """The inputs of all files of a run. They are stored in the manifest, so that scoring needs no model.
 
-    `models` is keyed by model id and data set id, the others by the id of what they describe.
+    Attributes:
+        models: by model id and data set id.
+        datasets: by data set id.
+        conditions: by the name of the condition.
     """
 
     models: Mapping[str, Mapping[str, Any]]
@@ -27,7 +32,7 @@ class Inputs:
     conditions: Mapping[str, Any]
 
     def of(self, model: str, dataset: str, condition: str, shard: Shard) -> dict[str, Any]:
-        """Return all inputs of one shard's files."""
+        """Return all inputs of the files of one shard."""
         return {
             "identity": VERSION,
             "model": self.models[model][dataset],
@@ -36,8 +41,8 @@ class Inputs:
             "shard": [shard.index, shard.start, shard.stop],
         }
 
-    def keeping(self, before: Inputs, selected: Collection[tuple[str, str]]) -> Inputs:
-        """Return these inputs, with `before`'s for every model on a data set that is not `selected`."""
+    def merged_with(self, before: Inputs, selected: Collection[tuple[str, str]]) -> Inputs:
+        """Return these inputs, but those of `before` for every (model, data set) that is not `selected`."""
         models = {
             model: {
                 dataset: inputs if (model, dataset) in selected else before.models.get(model, {}).get(dataset, inputs)
@@ -48,11 +53,12 @@ class Inputs:
         return Inputs(models, self.datasets, self.conditions)
 
     def to_json(self) -> dict[str, Any]:
+        """Return the inputs as the manifest holds them."""
         return asdict(self)
 
 
 def protocol_inputs(suite: Suite, inputs: Inputs) -> dict[str, Any]:
-    """Return what makes two results comparable: data, conditions, seed and scoring, but no model."""
+    """Return the inputs of the protocol, without those of models: data, conditions, seed and scoring."""
     return {
         "identity": VERSION,
         "datasets": {d.id: {**inputs.datasets[d.id], "limit": d.limit, **d.policy} for d in suite.datasets},
@@ -62,7 +68,12 @@ def protocol_inputs(suite: Suite, inputs: Inputs) -> dict[str, Any]:
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Return one line for every input that differs, ``model.options.threshold: 0.5 -> 0.7``."""
+    """Return one line for every input that differs.
+
+    Example:
+        >>> differences({"model": {"threshold": 0.5}}, {"model": {"threshold": 0.7}})
+        ['model.threshold: 0.5 -> 0.7']
+    """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         lines = []
         for key in sorted({*old, *new}):

@@ -1,4 +1,4 @@
-"""This machine: how many cores this process may use."""
+"""The CPU cores of this machine."""
 
 from __future__ import annotations
 

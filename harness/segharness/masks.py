@@ -1,4 +1,4 @@
-"""COCO's run-length encoding: what the counts of a mask say, whether they say it, and every segmentation as one."""
+"""COCO's run-length encoding (RLE): decoding and checking counts, and converting segmentations to RLE and pixels."""
 
 from __future__ import annotations
 
@@ -10,32 +10,37 @@ from hotcoco import mask as engine
 
 
 def run_lengths(counts: bytes | str) -> npt.NDArray[np.int64]:
-    """Return the run lengths of compressed counts, zeros first, as pycocotools' ``rleFrString`` reads them.
+    """Return the run lengths of compressed counts, int64 (N,), zeros first, as pycocotools' ``rleFrString`` does.
 
-    Every character holds five bits and a mark that more follow; from the fourth on, a run is the difference to the one
-    before the last.
+    Every character holds five bits, and one that says whether the number goes on. From the fourth number on, it is the
+    difference to the run before the last.
 
     Raises:
-        ValueError: the counts hold other characters, end in the middle of a number, or give a negative run.
+        ValueError: the counts hold other characters, end in the middle of a number, hold a number that is too large, or
+            give a negative run.
+
+    Example:
+        >>> run_lengths(b"512").tolist()
+        [5, 1, 2]
     """
     raw = np.frombuffer(counts.encode() if isinstance(counts, str) else counts, dtype=np.uint8).astype(np.int64) - 48
     if not raw.size:
         return np.zeros(0, dtype=np.int64)
     if raw.min() < 0 or raw.max() > 63:
         raise ValueError("the counts hold characters that no RLE has")
-    last = (raw & 32) == 0
-    if not last[-1]:
+    is_last = (raw & 32) == 0
+    if not is_last[-1]:
         raise ValueError("the counts end in the middle of a number")
-    ends = np.flatnonzero(last)
+    ends = np.flatnonzero(is_last)
     starts = np.concatenate([[0], ends[:-1] + 1])
-    place = np.arange(raw.size) - np.repeat(starts, ends - starts + 1)
-    if place.max() > 6:
+    position = np.arange(raw.size) - np.repeat(starts, ends - starts + 1)
+    if position.max() > 6:
         raise ValueError("the counts hold a number that is too large")
-    values = np.add.reduceat((raw & 31) << (5 * place), starts)
+    values = np.add.reduceat((raw & 31) << (5 * position), starts)
     values -= np.where(raw[ends] & 16, np.int64(1) << (5 * (ends - starts + 1)), 0)
     runs = values.copy()
-    for first in (1, 2):
-        runs[first::2] = np.cumsum(values[first::2])
+    for start in (1, 2):
+        runs[start::2] = np.cumsum(values[start::2])
     if runs.min() < 0:
         raise ValueError("the counts give a negative run")
     lengths: npt.NDArray[np.int64] = runs

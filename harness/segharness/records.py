@@ -1,6 +1,6 @@
-"""The values that travel between the stations of a run.
+"""The values that the parts of a run exchange: samples, instances, detections, conditions, cells.
 
-Nothing here imports numpy: plugins import these names while they are being listed, which must stay cheap.
+This module does not import numpy, because plugins import it while they are listed, which must stay fast.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ Rle: TypeAlias = Mapping[str, Any]
 class Category:
     """A class of objects that a data set annotates.
 
-    `aliases` are other names under which a model may know it; labels are matched by name, never by number.
+    Attributes:
+        id: the data set's own number for it.
+        name: labels of models are matched with it, never with the number.
+        aliases: other names under which a model may know it.
     """
 
     id: int
@@ -39,8 +42,8 @@ class Sample:
     Attributes:
         image_id: the data set's own number for the image (int64).
         source: a file, encoded bytes (JPEG, PNG ...), or a function that returns encoded bytes or uint8 RGB (H, W, 3).
-        height, width: pixels; what the source holds must agree.
-        name: what messages call the image; the file's name when empty.
+        height, width: in pixels; the image of the source must have this size.
+        name: what messages call the image; the name of the file if empty.
     """
 
     image_id: int
@@ -55,15 +58,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class Instances:
-    """What a model found in one image.
+    """The N instances that a model detects in one image.
 
     Attributes:
-        boxes: float32 (N, 4), x1 y1 x2 y2 in pixels of the image given, x2 >= x1, y2 >= y1.
+        boxes: float32 (N, 4), x1 y1 x2 y2 in pixels of the image, x2 >= x1, y2 >= y1.
         scores: float32 (N,), finite; higher is more confident.
         labels: integers (N,), indices into the model's `categories`.
         masks: bool (N, H, W), or N COCO RLEs of size (H, W), or None for a detector without masks.
 
-    In an answer to prompts only the masks are needed; the others may be None.
+    A model that takes prompts needs to return only the masks; the others may be None.
     """
 
     boxes: npt.NDArray[Any] | None
@@ -74,16 +77,17 @@ class Instances:
 
 @dataclass(frozen=True)
 class Detections:
-    """The instances of one image in the data set's own terms; the columns of a predictions file.
+    """The instances of one image under the data set's categories, as a predictions file stores them.
 
     Attributes:
-        category_ids: int32 (N,), the data set's.
-        scores: float64 (N,), or None where a model that takes prompts gives none.
+        category_ids: int32 (N,), ids of the data set.
+        scores: float64 (N,), or None if a model that takes prompts gives none.
         boxes: float64 (N, 4), x y w h in pixels.
-        masks: N compressed COCO RLE counts, or None for a detector. `StoredPredictions` returns whole RLEs, with their size.
-        dropped: instances whose label the data set does not annotate.
-        clipped: boxes that reached over the border of the image.
-        annotation_ids: int64 (N,), the ground truths that were the prompts; None without prompts.
+        masks: N compressed COCO RLE counts, or None for a detector. `StoredPredictions` returns whole RLEs, with their
+            size.
+        dropped: number of instances whose label the data set does not annotate.
+        clipped: number of boxes that reached over the border of the image.
+        annotation_ids: int64 (N,), the annotations that were the prompts; None without prompts.
     """
 
     category_ids: npt.NDArray[Any]
@@ -97,18 +101,36 @@ class Detections:
 
 @runtime_checkable
 class Model(Protocol):
-    """Any object with these two: a model as the harness sees it.
+    """A model as the harness sees it: any object with `categories` and `predict`.
 
-    `predict` takes a list of uint8 RGB images (H, W, 3) and returns one `Instances` each, in the same order.
+    Attributes:
+        categories: names of the categories; labels are indices into them.
 
-    A model may also have `prompt`, ``"boxes"`` or ``"points"``: then `prompts` holds an array for every image, the ground
-    truth's boxes, float32 (N, 4) x1 y1 x2 y2, or a point in each of its masks, float32 (N, 2) x y; and the N instances
-    returned answer them in order. Their labels are not looked at; scores and boxes may be None.
+    A model may also have an attribute `prompt`, ``"boxes"`` or ``"points"``. It is then called with prompts made from
+    the ground truth.
+
+    Example:
+        >>> import numpy as np
+        >>> class Nothing:
+        ...     categories = ["car"]
+        ...
+        ...     def predict(self, images, prompts=None):
+        ...         return [Instances(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int)) for _ in images]
+        >>> isinstance(Nothing(), Model)
+        True
     """
 
     categories: Sequence[str]
 
-    def predict(self, images: Sequence[Image], prompts: Any = None) -> Sequence[Instances]: ...
+    def predict(self, images: Sequence[Image], prompts: Any = None) -> Sequence[Instances]:
+        """Return the instances in every image, in the order of the images.
+
+        Args:
+            images: uint8 RGB (H, W, 3); sizes may differ.
+            prompts: None, or an array for every image: boxes of the ground truth, float32 (N, 4) x1 y1 x2 y2, or a
+                point in each of its masks, float32 (N, 2) x y. The N instances returned answer them in order. Their
+                labels are not used; scores and boxes may be None.
+        """
 
 
 @runtime_checkable
@@ -116,48 +138,54 @@ class Dataset(Protocol):
     """Images with ground truth.
 
     Attributes:
-        categories: what is annotated.
+        categories: the categories that are annotated.
         digest: a hash of the annotations and of the list of images; equal on every machine that has the same data.
 
-    A data set may also have `shard_size` (images a shard, 64 when absent).
+    A data set may also have an attribute `shard_size`, images a shard; the default is 64.
     """
 
     categories: Sequence[Category]
     digest: str
 
     def samples(self) -> Sequence[Sample]:
-        """Return the images, in an order that is the same every time."""
+        """Return the images, always in the same order."""
 
     def ground_truth(self, kind: str) -> Mapping[str, Any]:
-        """Return the ground truth of `kind`; ``"instances"`` is a COCO dict: images, annotations, categories.
+        """Return the ground truth of a kind.
 
-        A data set that has no ground truth of that kind raises `KeyError`.
+        Args:
+            kind: ``"instances"`` is a COCO dict (images, annotations, categories). ``"panoptic"`` is the same, with one
+                annotation a segment, and ``isthing``. ``"void"`` has annotations of regions that are not evaluated.
+
+        Raises:
+            KeyError: the data set has no ground truth of that kind.
         """
 
 
 @runtime_checkable
 class StoredPredictions(Protocol):
-    """What was predicted elsewhere: offered as a model, it is asked for what it has instead of being run."""
+    """Predictions made elsewhere. A plugin offers them as a model; they are loaded instead of being computed."""
 
     def load_predictions(
         self, condition: str, image_ids: Sequence[int], known_image_ids: Collection[int]
     ) -> Sequence[Detections]:
-        """Return what was found in each image under a condition.
+        """Return the detections in each image under a condition.
 
         Args:
-            condition: its name, ``clean``, ``fog-3``.
-            image_ids: of the images asked for.
+            condition: its name, such as ``clean`` or ``fog-3``.
+            image_ids: of the images to return, in that order.
             known_image_ids: all image ids of the data set.
 
         Raises:
-            CellError: there is nothing for that condition, or it is of other images.
+            CellError: there are no predictions under that condition, or they are of other images.
         """
 
 
 class Corruption(Protocol):
     """A function of one uint8 RGB image (H, W, 3) that returns a new one of the same shape and dtype.
 
-    `severity` is 1 to 5. All randomness comes from `rng`; the input is not modified.
+    The input is not modified. All randomness comes from `rng`. `severity` is one of those of the `CorruptionSpec`,
+    usually 1 to 5.
     """
 
     def __call__(self, image: Image, severity: int, rng: np.random.Generator) -> Image: ...
@@ -165,15 +193,15 @@ class Corruption(Protocol):
 
 @dataclass(frozen=True)
 class Condition:
-    """What was done to the images: ``clean``, ``fog-3`` (corruption and severity), ``mixed-1``.
+    """A condition of the images: ``clean``, a corruption at a severity (``fog-3``), or a mixture (``mixed-1``).
 
     Attributes:
         name: the id, as in node ids and folder names.
         corruption, severity: None for clean.
-        category: the corruption's category (blur, noise, digital, weather ...), None for clean and mixtures.
-        mixture: whether each image draws its own corruptions; mixtures stay outside averages, CD and rCD.
-        version: of the corruption, or of all a mixture may draw; part of the identity of every file made under it.
-        tags: for ``-m``.
+        category: of the corruption (blur, noise, digital, weather ...); None for clean and mixtures.
+        mixture: whether each image draws its own corruptions. Mixtures are not part of averages, CD and rCD.
+        version: of the corruption, or of all that a mixture may draw. Part of the identity of every file.
+        tags: selected by ``-m``.
     """
 
     name: str
@@ -186,11 +214,20 @@ class Condition:
 
 
 CLEAN = Condition("clean", tags=("clean",))
+"""The condition of images that are not corrupted."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One model on one data set under one condition: the smallest thing that has a result."""
+    """One model on one data set under one condition: the smallest part of a run that has results.
+
+    Attributes:
+        suite: name of the suite.
+        model: id of the model.
+        dataset: id of the data set.
+        condition: of the images.
+        tags: of the model, the data set and the condition; selected by ``-m``.
+    """
 
     suite: str
     model: str
@@ -200,8 +237,10 @@ class Cell:
 
     @property
     def node_id(self) -> str:
+        """The id that listings show and ``-k`` selects by: ``suite::model::dataset::condition``."""
         return f"{self.suite}::{self.model}::{self.dataset}::{self.condition.name}"
 
     @property
     def key(self) -> tuple[str, str, str]:
+        """Model, data set and condition, unique within a run."""
         return (self.model, self.dataset, self.condition.name)

@@ -107,8 +107,8 @@ def test_listing(harness, command, name):
 def test_plugins_are_listed_with_what_they_offer(harness):
     harness.write("segharness_plugins.py", "raise RuntimeError('half written')\n")
     harness.write("suites/segharness_plugins.py", "raise RuntimeError('half written')\n")
-    found = json.loads(harness("plugins", "--json").out)["plugins"]
-    assert ["model", "yolo/seg"] in next(p["offers"] for p in found if p["name"] == "yolo")
+    plugins = json.loads(harness("plugins", "--json").out)["plugins"]
+    assert ["model", "yolo/seg"] in next(p["offers"] for p in plugins if p["name"] == "yolo")
 
 
 def test_a_module_that_breaks_is_one_line_and_breaks_nothing(harness):

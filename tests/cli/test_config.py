@@ -17,12 +17,12 @@ conditions: [clean]
 @pytest.fixture
 def folder(small):
     """The small data set, laid out as COCO 2017 in three folders of other names."""
-    for place in ("given", "environment", "configured"):
-        root = small.folder / place
+    for name in ("given", "environment", "configured"):
+        root = small.folder / name
         (root / "annotations").mkdir(parents=True)
         text = (small.folder / "coco/annotations.json").read_text()
         (root / "annotations/instances_val2017.json").write_text(text)
-        (small.folder / "coco/images").rename(root / "val2017") if place == "given" else (root / "val2017").symlink_to(
+        (small.folder / "coco/images").rename(root / "val2017") if name == "given" else (root / "val2017").symlink_to(
             small.folder / "given/val2017"
         )
     small.write("s.yaml", SUITE)
@@ -58,9 +58,9 @@ def test_what_else_the_file_holds_stays(harness):
     assert file.read_text().startswith('# mine\n[data]\ncoco = "/x"  # old\n')
 
 
-def test_an_interpreter_that_no_plugin_asks_for_is_said(harness):
+def test_an_interpreter_that_no_plugin_uses_is_noted(harness):
     done = harness("config", "set", "python.mmdett", sys.executable)
-    assert done.code == 0 and "no plugin here has models of mmdett; there are those of detectron2, mmdet" in done.err
+    assert done.code == 0 and "no plugin has models of `mmdett`; plugins have models of detectron2, mmdet" in done.err
     assert harness("config", "set", "python.mmdet", sys.executable).err == ""
 
 

@@ -24,8 +24,8 @@ def test_a_data_set_says_how_to_set_it_up(harness):
     for text in ("licence:", "https://www.cityscapes-dataset.com", "leftImg8bit_trainvaltest.zip", "train: 2975",
                  "CITY_SEQUENCE_FRAME_gtFine_instanceIds.png", "11 GB", "config data.cityscapes"):  # fmt: skip
         assert text in done.out
-    found = json.loads(harness("datasets", "--json").out)
-    assert {"coco/2017", "coco/o", "lvis/v1", "bdd100k/instances"} <= {spec["name"] for spec in found}
+    specs = json.loads(harness("datasets", "--json").out)
+    assert {"coco/2017", "coco/o", "lvis/v1", "bdd100k/instances"} <= {spec["name"] for spec in specs}
 
 
 def test_a_whole_tree_is_counted_and_its_line_for_a_suite_works(cityscapes):
@@ -128,7 +128,7 @@ def test_labels_are_followed_to_what_they_are_scored_as(cityscapes):
                 ["bus", "bus", "ignored"]):  # fmt: skip
         assert row in rows
     assert "1 labels that the data set does not have are dropped: dog" in done.out
-    assert "no label gives bicycle: nothing is found there" in done.out
+    assert "no label becomes bicycle: the model cannot detect them" in done.out
     assert "annotations merged into others: rider -> person" in done.out
     assert "annotations dropped: truck, train, motorcycle" in done.out
     assert "annotations ignored: bus" in done.out
@@ -160,8 +160,8 @@ def test_a_policy_that_names_no_category_is_refused_before_the_run(cityscapes):
 def test_policies_can_be_given_on_the_command_line(cityscapes):
     cityscapes.write("s.yaml", SUITE)
     cityscapes.write("m.py", MODEL)
-    given = "cityscapes/instances,root=cs,labels.rider=drop,categories=streets7"
-    done = cityscapes("collect", "s.yaml", "--labels", "--dataset", given)
+    dataset = "cityscapes/instances,root=cs,labels.rider=drop,categories=streets7"
+    done = cityscapes("collect", "s.yaml", "--labels", "--dataset", dataset)
     assert done.code == 0 and ["rider", "rider", "dropped"] in [line.split() for line in done.out.splitlines()]
 
 

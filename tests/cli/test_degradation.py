@@ -44,13 +44,13 @@ def test_the_papers_tables(harness, shared, name):
     )  # fmt: skip
     assert done.code == 0, done.err
     printed = rows(file.read_text())
-    found = rows(done.out)
-    assert [r["model"] for r in found] == [r["model"] for r in printed]
-    for mine, theirs in zip(found, printed, strict=True):
-        assert float(mine["cd"]) == pytest.approx(float(theirs["published_cd"]), abs=1.0)
-        assert float(mine["rcd"]) == pytest.approx(float(theirs["published_rcd"]), abs=1.5)
-        if "published_avg" in theirs:
-            assert float(mine["average"]) == pytest.approx(float(theirs["published_avg"]), abs=0.1)
+    computed = rows(done.out)
+    assert [r["model"] for r in computed] == [r["model"] for r in printed]
+    for row, published in zip(computed, printed, strict=True):
+        assert float(row["cd"]) == pytest.approx(float(published["published_cd"]), abs=1.0)
+        assert float(row["rcd"]) == pytest.approx(float(published["published_rcd"]), abs=1.5)
+        if "published_avg" in published:
+            assert float(row["average"]) == pytest.approx(float(published["published_avg"]), abs=0.1)
 
 
 def test_by_hand_in_every_format(table):

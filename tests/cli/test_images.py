@@ -126,8 +126,8 @@ def test_preview_draws_a_row_a_corruption_and_a_column_a_severity(harness, photo
                    "--severity", "1", "--severity", "5", "--width", "64", "-o", "grid.png")  # fmt: skip
     assert done.code == 0 and "4 pictures" in done.out, done.err
     sheet = read(harness.folder / "grid.png")
-    wanted = [photo, *(corrupt(photo, name, s) for name in ("brightness", "contrast") for s in (1, 5))]
-    for picture in wanted:  # 64 pixels wide: as they are
+    pictures = [photo, *(corrupt(photo, name, s) for name in ("brightness", "contrast") for s in (1, 5))]
+    for picture in pictures:  # 64 pixels wide: as they are
         places = np.argwhere((sheet[:-47, :-63] == picture[0, 0]).all(axis=2))
         assert any(np.array_equal(sheet[y : y + 48, x : x + 64], picture) for y, x in places)
 
@@ -177,7 +177,7 @@ def test_scoring_from_the_copy_equals_scoring_in_memory(small):
     done = small("export", data, "--conditions", "gaussian_noise-1,fog-2,mixed", "--seed", "3", "-o", "copy")
     assert done.code == 0 and "18 images made" in done.out, done.err
     again = small("export", data, "--conditions", "gaussian_noise-1,fog-2,mixed", "--seed", "3", "-o", "copy")
-    assert "0 images made, 18 were there" in again.out
+    assert "0 images made, 18 existed already" in again.out
     small.write("memory.yaml", SUITE.format(name="memory", id="shapes", annotations="coco/annotations.json",
                                             images="coco/images", conditions="gaussian_noise-1, fog-2, mixed"))  # fmt: skip
     assert small("run", "memory.yaml").code == 0
@@ -195,11 +195,11 @@ def test_scoring_from_the_copy_equals_scoring_in_memory(small):
 
 
 def numbers(table):
-    found = {}
+    values = {}
     for row in table.to_pylist():
         key = (row["task"], row["split"], row["category"], row["metric"])
-        found.setdefault(row["condition"], {})[key] = row["value"]
-    return found
+        values.setdefault(row["condition"], {})[key] = row["value"]
+    return values
 
 
 @pytest.mark.parametrize(

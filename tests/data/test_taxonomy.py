@@ -1,4 +1,4 @@
-"""What a suite makes of categories: merged, dropped, ignored; in the ground truth, in predictions, and in the numbers."""
+"""Policies for categories (merged, dropped, ignored): in the ground truth, in predictions, and in the numbers."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ def taxonomy(labels=None, categories=()):
 
 
 def truth(labels=None, categories=(), kind="instances"):
-    found = taxonomy(labels, categories).apply_to_ground_truth(kind, CONTENT)
+    """Return (id, category id, iscrowd) of all annotations, and the names of all categories, as they are scored."""
+    content = taxonomy(labels, categories).apply_to_ground_truth(kind, CONTENT)
     return (
-        [(a["id"], a["category_id"], a["iscrowd"]) for a in found["annotations"]],
-        [c["name"] for c in found["categories"]],
+        [(a["id"], a["category_id"], a["iscrowd"]) for a in content["annotations"]],
+        [c["name"] for c in content["categories"]],
     )
 
 
 def predicted(labels=None, categories=()):
+    """Return (category id, score) of four predictions, one a category, as they are scored."""
     count = 4
     content = table(
         PREDICTIONS,
@@ -47,8 +49,8 @@ def predicted(labels=None, categories=()):
             "annotation_id": [None] * count,
         },
     )
-    found = taxonomy(labels, categories).apply_to_predictions(content)
-    return list(zip(found.column("category_id").to_pylist(), found.column("score").to_pylist(), strict=True))
+    scored = taxonomy(labels, categories).apply_to_predictions(content)
+    return list(zip(scored.column("category_id").to_pylist(), scored.column("score").to_pylist(), strict=True))
 
 
 def test_without_a_policy_nothing_changes():
@@ -103,10 +105,10 @@ def test_lists_of_federated_data_sets_follow():
 
 
 def test_only_categories_of_the_ground_truth_are_crowds():
-    """The instances of a panoptic data set are its things, its categories the stuff as well."""
+    """The instances of a panoptic data set are of things; its categories include stuff as well."""
     things = {**CONTENT, "categories": [c for c in CONTENT["categories"] if c["name"] != "bicycle"]}
-    found = taxonomy({"rider": "ignore"}).apply_to_ground_truth("instances", things)
-    assert [a["category_id"] for a in found["annotations"]] == [26, 24, 26]
+    content = taxonomy({"rider": "ignore"}).apply_to_ground_truth("instances", things)
+    assert [a["category_id"] for a in content["annotations"]] == [26, 24, 26]
 
 
 def test_the_names_of_policies_are_no_categories():
@@ -198,12 +200,12 @@ def test_the_policy_decides_the_number_and_needs_no_model(harness, labels, ap):
     harness.write("s.yaml", POLICY.format(name="s", labels=labels))
     done = harness("run", "s.yaml", "--no-bootstrap", "--executor", "inline")
     assert done.code == 0, done.err
-    found = {
+    average_precisions = {
         (row["task"], row["category"]): row["value"]
         for row in harness.results("s").to_pylist()
         if row["metric"] == "AP"
     }
-    assert found["segm", "person"] == pytest.approx(ap, abs=1e-3)
+    assert average_precisions["segm", "person"] == pytest.approx(ap, abs=1e-3)
     protocol = manifest_of(harness.results("s"), "s")["protocol"]
     harness.write("s.yaml", POLICY.format(name="s", labels="{bicycle: drop}"))
     again = harness("run", "s.yaml", "--no-bootstrap", "--executor", "inline")

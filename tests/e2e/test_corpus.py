@@ -10,7 +10,7 @@ from segharness.store import RunFolder, read_results
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 WRITTEN_IN = "/corpus"
-BOOTSTRAP = ("--bootstrap", "100")
+DEFAULT_RESAMPLES = ("--bootstrap", "100")
 
 RUNS = {
     "version-1/small": ("small-of-version-1.yaml", "version-1/small-scored-by-version-2.arrow", 84),
@@ -42,7 +42,7 @@ def rows(path):
 @pytest.mark.parametrize("run", RUNS)
 def test_scored_again_it_has_the_same_numbers(corpus, run):
     expected = rows(CORPUS / RUNS[run][1])
-    done = corpus("score", run, *BOOTSTRAP)
+    done = corpus("score", run, *DEFAULT_RESAMPLES)
     assert done.code == 0, done.err
     assert rows(corpus.folder / run).equals(expected)
 
@@ -51,7 +51,7 @@ def test_scored_again_it_has_the_same_numbers(corpus, run):
 def test_continued_nothing_is_predicted_again(corpus, run):
     suite, results, predictions = RUNS[run]
     protocol = RunFolder(CORPUS / run).read_manifest()["protocol"]
-    done = corpus("run", suite, "--out", run, *BOOTSTRAP)
+    done = corpus("run", suite, "--out", run, *DEFAULT_RESAMPLES)
     assert done.code == 0, done.err
     assert RunFolder(corpus.folder / run).read_manifest()["protocol"] == protocol
     assert f"0 predictions made, {predictions} reused" in done.out + done.err
@@ -63,7 +63,7 @@ def test_its_report_is_that_of_the_run_scored_again(corpus, run):
     shutil.copy(CORPUS / RUNS[run][1], corpus.folder / run / "results.arrow")
     before = corpus("report", run)
     assert before.code == 0 and "percent" in before.out, before.err
-    assert corpus("score", run, *BOOTSTRAP, "-q").code == 0
+    assert corpus("score", run, *DEFAULT_RESAMPLES, "-q").code == 0
     assert corpus("report", run).out == before.out
 
 
@@ -79,7 +79,7 @@ def test_its_status_is_read(corpus):
 
 def test_it_serves_as_a_stored_reference(corpus):
     done = corpus(
-        "run", "small.yaml", *BOOTSTRAP, "--model", "segmenter.py:build,id=sharp",
+        "run", "small.yaml", *DEFAULT_RESAMPLES, "--model", "segmenter.py:build,id=sharp",
         "--reference", "version-2/small/results.arrow::sharp", "--out", "again",
     )  # fmt: skip
     assert done.code == 0, done.err

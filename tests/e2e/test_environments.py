@@ -27,7 +27,7 @@ def segharness_models():
 def test_a_plugin_offers_a_model_whose_framework_lives_in_another_environment(small):
     solver = (small.folder / "solver.py").read_text()
     small.write("lib/acme_models/__init__.py", "raise ImportError('this package is not for this environment')\n")
-    small.write("lib/acme_models/there.py", solver)
+    small.write("lib/acme_models/foreign_model.py", solver)
     small.write("segharness_plugins.py", FOREIGN_PLUGIN)
     text = (small.folder / "small.yaml").read_text()
     there = text.replace('"./solver.py:build", options: {margin: 70}', f'acme/elsewhere, python: "{sys.executable}"')

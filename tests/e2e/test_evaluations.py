@@ -227,7 +227,7 @@ def test_degradation_over_data_sets(small):
         ),
         (
             "scoring: {metrics: [{metric: speed, id: x, options: {a: 1}}]}",
-            "metric `speed` takes no options, and so no `a`",
+            "metric `speed` takes no options, so `a` is not allowed",
         ),
         ("scoring: {metrics: [coco, {metric: speed, id: coco}]}", "two evaluations have the id `coco`"),
         ("scoring: {metrics: [{metric: cityscapes, id: speed}]}", "`speed` is the name of another metric"),
@@ -263,7 +263,7 @@ def test_a_set_cannot_have_the_name_of_what_is_listed(small):
     text = (small.folder / "small.yaml").read_text()
     small.write("small.yaml", text.replace("mixed]", "{name: listed, corruptions: [snow], severities: [1]}]"))
     done = small("collect", "small.yaml")
-    assert done.code == 4 and "`listed` is the name of what is listed one by one" in done.err
+    assert done.code == 4 and "`listed` is the group of corruptions listed singly" in done.err
 
 
 def test_intervals_are_there_unless_they_are_not_wanted(small):

@@ -79,8 +79,8 @@ def test_status_shows_a_run_elsewhere_from_its_files(slow):
     assert f"process {run.pid}" in shown.out and "running, written" in shown.out
     assert " of 320 predictions" in shown.out and " of 16 cells ended" in shown.out and "images/s" in shown.out
     known = json.loads(slow("status", "runs/slow", "--json").out)
-    assert {seat["device"] for seat in known["seats"].values()} == {"cpu"}
-    assert all(seat["model"] == "good" and seat["images"] > 0 for seat in known["seats"].values())
+    assert {worker["device"] for worker in known["workers"].values()} == {"cpu"}
+    assert all(worker["model"] == "good" and worker["images"] > 0 for worker in known["workers"].values())
     assert known["left"] is not None
     run.kill()
     run.communicate()

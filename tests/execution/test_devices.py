@@ -1,4 +1,4 @@
-"""Which devices there are: torch is asked, but only where asking may find something."""
+"""Finding devices: torch is asked only if it may see one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from segharness.execution import devices
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """A machine with torch, which sees two; returns the commands that were run to ask it."""
+def probes(monkeypatch):
+    """A machine whose torch sees two devices. Returns the commands that were run to ask it."""
     commands = []
 
     def run(command, **_):
@@ -23,19 +23,19 @@ def asked(monkeypatch):
     return commands
 
 
-def test_where_there_is_a_driver_torch_is_asked_in_a_process_of_its_own(asked, monkeypatch, tmp_path):
+def test_with_a_driver_torch_is_asked_in_a_separate_process(probes, monkeypatch, tmp_path):
     monkeypatch.setattr(devices, "DRIVERS", (tmp_path / "none", tmp_path))
     assert devices.find_devices() == ["cuda:0", "cuda:1"]
-    [command] = asked
+    [command] = probes
     assert "import torch" in command[-1]
 
 
-def test_without_a_driver_nothing_is_asked(asked, monkeypatch, tmp_path):
+def test_without_a_driver_torch_is_not_asked(probes, monkeypatch, tmp_path):
     monkeypatch.setattr(devices, "DRIVERS", (tmp_path / "none",))
-    assert devices.find_devices() == [] and asked == []
+    assert devices.find_devices() == [] and probes == []
 
 
-def test_elsewhere_than_on_linux_torch_is_asked(asked, monkeypatch, tmp_path):
+def test_outside_linux_torch_is_asked_without_a_driver(probes, monkeypatch, tmp_path):
     monkeypatch.setattr(devices, "DRIVERS", (tmp_path / "none",))
     monkeypatch.setattr(devices.sys, "platform", "win32")
     assert devices.find_devices() == ["cuda:0", "cuda:1"]

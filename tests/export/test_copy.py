@@ -64,8 +64,8 @@ def request(folder, conditions=(NOISE, MIXED, CLEAN), seed=4, dataset=None, kind
 
 
 def files(folder: Path):
-    found = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock")
-    return {str(p.relative_to(folder)): p.read_bytes() for p in found}
+    paths = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock")
+    return {str(p.relative_to(folder)): p.read_bytes() for p in paths}
 
 
 def index(folder, name):
@@ -76,17 +76,17 @@ def index(folder, name):
 def test_the_images_are_those_of_a_run_with_that_key(tmp_path, host, kind):
     from segharness_corruptions import corrupt
 
-    wanted = request(tmp_path / "copy", kind=kind)
-    outcome = copy_dataset(wanted, host, Silent())
+    copy = request(tmp_path / "copy", kind=kind)
+    outcome = copy_dataset(copy, host, Silent())
     assert (outcome.made, outcome.kept, outcome.errors) == (18, 0, [])
     for entry in index(tmp_path / "copy", NOISE.name):
         stored = np.asarray(Image.open(tmp_path / "copy" / NOISE.name / entry["file"]))
-        clean = wanted.opened.dataset.pixels[entry["image_id"]]
+        clean = copy.opened.dataset.pixels[entry["image_id"]]
         expected = corrupt(clean, "gaussian_noise", 2, seed=4, dataset="pictures", image_id=entry["image_id"])
         assert np.array_equal(stored, expected)
     for entry in index(tmp_path / "copy", "clean"):
         stored = np.asarray(Image.open(tmp_path / "copy" / "clean" / entry["file"]))
-        assert np.array_equal(stored, wanted.opened.dataset.pixels[entry["image_id"]])
+        assert np.array_equal(stored, copy.opened.dataset.pixels[entry["image_id"]])
     assert all(len(entry["drawn"]) == 4 for entry in index(tmp_path / "copy", MIXED.name))
 
 
@@ -145,7 +145,7 @@ def test_conditions_can_be_added(tmp_path, host):
 
 
 @pytest.mark.parametrize(
-    ("other", "what"),
+    ("inputs", "changed"),
     [
         ({"seed": 5}, "seed"),
         ({"kind": "webp"}, "format"),
@@ -156,11 +156,11 @@ def test_conditions_can_be_added(tmp_path, host):
         ),
     ],
 )
-def test_another_copy_is_not_mixed_in(tmp_path, host, other, what):
+def test_another_copy_is_not_mixed_in(tmp_path, host, inputs, changed):
     copy_dataset(request(tmp_path / "copy"), host, Silent())
     before = files(tmp_path / "copy")
-    with pytest.raises(StoreError, match=rf"holds an export of other inputs \({what}\)"):
-        copy_dataset(request(tmp_path / "copy", **other), host, Silent())
+    with pytest.raises(StoreError, match=rf"holds an export of other inputs \({changed}\)"):
+        copy_dataset(request(tmp_path / "copy", **inputs), host, Silent())
     assert files(tmp_path / "copy") == before
 
 

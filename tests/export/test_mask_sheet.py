@@ -9,9 +9,9 @@ GRAY = np.full((6, 8, 3), 100, np.uint8)
 
 
 def mask(top, left, bottom, right):
-    found = np.zeros((6, 8), bool)
-    found[top:bottom, left:right] = True
-    return found
+    pixels = np.zeros((6, 8), bool)
+    pixels[top:bottom, left:right] = True
+    return pixels
 
 
 def test_a_mask_is_tinted_and_outlined_and_the_rest_is_left_alone():

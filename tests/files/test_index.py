@@ -6,7 +6,7 @@ import os
 
 import pytest
 from segharness import DataError
-from segharness.files import AnnotationEntry, LabelMap, Region, Tree, read_all, rereading
+from segharness.files import AnnotationEntry, LabelMap, Region, Tree, read_index, rereading
 from segharness.user.user_dirs import cache_folder
 
 
@@ -18,7 +18,7 @@ def tree(tmp_path):
 
 
 class Reader:
-    """Reads a number from a file, and remembers what it was asked for."""
+    """Reads a number from a file, and records which names were read."""
 
     def __init__(self, folder):
         self.folder, self.read = folder, []
@@ -37,7 +37,7 @@ class Reader:
 def index(folder, version="1"):
     reader = Reader(folder)
     files = {name: (file,) for name, file in Tree(folder).files("").items() if name.endswith(".txt")}
-    return read_all("numbers", folder, files, reader, version), sorted(reader.read)
+    return read_index("numbers", folder, files, reader, version), sorted(reader.read)
 
 
 def test_what_was_read_is_kept_and_files_that_changed_are_read_again(tree):
@@ -66,9 +66,9 @@ def test_files_come_and_go(tree):
     index(tree)
     (tree / "a.txt").unlink()
     (tree / "d.txt").write_text("4")
-    found, read = index(tree)
+    kept_index, read = index(tree)
     assert read == ["d.txt"]
-    numbers = [a["category_id"] for a in found.annotations("instances", [1, 2, 3])]
+    numbers = [a["category_id"] for a in kept_index.annotations("instances", [1, 2, 3])]
     assert len(numbers) == 3 and index(tree)[1] == []
 
 
@@ -90,12 +90,12 @@ def test_a_damaged_index_is_made_again(tree):
 
 
 def test_annotations_are_cocos_by_kind(tree):
-    found, _ = index(tree)
-    annotations = found.annotations("instances", [10, 20, 30])
+    kept_index, _ = index(tree)
+    annotations = kept_index.annotations("instances", [10, 20, 30])
     assert [(a["id"], a["image_id"], a["iscrowd"]) for a in annotations] == [(1, 10, 0), (2, 20, 1), (3, 30, 0)]
     assert annotations[0]["area"] == 3.0 and annotations[0]["bbox"] == [0.0, 0.0, 3.0, 3.0]
     assert annotations[0]["segmentation"]["size"] == [3, 3]
-    assert len(found.annotations("void", [10, 20, 30])) == 3
+    assert len(kept_index.annotations("void", [10, 20, 30])) == 3
 
 
 def test_broken_files_are_named_together_and_the_others_are_kept(tree):

@@ -18,27 +18,27 @@ MAPS = hnp.arrays(
 
 
 def expected(mask):
-    found = rle.encode(np.asfortranarray(mask.astype(np.uint8)))
-    return found["counts"], int(rle.area(found)), tuple(rle.toBbox(found))
+    encoded = rle.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return encoded["counts"], int(rle.area(encoded)), tuple(rle.toBbox(encoded))
 
 
-def of(mask):
+def parts(mask):
     return mask.counts, mask.area, mask.bbox
 
 
 @given(MAPS)
 def test_every_label_has_the_encoding_of_its_pixels(labels):
-    found = LabelMap(labels)
-    assert found.values.tolist() == np.unique(labels).tolist()
-    for value in found.values.tolist():
-        assert of(found.mask(value)) == expected(labels == value)
+    label_map = LabelMap(labels)
+    assert label_map.values.tolist() == np.unique(labels).tolist()
+    for value in label_map.values.tolist():
+        assert parts(label_map.mask(value)) == expected(labels == value)
 
 
 @given(MAPS, st.data())
 def test_several_labels_are_the_union_of_their_pixels(labels, data):
-    found = LabelMap(labels)
-    some = data.draw(st.lists(st.sampled_from(found.values.tolist()), min_size=1, unique=True))
-    assert of(found.mask(*some)) == expected(np.isin(labels, some))
+    label_map = LabelMap(labels)
+    values = data.draw(st.lists(st.sampled_from(label_map.values.tolist()), min_size=1, unique=True))
+    assert parts(label_map.mask(*values)) == expected(np.isin(labels, values))
 
 
 def test_labels_of_16_bits_are_not_cut():

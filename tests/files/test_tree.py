@@ -68,8 +68,8 @@ def test_members_are_read_from_many_threads(tmp_path):
             opened.writestr(f"x/{number:02d}", bytes([number]) * 50_000)
     files = Tree(tmp_path / "all.zip").files("")
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda file: set(file.read()), [*files.values()] * 5))
-    assert found == [{number} for number in range(40)] * 5
+        contents = list(pool.map(lambda file: set(file.read()), [*files.values()] * 5))
+    assert contents == [{number} for number in range(40)] * 5
 
 
 def test_what_is_wrong_is_said(tmp_path):
@@ -88,10 +88,10 @@ def test_damage_anywhere_in_a_member_is_named_or_does_no_harm(tmp_path):
     content = bytes(range(256)) * 4
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
         opened.writestr("a", content)
-    whole = path.read_bytes()
+    intact = path.read_bytes()
     named = 0
-    for place in range(30, len(whole) - 80):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+    for position in range(30, len(intact) - 80):
+        path.write_bytes(intact[:position] + bytes([intact[position] ^ 255]) + intact[position + 1 :])
         try:
             assert Tree(path).find("a").read() == content
         except DataError as error:

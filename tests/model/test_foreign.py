@@ -1,4 +1,4 @@
-"""A model under another interpreter gives what it gives in this one."""
+"""A model under a foreign interpreter returns what it returns in this one."""
 
 from __future__ import annotations
 
@@ -54,38 +54,38 @@ IMAGES = [np.random.default_rng(i).integers(20, 256, (30 + i, 40, 3), dtype=np.u
 @pytest.fixture
 def make(tmp_path):
     (tmp_path / "m.py").write_text(MODEL)
-    made = []
+    models = []
 
     def make(**options):
-        made.append(ForeignModel(sys.executable, (tmp_path / "m.py", "build"), options, None, "cpu"))
-        return made[-1]
+        models.append(ForeignModel(sys.executable, (tmp_path / "m.py", "build"), options, None, "cpu"))
+        return models[-1]
 
     yield make
-    for model in made:
+    for model in models:
         model.close()
 
 
 @pytest.mark.parametrize("kind", ["bits", "none", "rle"])
 def test_instances_come_back_as_they_were(make, tmp_path, kind):
-    space: dict = {}
-    exec(MODEL, space)
-    own = space["build"](kind).predict(IMAGES)
+    namespace: dict = {}
+    exec(MODEL, namespace)
+    local_results = namespace["build"](kind).predict(IMAGES)
     foreign = make(kind=kind)
     assert foreign.categories == ["a", "b"]
     for _ in range(2):
-        for mine, theirs in zip(own, foreign.predict(IMAGES), strict=True):
+        for expected, actual in zip(local_results, foreign.predict(IMAGES), strict=True):
             for name in ("boxes", "scores", "labels"):
-                a, b = getattr(mine, name), getattr(theirs, name)
+                a, b = getattr(expected, name), getattr(actual, name)
                 assert a.dtype == b.dtype and np.array_equal(a, b)
             if kind == "bits":
-                assert np.array_equal(mine.masks, theirs.masks)
+                assert np.array_equal(expected.masks, actual.masks)
             elif kind == "none":
-                assert theirs.masks is None
+                assert actual.masks is None
             else:
-                assert theirs.masks[0] == {"size": list(mine.masks[0]["size"]), "counts": "0"}
+                assert actual.masks[0] == {"size": list(expected.masks[0]["size"]), "counts": "0"}
 
 
-def test_what_it_raises_is_said_and_costs_the_image(make):
+def test_an_error_of_the_model_is_named_and_costs_the_image(make):
     foreign = make()
     with pytest.raises(CellError, match="ValueError: unlucky"):
         foreign.predict([np.full((32, 32, 3), 14, np.uint8)])
@@ -98,39 +98,39 @@ def test_a_process_that_ends_costs_its_worker(make):
         foreign.predict([np.full((32, 32, 3), 13, np.uint8)])
 
 
-def test_out_of_memory_there_is_out_of_memory_here(make):
+def test_out_of_memory_under_the_foreign_interpreter_is_a_memory_error(make):
     with pytest.raises(MemoryError, match="RuntimeError: CUDA out of memory"):
         make().predict([np.full((32, 32, 3), 15, np.uint8)])
 
 
-def test_what_was_found_stays_as_it_is_while_somebody_looks_at_it(make):
-    """Answers lie in shared memory: a later one must not be written over an earlier one, and places are used again."""
+def test_instances_stay_unchanged_while_an_array_refers_to_them(make):
+    """Answers are in shared memory: a later one must not overwrite an earlier one, and free regions are used again."""
     foreign = make()
     images = [np.random.default_rng(i).integers(20, 256, (40, 50, 3), dtype=np.uint8) for i in range(30)]
-    kept = [foreign.predict([image])[0] for image in images]
-    for image, found in zip(images, kept, strict=True):
-        assert np.array_equal(found.masks, np.stack([image[..., c] > 100 for c in range(3)]))
+    results = [foreign.predict([image])[0] for image in images]
+    for image, instances in zip(images, results, strict=True):
+        assert np.array_equal(instances.masks, np.stack([image[..., c] > 100 for c in range(3)]))
     size = os.fstat(foreign._instances.handle).st_size
-    del kept, found
+    del results, instances
     for image in images:
         foreign.predict([image])
     assert os.fstat(foreign._instances.handle).st_size == size
 
 
-def test_a_line_that_is_no_answer_costs_the_worker_and_shifts_no_other(make):
-    """A model that writes into the descriptors it inherited: what comes after cannot be believed."""
+def test_a_line_that_is_no_answer_costs_the_worker(make):
+    """The model writes to the descriptors that it inherited: later lines cannot be trusted."""
     foreign = make()
     with pytest.raises(LostError, match="answered 'stray'"):
         foreign.predict([np.full((32, 32, 3), 16, np.uint8)])
 
 
-def test_what_is_no_python_is_said(tmp_path):
+def test_a_program_that_is_not_python_is_refused(tmp_path):
     (tmp_path / "m.py").write_text(MODEL)
     with pytest.raises(CellError, match="it must be Python 3.8 or newer, with numpy"):
         ForeignModel("/bin/true", (tmp_path / "m.py", "build"), {}, None, "cpu")
 
 
-def test_an_interpreter_that_is_not_there_is_said(tmp_path):
+def test_a_missing_interpreter_is_refused(tmp_path):
     (tmp_path / "m.py").write_text(MODEL)
     with pytest.raises(CellError, match="No such file"):
         ForeignModel(str(tmp_path / "python"), (tmp_path / "m.py", "build"), {}, None, "cpu")
@@ -141,5 +141,5 @@ def test_the_child_needs_numpy_alone(tmp_path):
 
     code = f"import sys, runpy; runpy.run_path({foreign_child.__file__!r})\n"
     code += "print([m for m in sys.modules if 'segharness' in m])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""What a model returns is checked, clipped, renamed and encoded."""
+"""Instances are checked, clipped, mapped to categories and encoded."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LABELS = Labels(["cat", "dog", "ghost"], [Category(5, "dog"), Category(2, "cat",
 
 
 def instances(n=2, **changes):
-    found = {
+    fields = {
         "boxes": np.tile(np.float32([1, 2, 5, 6]), (n, 1)),
         "scores": np.linspace(0.9, 0.1, n).astype(np.float32),
         "labels": np.arange(n) % 2,
         "masks": np.zeros((n, *SHAPE), dtype=bool),
     }
-    return Instances(**{**found, **changes})
+    return Instances(**{**fields, **changes})
 
 
 def test_labels_become_category_ids_by_name():
@@ -36,14 +36,14 @@ def test_names_match_by_alias_and_in_any_case(name):
 
 
 def test_exact_names_come_first():
-    found = Labels(["Square", "square"], [Category(1, "square"), Category(2, "Square")])
-    assert found.ids.tolist() == [2, 1]
+    labels = Labels(["Square", "square"], [Category(1, "square"), Category(2, "Square")])
+    assert labels.ids.tolist() == [2, 1]
 
 
-def test_what_the_data_set_does_not_annotate_is_dropped_and_counted():
-    found = validate_instances(instances(3, labels=np.array([2, 0, 2])), SHAPE, LABELS)
-    assert (found.category_ids.tolist(), found.dropped) == ([2], 2)
-    assert len(found.masks) == 1
+def test_labels_that_the_data_set_does_not_have_are_dropped_and_counted():
+    detections = validate_instances(instances(3, labels=np.array([2, 0, 2])), SHAPE, LABELS)
+    assert (detections.category_ids.tolist(), detections.dropped) == ([2], 2)
+    assert len(detections.masks) == 1
 
 
 def test_a_model_with_no_category_of_the_data_set_is_refused():
@@ -55,16 +55,16 @@ def test_a_model_with_no_category_of_the_data_set_is_refused():
 
 
 def test_boxes_become_xywh_and_are_clipped_and_counted():
-    found = validate_instances(instances(boxes=np.float32([[-2, 1, 5, 4], [1, 1, 20, 20]])), SHAPE, LABELS)
-    assert found.boxes.tolist() == [[0, 1, 5, 3], [1, 1, 9, 7]]
-    assert found.clipped == 2
+    detections = validate_instances(instances(boxes=np.float32([[-2, 1, 5, 4], [1, 1, 20, 20]])), SHAPE, LABELS)
+    assert detections.boxes.tolist() == [[0, 1, 5, 3], [1, 1, 9, 7]]
+    assert detections.clipped == 2
 
 
 def test_no_instances_are_fine_in_every_form():
     for boxes in (np.zeros((0, 4)), np.zeros(0), []):
         for masks in (None, [], np.zeros((0, *SHAPE), bool), np.zeros((0,))):
-            found = validate_instances(Instances(boxes, [], [], masks), SHAPE, LABELS)
-            assert len(found.scores) == 0 and found.boxes.shape == (0, 4)
+            detections = validate_instances(Instances(boxes, [], [], masks), SHAPE, LABELS)
+            assert len(detections.scores) == 0 and detections.boxes.shape == (0, 4)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_broken_rule_is_named(changes, message):
         validate_instances(instances(**changes), SHAPE, LABELS)
 
 
-def test_anything_else_is_refused():
+def test_an_object_that_is_not_instances_is_refused():
     with pytest.raises(ContractError, match="got dict without `boxes`"):
         validate_instances({}, SHAPE, LABELS)
 

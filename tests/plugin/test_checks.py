@@ -33,30 +33,30 @@ from segharness.plugin import checks
 )
 def test_a_check_says_what_would_be_right(check, good, bad):
     assert [check(value) for value in good] == [None] * len(good)
-    for value, said in bad.items():
-        assert said in check(value)
+    for value, message in bad.items():
+        assert message in check(value)
 
 
 def test_lists_of_names():
     assert checks.names(["a", "b", "a"]) is None
-    for value, said in (
+    for value, message in (
         ([], "is [], not a list of names"),
         ("ab", "is 'ab'"),
         ([1], "is [1]"),
     ):
-        assert said in checks.names(value)
+        assert message in checks.names(value)
     assert "not settings" in checks.mapping({1: 2})
     check = checks.either(checks.names, checks.whole_number(1))
     assert check(["a"]) is None and check(3) is None
     assert check(0) == "is 0, not a list of names or a whole number of at least 1"
 
 
-def test_a_fault_within_the_first_kind_is_no_fault_of_kind():
+def test_a_mistake_in_a_value_of_the_first_kind_is_reported_alone():
     check = checks.either(lambda value: "has too many", checks.whole_number(1))
     assert check([1, 2]) == "has too many" and check(2) is None
 
 
-def test_a_value_of_any_type_is_only_shown_in_part():
+def test_messages_show_only_the_beginning_of_a_long_value():
     for check in (
         checks.one_of("a"),
         checks.whole_number(1),

@@ -1,4 +1,4 @@
-"""The plugin host: what is found, what is left out and why, and names that two plugins offer."""
+"""The plugin host: which plugins are found or left out and why, and names that two plugins offer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIRST_PARTY = {"segharness", "adaptis", "coco", "corruptions", "toycells", "toym
 
 
 def plugin(monkeypatch, name, **hooks):
-    """Make an importable module with hooks."""
+    """Make an importable module whose hooks return, or raise, the values given; return its name."""
     module = types.ModuleType(name)
     for hook, returned in hooks.items():
 
@@ -38,8 +38,8 @@ def _without_arguments(function):
     return call
 
 
-def load(*include, **how):
-    return PluginHost.load(PluginArguments(tuple(include), **how))
+def load(*include, **arguments):
+    return PluginHost.load(PluginArguments(tuple(include), **arguments))
 
 
 def test_entry_points_are_found():
@@ -58,7 +58,7 @@ def test_a_plugin_can_be_kept_out():
     assert host.find("toycells/threshold", ModelSpec) is None
 
 
-def test_an_unknown_plugin_is_met_with_the_nearest():
+def test_the_message_for_an_unknown_plugin_has_the_nearest_name():
     with pytest.raises(PluginError, match=r"-p toycels: .*did you mean `toycells`"):
         load("toycels")
 
@@ -78,12 +78,12 @@ def test_a_plugin_beside_a_suite_is_found(tmp_path):
 
 def test_a_plugin_that_fails_to_import_is_left_out_loudly(tmp_path):
     (tmp_path / "segharness_plugins.py").write_text("import nothing_of_this_name\n")
-    said = []
-    host = PluginHost.load(PluginArguments(folders=(str(tmp_path),)), warn=said.append)
+    warnings = []
+    host = PluginHost.load(PluginArguments(folders=(str(tmp_path),)), warn=warnings.append)
     [broken] = [p for p in host.plugins if p.quarantined]
     assert "No module named 'nothing_of_this_name'" in broken.quarantined
     assert "Traceback" in broken.detail
-    assert len(said) == 1 and "is left out" in said[0]
+    assert len(warnings) == 1 and "is left out" in warnings[0]
     assert {p.name for p in host.plugins if not p.quarantined} >= FIRST_PARTY
     with pytest.raises(PluginError, match="left out"):
         host.get("beside/one", ModelSpec)
@@ -111,19 +111,19 @@ def test_two_plugins_with_one_name_are_both_named(monkeypatch):
     name = plugin(monkeypatch, "twin_plugin", segharness_models=[ModelSpec("toycells/threshold", "a.b:c")])
     host = load(name)
     with pytest.raises(PluginError) as caught:
-        host.refuse_conflicts()
+        host.check_conflicts()
     assert "`toycells/threshold` is offered by both segharness-toycells" in str(caught.value)
     assert "twin_plugin" in str(caught.value) and "-p no:twin_plugin" in str(caught.value)
-    load(name, "no:toycells").refuse_conflicts()
+    load(name, "no:toycells").check_conflicts()
 
 
-def test_a_misspelt_hook_is_met_with_the_nearest(monkeypatch):
+def test_the_message_for_a_misspelt_hook_has_the_nearest_name(monkeypatch):
     host = load(plugin(monkeypatch, "bad_plugin", segharness_modles=[]))
     [broken] = [p for p in host.plugins if p.quarantined]
     assert "there is no hook `segharness_modles` (did you mean `segharness_models`?)" in broken.quarantined
 
 
-def test_one_entry_point_name_of_two_distributions_does_no_harm():
+def test_two_distributions_may_use_one_name_for_their_entry_points():
     host = PluginHost(PluginArguments())
     host._add("twin", "one", "1", lambda: types.SimpleNamespace(__name__="one"))
     host._add("twin", "two", "1", lambda: types.SimpleNamespace(__name__="two"))

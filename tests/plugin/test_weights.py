@@ -1,4 +1,4 @@
-"""Weights that have a name: fetched whole or not at all, compared, and part of what predictions are made from."""
+"""Weights with a name: they are downloaded whole or not at all, compared, and part of the identity of predictions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ CONTENT = b"weights" * 1000
 
 
 class _Server(http.server.BaseHTTPRequestHandler):
-    asked = 0
+    requests = 0
 
     def do_GET(self):
-        type(self).asked += 1
+        type(self).requests += 1
         if self.path != "/w.pth" and self.path != "/short.pth":
             self.send_error(404)
             return
@@ -31,7 +31,7 @@ class _Server(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def url():
-    _Server.asked = 0
+    _Server.requests = 0
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -44,7 +44,7 @@ def test_a_file_is_fetched_once_and_compared(url, tmp_path):
     path = tmp_path / "cache/w.pth"
     for _ in range(2):
         assert download(f"{url}/w.pth", path, digits).read_bytes() == CONTENT
-    assert _Server.asked == 1
+    assert _Server.requests == 1
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_file_is_fetched_once_and_compared(url, tmp_path):
         ("none.pth", "", "cannot be fetched: HTTP Error 404"),
     ],
 )
-def test_what_cannot_be_had_leaves_nothing_behind_and_says_what_to_put_where(url, tmp_path, name, digits, message):
+def test_a_failed_download_leaves_no_file_and_says_which_file_to_put_where(url, tmp_path, name, digits, message):
     path = tmp_path / "cache" / name
     with pytest.raises(UsageError) as raised:
         download(f"{url}/{name}", path, digits)
@@ -63,7 +63,7 @@ def test_what_cannot_be_had_leaves_nothing_behind_and_says_what_to_put_where(url
     assert not list(path.parent.iterdir())
 
 
-def test_a_cache_that_cannot_be_written_is_said(url, tmp_path):
+def test_a_cache_that_cannot_be_written_is_reported(url, tmp_path):
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(UsageError, match="cannot be fetched: .*w.pth, or give a file"):
         download(f"{url}/w.pth", tmp_path / "cache/w.pth")
@@ -172,11 +172,14 @@ def test_two_sets_may_share_a_model(acme):
 
     both = collect("[{model: acme/all, weights: random}, {model: acme/first, weights: random}]")
     assert both.code == 0 and both.out.count("::clean") == 2, both.err
-    other = collect("[{model: acme/all, weights: random}, {model: acme/swapped, weights: random}]")
-    assert other.code == 4 and "s.yaml:3:" in other.err
-    assert "two models have the id `one`; give one another `id:`, or name the models of `acme/swapped`" in other.err
+    swapped = collect("[{model: acme/all, weights: random}, {model: acme/swapped, weights: random}]")
+    assert swapped.code == 4 and "s.yaml:3:" in swapped.err
+    assert (
+        "two models have the id `one`; give one of them another `id:`, or name the models of `acme/swapped`"
+        in swapped.err
+    )
     twice = collect("[{model: acme/m1, id: one, weights: random}, {model: acme/m1, id: one, weights: random}]")
-    assert twice.code == 4 and "two models have the id `one`; give one another `id:`" in twice.err
+    assert twice.code == 4 and "two models have the id `one`; give one of them another `id:`" in twice.err
 
 
 FOLDERS = """
@@ -231,15 +234,15 @@ def test_only_files_that_count_make_predictions_stale(folders):
     folders.write("s.yaml", FOLDER_SUITE.replace("revision: main", "revision: other"))
     done = acme_run(folders)
     assert done.code == 0 and "0 predictions made, 1 reused" in done.out + done.err, done.err
-    for name, what in (("there/w.bin", "model.weights"), ("base.txt", "model.options.config")):
+    for name, stale_input in (("there/w.bin", "model.weights"), ("base.txt", "model.options.config")):
         folders.write(name, "another text")
         done = acme_run(folders)
-        assert done.code == 4 and what in done.err, done.err
+        assert done.code == 4 and stale_input in done.err, done.err
         assert acme_run(folders, "--fresh").code == 0
 
 
 def test_weights_that_change_under_a_run_are_refused(acme):
-    """They change between the plan and a worker: no file may say that it was made from the first."""
+    """The weights change between the plan and a worker: no file may claim to be made from the first ones."""
     changing = (
         'import sys\nif "segharness.worker" in sys.orig_argv:\n    pathlib.Path("there.bin").write_text("changed")\n'
     )

@@ -33,7 +33,7 @@ def as_predictions(results: list[dict]) -> pa.Table:
 
 
 def as_images(truth: dict, **columns) -> pa.Table:
-    """Return the images table of a cell; `columns` are values for all of them."""
+    """Return the images table of a cell; `columns` holds one value for all images, or a list of values."""
     count = len(truth["images"])
     blank = {name: [0] * count for name in IMAGES.names}
     blank |= {name: [None] * count for name in ("drawn", "error", "device", "prompt", "pixels")}
@@ -49,7 +49,7 @@ def evaluated(truth: dict, results: list[dict], task: str, kind: type = COCOeval
         gt.dataset = json.loads(json.dumps(truth))
         gt.createIndex()
         if results:
-            dt = gt.loadRes([dict(r) for r in results])  # loadRes writes into what it is given
+            dt = gt.loadRes([dict(r) for r in results])  # loadRes changes the results
         else:
             dt = COCO()
             dt.dataset = {**gt.dataset, "annotations": []}
@@ -63,6 +63,7 @@ def evaluated(truth: dict, results: list[dict], task: str, kind: type = COCOeval
 
 
 def reference_stats(truth: dict, results: list[dict], task: str) -> list[float]:
+    """Return the 12 numbers of pycocotools' summarize, -1 for undefined ones."""
     evaluation = evaluated(truth, results, task)
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.summarize()
@@ -70,20 +71,21 @@ def reference_stats(truth: dict, results: list[dict], task: str) -> list[float]:
 
 
 def plain(results: list[dict], task: str) -> list[dict]:
-    """Return results with the shape of the task alone, as in result files."""
+    """Return results with only the box or only the mask, whichever the task needs, as in result files."""
     key = "bbox" if task == "bbox" else "segmentation"
     return [{k: r[k] for k in ("image_id", "category_id", "score", key)} for r in results]
 
 
 def encoded(mask: np.ndarray) -> dict:
-    found = rle.encode(np.asfortranarray(mask.astype(np.uint8)))
-    return {"size": list(found["size"]), "counts": found["counts"].decode()}
+    """Return a mask as a COCO RLE with counts as text."""
+    compressed = rle.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return {"size": list(compressed["size"]), "counts": compressed["counts"].decode()}
 
 
 def make(rng: np.random.Generator, images: int, detections: list[int], size: int = SIZE, distinct: bool = False):
     """Return a small data set and results: ties, crowds, empty images, empty and full masks, many detections, ids of 0.
 
-    `detections` are how many each image may have; with `distinct` no two scores are equal.
+    `detections` is the number of detections of each image. With `distinct`, no two scores are equal.
     """
     kinds = [int(rng.integers(0, 2)), 4]
     categories = [{"id": id, "name": name} for id, name in zip(kinds, ("c1", "c4"), strict=True)]
@@ -101,37 +103,37 @@ def make(rng: np.random.Generator, images: int, detections: list[int], size: int
         return mask
 
     annotations, results, shapes = [], [], []
-    listed = [{"id": i, "height": size, "width": size} for i in range(first, images + first)]
-    for image, count in zip(listed, detections, strict=True):
+    image_entries = [{"id": i, "height": size, "width": size} for i in range(first, images + first)]
+    for image, count in zip(image_entries, detections, strict=True):
         for _ in range(rng.integers(0, 5)):
             mask = shape()
             shapes.append(mask)
-            found = encoded(mask)
+            compressed = encoded(mask)
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": image["id"],
                     "category_id": int(rng.choice(kinds)),
                     "iscrowd": int(rng.random() < 0.2),
-                    "segmentation": found,
-                    "bbox": rle.toBbox(found).tolist(),
+                    "segmentation": compressed,
+                    "bbox": rle.toBbox(compressed).tolist(),
                     "area": float(mask.sum()) * float(rng.choice([1, 1, 8])),
                 }
             )
         for _ in range(count):
             mask = shapes[rng.integers(len(shapes))] if shapes and rng.random() < 0.5 else shape()
-            found = encoded(mask)
+            compressed = encoded(mask)
             score = rng.random() if distinct else float(np.float32(rng.choice([0.1, 0.5, 0.5, rng.random()])))
             results.append(
                 {
                     "image_id": image["id"],
                     "category_id": int(rng.choice(kinds)),
                     "score": float(score),
-                    "segmentation": found,
-                    "bbox": rle.toBbox(found).tolist(),
+                    "segmentation": compressed,
+                    "bbox": rle.toBbox(compressed).tolist(),
                 }
             )
-    return {"images": listed, "annotations": annotations, "categories": categories}, results
+    return {"images": image_entries, "annotations": annotations, "categories": categories}, results
 
 
 @st.composite

@@ -23,9 +23,9 @@ def test_the_papers_tables(shared, name):
     assert len(conditions) == CORRUPTIONS[name]
     curves = [Curve({c: [float(r[c]) / 100] for c in conditions}, float(r[clean]) / 100) for r in rows]
     for row, curve in zip(rows, curves, strict=True):
-        found = against_reference(curve, curves[0])
-        assert 100 * found["CD"].value == pytest.approx(float(row["published_cd"]), abs=1.0), row["model"]
-        assert 100 * found["rCD"].value == pytest.approx(float(row["published_rcd"]), abs=1.5), row["model"]
+        values = against_reference(curve, curves[0])
+        assert 100 * values["CD"].value == pytest.approx(float(row["published_cd"]), abs=1.0), row["model"]
+        assert 100 * values["rCD"].value == pytest.approx(float(row["published_rcd"]), abs=1.5), row["model"]
         if "published_avg" in row:
             average = own_metrics(curve)["AP_avg"].value
             assert 100 * average == pytest.approx(float(row["published_avg"]), abs=0.1), row["model"]
@@ -34,10 +34,10 @@ def test_the_papers_tables(shared, name):
 def test_by_hand():
     reference = Curve({"fog": [0.3], "snow": [0.2]}, 0.4)
     model = Curve({"fog": [0.4], "snow": [0.1]}, 0.5)
-    found = against_reference(model, reference)
-    assert found["CD"].value == pytest.approx((0.6 / 0.7 + 0.9 / 0.8) / 2)
-    assert found["rCD"].value == pytest.approx((0.1 / 0.1 + 0.4 / 0.2) / 2)
-    assert found["rCD_pooled"].value == pytest.approx(0.5 / 0.3)
+    values = against_reference(model, reference)
+    assert values["CD"].value == pytest.approx((0.6 / 0.7 + 0.9 / 0.8) / 2)
+    assert values["rCD"].value == pytest.approx((0.1 / 0.1 + 0.4 / 0.2) / 2)
+    assert values["rCD_pooled"].value == pytest.approx(0.5 / 0.3)
     own = own_metrics(model)
     assert own["AP_avg"].value == pytest.approx(0.25) and own["mPC"].value == pytest.approx(0.25)
     assert own["rPC"].value == pytest.approx(0.5)
@@ -56,36 +56,36 @@ def test_severities_are_averaged_first():
 def test_a_reference_that_does_not_degrade_gives_null_and_names_the_corruption():
     reference = Curve({"fog": [0.4], "saturate": [0.51]}, 0.5)
     model = Curve({"fog": [0.3], "saturate": [0.4]}, 0.5)
-    found = against_reference(model, reference)
-    assert found["rCD"].value is None and found["rCD"].reason == "the reference does not degrade under saturate"
-    assert found["rCD_pooled"].value == pytest.approx(0.3 / 0.09)
-    assert found["CD"].value is not None
+    values = against_reference(model, reference)
+    assert values["rCD"].value is None and values["rCD"].reason == "the reference does not degrade under saturate"
+    assert values["rCD_pooled"].value == pytest.approx(0.3 / 0.09)
+    assert values["CD"].value is not None
     flat = Curve({"fog": [0.5]}, 0.5)
     assert rcd(model, flat)[1].value is None or "saturate" in str(rcd(model, flat)[1].reason)
 
 
 def test_never_over_missing_conditions():
-    whole = Curve({"fog": [0.4]}, 0.5)
+    complete = Curve({"fog": [0.4]}, 0.5)
     broken = Curve({}, 0.5, missing="1 of 1 conditions are missing, first fog-3: not run")
-    for found in (against_reference(broken, whole), against_reference(whole, broken), own_metrics(broken)):
-        assert all(v.value is None and "not run" in v.reason for v in found.values())
-    assert against_reference(whole, broken)["CD"].reason.startswith("reference: ")
+    for values in (against_reference(broken, complete), against_reference(complete, broken), own_metrics(broken)):
+        assert all(v.value is None and "not run" in v.reason for v in values.values())
+    assert against_reference(complete, broken)["CD"].reason.startswith("reference: ")
 
 
 def test_without_clean_there_is_cd_but_no_rcd():
     curve = Curve({"fog": [0.4]}, None, "`clean` is not among the conditions")
-    found = against_reference(curve, curve)
-    assert found["CD"].value == 1.0
-    assert found["rCD"].value is None and "clean" in found["rCD"].reason
+    values = against_reference(curve, curve)
+    assert values["CD"].value == 1.0
+    assert values["rCD"].value is None and "clean" in values["rCD"].reason
     assert own_metrics(curve)["rPC"].value is None
 
 
 def test_a_model_that_finds_nothing_has_no_rcd():
     """It loses nothing, and would be the most robust of all."""
-    found = against_reference(Curve({"fog": [0.0]}, clean=0.0), Curve({"fog": [0.2]}, clean=0.4))
-    assert found["CD"].value == pytest.approx(1 / 0.8)
+    values = against_reference(Curve({"fog": [0.0]}, clean=0.0), Curve({"fog": [0.2]}, clean=0.4))
+    assert values["CD"].value == pytest.approx(1 / 0.8)
     for name in ("rCD", "rCD_pooled"):
-        assert found[name].value is None and found[name].reason == "the model's clean AP is 0: it has nothing to lose"
+        assert values[name].value is None and values[name].reason == "the model's clean AP is 0: it has nothing to lose"
 
 
 def test_a_perfect_reference_has_no_cd():
@@ -100,12 +100,12 @@ aps = st.floats(0.0, 0.5)
 def test_laws(first, second, clean_first, clean_second):
     a = Curve({n: [v] for n, v in zip(names, first, strict=True)}, clean_first)
     b = Curve({n: [v] for n, v in zip(names, second, strict=True)}, clean_second)
-    own = against_reference(a, a)
-    assert all(own[m].value == pytest.approx(1.0) for m in AGAINST_REFERENCE)
-    found = against_reference(a, b)
-    assert all(found[m].value is not None and found[m].value > 0 for m in AGAINST_REFERENCE)
+    own_values = against_reference(a, a)
+    assert all(own_values[m].value == pytest.approx(1.0) for m in AGAINST_REFERENCE)
+    values = against_reference(a, b)
+    assert all(values[m].value is not None and values[m].value > 0 for m in AGAINST_REFERENCE)
     ratios = [(clean_first - x) / (clean_second - y) for x, y in zip(first, second, strict=True)]
-    assert min(ratios) - 1e-9 <= found["rCD"].value <= max(ratios) + 1e-9
-    assert min(ratios) - 1e-9 <= found["rCD_pooled"].value <= max(ratios) + 1e-9
+    assert min(ratios) - 1e-9 <= values["rCD"].value <= max(ratios) + 1e-9
+    assert min(ratios) - 1e-9 <= values["rCD_pooled"].value <= max(ratios) + 1e-9
     if all(x >= y for x, y in zip(first, second, strict=True)):
-        assert found["CD"].value <= 1 + 1e-12
+        assert values["CD"].value <= 1 + 1e-12

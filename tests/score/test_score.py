@@ -16,7 +16,7 @@ from tests.score.evaluations.test_coco import overall, simple
 from tests.score.problems import as_predictions
 
 
-class Given:
+class HandMadeData:
     """A data set of hand-made content."""
 
     categories = (Category(1, "cat"), Category(4, "dog"))
@@ -33,7 +33,7 @@ class Given:
 
 
 def opened(content, limit=None):
-    dataset = Given(content)
+    dataset = HandMadeData(content)
     return OpenDataset(DatasetEntry("d", "given", {}, limit), dataset, dataset.samples()[:limit])
 
 

@@ -42,7 +42,7 @@ def test_the_manifest_is_read_as_it_was_written(folder):
         ('{"schema_version": 99}', SchemaError, "pip install -U"),
     ],
 )
-def test_what_is_no_manifest_is_said(folder, text, error, message):
+def test_a_file_that_is_not_a_manifest_is_reported(folder, text, error, message):
     folder.path.mkdir()
     if text is not None:
         folder.manifest.write_text(text)
@@ -66,7 +66,7 @@ def test_results_carry_their_manifest(tmp_path):
 
 
 @pytest.mark.parametrize("data", [b"", b"no arrow", b"ARROW1\0\0" + b"x" * 50])
-def test_what_is_no_results_file_is_said(tmp_path, data):
+def test_a_file_that_is_not_a_results_file_is_reported(tmp_path, data):
     path = tmp_path / "results.arrow"
     with pytest.raises(StoreError, match="no file"):
         read_results(path)
@@ -84,7 +84,7 @@ def test_failures_are_read_as_they_were_written(tmp_path):
     assert read_failures(path) == {}, "it is only an aid"
 
 
-def test_files_have_the_mode_that_the_umask_says(tmp_path):
+def test_files_have_the_mode_of_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
         write_atomic(tmp_path / "f", b"x")
@@ -114,7 +114,7 @@ def test_results_that_were_changed_are_refused(tmp_path):
     path = tmp_path / "results.arrow"
     content = pa.table({f.name: pa.array(rows[f.name], f.type) for f in RESULTS}, schema=RESULTS)
     written = write_results(path, content, {"protocol": "p"})
-    other = content.set_column(content.schema.get_field_index("value"), RESULTS.field("value"), pa.array([0.9]))
-    path.write_bytes(ipc_bytes(other.replace_schema_metadata(written.schema.metadata)))
+    changed = content.set_column(content.schema.get_field_index("value"), RESULTS.field("value"), pa.array([0.9]))
+    path.write_bytes(ipc_bytes(changed.replace_schema_metadata(written.schema.metadata)))
     with pytest.raises(StoreError, match="damaged: its checksum"):
         read_results(path)

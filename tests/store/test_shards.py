@@ -1,4 +1,4 @@
-"""Prediction files: written whole, read back to the bit, and every kind of damage is found."""
+"""Prediction files are written whole and read back bit for bit, and every kind of damage is found."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_newer_version_says_to_upgrade(tmp_path):
         read_table(path, IMAGES)
 
 
-FIRST = pa.schema(
+VERSION_1 = pa.schema(
     [
         pa.field("image_id", pa.int64(), nullable=False),
         pa.field("category_id", pa.int32(), nullable=False),
@@ -131,12 +131,12 @@ FIRST = pa.schema(
 def test_files_of_the_first_version_are_read(tmp_path):
     path = tmp_path / "x.arrow"
     rows = {"image_id": [7], "category_id": [1], "score": [0.1], "bbox": [[0.1, 2, 3, 4]], "mask": [b"PP1"]}
-    content = table(FIRST, rows)
-    metadata = {"segharness": json.dumps({"schema_version": 1, "checksum": checksum(content), "identity": "i"})}
-    path.write_bytes(ipc_bytes(content.replace_schema_metadata(metadata)))
-    found, about = read_table(path, PREDICTIONS)
-    assert found.schema == PREDICTIONS and about["identity"] == "i"
-    [row] = found.to_pylist()
+    content = table(VERSION_1, rows)
+    version_1 = {"segharness": json.dumps({"schema_version": 1, "checksum": checksum(content), "identity": "i"})}
+    path.write_bytes(ipc_bytes(content.replace_schema_metadata(version_1)))
+    upgraded, metadata = read_table(path, PREDICTIONS)
+    assert upgraded.schema == PREDICTIONS and metadata["identity"] == "i"
+    [row] = upgraded.to_pylist()
     assert row["score"] == float(np.float32(0.1)) and row["bbox"][0] == float(np.float32(0.1))
     assert row["annotation_id"] is None and row["mask"] == b"PP1"
     damaged = {"segharness": json.dumps({"schema_version": 1, "checksum": "0"})}
@@ -160,9 +160,9 @@ rows = st.lists(st.tuples(st.integers(0, 9), st.one_of(st.none(), st.binary(max_
 @settings(max_examples=60, deadline=None)
 @given(rows, rows)
 def test_the_checksum_tells_tables_apart_and_survives_chunking(first, second):
-    def make(found):
+    def make(values):
         return pa.table(
-            {"n": pa.array([n for n, _ in found], pa.int32()), "b": pa.array([b for _, b in found], pa.binary())}
+            {"n": pa.array([n for n, _ in values], pa.int32()), "b": pa.array([b for _, b in values], pa.binary())}
         )
 
     assert (checksum(make(first)) == checksum(make(second))) == (first == second)
@@ -170,7 +170,7 @@ def test_the_checksum_tells_tables_apart_and_survives_chunking(first, second):
     assert checksum(chunked) == checksum(make(first))
 
 
-def test_a_shard_of_a_newer_version_is_not_ours_to_replace(files, monkeypatch):
+def test_a_shard_of_a_newer_version_is_not_replaced(files, monkeypatch):
     with monkeypatch.context() as newer:
         newer.setattr("segharness.store.schemas.SCHEMA_VERSION", 99)
         write(files)

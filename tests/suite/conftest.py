@@ -1,4 +1,4 @@
-"""Loads suites written as text, with the plugins that are installed."""
+"""Loads suites from texts, with the installed plugins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def host() -> PluginHost:
 
 
 class Loader:
-    """Writes and loads suites in a folder."""
+    """Writes suites to a folder and loads them."""
 
     def __init__(self, folder: Path, host: PluginHost) -> None:
         self.folder, self.host = folder, host
@@ -37,10 +37,10 @@ class Loader:
             overrides=Overrides(**overrides),
         ).suite
 
-    def problems(self, text: str, **how) -> list[str]:
-        """Return the problems of a suite, the folder's name cut off."""
+    def problems(self, text: str, **arguments) -> list[str]:
+        """Return the problems of a suite, without the folder's name; `arguments` are those of `load`."""
         with pytest.raises(SuiteError) as caught:
-            self.load(text, **how)
+            self.load(text, **arguments)
         return [problem.replace(f"{self.folder}/", "") for problem in caught.value.problems]
 
 

@@ -1,4 +1,4 @@
-"""Plugins say what is wrong with the options and weights of their models: `Option.check` and `ModelSpec.check`."""
+"""Plugins check the options and weights of their models: `Option.check` and `ModelSpec.check`."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ conditions: [clean]
 def acme(harness):
     harness.write("segharness_plugins.py", PLUGIN)
 
-    def collected(model, *arguments):
+    def collect(model, *arguments):
         harness.write("s.yaml", SUITE.replace("{model: acme/small, id: m, options: {}}", model))
         return harness("collect", "s.yaml", "--resolved", *arguments)
 
-    return collected
+    return collect
 
 
 @pytest.mark.parametrize(
-    ("model", "arguments", "said"),
+    ("model", "arguments", "expected"),
     [
         ('{model: acme/small, options: {part: "${p}"}}', ["--var", "p=1e-3"], "part: 0.001"),
         ('{model: acme/small, options: {branch: "${b}"}}', ["--var", "b=20240101"], "branch: '20240101'"),
@@ -62,10 +62,10 @@ def acme(harness):
         ("{model: acme/large, options: {size: 9}}", [], "size: 9"),
     ],
 )
-def test_what_may_be_given(acme, model, arguments, said):
-    done = acme(model, *arguments)
-    assert done.code == 0, done.err
-    assert said in done.out
+def test_what_may_be_given(acme, model, arguments, expected):
+    result = acme(model, *arguments)
+    assert result.code == 0, result.err
+    assert expected in result.out
 
 
 @pytest.mark.parametrize(
@@ -81,22 +81,22 @@ def test_what_may_be_given(acme, model, arguments, said):
     ],
 )  # fmt: skip
 def test_what_is_wrong_has_its_line_and_no_traceback(acme, model, message):
-    done = acme(model)
-    assert done.code == 4 and message in done.err and "Traceback" not in done.err
-    assert len(done.err.splitlines()) == 1
+    result = acme(model)
+    assert result.code == 4 and message in result.err and "Traceback" not in result.err
+    assert len(result.err.splitlines()) == 1
 
 
 def test_what_is_wrong_with_one_model_of_a_set_is_said_of_that_one(acme):
-    done = acme("{model: acme/all, options: {size: x, part: 1}}")
-    first, second = done.err.splitlines()
+    result = acme("{model: acme/all, options: {size: x, part: 1}}")
+    first, second = result.err.splitlines()
     assert "option `size` of model `acme/all` is 'x', not a whole number of at least 1" in first
     assert "model `acme/bare` has no option `part` (known: size)" in second
 
 
-@pytest.mark.parametrize("how", [{"check": "no reference"}, {"check": 3}, {"check": text, "code": True}])
-def test_a_check_is_a_function_or_its_name_and_not_beside_code(how):
+@pytest.mark.parametrize("arguments", [{"check": "no reference"}, {"check": 3}, {"check": text, "code": True}])
+def test_a_check_is_a_function_or_its_name_and_not_beside_code(arguments):
     with pytest.raises(PluginError, match="check is .*; it must be a function or 'package.module:function'"):
-        Option("an option", **how)
+        Option("an option", **arguments)
     with pytest.raises(PluginError, match="neither a function nor"):
         ModelSpec("a/b", "a:b", check="no reference")
 

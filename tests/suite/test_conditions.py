@@ -1,4 +1,4 @@
-"""`conditions:` names sets, corruptions, severities, mixtures and lists of one's own."""
+"""`conditions:` names sets, corruptions, severities, mixtures and the suite's own lists."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def test_mappings_merge_and_lists_are_replaced(suites):
     assert [c.name for c in suite.conditions] == ["clean"]
     assert suite.scoring.tasks == ("bbox",)
     assert [split.name for split in suite.scoring.splits] == ["cells"]
-    assert suite.name == "s", "the name is not taken over: two suites would write one folder"
+    assert suite.name == "s", "the name is not inherited: two suites would write to one folder"
 
 
 def test_null_removes_a_key(suites):
@@ -56,8 +56,8 @@ def test_groups_drop_the_models_of_a_base_and_the_other_way_round(suites):
     ]
     assert [m.id for m in suite.models] == ["b", "toycells-threshold"]
     suites.write(grouped, "grouped.yaml")
-    back = suites.load("segharness: 1\nextends: grouped.yaml\nmodels: [toycells/threshold]\n")
-    assert [g.models for g in back.groups] == [("toycells-threshold",)]
+    ungrouped = suites.load("segharness: 1\nextends: grouped.yaml\nmodels: [toycells/threshold]\n")
+    assert [g.models for g in ungrouped.groups] == [("toycells-threshold",)]
 
 
 def test_a_mistake_in_a_base_is_shown_in_the_base(suites):
@@ -81,4 +81,4 @@ def test_paths_stay_relative_to_the_file_that_wrote_them(suites, tmp_path):
     suites.write("def build():\n    return 1\n", "below/m.py")
     suites.write(BASE.replace("model: toycells/threshold", "model: './m.py:build'"), "below/base.yaml")
     suite = suites.load("segharness: 1\nextends: below/base.yaml\n")
-    assert suite.model("a").local == (tmp_path / "below/m.py", "build")
+    assert suite.model("a").local_function == (tmp_path / "below/m.py", "build")

@@ -8,7 +8,7 @@ from segharness.suite.find import find_suites
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def suite_folder(tmp_path, monkeypatch):
     (tmp_path / "suites/deep").mkdir(parents=True)
     (tmp_path / "suites/a.yaml").write_text("segharness: 1\n")
     (tmp_path / "suites/deep/b.yml").write_text("# comment\nsegharness: 1\n")
@@ -25,13 +25,13 @@ def test_no_argument_means_suites():
 
 
 def test_node_ids_are_gathered_by_file():
-    [found] = find_suites(["suites/a.yaml::m", "suites/a.yaml::n::d::c"])
-    assert found.parts == (("m",), ("n", "d", "c"))
+    [argument] = find_suites(["suites/a.yaml::m", "suites/a.yaml::n::d::c"])
+    assert argument.parts == (("m",), ("n", "d", "c"))
 
 
 def test_a_whole_file_wins_over_its_parts():
-    [found] = find_suites(["suites/a.yaml::m", "suites/a.yaml"])
-    assert found.parts == ()
+    [argument] = find_suites(["suites/a.yaml::m", "suites/a.yaml"])
+    assert argument.parts == ()
 
 
 def test_what_is_not_there_is_met_with_what_is():

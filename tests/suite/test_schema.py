@@ -1,4 +1,4 @@
-"""The printed JSON Schema is valid, and agrees with our own checker on what is a suite."""
+"""The printed JSON Schema is valid, and agrees with `segharness.suite.check` on which texts are suites."""
 
 from __future__ import annotations
 

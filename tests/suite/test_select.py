@@ -68,13 +68,13 @@ trees = st.recursive(
 )
 
 
-def written(tree):
+def as_text(tree):
     if isinstance(tree, str):
         return tree
-    return f"not ({written(tree[1])})" if tree[0] == "not" else f"({written(tree[0])}) {tree[1]} ({written(tree[2])})"
+    return f"not ({as_text(tree[1])})" if tree[0] == "not" else f"({as_text(tree[0])}) {tree[1]} ({as_text(tree[2])})"
 
 
 @given(trees, st.sets(words))
 def test_expressions_mean_what_python_means(tree, true):
-    text = written(tree)
+    text = as_text(tree)
     assert expression(text, "-k")(true.__contains__) == eval(text, {w: w in true for w in "abc"})

@@ -1,4 +1,4 @@
-"""`${NAME}` and `${NAME:-default}`: --var first, then the environment."""
+"""`${NAME}` and `${NAME:-default}`: values come from --var first, then from the environment."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_a_variable_alone_is_what_it_looks_like_and_in_quoted_text_it_is_text(su
 
 
 def test_given_paths_are_the_users_and_written_ones_the_files(suites, tmp_path, monkeypatch, host):
-    here, there = tmp_path / "here", tmp_path / "there"
-    for folder in (here, there):
+    working_folder, suite_folder = tmp_path / "working", tmp_path / "suite"
+    for folder in (working_folder, suite_folder):
         folder.mkdir()
         (folder / "m.py").write_text("def build():\n    pass\n")
     text = """
@@ -43,9 +43,9 @@ def test_given_paths_are_the_users_and_written_ones_the_files(suites, tmp_path, 
     datasets: [toycells/quick]
     conditions: [clean]
     """
-    path = suites.write(text, "there/s.yaml")
-    monkeypatch.chdir(here)
-    own = load_suite(path, host, variables=Variables()).suite
-    given = load_suite(path, host, variables=Variables({"file": "m.py"})).suite
-    assert own.model("m").local == (there / "m.py", "build")
-    assert given.model("m").local == (here / "m.py", "build")
+    path = suites.write(text, "suite/s.yaml")
+    monkeypatch.chdir(working_folder)
+    by_default = load_suite(path, host, variables=Variables()).suite
+    by_variable = load_suite(path, host, variables=Variables({"file": "m.py"})).suite
+    assert by_default.model("m").local_function == (suite_folder / "m.py", "build")
+    assert by_variable.model("m").local_function == (working_folder / "m.py", "build")

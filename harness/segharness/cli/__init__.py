@@ -1,4 +1,4 @@
-"""The command line: `main` and its exit codes; a module a command (`commands/`), and what they share (`arguments/`)."""
+"""The command line: `main`, one module per command (`commands/`), and the arguments that they share (`arguments/`)."""
 
 from segharness.cli.main import main
 

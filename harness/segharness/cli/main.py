@@ -1,4 +1,4 @@
-"""Finds the command, calls it, turns errors into messages and exit codes."""
+"""The entry point: finds the command, calls it, and turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from segharness.plugin.specs import CommandSpec
 
 
 class Parser(argparse.ArgumentParser):
-    """Argument errors are usage errors: exit code 4."""
+    """A parser that reports wrong arguments as usage errors: exit code 4."""
 
     def error(self, message: str) -> NoReturn:
+        """Print the message in one line and exit."""
         print(f"{self.prog}: error: {message} (see {self.prog} --help)", file=sys.stderr)
         raise SystemExit(Exit.USAGE)
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names of files that the terminal has no letters for
+            stream.reconfigure(errors="backslashreplace")  # file names may hold letters that the terminal lacks
     try:
         return _main(arguments)
     except UsageError as error:
@@ -42,9 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output is gone, e.g. `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of the output is gone, e.g. `| head`
         return Exit.OK
-    except Exception:  # noqa: BLE001  ours, so it keeps its traceback
+    except Exception:  # noqa: BLE001  a bug, so it keeps its traceback
         traceback.print_exc()
         print("This is a bug in segharness or in a plugin named above; please report it.", file=sys.stderr)
         return Exit.INTERNAL
@@ -61,13 +62,13 @@ def _main(arguments: list[str]) -> int:
         prog="segharness", description="Which instance segmentation model still works when the world gets ugly?"
     )
     parser.add_argument("--version", action="version", version=f"segharness {_version()}")
-    _common(parser, False)
+    _add_plugin_arguments(parser, False)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     chosen = next((word for word in _positionals(arguments)), None)
     for name in commands:
         sub = subparsers.add_parser(name, help=commands[name].help, description=commands[name].help)
         if name == chosen:
-            _common(sub, argparse.SUPPRESS)
+            _add_plugin_arguments(sub, argparse.SUPPRESS)
             configure = load(commands[name].configure)
             configure(sub, host) if "host" in inspect.signature(configure).parameters else configure(sub)
             sub.set_defaults(execute=commands[name].execute)
@@ -79,42 +80,42 @@ def _main(arguments: list[str]) -> int:
         return Exit.USAGE
     args.host, args.plugin_names = host, plugins
     if args.command != "plugins":
-        host.refuse_conflicts()
+        host.check_conflicts()
     return int(load(args.execute)(args))
 
 
-def _common(parser: argparse.ArgumentParser, default: object) -> None:
+def _add_plugin_arguments(parser: argparse.ArgumentParser, default: object) -> None:
     group = parser.add_argument_group("plugins")
     group.add_argument(
-        "-p", dest="_p", action="append", default=[], metavar="NAME", help="load a plugin; no:NAME keeps one out"
+        "-p", dest="_p", action="append", default=[], metavar="NAME", help="load a plugin; no:NAME leaves one out"
     )
     group.add_argument(
-        "--strict-plugins", action="store_true", default=default, help="plugins that cannot be loaded are errors"
+        "--strict-plugins", action="store_true", default=default, help="stop if a plugin cannot be loaded"
     )
 
 
 def _plugin_names(arguments: Sequence[str]) -> tuple[str, ...]:
     """Return the values of ``-p``, which are needed before the commands are known."""
-    found = []
+    names = []
     words = iter(arguments)
     for word in words:
         if word == "-p":
-            found.append(next(words, ""))
+            names.append(next(words, ""))
         elif word.startswith("-p") and not word.startswith("--"):
-            found.append(word[2:])
-    return tuple(name for name in found if name)
+            names.append(word[2:])
+    return tuple(name for name in names if name)
 
 
 def _positionals(arguments: Sequence[str]) -> list[str]:
-    """Return the words that are no options of the top level; the first is the command."""
-    found: list[str] = []
+    """Return the words that are not options of the top level; the first is the command."""
+    positionals: list[str] = []
     words = iter(arguments)
     for word in words:
         if word == "-p":
             next(words, None)
         elif not word.startswith("-"):
-            found.append(word)
-    return found
+            positionals.append(word)
+    return positionals
 
 
 def _version() -> str:

@@ -1,4 +1,4 @@
-"""Where commands print: the screen, or a file."""
+"""Output of commands: the screen, or a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def emit(text: str, output: Path | None) -> None:
-    """Write a document into a file, whole or not at all, or to the screen when there is none.
+    """Write a document to a file, completely or not at all; to the screen if `output` is None.
 
     Raises:
         UsageError: the file cannot be written.
@@ -31,7 +31,7 @@ def emit(text: str, output: Path | None) -> None:
 
 
 def screen() -> Console:
-    """Return where tables are printed: a terminal as wide as it is; a file or pipe 200 columns wide, or as COLUMNS says."""
+    """Return the console for tables: as wide as the terminal; for a file or pipe COLUMNS wide, or 200 columns."""
     from rich.console import Console
 
     columns = os.environ.get("COLUMNS", "")

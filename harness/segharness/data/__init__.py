@@ -1,1 +1,1 @@
-"""A suite's data sets, opened: their images and ground truth (`dataset`), and what becomes of categories (`taxonomy`)."""
+"""A suite's data sets, opened: images and ground truth (`dataset`), and the policy of their categories (`taxonomy`)."""

@@ -1,4 +1,4 @@
-"""A suite's data set, opened: its images, and the fixed slices that they are run in."""
+"""A suite's data set, opened: its images, its ground truth, and the shards that its images are run in."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from segharness.records import Dataset, Sample
 from segharness.suite import DatasetEntry
 
 SHARD_SIZE = 64
+"""Images a shard, unless a data set has a `shard_size`."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,13 @@ class Shard:
 
 @dataclass(frozen=True)
 class OpenDataset:
-    """A data set that was opened, with the images that the suite takes of it.
+    """An open data set, restricted to the images that the suite takes.
 
-    `renumbered` are the kinds of ground truth, of those asked for, in which annotations were given other ids.
+    Attributes:
+        entry: what the suite says about the data set.
+        dataset: the object that the plugin made.
+        samples: the images that the suite takes.
+        renumbered: the kinds of ground truth, of those read so far, in which annotations got other ids.
     """
 
     entry: DatasetEntry
@@ -43,15 +48,16 @@ class OpenDataset:
     _truths: dict[str, dict[str, Any] | None] = field(default_factory=dict, compare=False, repr=False)
 
     def ground_truth(self, kind: str) -> dict[str, Any] | None:
-        """Return the ground truth of the images that the suite takes, or None where there is none of that kind.
+        """Return the ground truth of the images that the suite takes, or None if there is none of that kind.
 
-        Its categories are the data set's own; `scored_ground_truth` has those that the suite makes of them.
+        Its categories are the data set's own. `scored_ground_truth` has those that are scored.
 
-        An annotation with the id 0, which pycocotools takes for unmatched, or below, gets a free one, everywhere the same.
-        The data set is asked once, for making a ground truth may mean decoding or drawing it.
+        An annotation whose id is 0 or below gets a free id, the same in every process: to pycocotools, 0 means
+        unmatched. The data set's own method is called once a kind, because it may have to decode or draw the ground
+        truth.
 
         Raises:
-            DataError: two annotations or two categories have one id.
+            DataError: two annotations or two categories have the same id, or a mask is not of the size of its image.
         """
         if kind not in self._truths:
             try:
@@ -64,11 +70,11 @@ class OpenDataset:
 
     @cached_property
     def taxonomy(self) -> Taxonomy:
-        """What the suite makes of its categories."""
+        """The policy of the suite for the categories of the data set."""
         return Taxonomy(self.entry, self.dataset.categories)
 
     def scored_ground_truth(self, kind: str) -> Mapping[str, Any] | None:
-        """Return `ground_truth` under the categories that are scored."""
+        """Return `ground_truth` with the categories that are scored, or None if there is none of that kind."""
         content = self.ground_truth(kind)
         return content if content is None else self.taxonomy.apply_to_ground_truth(kind, content)
 
@@ -76,30 +82,31 @@ class OpenDataset:
         sizes = {sample.image_id: [sample.height, sample.width] for sample in self.samples}
         for name in ("annotations", "categories"):
             counts = Counter(item["id"] for item in content[name])
-            if twice := [id for id, count in counts.items() if count > 1]:
-                raise DataError(f"data set `{self.entry.id}`: two {name} ({kind}) have the id {twice[0]}")
-        free = itertools.count(max((a["id"] for a in content["annotations"]), default=0) + 1)
-        found = []
+            if repeated := [id for id, count in counts.items() if count > 1]:
+                raise DataError(f"data set `{self.entry.id}`: two {name} ({kind}) have the id {repeated[0]}")
+        free_ids = itertools.count(max((a["id"] for a in content["annotations"]), default=0) + 1)
+        annotations = []
         for annotation in content["annotations"]:
             if annotation["image_id"] in sizes:
                 self._check_size(annotation, sizes[annotation["image_id"]])
-                found.append({"iscrowd": 0, **annotation})
+                annotations.append({"iscrowd": 0, **annotation})
                 if annotation["id"] <= 0:
-                    found[-1]["id"] = next(free)
+                    annotations[-1]["id"] = next(free_ids)
                     self.renumbered.add(kind)
         images = [image for image in content["images"] if image["id"] in sizes]
-        return {**content, "images": images, "annotations": found}
+        return {**content, "images": images, "annotations": annotations}
 
     def _check_size(self, annotation: Mapping[str, Any], size: list[int]) -> None:
         segmentation = annotation.get("segmentation")
         if isinstance(segmentation, Mapping) and list(segmentation["size"]) != size:
             raise DataError(
-                f"data set `{self.entry.id}`: annotation {annotation['id']} (image {annotation['image_id']}): its mask is "
-                f"{'x'.join(map(str, segmentation['size']))}, its image {size[0]}x{size[1]} (height x width)"
+                f"data set `{self.entry.id}`: annotation {annotation['id']} (image {annotation['image_id']}): its mask "
+                f"is {'x'.join(map(str, segmentation['size']))}, its image {size[0]}x{size[1]} (height x width)"
             )
 
     @property
     def shards(self) -> list[Shard]:
+        """The fixed slices of the images, in order; only the last may be smaller than the others."""
         size = int(getattr(self.dataset, "shard_size", SHARD_SIZE))
         count = len(self.samples)
         return [Shard(i, start, min(start + size, count)) for i, start in enumerate(range(0, count, size))]
@@ -109,7 +116,8 @@ def open_dataset(entry: DatasetEntry, host: PluginHost) -> OpenDataset:
     """Open a data set of a suite.
 
     Raises:
-        DataError: its files are missing or broken, or it breaks the contract of a `Dataset`; the message names it.
+        DataError: its files are missing or broken, it breaks the contract of a `Dataset`, or the suite's policy for its
+            categories is wrong. The message names the data set.
         PluginError: its plugin raised something else.
     """
     try:
@@ -129,12 +137,12 @@ def _opened(entry: DatasetEntry, host: PluginHost) -> OpenDataset:
     if not all(isinstance(id, int) and -(2**63) <= id < 2**63 for id in ids):
         raise DataError("image ids must be whole numbers of 64 bits")
     if len(set(ids)) != len(ids):
-        raise DataError("two images have one id")
+        raise DataError("two images have the same id")
     if not isinstance(dataset.digest, str) or not dataset.digest:
         raise DataError("its `digest` must be a text")
     size = getattr(dataset, "shard_size", SHARD_SIZE)
     if not isinstance(size, int) or size < 1:
         raise DataError(f"its `shard_size` is {size!r}, not a whole number from 1")
     opened = OpenDataset(entry, dataset, samples[: entry.limit])
-    _ = opened.taxonomy  # what is wrong with the policy is said now
+    _ = opened.taxonomy  # raises if the policy is wrong
     return opened

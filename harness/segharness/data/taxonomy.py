@@ -1,6 +1,6 @@
-"""What a suite makes of a data set's categories when it is scored: merged, dropped, ignored, or kept.
+"""The policy of a suite for a data set's categories: which are merged, dropped, ignored or kept when it is scored.
 
-Predictions are stored under the data set's own categories, so that another policy needs no model, only scoring.
+Predictions are stored under the data set's own categories, so a changed policy needs new scores, but no model.
 """
 
 from __future__ import annotations
@@ -16,26 +16,31 @@ from segharness.records import Category
 from segharness.suite import DatasetEntry
 
 DROP, IGNORE = "drop", "ignore"
-"""What a category may become besides another one.
+"""What a category may become, other than another category.
 
-What is dropped is not looked at: a detection that lies there is judged as if nothing were annotated. What is ignored neither
-rewards nor punishes: it is a crowd of every category that is scored. In a panoptic ground truth, where a pixel is of a
-segment or void, both are void.
+Annotations that are dropped do not exist for the evaluation: a detection on one is scored as if nothing were annotated.
+Annotations that are ignored become crowds of every category that is scored: a detection on one counts neither for nor
+against a model. In a panoptic ground truth, where every pixel is part of a segment or void, both become void.
 """
 
 _LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
-"""Keys of images under which federated data sets list categories."""
+"""Keys of images, under which federated data sets list category ids."""
 
 
 class Taxonomy:
-    """The policy of one data set of a suite.
+    """The policy for one data set of a suite.
 
     Args:
-        entry: of the data set; its `labels` are applied first, then its `categories`.
-        categories: the data set's.
+        entry: the suite's entry of the data set; its `labels` are applied first, then its `categories`.
+        categories: all categories of the data set.
+
+    Attributes:
+        whole: whether there is no policy, so that all categories stay as they are.
+        becomes: maps the name of every category to the one it is scored as, or to ``drop`` or ``ignore``.
 
     Raises:
-        UsageError: it names categories that the data set does not have, merges in a chain, or leaves none.
+        UsageError: the policy names categories that the data set does not have, merges in a chain, or leaves no
+            category.
     """
 
     def __init__(self, entry: DatasetEntry, categories: Sequence[Category]) -> None:
@@ -45,19 +50,19 @@ class Taxonomy:
             raise UsageError(problems)
         self.whole = not entry.policy
         kept = set(entry.categories or ids) - set(labels)
-        self.becomes: dict[str, str] = {}
+        self.targets: dict[str, str] = {}
         for name in ids:
             target = labels.get(name, name)
-            self.becomes[name] = target if target in kept or target == IGNORE else DROP
-        self._ids = {ids[name]: ids[target] if target in kept else None for name, target in self.becomes.items()}
-        self._ignored = {ids[name] for name, target in self.becomes.items() if target == IGNORE}
+            self.targets[name] = target if target in kept or target == IGNORE else DROP
+        self._ids = {ids[name]: ids[target] if target in kept else None for name, target in self.targets.items()}
+        self._ignored = {ids[name] for name, target in self.targets.items() if target == IGNORE}
 
     def apply_to_ground_truth(self, kind: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a ground truth as it is scored.
 
         Args:
-            kind: ``instances``, ``panoptic``; of another kind nothing is changed.
-            content: a COCO dict.
+            kind: ``instances`` or ``panoptic``; a ground truth of another kind is not changed.
+            content: the ground truth, a COCO dict.
         """
         if self.whole or kind not in ("instances", "panoptic"):
             return content
@@ -70,39 +75,39 @@ class Taxonomy:
                 annotations.append(annotation if target == category else {**annotation, "category_id": target})
             elif category in self._ignored and kind == "instances":
                 ignored.append(annotation)
-        free = max((a["id"] for a in content["annotations"]), default=0)
+        last_id = max((a["id"] for a in content["annotations"]), default=0)
         for annotation in ignored:
             for category in categories:
-                free += 1
-                annotations.append({**annotation, "id": free, "category_id": category["id"], "iscrowd": 1})
-        images = [self._image(image) for image in content["images"]]
+                last_id += 1
+                annotations.append({**annotation, "id": last_id, "category_id": category["id"], "iscrowd": 1})
+        images = [self._apply_to_image(image) for image in content["images"]]
         return {**content, "images": images, "annotations": annotations, "categories": categories}
 
-    def _image(self, image: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return an image whose lists of categories, where it has any, are of those that are scored."""
+    def _apply_to_image(self, image: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an image whose lists of category ids, if it has any, hold those that are scored."""
         lists = {key: image[key] for key in _LISTS if isinstance(image.get(key), list)}
-        return image if not lists else {**image, **{key: self._listed(ids) for key, ids in lists.items()}}
+        return image if not lists else {**image, **{key: self._scored_ids(ids) for key, ids in lists.items()}}
 
-    def _listed(self, ids: Sequence[int]) -> list[int]:
+    def _scored_ids(self, ids: Sequence[int]) -> list[int]:
         return sorted({target for id in ids if (target := self._ids.get(id, id)) is not None})
 
     def apply_to_predictions(self, stored: pa.Table) -> pa.Table:
-        """Return predictions under the categories that are scored; those of others are left out."""
+        """Return predictions with the categories that are scored; rows of other categories are left out."""
         if self.whole or not len(stored):
             return stored
         column = stored.column("category_id").to_numpy()
-        known, inverse = np.unique(column, return_inverse=True)
-        targets = [self._ids.get(id, id) for id in known.tolist()]
-        found = np.array([-1 if target is None else target for target in targets])[inverse]
+        ids, inverse = np.unique(column, return_inverse=True)
+        targets = [self._ids.get(id, id) for id in ids.tolist()]
+        scored_ids = np.array([-1 if target is None else target for target in targets])[inverse]
         position = stored.schema.get_field_index("category_id")
-        changed = stored.set_column(position, stored.schema.field(position), pa.array(found, pa.int32()))
-        return changed.filter(pa.array(found >= 0))
+        changed = stored.set_column(position, stored.schema.field(position), pa.array(scored_ids, pa.int32()))
+        return changed.filter(pa.array(scored_ids >= 0))
 
 
 def _problems(entry: DatasetEntry, labels: Mapping[str, str], ids: Mapping[str, int]) -> Iterator[str]:
     yield from (f"`labels`: no category `{name}`{nearest(name, ids)}" for name in entry.labels if name not in ids)
-    if entry.policy and (taken := {DROP, IGNORE} & ids.keys()):
-        yield f"its category `{min(taken)}` has the name of a policy, and cannot be told apart from it"
+    if entry.policy and (ambiguous := {DROP, IGNORE} & ids.keys()):
+        yield f"its category `{min(ambiguous)}` has the name of a policy, and cannot be told apart from it"
     for name, becomes in labels.items():
         if becomes not in (DROP, IGNORE) and becomes not in ids:
             hint = nearest(becomes, [*ids, DROP, IGNORE])

@@ -1,6 +1,6 @@
-"""A plan -> predictions: scheduling, workers, the image pipeline. An executor plugin takes its types from here."""
+"""Executes a plan: scheduling, workers, the image pipeline. Executor plugins import their types from here."""
 
-from segharness.execution.devices import memory_of
+from segharness.execution.devices import device_memory
 from segharness.execution.events import (
     RunEvent,
     WorkerBroken,
@@ -16,12 +16,12 @@ from segharness.execution.executors.schedule import Schedule, WorkerSlot
 from segharness.execution.executors.worker_pool import WorkerHandle, WorkerLauncher, WorkerPool
 from segharness.execution.monitor.cells import RunOutcome
 from segharness.execution.prepare import PreparedRun, prepare
-from segharness.execution.settings import RETRIES, TIMEOUT, ExecutorOptions, RunSettings
+from segharness.execution.settings import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ExecutorOptions, RunSettings
 from segharness.execution.units import Job, Unit
 
 __all__ = [
-    "RETRIES",
-    "TIMEOUT",
+    "DEFAULT_RETRIES",
+    "DEFAULT_TIMEOUT",
     "Executor",
     "ExecutorOptions",
     "Job",
@@ -40,9 +40,9 @@ __all__ = [
     "WorkerProcess",
     "WorkerSlot",
     "check_needs",
+    "device_memory",
     "execute",
     "from_json",
-    "memory_of",
     "prepare",
     "to_json",
 ]

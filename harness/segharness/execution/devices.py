@@ -1,4 +1,4 @@
-"""Which devices there are, without importing a framework here."""
+"""Finds the devices of this machine without importing a framework into this process."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ import sys
 from pathlib import Path
 
 DRIVERS = tuple(Path("/dev") / name for name in ("nvidiactl", "nvidia0", "kfd", "dxg", "nvmap", "nvhost-ctrl"))
-"""What a Linux machine with an accelerator that torch calls ``cuda`` has one of: NVIDIA's, AMD's, WSL's, Jetson's."""
+"""The device files of NVIDIA, AMD, WSL and Jetson. A Linux machine with a ``cuda`` device of torch has at least one."""
 
 _PROBE = "import torch; print('segharness-devices', torch.cuda.device_count())"
 
 
 def device_name(device: str) -> str:
-    """Return what a device is called: the processor, or the accelerator as torch or its driver knows it."""
+    """Return a device's product name: the processor's, or the accelerator's according to torch or its driver."""
     if device == "cpu":
         return _processor()
-    torch = sys.modules.get("torch")  # only where the model brought it
+    torch = sys.modules.get("torch")  # imported only if the model uses it
     if torch is not None and device.startswith("cuda"):
         return str(torch.cuda.get_device_name(device))
-    return _driver(device, "name") or device
+    return _query_driver(device, "name") or device
 
 
-def _driver(device: str, what: str) -> str:
-    """Return what the accelerator's driver says of it; nothing where there is no such driver."""
-    query = [
+def _query_driver(device: str, field: str) -> str:
+    """Return a field that nvidia-smi reports for an accelerator, or an empty string if there is no nvidia-smi."""
+    command = [
         "nvidia-smi",
-        f"--query-gpu={what}",
+        f"--query-gpu={field}",
         "--format=csv,noheader,nounits",
         "-i",
         device.partition(":")[2] or "0",
     ]
     try:
-        return subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     except OSError:
         return ""
 
@@ -51,21 +51,21 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def memory_of(device: str) -> float | None:
-    """Return the GiB of an accelerator, or of this machine for ``cpu``; None where nobody says."""
+def device_memory(device: str) -> float | None:
+    """Return the memory of an accelerator, or of this machine for ``cpu``, in GiB. Returns None if it is unknown."""
     if device.partition(":")[0] == "cpu":
         try:
             return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
         except (ValueError, OSError):
             return None
-    text = _driver(device, "memory.total")
-    return float(text) / 1024 if text.replace(".", "", 1).isdigit() else None
+    megabytes = _query_driver(device, "memory.total")
+    return float(megabytes) / 1024 if megabytes.replace(".", "", 1).isdigit() else None
 
 
 def find_devices() -> list[str]:
-    """Return ``cuda:0 ...`` if torch is installed and sees some, else nothing.
+    """Return the CUDA devices that torch sees, ``["cuda:0", "cuda:1"]``; an empty list if torch is not installed.
 
-    Torch is asked in a process of its own, which takes seconds; on Linux only where there is a driver.
+    A separate process imports torch, which takes seconds. On Linux this happens only if there is a driver.
     """
     if importlib.util.find_spec("torch") is None:
         return []

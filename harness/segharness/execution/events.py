@@ -1,7 +1,7 @@
-"""What workers tell their scheduler, and what an executor tells the run: one dataclass an event.
+"""The events that workers send to their scheduler and executors send to the run: one dataclass each.
 
-A worker's process writes each event as a line of JSON (`to_json`), its reader makes the event of the line (`from_json`).
-``--log-file`` has the same JSON. The name under ``"event"`` is the class attribute `name`.
+A worker process writes each event as a line of JSON (`to_json`); the reader of its output parses the line
+(`from_json`). ``--log-file`` contains the same JSON. The value of ``"event"`` is the class attribute `name`.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeAlias
 
-# --------------------------------------------------------------------------- from a worker to its pool, and no further
+# --------------------------------------------------------------------------- from a worker to its pool, not passed on
 
 
 @dataclass(frozen=True)
 class WorkerReady:
-    """A worker's process is up: it has its plugins and waits for units."""
+    """A worker process is up: it has loaded its plugins and waits for units."""
 
     name: ClassVar[str] = "ready"
 
 
 @dataclass(frozen=True)
-class UnitWanted:
-    """All images of a worker's units were given to its threads: it can take another unit."""
+class UnitRequested:
+    """A worker passed all images of its units to its threads and can take another unit."""
 
     name: ClassVar[str] = "want"
 
@@ -37,7 +37,7 @@ class WorkerBroken:
 
 @dataclass(frozen=True)
 class WorkerLost:
-    """A worker cannot go on, and ends; a fresh one may do its units."""
+    """A worker cannot go on and ends. A new worker may run its units."""
 
     name: ClassVar[str] = "lost"
     error: str
@@ -45,7 +45,7 @@ class WorkerLost:
 
 @dataclass(frozen=True)
 class WorkerEnded:
-    """A worker's process ended. The last event of every worker; whoever started the process makes it.
+    """A worker process ended. It is the last event of every worker, made by the code that started the process.
 
     Attributes:
         how: ``exit code 1``, ``signal 9``.
@@ -67,7 +67,7 @@ class ModelLoading:
 
 @dataclass(frozen=True)
 class ModelLoaded:
-    """A worker has a model, after so many seconds."""
+    """A worker has loaded a model; `seconds` is how long that took."""
 
     name: ClassVar[str] = "loaded"
     model: str
@@ -75,7 +75,7 @@ class ModelLoaded:
 
 
 @dataclass(frozen=True)
-class ModelUnloadable:
+class ModelLoadFailed:
     """A worker could not load a model."""
 
     name: ClassVar[str] = "unloadable"
@@ -92,9 +92,9 @@ class Progress:
 
     Attributes:
         images: how many.
-        seconds: of the model's thread that they took.
-        waited: of those, how many the model waited for images, or for its answers to be encoded.
-        worker: the number of the worker's slot; None in the process of the worker.
+        seconds: how long they kept the model's thread.
+        waited: the part of `seconds` in which the model waited for images, or for its results to be encoded.
+        worker: the index of the worker's slot; the worker itself leaves it None.
     """
 
     name: ClassVar[str] = "progress"
@@ -106,7 +106,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class ProgressUndone:
-    """So many predictions are lost with the worker that made them."""
+    """Predictions were lost with the worker that made them; `images` is how many."""
 
     name: ClassVar[str] = "undone"
     images: int
@@ -114,13 +114,14 @@ class ProgressUndone:
 
 @dataclass(frozen=True)
 class ShardWritten:
-    """The two files of one condition of a unit were written.
+    """Both files of one condition of a unit were written.
 
     Attributes:
         unit: the unit's index.
         condition: the condition's name.
-        errors: how many of the images failed; `first_error` is what the first of them failed with.
-        images: how many images the files are of.
+        errors: how many of the images failed.
+        first_error: the error of the first image that failed.
+        images: how many images the files cover.
         seconds: by stage, as in `segharness.execution.worker.timings.StageTimings`.
         worker: as in `Progress`.
     """
@@ -137,7 +138,7 @@ class ShardWritten:
 
 @dataclass(frozen=True)
 class UnitDone:
-    """These conditions of a unit were written."""
+    """A worker has written these conditions of a unit."""
 
     name: ClassVar[str] = "done"
     unit: int
@@ -147,7 +148,7 @@ class UnitDone:
 
 @dataclass(frozen=True)
 class UnitFailed:
-    """These conditions of a unit were given up; those that were written before stay."""
+    """These conditions of a unit were given up. Conditions that were written before stay."""
 
     name: ClassVar[str] = "failed"
     unit: int
@@ -158,7 +159,7 @@ class UnitFailed:
 
 @dataclass(frozen=True)
 class DiskFull:
-    """Nothing more can be written; the executor ends."""
+    """The disk is full: nothing more can be written, and the executor ends."""
 
     name: ClassVar[str] = "disk_full"
     unit: int
@@ -167,7 +168,7 @@ class DiskFull:
 
 @dataclass(frozen=True)
 class Message:
-    """A line that a person should read."""
+    """A line of text for the user."""
 
     name: ClassVar[str] = "log"
     text: str
@@ -178,10 +179,10 @@ class WorkerState:
     """A worker is ``starting``, ``loading``, ``working``, ``idle`` or ``ended``.
 
     Attributes:
-        worker: the number of its slot.
-        device: what a person calls the slot's device.
+        worker: the index of its slot.
+        device: the slot's device, as shown to the user.
         state: one of the five.
-        model: what it loads or runs.
+        model: the model that it loads or runs.
     """
 
     name: ClassVar[str] = "worker"
@@ -193,7 +194,7 @@ class WorkerState:
 
 @dataclass(frozen=True)
 class TimeLeft:
-    """How many seconds all that is left will take; None if that is not known. Told now and then."""
+    """An estimate of how long the remaining work takes, or None if that is unknown. Sent from time to time."""
 
     name: ClassVar[str] = "left"
     seconds: float | None
@@ -202,17 +203,17 @@ class TimeLeft:
 RunEvent: TypeAlias = (
     Progress | ProgressUndone | ShardWritten | UnitDone | UnitFailed | DiskFull | Message | WorkerState | TimeLeft
 )
-"""What an executor yields."""
+"""The events that an executor yields."""
 
 WorkerEvent: TypeAlias = (
     WorkerReady
-    | UnitWanted
+    | UnitRequested
     | WorkerBroken
     | WorkerLost
     | WorkerEnded
     | ModelLoading
     | ModelLoaded
-    | ModelUnloadable
+    | ModelLoadFailed
     | Progress
     | ShardWritten
     | UnitDone
@@ -220,17 +221,17 @@ WorkerEvent: TypeAlias = (
     | DiskFull
     | Message
 )
-"""What a worker tells whoever started it."""
+"""The events that a worker sends to the code that started it."""
 
 _WORKER_EVENTS: tuple[type[WorkerEvent], ...] = (
     WorkerReady,
-    UnitWanted,
+    UnitRequested,
     WorkerBroken,
     WorkerLost,
     WorkerEnded,
     ModelLoading,
     ModelLoaded,
-    ModelUnloadable,
+    ModelLoadFailed,
     Progress,
     ShardWritten,
     UnitDone,
@@ -238,11 +239,11 @@ _WORKER_EVENTS: tuple[type[WorkerEvent], ...] = (
     DiskFull,
     Message,
 )
-_BY_NAME: Mapping[str, type[WorkerEvent]] = {kind.name: kind for kind in _WORKER_EVENTS}
+_BY_NAME: Mapping[str, type[WorkerEvent]] = {event_class.name: event_class for event_class in _WORKER_EVENTS}
 
 
 def to_json(event: RunEvent | WorkerEvent) -> dict[str, Any]:
-    """Return an event as a JSON object; attributes that are None are left out.
+    """Return an event as a JSON object, without the attributes that are None.
 
     Example:
         >>> to_json(Progress(images=2, seconds=0.5))
@@ -253,18 +254,18 @@ def to_json(event: RunEvent | WorkerEvent) -> dict[str, Any]:
 
 
 def from_json(content: Any) -> WorkerEvent | None:
-    """Return the event of a worker that a JSON object describes; None if it describes none.
+    """Return the worker event that a JSON object describes, or None if it describes no such event.
 
     Example:
         >>> from_json({"event": "done", "unit": 3, "conditions": ["clean", "fog-3"]})
         UnitDone(unit=3, conditions=('clean', 'fog-3'), worker=None)
     """
-    kind = _BY_NAME.get(str(content.get("event"))) if isinstance(content, dict) else None
-    if kind is None:
+    event_class = _BY_NAME.get(str(content.get("event"))) if isinstance(content, dict) else None
+    if event_class is None:
         return None
     values: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
     del values["event"]
     try:
-        return kind(**values)
-    except TypeError:  # other attributes than the event has
+        return event_class(**values)
+    except TypeError:  # the attributes are not those of the event
         return None

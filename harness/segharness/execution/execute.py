@@ -1,4 +1,7 @@
-"""A prepared plan, executed: what is missing is found, run and written; failures cost their own cells."""
+"""Executes a prepared plan: finds the missing shards, runs them and writes their files.
+
+A failure costs only the cells that it concerns.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from segharness.execution.monitor.status import StatusFile
 from segharness.execution.monitor.status_tracker import StatusTracker
 from segharness.execution.prepare import PreparedRun
 from segharness.execution.signals import interruptible
-from segharness.execution.units import Job, Unit, needs_of, remaining
+from segharness.execution.units import Job, Unit, needs_of, remaining_work
 from segharness.identity import Inputs
 from segharness.machine import cores
 from segharness.plugin.host import PluginHost
@@ -30,30 +33,31 @@ def execute(prepared: PreparedRun, host: PluginHost, display: Display | None = N
     """Make every prediction that the selected cells still need. The caller holds the folder's `Lock`.
 
     Raises:
-        UsageError: files of another identity are in the folder.
+        StoreError: the folder has files that were made from other inputs, or its log folder cannot be created.
+        UsageError: the executor refuses its options, or the log file cannot be written.
     """
     display = display or Silent()
     plan, settings = prepared.plan, prepared.settings
     folder = RunFolder(settings.out)
     inputs = _with_unselected(prepared, folder)
-    folder.sweep()
-    left = remaining(plan, prepared.datasets, inputs, folder, settings.fresh)
-    executor = _executor(prepared, host, folder, left.units) if left.units else None
+    folder.delete_partial_files()
+    work = remaining_work(plan, prepared.datasets, inputs, folder, settings.fresh)
+    executor = _make_executor(prepared, host, folder, work.units) if work.units else None
     log = EventLog(settings.log_file)
-    if settings.fresh:  # so that continuing after an interruption meets nothing old
+    if settings.fresh:  # so that no old file is left if this run is interrupted and continued
         for cell in plan.selected:
-            folder.forget(*cell.key)
-    before = folder.read_manifest() if folder.manifest.is_file() else {}
-    devices = executor.devices if executor is not None else before.get("devices", ())
-    environments = {**before.get("environments", {}), **prepared.environments}
+            folder.delete_cell(*cell.key)
+    old_manifest = folder.read_manifest() if folder.manifest.is_file() else {}
+    devices = executor.devices if executor is not None else old_manifest.get("devices", ())
+    environments = {**old_manifest.get("environments", {}), **prepared.environments}
     folder.write_manifest(make_manifest(plan.suite, host, inputs, prepared.protocol, devices, environments))
-    outcome = RunOutcome(folder, reused=left.reused)
-    cells = CellTracker(plan, left.units, outcome, display)
-    for line in left.damaged:
+    outcome = RunOutcome(folder, reused=work.reused)
+    cells = CellTracker(plan, work.units, outcome, display)
+    for line in work.damaged:
         display.say(f"made again: {line}")
     try:
         if executor is not None:
-            workers = min(len(executor.devices), sum(len(unit.conditions) for unit in left.units))
+            workers = min(len(executor.devices), sum(len(unit.conditions) for unit in work.units))
             job = Job(
                 suite=plan.suite,
                 folder=str(folder.path.absolute()),
@@ -63,7 +67,7 @@ def execute(prepared: PreparedRun, host: PluginHost, display: Display | None = N
                 threads=max(1, cores() // max(1, workers)),
                 needs=needs_of(plan.suite, host),
             )
-            _EventLoop(executor, cells, display, log, settings.maxfail, len(plan.selected)).run(job, left.units)
+            _EventLoop(executor, cells, display, log, settings.maxfail, len(plan.selected)).run(job, work.units)
     except KeyboardInterrupt:
         outcome.interrupted = True
     finally:
@@ -72,30 +76,30 @@ def execute(prepared: PreparedRun, host: PluginHost, display: Display | None = N
     return outcome
 
 
-def _executor(prepared: PreparedRun, host: PluginHost, folder: RunFolder, units: Sequence[Unit]) -> Executor:
+def _make_executor(prepared: PreparedRun, host: PluginHost, folder: RunFolder, units: Sequence[Unit]) -> Executor:
     settings = prepared.settings
     try:
         folder.logs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{folder.logs}: cannot be written: {error.strerror}") from error
-    to_run = {unit.model for unit in units}
-    needs = {model: need for model, need in needs_of(prepared.plan.suite, host).items() if model in to_run}
+    models = {unit.model for unit in units}
+    needs = {model: need for model, need in needs_of(prepared.plan.suite, host).items() if model in models}
     options = replace(settings.options, needs=needs, logs=folder.logs)
     executor: Executor = load(host.get(settings.executor, ExecutorSpec).factory)(options)
     return executor
 
 
 def _with_unselected(prepared: PreparedRun, folder: RunFolder) -> Inputs:
-    """Return the inputs; models on data sets that were not selected keep those that their files were made from."""
+    """Return the inputs. For pairs of model and data set that are not selected, return those in the manifest."""
     if not folder.manifest.is_file():
         return prepared.inputs
-    before = Inputs(**folder.read_manifest()["inputs"])
+    recorded = Inputs(**folder.read_manifest()["inputs"])
     selected = {(cell.model, cell.dataset) for cell in prepared.plan.selected}
-    return prepared.inputs.keeping(before, selected)
+    return prepared.inputs.merged_with(recorded, selected)
 
 
 class _EventLoop:
-    """Follows an executor's events to the end, or until enough cells failed; keeps status.json and the log."""
+    """Follows an executor's events until it ends or too many cells failed. Keeps status.json and the log up to date."""
 
     def __init__(
         self, executor: Executor, cells: CellTracker, display: Display, log: EventLog, maxfail: int, count: int
@@ -105,7 +109,7 @@ class _EventLoop:
         self._interrupted = False
 
     def run(self, job: Job, units: Sequence[Unit]) -> None:
-        """Raise KeyboardInterrupt if Ctrl-C came twice."""
+        """Execute the units. A second Ctrl-C stops at once; the outcome is then marked as interrupted."""
         outcome = self._cells.outcome
         images = sum(unit.images for unit in units)
         tracker = StatusTracker(images, self._count, outcome)
@@ -137,7 +141,7 @@ class _EventLoop:
             status_file.write(now=True)
 
     def _finish(self) -> None:
-        """Let the files in flight be finished; called from the signal handler."""
+        """Ask the executor to finish the files in flight. The signal handler calls this."""
         self._interrupted = True
         if not callable(finish := getattr(self._executor, "finish", None)):
             raise KeyboardInterrupt
@@ -146,7 +150,7 @@ class _EventLoop:
 
 
 def _remember_failures(plan: Plan, folder: RunFolder, outcome: RunOutcome) -> None:
-    """Keep what failed, for ``--lf`` and as the reason in results; cells that were not tried keep what they had."""
+    """Store the errors of failed cells, for ``--lf`` and as reasons in results. Cells not tried keep their entry."""
     completed = not (outcome.interrupted or outcome.stopped)
     tried = {cell.key for cell in plan.selected} if completed else {*outcome.done, *outcome.failed}
     kept = {key: error for key, error in read_failures(folder.failures).items() if key not in tried}

@@ -1,4 +1,4 @@
-"""Finds the inputs that a suite's predictions are made from: specs, options, weights and local source, as digests."""
+"""Collects the inputs of a suite's predictions as digests: specs, options, weights and local source."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from segharness.plugin.options import Option
 from segharness.plugin.specs import CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec
 from segharness.records import Condition
 from segharness.suite import ModelEntry, Suite
-from segharness.suite.local_models import local_reference, sources
+from segharness.suite.local_models import local_reference, source_files
 
 Weights = Mapping[str, Mapping[str, ResolvedWeights]]
-"""Of every model on every data set, by their ids."""
+"""The weights of every model on every data set: model id -> data set id -> weights."""
 
 
 def resolve_all_weights(
     suite: Suite, host: PluginHost, selected: Collection[str], objects: Collection[str] = ()
 ) -> Weights:
-    """Find the weights of every model of a suite that is no object; fetch those of the `selected` ones.
+    """Find the weights of every model in a suite that is not an object. Fetch those of the `selected` models.
 
     Raises:
         UsageError: weights cannot be fetched.
@@ -43,14 +43,14 @@ def resolve_all_weights(
 def find_inputs(
     suite: Suite, host: PluginHost, dataset_digests: Mapping[str, str], weights: Weights, objects: Collection[str] = ()
 ) -> Inputs:
-    """Hash what a suite names.
+    """Hash everything that a suite names.
 
     Args:
-        suite: what will be run.
+        suite: the suite to run.
         host: its plugins.
-        dataset_digests: of the data sets, by id.
-        weights: as `resolve_all_weights` found them.
-        objects: the ids of models that are objects; what those are made from is known to this run only.
+        dataset_digests: the digests of the data sets, by id.
+        weights: the result of `resolve_all_weights`.
+        objects: the ids of models that are objects. Nothing identifies them beyond this run.
     """
     this_run = uuid.uuid4().hex
     return Inputs(
@@ -69,33 +69,36 @@ def find_inputs(
 
 
 def source_digest(file: Path) -> str:
-    """Return a digest of a Python file and of all that it imports from its own folder and below."""
+    """Return a digest of a Python file and of everything that it imports from its own folder and below."""
     folder = file.resolve().parent
-    return digest([[str(path.relative_to(folder)), file_digest(path)] for path in sources(file)])
+    return digest([[str(path.relative_to(folder)), file_digest(path)] for path in source_files(file)])
 
 
 def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost, weights: ResolvedWeights) -> dict[str, Any]:
-    """Return what of a model decides its predictions on a data set: spec, options, weights, local source."""
+    """Return the inputs that determine a model's predictions on a data set: spec, options, weights, local source."""
     inputs: dict[str, Any] = {}
-    known: Mapping[str, Option] = {}
-    if (local := entry.local) is not None:
+    declared: Mapping[str, Option] = {}
+    if (local := entry.local_function) is not None:
         inputs["source"] = source_digest(local[0])
         inputs["function"] = local[1]
     elif (spec := host.find(entry.model, ModelSpec)) is not None:
-        inputs["name"], inputs["version"], known = spec.name, spec.version, spec.options
+        inputs["name"], inputs["version"], declared = spec.name, spec.version, spec.options
         inputs |= _local_source(spec, host)
     else:
         inputs["name"] = entry.model
     inputs["weights"] = weights.content
-    inputs["options"] = _by_content(entry.options_on(dataset), known)
+    inputs["options"] = _by_content(entry.options_on(dataset), declared)
     return inputs
 
 
-def _by_content(options: Mapping[str, Any], known: Mapping[str, Option]) -> dict[str, Any]:
-    """Return what options decide: every one that names a file, a folder or code as a digest of its content."""
-    inputs = {key: value for key, value in options.items() if key not in known or known[key].decides}
+def _by_content(options: Mapping[str, Any], declared: Mapping[str, Option]) -> dict[str, Any]:
+    """Return the options that change predictions. One that names a file, a folder or code becomes a content digest.
+
+    `declared` holds the options that the model's plugin declares. An option it does not declare counts as it is.
+    """
+    inputs = {key: value for key, value in options.items() if key not in declared or declared[key].decides}
     for key, value in options.items():
-        option = known.get(key)
+        option = declared.get(key)
         if option is None or not option.decides:
             continue
         if option.code and (code := local_reference(str(value))) is not None:
@@ -108,14 +111,14 @@ def _by_content(options: Mapping[str, Any], known: Mapping[str, Option]) -> dict
 
 
 def dataset_inputs(name: str, dataset_digest: str, host: PluginHost) -> dict[str, Any]:
-    """Return what a data set is; its plugin's version of it only if that is not the first."""
+    """Return the inputs of a data set: its name, its digest and, unless it is ``"1"``, the version of its plugin."""
     version = host.get(name, DatasetSpec).version
     inputs = {"name": name, "digest": dataset_digest}
     return inputs if version == "1" else {**inputs, "version": version}
 
 
 def condition_inputs(condition: Condition, seed: int, host: PluginHost) -> dict[str, Any]:
-    """Return what decides the pixels; of a corruption that a plugin beside the suite offers, its source too."""
+    """Return the inputs that determine the pixels. A corruption of a plugin beside the suite adds its source."""
     if condition.corruption is None:
         return {"name": condition.name}
     inputs = {"name": condition.name, "corruption": condition.corruption, "version": condition.version, "seed": seed}
@@ -123,6 +126,6 @@ def condition_inputs(condition: Condition, seed: int, host: PluginHost) -> dict[
 
 
 def _local_source(spec: Any, host: PluginHost) -> dict[str, str]:
-    """Return the digest of the local plugin that offers a spec; nothing for one that is installed and has a version."""
-    owner = Path(host.owner(spec).name)
-    return {"source": source_digest(owner)} if owner.name == BESIDE_SUITE else {}
+    """Return the source digest of the local plugin that offers a spec; empty if the plugin is installed."""
+    plugin_file = Path(host.owner(spec).name)
+    return {"source": source_digest(plugin_file)} if plugin_file.name == BESIDE_SUITE else {}

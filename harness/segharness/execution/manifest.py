@@ -1,4 +1,4 @@
-"""The manifest: everything needed to say what was run."""
+"""The manifest: a record of everything that a run was made with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from segharness.identity import Inputs
-from segharness.plugin.host import PluginHost, distributions_used
+from segharness.plugin.host import PluginHost, manifest_plugins
 from segharness.suite import Suite
 
 _PACKAGES = (
@@ -29,7 +29,7 @@ _PACKAGES = (
     "pyarrow",
     "torch",
 )
-"""Those of which any may decide a number, whichever plugins are used."""
+"""Packages that may change a result, whichever plugins are used."""
 
 
 def make_manifest(
@@ -40,11 +40,17 @@ def make_manifest(
     devices: Sequence[str],
     environments: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the manifest of a run: the suite resolved, its inputs, and the software and devices that made it.
+    """Return the manifest of a run: the resolved suite, its inputs, and the software and devices that made it.
 
-    `environments` is what is, or was, installed under the other interpreters that made files of the run, by their paths.
+    Args:
+        suite: the suite that runs.
+        host: the plugins.
+        inputs: everything that the run's files are made from.
+        protocol: the protocol id.
+        devices: the devices that the executor uses; repeated names count once.
+        environments: the packages under every foreign interpreter that made files of the run, by its path.
     """
-    plugins = distributions_used(host.plugins, _names(suite))
+    plugins = manifest_plugins(host.plugins, _names(suite))
     return {
         "suite": suite.to_json(),
         "plugin_arguments": {"include": list(host.arguments.include), "folders": list(host.arguments.folders)},
@@ -61,23 +67,23 @@ def make_manifest(
 
 
 def _names(suite: Suite) -> set[str]:
-    """Return the names of what a suite takes from plugins."""
+    """Return the names of everything that a suite takes from plugins."""
     corruptions = {condition.corruption for condition in suite.conditions if condition.corruption}
     return (
-        {m.model for m in suite.models}
-        | {d.dataset for d in suite.datasets}
+        {entry.model for entry in suite.models}
+        | {entry.dataset for entry in suite.datasets}
         | corruptions
         | {entry.metric for entry in suite.scoring.metrics}
     )
 
 
 def _packages(plugins: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the versions of what may decide a number: known packages, and what the used plugins declare that they need."""
+    """Return the versions of packages that may change a result: `_PACKAGES`, and the requirements of used plugins."""
     names = {canonicalize_name(name) for name in _PACKAGES}
     for plugin in plugins:
         if plugin["used"] and plugin["version"]:
-            needed = importlib.metadata.requires(plugin["distribution"]) or ()
-            names |= {canonicalize_name(Requirement(line).name) for line in needed}
+            requirements = importlib.metadata.requires(plugin["distribution"]) or ()
+            names |= {canonicalize_name(Requirement(line).name) for line in requirements}
     return {name: version for name in sorted(names) if (version := _version(name))}
 
 
@@ -89,14 +95,16 @@ def _version(name: str) -> str | None:
 
 
 def _git(folder: Path) -> dict[str, Any] | None:
-    """Return the commit of the suite's repository and whether it has local changes; None outside of git."""
+    """Return the commit of the suite's repository and whether it has local changes, or None outside of git."""
 
-    def ask(*arguments: str) -> str | None:
+    def git(*arguments: str) -> str | None:
         try:
-            done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+            process = subprocess.run(
+                ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
+            )
         except OSError:
             return None
-        return done.stdout.strip() if done.returncode == 0 else None
+        return process.stdout.strip() if process.returncode == 0 else None
 
-    commit = ask("rev-parse", "HEAD")
-    return None if commit is None else {"commit": commit, "dirty": bool(ask("status", "--porcelain"))}
+    commit = git("rev-parse", "HEAD")
+    return None if commit is None else {"commit": commit, "dirty": bool(git("status", "--porcelain"))}

@@ -1,4 +1,4 @@
-"""A plan -> all that is known before the first cell: data sets opened, weights resolved, inputs hashed."""
+"""Prepares a plan before its first cell: opens data sets, resolves weights and hashes inputs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from segharness.suite import Plan, Suite
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A plan, and what was found out for it.
+    """A plan with its data sets, weights and inputs, ready to execute.
 
     Attributes:
-        plan: what to run.
-        settings: how.
-        datasets: opened, by id.
-        inputs: what every file is made from.
-        weights: of every model on every data set.
-        protocol: the id that two results must share to be comparable.
-        environments: what is installed under the interpreters that models name, by their paths.
+        plan: the plan.
+        settings: how to run it.
+        datasets: the opened data sets, by id.
+        inputs: everything that the run's files are made from.
+        weights: the weights of every model on every data set.
+        protocol: the protocol id: two results are comparable if they share it.
+        environments: the packages under every foreign interpreter, by its path.
     """
 
     plan: Plan
@@ -46,7 +46,7 @@ def prepare(plan: Plan, host: PluginHost, settings: RunSettings) -> PreparedRun:
 
     Raises:
         UsageError: a data set's files are missing or broken, the executor is unknown, or a model's framework or weights
-            cannot be had; all data sets' problems at once.
+            are not available. The problems of all data sets are reported together.
     """
     host.get(settings.executor, ExecutorSpec)
     datasets = _open_all(plan, host)
@@ -61,7 +61,7 @@ def prepare(plan: Plan, host: PluginHost, settings: RunSettings) -> PreparedRun:
 
 
 def _environments(suite: Suite, host: PluginHost, selected: Collection[str]) -> Mapping[str, Any]:
-    """Return what is installed under the interpreters of the selected models; all problems at once, each once."""
+    """Return the packages under the interpreters of the selected models. Reports all problems together, each once."""
     models_by_problem: dict[str, list[str]] = {}
     environments: dict[str, Any] = {}
     for entry in suite.models:
@@ -76,11 +76,11 @@ def _environments(suite: Suite, host: PluginHost, selected: Collection[str]) -> 
             if entry.python is not None:
                 environments[entry.python] = environment
     if models_by_problem:
-        raise UsageError([f"{_listed(ids)}: {problem}" for problem, ids in models_by_problem.items()])
+        raise UsageError([f"{_model_list(ids)}: {problem}" for problem, ids in models_by_problem.items()])
     return environments
 
 
-def _listed(ids: Sequence[str]) -> str:
+def _model_list(ids: Sequence[str]) -> str:
     more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
     return f"model{'s' if len(ids) > 1 else ''} {', '.join(ids[:3])}{more}"
 

@@ -1,4 +1,4 @@
-"""How a run was asked to execute: nothing here changes a result."""
+"""Settings of a run and its executor. None of them changes a result."""
 
 from __future__ import annotations
 
@@ -11,29 +11,32 @@ from segharness.plugin.specs import Needs
 from segharness.records import Model
 from segharness.store import StorePath
 
-RETRIES = 2
-TIMEOUT = 1800.0
+DEFAULT_RETRIES = 2
+"""Default of `ExecutorOptions.retries`."""
+
+DEFAULT_TIMEOUT = 1800.0
+"""Default of `ExecutorOptions.timeout`, in seconds."""
 
 
 @dataclass(frozen=True)
 class ExecutorOptions:
-    """What an executor is made with.
+    """The options of an executor.
 
     Attributes:
-        workers: how many workers; None for one a device, or one a core.
-        devices: for example ``("cuda:0", "cuda:1")``; empty to find out.
-        retries: how often a unit is tried again when its worker dies without having written anything of it.
+        workers: how many workers; None for one per device or, without accelerators, one per core.
+        devices: for example ``("cuda:0", "cuda:1")``; empty to use those that the machine has.
+        retries: how often a unit is tried again after its worker died without writing any of it.
         timeout: seconds without an event after which a worker is killed.
         arguments: the values of the executor's own command line arguments, by name.
-        objects: models that are objects in this process, by id; only an executor in this process can take them.
-        needs: of the models that will run, by id; the run fills it in.
-        logs: the folder for the workers' logs; the run fills it in.
+        objects: models that are objects in this process, by id. Only an executor in this process accepts them.
+        needs: the needs of the models that will run, by id; the run sets it.
+        logs: the folder for the workers' logs; the run sets it.
     """
 
     workers: int | None = None
     devices: tuple[str, ...] = ()
-    retries: int = RETRIES
-    timeout: float = TIMEOUT
+    retries: int = DEFAULT_RETRIES
+    timeout: float = DEFAULT_TIMEOUT
     arguments: Mapping[str, Any] = field(default_factory=dict)
     objects: Mapping[str, Model] = field(default_factory=dict)
     needs: Mapping[str, Needs] = field(default_factory=dict)
@@ -46,11 +49,11 @@ class RunSettings:
 
     Attributes:
         out: the run folder.
-        fresh: make every selected file again, also those that are there.
-        maxfail: stop after that many failed cells; 0 for never.
-        log_file: gets the run's events as JSON lines.
-        executor: its name.
-        options: what the executor is made with.
+        fresh: make every selected file again, even if it exists.
+        maxfail: stop after that many failed cells; 0 for no limit.
+        log_file: a file to which the run's events are appended as JSON lines.
+        executor: the executor's name.
+        options: the executor's options.
     """
 
     out: StorePath

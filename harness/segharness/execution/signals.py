@@ -1,4 +1,4 @@
-"""Ctrl-C: once finishes the files in flight, twice stops now."""
+"""Ctrl-C: the first finishes the files in flight, the second stops at once."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from types import FrameType
 
 @contextmanager
 def interruptible(finish: Callable[[], None]) -> Iterator[None]:
-    """Within the block the first SIGINT or SIGTERM calls `finish`, and the next raises KeyboardInterrupt.
+    """Within the block, the first SIGINT or SIGTERM calls `finish` and the next raises KeyboardInterrupt.
 
-    Only the main thread hears signals; in another nothing is changed.
+    Python handles signals in the main thread only. In another thread this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked = False
+    finishing = False
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal finishing
+        if finishing:
             raise KeyboardInterrupt
-        asked = True
+        finishing = True
         finish()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""What is still to do: shards that are missing, gathered into units; and the job that all workers share."""
+"""The remaining work: missing shards, grouped into units, and the job that all workers share."""
 
 from __future__ import annotations
 
@@ -20,14 +20,22 @@ from segharness.store import RunFolder, ShardState, shard_state
 from segharness.suite import Plan, Suite
 
 _ShardKey: TypeAlias = tuple[str, str, str, Shard]
-"""Model, data set, condition and shard: what has a pair of files."""
+"""Model, data set, condition and shard. Each key has one pair of files."""
 
-_LOOKING_THREADS = 16
+_LOOKUP_THREADS = 16
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What a worker takes: one model on one shard, with the conditions still missing."""
+    """The piece of work that a worker takes: one model on one shard under the conditions that are missing.
+
+    Attributes:
+        index: counts from 0; the pieces of a divided unit share it.
+        model: the model's id.
+        dataset: the data set's id.
+        shard: a range of the data set's images.
+        conditions: the names of the missing conditions.
+    """
 
     index: int
     model: str
@@ -41,25 +49,27 @@ class Unit:
         return (self.shard.stop - self.shard.start) * len(self.conditions)
 
     def to_json(self) -> dict[str, Any]:
+        """Return the unit as a JSON object."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Unit:
+        """Return the unit that `to_json` wrote."""
         return cls(data["index"], data["model"], data["dataset"], Shard(**data["shard"]), tuple(data["conditions"]))
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker needs besides its units; travels as JSON.
+    """Everything that a worker needs besides its units. It is sent as JSON.
 
     Attributes:
-        suite: what is run.
+        suite: the suite to run.
         folder: the run folder, a path or URL.
-        plugins: which to load.
-        inputs: those seen when planning; a worker that opens other data refuses to work.
-        weights: of every model on every data set, as planning resolved them.
-        threads: how many a worker may keep busy beside the one that predicts.
-        needs: of the models, by id.
+        plugins: the plugins to load.
+        inputs: the inputs that planning saw. A worker that opens other data refuses to work.
+        weights: the weights of every model on every data set, as planning resolved them.
+        threads: how many threads a worker may keep busy besides the one that predicts.
+        needs: the needs of the models, by id.
     """
 
     suite: Suite
@@ -71,6 +81,7 @@ class Job:
     needs: Mapping[str, Needs] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
+        """Return the job as a JSON object."""
         return {
             "suite": self.suite.to_json(),
             "folder": self.folder,
@@ -86,6 +97,7 @@ class Job:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Job:
+        """Return the job that `to_json` wrote."""
         plugins = data["plugins"]
         return cls(
             Suite.from_json(data["suite"]),
@@ -102,7 +114,7 @@ class Job:
 
 
 def needs_of(suite: Suite, host: PluginHost) -> dict[str, Needs]:
-    """Return what every model needs of a device: what its plugin says, and the suite over it."""
+    """Return what every model needs of a device. The suite overrides the plugin."""
     needs = {}
     for entry in suite.models:
         spec = host.find(entry.model, ModelSpec)
@@ -111,13 +123,13 @@ def needs_of(suite: Suite, host: PluginHost) -> dict[str, Needs]:
 
 
 @dataclass(frozen=True)
-class Remaining:
-    """The work that is left, and what was found on disk.
+class RemainingWork:
+    """The remaining work, and the state of the files on disk.
 
     Attributes:
-        units: what to run.
-        reused: predictions (image x condition) that are there already.
-        damaged: one line for every file that is there but broken, and is made again.
+        units: the units to run.
+        reused: how many predictions (image x condition) exist already.
+        damaged: one line for every file that is damaged and will be made again.
     """
 
     units: tuple[Unit, ...]
@@ -125,30 +137,31 @@ class Remaining:
     damaged: tuple[str, ...]
 
 
-def remaining(
+def remaining_work(
     plan: Plan, datasets: Mapping[str, OpenDataset], inputs: Inputs, folder: RunFolder, fresh: bool
-) -> Remaining:
-    """Return the units that the selected cells still need; with `fresh`, all of them, and nothing is in the way.
+) -> RemainingWork:
+    """Return the units that the selected cells still need; with `fresh`, all their units.
 
     Raises:
         StoreError: files of the suite's cells, selected or not, were made from other inputs; the message says which.
+            Never raised with `fresh`.
     """
     selected = {cell.key for cell in plan.selected}
-    by_shards: dict[tuple[str, str], list[str]] = {}
+    conditions_of: dict[tuple[str, str], list[str]] = {}
     for cell in plan.cells:
-        by_shards.setdefault((cell.model, cell.dataset), []).append(cell.condition.name)
+        conditions_of.setdefault((cell.model, cell.dataset), []).append(cell.condition.name)
     units: list[Unit] = []
     damaged: list[str] = []
     stale: dict[str, str] = {}
     reused = 0
     shard_keys = [
         (model, dataset, condition, shard)
-        for (model, dataset), conditions in by_shards.items()
+        for (model, dataset), conditions in conditions_of.items()
         for shard in datasets[dataset].shards
         for condition in conditions
     ]
     states = {} if fresh else _states_on_disk(shard_keys, inputs, folder)
-    for (model, dataset), conditions in by_shards.items():
+    for (model, dataset), conditions in conditions_of.items():
         for shard in datasets[dataset].shards:
             missing = []
             for condition in conditions:
@@ -157,9 +170,9 @@ def remaining(
                     continue
                 on_disk = states[model, dataset, condition, shard]
                 if on_disk.state == "stale":
-                    now = inputs.of(model, dataset, condition, shard)
+                    current = inputs.of(model, dataset, condition, shard)
                     files = folder.shard(model, dataset, condition, shard.index)
-                    stale.setdefault(_changed(on_disk.inputs or {}, now), str(files.predictions))
+                    stale.setdefault(_changes(on_disk.inputs or {}, current), str(files.predictions))
                 if (model, dataset, condition) not in selected:
                     continue
                 if on_disk.state == "damaged":
@@ -172,29 +185,29 @@ def remaining(
                 units.append(Unit(len(units), model, dataset, shard, tuple(missing)))
     if stale:
         raise StoreError(
-            f"{file} (and others) were made from other inputs: {changed}. "
+            f"{file} (and others) were made from other inputs: {changes}. "
             "Give --fresh to replace them, or --out DIR to keep them"
-            for changed, file in stale.items()
+            for changes, file in stale.items()
         )
-    return Remaining(tuple(units), reused, tuple(damaged))
+    return RemainingWork(tuple(units), reused, tuple(damaged))
 
 
 def _states_on_disk(shard_keys: Sequence[_ShardKey], inputs: Inputs, folder: RunFolder) -> dict[_ShardKey, ShardState]:
-    """Return what is on disk for each shard; a store answers slowly, so several threads ask it."""
+    """Return the state of each shard's files. An object store answers slowly, so several threads ask it."""
 
     def state(key: _ShardKey) -> ShardState:
         model, dataset, condition, shard = key
         files = folder.shard(model, dataset, condition, shard.index)
         return shard_state(files, digest(inputs.of(model, dataset, condition, shard)))
 
-    with ThreadPoolExecutor(1 if isinstance(folder.path, Path) else _LOOKING_THREADS, "look") as pool:
+    with ThreadPoolExecutor(1 if isinstance(folder.path, Path) else _LOOKUP_THREADS, "look") as pool:
         return dict(zip(shard_keys, pool.map(state, shard_keys), strict=True))
 
 
-def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return what differs between two shards' inputs, in words."""
-    old, new = before.get("shard"), now["shard"]
-    lines = [line for line in differences(before, now) if not line.startswith("shard")]
+def _changes(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> str:
+    """Return the differences between the recorded and the current inputs of a shard, in words."""
+    old, new = recorded.get("shard"), current["shard"]
+    lines = [line for line in differences(recorded, current) if not line.startswith("shard")]
     if old != new and old:
         lines.append(f"limit or shard size: images {old[1]}-{old[2]} -> {new[1]}-{new[2]}")
     return "; ".join(lines)

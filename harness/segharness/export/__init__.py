@@ -1,4 +1,4 @@
-"""Images as files: corrupted ones, contact sheets, copies of a data set."""
+"""Image files: corrupted images, contact sheets, and corrupted copies of a data set."""
 
 from segharness.export.copy import Copy, CopyOutcome, copy_dataset
 from segharness.export.corruption_sheet import contact_sheet

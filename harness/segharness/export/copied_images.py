@@ -1,4 +1,4 @@
-"""Which images a condition of a copy has: a line each, appended when the image is whole."""
+"""The index of the images of one condition of a copy: a line per image, appended once its file is complete."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 
 
 class CopiedImages:
-    """The images that a condition has; those whose file is gone or is not what its line says are left out.
+    """The images of one condition of a copy; images whose file is gone or differs from its line are dropped.
+
+    Args:
+        folder: of the copy.
+        condition: whose images these are.
+        names: file names by image id.
 
     Attributes:
-        entries: by image id, what its line says.
+        entries: the content of each line, by image id.
 
     Raises:
         OSError: the folder cannot be written.
@@ -34,29 +39,35 @@ class CopiedImages:
         self._file = folder / f"{condition.name}.jsonl"
         self.entries: dict[int, dict[str, Any]] = {}
         for line in self._file.read_bytes().splitlines() if self._file.exists() else ():
-            if (entry := self._whole(line)) is not None:
+            if (entry := self._intact(line)) is not None:
                 self.entries[entry["image_id"]] = entry
         self._rewrite()
         self._lines = self._file.open("a")
         self._lock = threading.Lock()
 
-    def _whole(self, line: bytes) -> dict[str, Any] | None:
-        """Return what a line says; None when it was cut off, or its image is not there as it says."""
+    def _intact(self, line: bytes) -> dict[str, Any] | None:
+        """Return the entry of a line; None if the line is cut off, or its image file is not as it says."""
         try:
             entry: dict[str, Any] = json.loads(line)
             name = self._names[entry["image_id"]]
             data = (self._images / name).read_bytes()
         except (ValueError, KeyError, TypeError, OSError, RecursionError):
             return None
-        same = (
+        intact = (
             type(entry["image_id"]) is int
             and entry.get("file") == name
             and entry.get("sha256") == hashlib.sha256(data).hexdigest()
         )
-        return entry if same else None
+        return entry if intact else None
 
     def add(self, image_id: int, pixels: Image, drawn: str | None, kind: str) -> None:
-        """Write an image, then its line.
+        """Write an image, then its line; safe to call from several threads.
+
+        Args:
+            image_id: of the image.
+            pixels: uint8 RGB (H, W, 3).
+            drawn: what a mixture drew for it, or None.
+            kind: the image format, ``png`` or ``webp``.
 
         Raises:
             ImageError: the format cannot hold the image.
@@ -81,10 +92,11 @@ class CopiedImages:
             self.entries[image_id] = entry
 
     def close(self) -> None:
+        """Close the index file."""
         self._lines.close()
 
     def finish(self) -> dict[str, Any]:
-        """Sort the lines by image id; return their number and digest."""
+        """Sort the lines by image id; return the manifest's `images` (their number) and `index_sha256`."""
         self._rewrite()
         return {"images": len(self.entries), "index_sha256": hashlib.sha256(self._file.read_bytes()).hexdigest()}
 

@@ -1,13 +1,13 @@
-"""A corrupted copy of a data set: one folder of images a condition, one annotation file in COCO's format for all.
+"""A corrupted copy of a data set: a folder of images per condition, and one annotation file in COCO's format.
 
 ::
 
     DIR/annotations.json        the ground truth; file names have the ending of the copy's format
     DIR/manifest.json           the data set, seed, conditions with versions, digests of the indices
-    DIR/<condition>.jsonl       a line an image: file, bytes, sha256, digest of the pixels, what a mixture drew
+    DIR/<condition>.jsonl       a line per image: file, bytes, sha256, digest of the pixels, what a mixture drew
     DIR/<condition>/...         the images
 
-An interrupted copy continues where it was: an image whose file is what its line in the index says is not made again.
+An interrupted copy continues where it stopped: an image whose file matches its line in the index is not made again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,15 @@ from segharness.store.atomic import write_atomic
 
 @dataclass(frozen=True)
 class Copy:
-    """What to copy, and where to."""
+    """What to copy, and where to.
+
+    Attributes:
+        opened: the data set.
+        conditions: to make images under.
+        seed: of the random draws.
+        folder: to write into.
+        kind: the image format, ``png`` or ``webp``.
+    """
 
     opened: OpenDataset
     conditions: Sequence[Condition]
@@ -49,7 +57,13 @@ class Copy:
 
 @dataclass
 class CopyOutcome:
-    """How many images were made now, how many were there, and what failed."""
+    """The result of `copy_dataset`.
+
+    Attributes:
+        made: how many images were made now.
+        kept: how many existed already.
+        errors: a message for every image that failed.
+    """
 
     made: int = 0
     kept: int = 0
@@ -57,27 +71,33 @@ class CopyOutcome:
 
 
 def copy_dataset(copy: Copy, host: PluginHost, show: Display, workers: int | None = None) -> CopyOutcome:
-    """Make what is missing of a copy, with so many threads (one a core when None), alone in its folder.
+    """Make the missing files of a copy; its folder is locked meanwhile.
+
+    Args:
+        copy: what to make.
+        host: the plugins, for the corruptions.
+        show: shows the progress.
+        workers: number of threads; None for one per core.
 
     Raises:
         StoreError: the folder holds a copy of something else, or cannot be written.
         DataError: the data set has no instances.
-        KeyboardInterrupt: with everything finished so far in the indices.
+        KeyboardInterrupt: it was interrupted; everything finished so far is in the indices.
     """
     names = _file_names(copy.opened.samples, copy.kind)
     truth = _ground_truth(copy.opened, names)
     made_from = copy.opened, copy.conditions, copy.seed, copy.kind, copy.folder
     try:
-        CopyManifest.open(*made_from)  # refuses a folder of something else before anything is written into it
+        CopyManifest.open(*made_from)  # refuse a folder with other content before anything is written into it
         with Lock(RunFolder(copy.folder)), ExitStack() as stack:
-            RunFolder(copy.folder).sweep()
+            RunFolder(copy.folder).delete_partial_files()
             manifest = CopyManifest.open(*made_from)
             manifest.write()
             write_atomic(copy.folder / "annotations.json", truth)
             indices = {c.name: CopiedImages(copy.folder, c, names) for c in copy.conditions}
             for index in indices.values():
                 stack.callback(index.close)
-            outcome = _Making(copy, host, indices, show).run(workers or os.cpu_count() or 1)
+            outcome = _ImageMaker(copy, host, indices, show).run(workers or os.cpu_count() or 1)
             if not outcome.errors:
                 manifest.finish({name: index.finish() for name, index in indices.items()})
             return outcome
@@ -86,24 +106,25 @@ def copy_dataset(copy: Copy, host: PluginHost, show: Display, workers: int | Non
         raise StoreError(f"{copy.folder}: cannot be written: {reason}; the same command continues") from error
 
 
-class _Making:
-    """Makes every image that is in no index, several at a time; a broken one costs itself."""
+class _ImageMaker:
+    """Makes every image that is in no index, several at a time; a broken image is reported and skipped."""
 
     def __init__(self, copy: Copy, host: PluginHost, indices: Mapping[str, CopiedImages], show: Display) -> None:
         self._copy, self._indices, self._show = copy, indices, show
         self._corruptor = Corruptor(host, {c.name: c for c in copy.conditions}, copy.seed)
         self._stop = threading.Event()
-        self._waiting: set[Future[list[str]]] = set()
+        self._pending: set[Future[list[str]]] = set()
         self._outcome = CopyOutcome(kept=self._count())
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def run(self, workers: int) -> CopyOutcome:
+        """Make the images with so many threads."""
         count = len(self._copy.opened.samples)
         self._show.begin(count * len(self._indices) - self._outcome.kept, len(self._indices))
         pool = ThreadPoolExecutor(workers)
         try:
             for sample in self._copy.opened.samples:
-                self._waiting.add(pool.submit(self._one, sample))
+                self._pending.add(pool.submit(self._make, sample))
                 self._collect(2 * workers)
             self._collect(0)
         finally:
@@ -111,8 +132,8 @@ class _Making:
             pool.shutdown(wait=True, cancel_futures=True)
         return self._outcome
 
-    def _one(self, sample: Sample) -> list[str]:
-        """Make an image under every condition that lacks it; return what went wrong."""
+    def _make(self, sample: Sample) -> list[str]:
+        """Make an image under every condition that lacks it; return the errors."""
         missing = [c for c in self._copy.conditions if sample.image_id not in self._indices[c.name].entries]
         if not missing or self._stop.is_set():
             return []
@@ -125,16 +146,16 @@ class _Making:
             if self._stop.is_set():
                 break
             try:
-                found = self._corruptor(pixels, condition, sample, self._copy.opened.entry.dataset)
-                self._indices[condition.name].add(sample.image_id, found.pixels, found.drawn, self._copy.kind)
+                corrupted = self._corruptor(pixels, condition, sample, self._copy.opened.entry.dataset)
+                self._indices[condition.name].add(sample.image_id, corrupted.pixels, corrupted.drawn, self._copy.kind)
             except ImageError as error:
                 errors.append(f"{condition.name}: {error}")
         return errors
 
-    def _collect(self, wanted: int) -> None:
-        """Wait until no more than `wanted` images are on their way, and tell of those that came."""
-        while len(self._waiting) > wanted:
-            done, self._waiting = wait(self._waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+    def _collect(self, limit: int) -> None:
+        """Wait until at most `limit` images are pending, and report the finished ones."""
+        while len(self._pending) > limit:
+            done, self._pending = wait(self._pending, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
                 for error in future.result():
                     self._outcome.errors.append(error)
@@ -143,36 +164,36 @@ class _Making:
             self._show.advance(made - self._outcome.made)
             self._outcome.made = made
             for name, index in self._indices.items():
-                if len(index.entries) == len(self._copy.opened.samples) and name not in self._told:
-                    self._told.add(name)
-                    self._show.cell(name, None)
+                if len(index.entries) == len(self._copy.opened.samples) and name not in self._reported:
+                    self._reported.add(name)
+                    self._show.cell_settled(name, None)
 
     def _count(self) -> int:
         return sum(len(index.entries) for index in self._indices.values())
 
 
 def _file_names(samples: Sequence[Sample], kind: str) -> dict[int, str]:
-    """Return a file name for every image: its own with another ending, or its number where that is taken or leads away."""
-    found: dict[int, str] = {}
+    """Return a file name for every image: its own with the new ending, or its id if that is taken or unsafe."""
+    names: dict[int, str] = {}
     taken: set[str] = set()
-    others = []
+    unnamed = []
     for sample in samples:
         own = PurePosixPath(str(sample))
         name = own.with_suffix(f".{kind}") if own.name else own
         if not own.name or name.is_absolute() or ".." in name.parts or str(name).lower() in taken:
-            others.append(sample.image_id)
+            unnamed.append(sample.image_id)
             continue
         taken.add(str(name).lower())
-        found[sample.image_id] = str(name)
-    for image_id in others:
+        names[sample.image_id] = str(name)
+    for image_id in unnamed:
         free = (f"image-{image_id}{'-' * more}.{kind}" for more in itertools.count())
-        found[image_id] = next(name for name in free if name not in taken)
-        taken.add(found[image_id])
-    return found
+        names[image_id] = next(name for name in free if name not in taken)
+        taken.add(names[image_id])
+    return names
 
 
 def _ground_truth(opened: OpenDataset, names: Mapping[int, str]) -> bytes:
-    """Return the instances of the images that are copied, as COCO's JSON."""
+    """Return the instances of the copied images, as COCO's JSON."""
     try:
         truth = opened.dataset.ground_truth("instances")
     except KeyError as error:
@@ -187,7 +208,7 @@ def _ground_truth(opened: OpenDataset, names: Mapping[int, str]) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON has no form for: the counts of an RLE as text, numpy's numbers and arrays as Python's."""
+    """Return a value that JSON can hold: for bytes (RLE counts) the text, for numpy's values Python's."""
     if isinstance(value, bytes):
         return value.decode("ascii")
     if hasattr(value, "tolist"):

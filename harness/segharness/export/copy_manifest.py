@@ -1,4 +1,4 @@
-"""What a copy of a data set is made from."""
+"""The manifest of a copy of a data set: what it is made from."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from segharness.records import Condition
 from segharness.store.atomic import write_atomic
 
 SCHEMA_VERSION = 1
+"""Of the manifest; a newer one is refused."""
 
 
 @dataclass
 class CopyManifest:
-    """What a copy is a copy of; written first, so that nothing else is mixed into its folder."""
+    """The inputs of a copy; written first, so that copies of other inputs are not mixed into its folder."""
 
     file: Path
     content: dict[str, Any]
@@ -27,10 +28,17 @@ class CopyManifest:
     def open(
         cls, opened: OpenDataset, conditions: Sequence[Condition], seed: int, kind: str, folder: Path
     ) -> CopyManifest:
-        """Return the manifest of a copy, with the conditions that its folder has already; writes nothing.
+        """Return the manifest of a copy, including the conditions that its folder already has; write nothing.
+
+        Args:
+            opened: the data set.
+            conditions: of this copy.
+            seed: of the random draws.
+            kind: the image format.
+            folder: of the copy.
 
         Raises:
-            StoreError: the folder holds a copy of something else, or files that are no copy.
+            StoreError: the folder holds a copy of other inputs, or files that are not a copy.
         """
         entry, dataset = opened.entry, opened.dataset
         content: dict[str, Any] = {
@@ -54,20 +62,22 @@ class CopyManifest:
         return cls(file, content)
 
     def write(self) -> None:
+        """Write the file."""
         write_atomic(self.file, json.dumps(self.content, indent=1).encode())
 
-    def finish(self, found: Mapping[str, Mapping[str, Any]]) -> None:
-        for name, digest in found.items():
-            self.content["conditions"][name].update(digest)
+    def finish(self, indices: Mapping[str, Mapping[str, Any]]) -> None:
+        """Add what `CopiedImages.finish` returned for each condition, and write the file."""
+        for name, index in indices.items():
+            self.content["conditions"][name].update(index)
         self.content["complete"] = all("images" in c for c in self.content["conditions"].values())
         self.write()
 
 
 def _continued(file: Path, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the conditions that a folder has beside ours, or raise StoreError when it is a copy of something else."""
+    """Return the conditions that a folder already has; raise StoreError if it is a copy of other inputs."""
     try:
         before = json.loads(file.read_bytes())
-        conditions: dict[str, Any] = {name: dict(one) for name, one in before["conditions"].items()}
+        conditions: dict[str, Any] = {name: dict(entry) for name, entry in before["conditions"].items()}
         schema = int(before["schema_version"])
         data = dict(before["dataset"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -78,11 +88,12 @@ def _continued(file: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     changed += [f"{key} of the data set" for key, value in content["dataset"].items() if data.get(key) != value]
     changed += [
         f"version of {name}"
-        for name, one in content["conditions"].items()
-        if name in conditions and conditions[name].get("version") != one["version"]
+        for name, entry in content["conditions"].items()
+        if name in conditions and conditions[name].get("version") != entry["version"]
     ]
     if changed:
         raise StoreError(
-            f"{file.parent}: holds an export of other inputs ({', '.join(changed)}); give -o another folder or remove it"
+            f"{file.parent}: holds an export of other inputs ({', '.join(changed)}); "
+            "give -o another folder or remove it"
         )
     return conditions

@@ -1,4 +1,4 @@
-"""A contact sheet: one image under many conditions, corruptions down, severities across."""
+"""A contact sheet: one image under many conditions, with a row per corruption and a column per severity."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ def contact_sheet(
 
     Args:
         pixels: the image, uint8 RGB (H, W, 3).
-        conditions: in the order of the rows; those of one corruption share a row.
+        conditions: in the order of the rows; conditions of one corruption share a row.
         corrupted: returns the image under a condition; called from several threads.
         width: of each picture on the sheet, in pixels.
+
+    Raises:
+        ImageError: whatever `corrupted` raises.
     """
     rows = list(dict.fromkeys(c.corruption for c in conditions))
     severities = sorted({c.severity or 0 for c in conditions})
@@ -45,7 +48,7 @@ def contact_sheet(
     )
     draw = ImageDraw.Draw(sheet)
 
-    def small(picture: Image) -> PillowImage.Image:
+    def shrunk(picture: Image) -> PillowImage.Image:
         return PillowImage.fromarray(picture).resize((width, height), PillowImage.Resampling.LANCZOS)
 
     def place(picture: PillowImage.Image, row: int, column: int) -> None:
@@ -54,12 +57,12 @@ def contact_sheet(
     for column, severity in enumerate(severities):
         draw.text((margin + column * (width + _GAP), _GAP), f"severity {severity}", _PALE, font)
     draw.text((_GAP, top + _GAP), "original", _INK, font)
-    place(small(pixels), 0, 0)
+    place(shrunk(pixels), 0, 0)
     categories = {c.corruption: c.category or "" for c in conditions}
     for row, name in enumerate(rows, 1):
         draw.text((_GAP, top + row * (height + _GAP) + _GAP), str(name), _INK, font)
         draw.text((_GAP, top + row * (height + _GAP) + 2 * _GAP + size), categories[name], _PALE, font)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for condition, picture in zip(conditions, pool.map(lambda c: small(corrupted(c)), conditions), strict=True):
+        for condition, picture in zip(conditions, pool.map(lambda c: shrunk(corrupted(c)), conditions), strict=True):
             place(picture, 1 + rows.index(condition.corruption), severities.index(condition.severity or 0))
     return np.asarray(sheet)

@@ -1,4 +1,4 @@
-"""One image file in, one out."""
+"""Reads and writes single image files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_image(file: Path, image_id: int = 0) -> tuple[Sample, Image]:
     """Return an image file as a sample of its own, and its pixels: uint8 RGB (H, W, 3), read-only.
 
     Raises:
-        ImageError: the file is missing, damaged, or no image.
+        ImageError: the file is missing, damaged, or not an image.
     """
     try:
         with PillowImage.open(file) as picture:
@@ -38,7 +38,11 @@ def read_image(file: Path, image_id: int = 0) -> tuple[Sample, Image]:
 
 
 def encoded(pixels: Image, kind: str = "png") -> bytes:
-    """Return an image, uint8 RGB (H, W, 3), as the bytes of a lossless file."""
+    """Return an image, uint8 RGB (H, W, 3), as the bytes of a lossless file, ``png`` or ``webp``.
+
+    Raises:
+        OSError, ValueError: the format cannot hold the image.
+    """
     buffer = io.BytesIO()
     options = {"png": {"compress_level": 1}, "webp": {"lossless": True, "method": 1}}[kind]
     PillowImage.fromarray(pixels).save(buffer, kind, **options)
@@ -46,7 +50,7 @@ def encoded(pixels: Image, kind: str = "png") -> bytes:
 
 
 def write_png(file: Path, pixels: Image) -> None:
-    """Write an image, uint8 RGB (H, W, 3), as PNG; its folder is made.
+    """Write an image, uint8 RGB (H, W, 3), as PNG; make its folder if there is none.
 
     Raises:
         OSError: the disk is full or not writable.

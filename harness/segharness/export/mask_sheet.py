@@ -1,4 +1,4 @@
-"""Pictures with their masks drawn in, side by side on a sheet."""
+"""Images with their masks drawn in, side by side on a sheet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Picture:
     """One image of the sheet.
 
     Attributes:
-        label: what stands above it.
+        label: the text above it.
         pixels: uint8 RGB (H, W, 3).
         masks: bool (N, H, W).
     """
@@ -41,7 +41,7 @@ def overlay(pixels: Image, masks: Any, times: int = 1) -> Image:
     Args:
         pixels: uint8 RGB (H, W, 3).
         masks: bool (N, H, W); later ones are drawn over earlier ones.
-        times: pixels are enlarged so many times before outlines of one pixel are drawn.
+        times: how often each pixel is repeated before outlines of one pixel are drawn.
     """
     drawn = pixels.repeat(times, axis=0).repeat(times, axis=1).astype(np.float32)
     for number, mask in enumerate(masks):
@@ -58,12 +58,12 @@ def _eroded(mask: Any) -> Any:
 
 
 def overlay_sheet(pictures: Iterable[Picture], columns: int, width: int) -> Image:
-    """Return a sheet, uint8 RGB: every picture without its masks and, below, with them.
+    """Return a sheet, uint8 RGB, with every picture without its masks and, below that, with them.
 
     Args:
-        pictures: in the order of reading; each is drawn, and let go, as it comes.
-        columns: so many side by side.
-        width: of each on the sheet, in pixels; small ones are enlarged a whole number of times, large ones shrunk.
+        pictures: row by row; each is drawn and released before the next is taken.
+        columns: number of pictures side by side.
+        width: of each picture on the sheet, in pixels; small pictures are enlarged by a whole factor first.
     """
     font = ImageFont.load_default(12)
     cells = [(picture.label, *_cell(picture, width)) for picture in pictures]
@@ -88,7 +88,7 @@ def overlay_sheet(pictures: Iterable[Picture], columns: int, width: int) -> Imag
 
 
 def _cell(picture: Picture, width: int) -> tuple[PillowImage.Image, PillowImage.Image]:
-    """Return a picture without and with its masks, `width` pixels wide."""
+    """Return a picture without and with its masks, each `width` pixels wide."""
     times = max(1, width // picture.pixels.shape[1])
     plain, drawn = overlay(picture.pixels, [], times), overlay(picture.pixels, picture.masks, times)
     size = (width, max(1, round(width * plain.shape[0] / plain.shape[1])))

@@ -1,12 +1,13 @@
-"""What plugins read data sets with as their owners ship them: folders or zip archives, label maps, indices.
+"""Tools for plugins that read data sets as their owners distribute them: folders or zip archives, label maps, indices.
 
-A `Tree` finds and reads files, wherever they lie; a `LabelMap` turns the pixels of an instance map into regions; an
-index (`read_all`) remembers what was read of many files, and reads again only those that changed; `AnnotatedImages` is a
-data set made of all these.
+- `Tree` finds and reads files, unpacked or in archives.
+- `LabelMap` turns the pixels of an instance map into regions.
+- `read_index` keeps an index of the content of many annotation files, and reads again only files that changed.
+- `AnnotatedImages` is a data set made of these.
 """
 
-from segharness.files.annotated import AnnotatedImages, pairs, pixels, size_of
-from segharness.files.index import AnnotationEntry, AnnotationIndex, Region, read_all, rereading
+from segharness.files.annotated import AnnotatedImages, paired_files, read_pixels, size_of
+from segharness.files.index import AnnotationEntry, AnnotationIndex, Region, read_index, rereading
 from segharness.files.labelmap import LabelMap, Mask
 from segharness.files.tree import File, Tree
 
@@ -19,9 +20,9 @@ __all__ = [
     "Mask",
     "Region",
     "Tree",
-    "pairs",
-    "pixels",
-    "read_all",
+    "paired_files",
+    "read_index",
+    "read_pixels",
     "rereading",
     "size_of",
 ]

@@ -1,4 +1,4 @@
-"""A data set whose images have an annotation file each, read through an `AnnotationIndex`."""
+"""A data set with one annotation file per image, read through an `AnnotationIndex`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from segharness.records import Category, Sample
 
 
 class AnnotatedImages:
-    """A `segharness.Dataset` of images and what an index says of them.
+    """A `segharness.Dataset` of images and the index of their annotations.
 
-    The digest covers the categories, the annotations, and the name and size of every image file: the same data have the same
-    one, unpacked or zipped, wherever they lie.
+    The digest covers the categories, the annotations, and the name and size of every image file. The same data have the
+    same digest, unpacked or zipped, in any folder.
 
     Args:
-        categories: that are annotated.
-        images: by name, in order; their ids are their numbers from 1.
-        index: of as many entries, in the same order.
-        kinds: of ground truth that it has.
+        categories: that annotations can have.
+        images: the image files by name, in order; image ids count from 1.
+        index: of the images' annotations, with an entry per image in the same order.
+        kinds: the kinds of ground truth that it has, e.g. ``instances``.
     """
 
     def __init__(
@@ -43,14 +43,15 @@ class AnnotatedImages:
             )
         ]
         lines = [f"{name}:{file.size}" for name, file in images.items()]
-        known = [[category.id, category.name, *category.aliases] for category in categories]
-        self.digest = hashlib.sha256(json.dumps([index.digest, lines, known]).encode()).hexdigest()
+        category_texts = [[category.id, category.name, *category.aliases] for category in categories]
+        self.digest = hashlib.sha256(json.dumps([index.digest, lines, category_texts]).encode()).hexdigest()
 
     def samples(self) -> Sequence[Sample]:
+        """Return the images, in order."""
         return self._samples
 
     def ground_truth(self, kind: str) -> Mapping[str, Any]:
-        """Return a COCO dict of a kind.
+        """Return the ground truth of a kind as a COCO dict (`images`, `annotations`, `categories`).
 
         Raises:
             KeyError: the data set has no such kind.
@@ -65,59 +66,64 @@ class AnnotatedImages:
         }
 
 
-def pairs(tree: Tree, images: Mapping[str, File], labels: Mapping[str, File]) -> dict[str, tuple[File, File]]:
-    """Return the image and the annotation file of every name.
+def paired_files(tree: Tree, images: Mapping[str, File], labels: Mapping[str, File]) -> dict[str, tuple[File, File]]:
+    """Return the image and the annotation file of every name, sorted by name.
+
+    Args:
+        tree: for messages.
+        images: image files by name.
+        labels: annotation files by name.
 
     Raises:
-        DataError: one of them is missing; the message names the first.
+        DataError: a name has no image or no annotation; the message lists the first three.
     """
     problems = []
-    for have, lack, what in ((images, labels, "annotation"), (labels, images, "image")):
+    for have, lack, noun in ((images, labels, "annotation"), (labels, images, "image")):
         alone = [name for name in have if name not in lack]
         if alone:
-            shown = ", ".join(have[name].place for name in alone[:3])
-            problems.append(f"{tree}: no {what} for {len(alone)} of {len(have)} files: {shown}")
+            shown = ", ".join(have[name].shown for name in alone[:3])
+            problems.append(f"{tree}: no {noun} for {len(alone)} of {len(have)} files: {shown}")
     if problems:
         raise DataError(problems)
     return {name: (images[name], labels[name]) for name in sorted(images)}
 
 
-def pixels(file: File, modes: Collection[str], why: str) -> npt.NDArray[Any]:
+def read_pixels(file: File, modes: Collection[str], why: str) -> npt.NDArray[Any]:
     """Return the pixels of an annotation file, (H, W) or (H, W, channels), in the type they are stored in.
 
     Args:
         file: a PNG.
-        modes: of Pillow that it may have.
-        why: what is wrong with any other.
+        modes: the modes of Pillow that it may have, e.g. ``I;16``.
+        why: what is wrong with any other mode, for the message.
 
     Raises:
-        DataError: it is no picture, is damaged, or has another mode.
+        DataError: it is not an image, is damaged, or has another mode.
     """
     try:
         data = file.read()
         with Image.open(io.BytesIO(data)) as picture:
-            picture.verify()  # checksums: Pillow decodes some damaged files without a word
+            picture.verify()  # checksums: Pillow decodes some damaged files without an error
         with Image.open(io.BytesIO(data)) as picture:
             if picture.mode not in modes:
-                raise DataError(f"{file.place}: its pixels are {picture.mode}: {why}")
+                raise DataError(f"{file.shown}: its pixels are {picture.mode}: {why}")
             return np.asarray(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{file.place}: cannot be decoded: {_said(error)}") from error
+        raise DataError(f"{file.shown}: cannot be decoded: {_reason(error)}") from error
 
 
 def size_of(file: File) -> tuple[int, int]:
-    """Return the (height, width) that an image file's header says.
+    """Return the (height, width) of an image file, from its header.
 
     Raises:
-        DataError: it is no image.
+        DataError: it is not an image.
     """
     try:
         source = file.source if not callable(file.source) else io.BytesIO(file.read())
         with Image.open(source) as picture:
             return picture.height, picture.width
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{file.place}: cannot be decoded: {_said(error)}") from error
+        raise DataError(f"{file.shown}: cannot be decoded: {_reason(error)}") from error
 
 
-def _said(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     return "not an image of a known format" if isinstance(error, UnidentifiedImageError) else str(error)

@@ -1,4 +1,4 @@
-"""What was read of many annotation files, kept so that a data set opens at once; files that changed are read again."""
+"""A cached index of many annotation files, so that a data set opens fast; files that changed are read again."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from segharness.user.user_dirs import cache_folder
 
 _VERSION = 2
 _REREADING: ContextVar[bool] = ContextVar("rereading", default=False)
-_MOST = 10
+_MAX_PROBLEMS = 10
 """How many broken files a message lists."""
-_FEW = 64
-"""As many files are read without a word."""
+_SILENT = 64
+"""Up to this number of files are read without a message."""
 
 _REGION = pa.struct(
     [
@@ -59,14 +59,14 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Region:
-    """An annotated region.
+    """An annotated region of an image.
 
     Attributes:
-        number: what the file calls it.
-        category: an id of the data set's.
+        number: its number in the annotation file.
+        category: the id of its category.
         mask: its pixels.
-        crowd: whether it is a group, or is to be ignored.
-        kind: of the ground truth it belongs to, ``instances`` or ``void`` or ``panoptic``.
+        crowd: whether it is a group of objects, or a region to ignore.
+        kind: the kind of ground truth that it belongs to: ``instances``, ``void`` or ``panoptic``.
     """
 
     number: int
@@ -78,7 +78,7 @@ class Region:
 
 @dataclass(frozen=True)
 class AnnotationEntry:
-    """What one annotation file says: the size of its image, and its regions."""
+    """The content of one annotation file: the size of its image, and its regions."""
 
     height: int
     width: int
@@ -87,11 +87,11 @@ class AnnotationEntry:
 
 @dataclass(frozen=True)
 class AnnotationIndex:
-    """The entries of a data set, in the order of its images.
+    """The annotations of all images of a data set, in the order of the images.
 
     Attributes:
-        sizes: (height, width) of each.
-        digest: of all that they say; equal wherever the files say the same.
+        sizes: (height, width) of each image.
+        digest: of all entries; the same content has the same digest in any folder.
     """
 
     sizes: Sequence[tuple[int, int]]
@@ -102,16 +102,16 @@ class AnnotationIndex:
         """Return the regions of a kind as COCO annotations, with ids from 1.
 
         Args:
-            kind: of the ground truth.
-            image_ids: of the entries, in their order.
+            kind: the kind of ground truth.
+            image_ids: the id of each image, in order.
         """
-        found: list[dict[str, Any]] = []
-        for image_id, (height, width), regions in zip(image_ids, self.sizes, self._each(), strict=True):
+        annotations: list[dict[str, Any]] = []
+        for image_id, (height, width), regions in zip(image_ids, self.sizes, self._regions_by_image(), strict=True):
             for region in regions:
                 if region["kind"] == kind:
-                    found.append(
+                    annotations.append(
                         {
-                            "id": len(found) + 1,
+                            "id": len(annotations) + 1,
                             "image_id": image_id,
                             "category_id": region["category"],
                             "iscrowd": int(region["crowd"]),
@@ -120,17 +120,17 @@ class AnnotationIndex:
                             "segmentation": {"size": [height, width], "counts": region["counts"]},
                         }
                     )
-        return found
+        return annotations
 
-    def _each(self) -> Iterator[list[dict[str, Any]]]:
+    def _regions_by_image(self) -> Iterator[list[dict[str, Any]]]:
         for chunk in self._regions.chunks:
-            for first in range(0, len(chunk), 64):  # no more at once: the Python objects are many times as large
+            for first in range(0, len(chunk), 64):  # in slices: the Python objects are many times as large
                 yield from chunk.slice(first, 64).to_pylist()
 
 
 @contextmanager
 def rereading() -> Iterator[None]:
-    """Read every file again, whatever was kept: to see whether all of them can be."""
+    """Ignore kept indices in this context, so that `read_index` reads every file again."""
     token = _REREADING.set(True)
     try:
         yield
@@ -138,29 +138,29 @@ def rereading() -> Iterator[None]:
         _REREADING.reset(token)
 
 
-def read_all(
-    what: str,
-    where: object,
+def read_index(
+    title: str,
+    root: object,
     files: Mapping[str, Sequence[File]],
     read: Callable[[str], AnnotationEntry],
     version: object,
 ) -> AnnotationIndex:
-    """Return the index of a data set: what `read` returns for each name, or what it returned before.
+    """Return the index of a data set: what `read` returns for each name, or what it returned earlier.
 
-    It is kept in the cache folder (``~/.cache/segharness/index``). A name is read again when the size or stamp of one of
-    its files changed; all of them are when `version` did.
+    The index is kept in the cache folder (``~/.cache/segharness/index``). A name is read again if the size or stamp of
+    one of its files changed; all names are read again if `version` changed.
 
     Args:
-        what: is read, ``cityscapes/instances val``.
-        where: the root of its files.
-        files: those that the entry of a name is made from, by name, in the order of the images.
-        read: makes the entry of a name; called from several threads.
-        version: of `read`, and of whatever else decides what it returns: a text, a number, or a list of such.
+        title: the name of the data set and part, ``cityscapes/instances val``; for messages and the cache key.
+        root: the root of the files, for the cache key.
+        files: by name, the files that its entry is made from; in the order of the images.
+        read: returns the entry of a name, or raises DataError; called from several threads.
+        version: of `read` and of all else that its result depends on: a text, a number, or a list of these.
 
     Raises:
-        DataError: files are broken; the message names the first of them. What was read of the others is kept.
+        DataError: files are broken; the message lists the first ten. The index keeps what was read of the others.
     """
-    path = cache_folder() / "index" / digest([what, os.path.realpath(str(where))])
+    path = cache_folder() / "index" / digest([title, os.path.realpath(str(root))])
     key = digest([_VERSION, version])
     kept = _SCHEMA.empty_table() if _REREADING.get() else _read(path, key)
     rows = {name: row for row, name in enumerate(kept.column("name").to_pylist())}
@@ -169,7 +169,7 @@ def read_all(
     todo = [name for name in files if name not in rows or before[rows[name]] != stamps[name]]
     fresh: list[dict[str, Any]] = []
     problems: list[str] = []
-    for name, entry in zip(todo, _entries(what, todo, read), strict=True):
+    for name, entry in zip(todo, _entries(title, todo, read), strict=True):
         if isinstance(entry, DataError):
             problems += entry.problems
             rows.pop(name, None)
@@ -182,39 +182,41 @@ def read_all(
         table = pa.concat_tables([kept, pa.Table.from_pylist(fresh, schema=_SCHEMA)]).take(order).combine_chunks()
         _write(path, key, table)
     if problems:
-        more = [f"{what}: and {len(problems) - _MOST} more broken files"] if len(problems) > _MOST else []
-        raise DataError([*problems[:_MOST], *more])
+        more = (
+            [f"{title}: and {len(problems) - _MAX_PROBLEMS} more broken files"] if len(problems) > _MAX_PROBLEMS else []
+        )
+        raise DataError([*problems[:_MAX_PROBLEMS], *more])
     sizes = list(zip(table.column("height").to_pylist(), table.column("width").to_pylist(), strict=True))
-    said = hashlib.sha256("".join(table.column("digest").to_pylist()).encode()).hexdigest()
-    return AnnotationIndex(sizes, said, table.column("regions"))
+    content_digest = hashlib.sha256("".join(table.column("digest").to_pylist()).encode()).hexdigest()
+    return AnnotationIndex(sizes, content_digest, table.column("regions"))
 
 
 def _entries(
     what: str, names: Sequence[str], read: Callable[[str], AnnotationEntry]
 ) -> Iterator[AnnotationEntry | DataError]:
-    """Yield what `read` returns or complains of, in order; a few names are read ahead on every core."""
+    """Yield for each name the entry or the DataError of `read`, in order; a few names per core are read ahead."""
 
-    def one(name: str) -> AnnotationEntry | DataError:
+    def read_one(name: str) -> AnnotationEntry | DataError:
         try:
             return read(name)
         except DataError as error:
             return error
 
-    def ahead() -> Iterator[AnnotationEntry | DataError]:
-        waiting: deque[Future[AnnotationEntry | DataError]] = deque()
+    def read_ahead() -> Iterator[AnnotationEntry | DataError]:
+        pending: deque[Future[AnnotationEntry | DataError]] = deque()
         with ThreadPoolExecutor(cores(), "index") as pool:
             for name in names:
-                waiting.append(pool.submit(one, name))
-                if len(waiting) > 4 * cores():
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                pending.append(pool.submit(read_one, name))
+                if len(pending) > 4 * cores():
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
 
     console = Console(stderr=True)
-    if len(names) > _FEW and not console.is_terminal:
+    if len(names) > _SILENT and not console.is_terminal:
         print(f"{what}: reading {len(names)} files for the first time, or because they changed", file=sys.stderr)
-    shown = len(names) > _FEW and console.is_terminal
-    yield from track(ahead(), f"{what}: index", len(names), console=console, transient=True, disable=not shown)
+    shown = len(names) > _SILENT and console.is_terminal
+    yield from track(read_ahead(), f"{what}: index", len(names), console=console, transient=True, disable=not shown)
 
 
 def _row(entry: AnnotationEntry) -> dict[str, Any]:
@@ -230,17 +232,17 @@ def _row(entry: AnnotationEntry) -> dict[str, Any]:
         }
         for region in entry.regions
     ]
-    said = hashlib.sha256(repr([entry.height, entry.width, regions]).encode()).hexdigest()
-    return {"height": entry.height, "width": entry.width, "digest": said, "regions": regions}
+    entry_digest = hashlib.sha256(repr([entry.height, entry.width, regions]).encode()).hexdigest()
+    return {"height": entry.height, "width": entry.width, "digest": entry_digest, "regions": regions}
 
 
 def _signed(number: int) -> int:
-    """Return a whole number of 64 bits, which the clock of some file systems leaves."""
+    """Return a whole number wrapped to signed 64 bits; the clock of some file systems exceeds them."""
     return (number + 2**63) % 2**64 - 2**63
 
 
 _DIGEST = 16
-"""Bytes of BLAKE2b that precede the Arrow file, over it and the key: what is not as it was written is not believed."""
+"""Bytes of the BLAKE2b digest of key and Arrow file, before the file; a file that does not match it is ignored."""
 
 
 def _seal(key: str, content: bytes | memoryview) -> bytes:
@@ -250,7 +252,7 @@ def _seal(key: str, content: bytes | memoryview) -> bytes:
 
 
 def _read(path: Path, key: str) -> pa.Table:
-    """Return the index that was kept under a key; an empty one where there is none, or a damaged one."""
+    """Return the index that was kept under a key; an empty index if there is none, or it is damaged."""
     try:
         raw = path.read_bytes()
     except OSError:

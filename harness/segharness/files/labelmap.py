@@ -1,4 +1,4 @@
-"""A map of labels, one whole number a pixel -> the region of every label, as COCO's run-length encoding."""
+"""Turns a map of labels (a whole number per pixel) into the region of every label, in COCO's run-length encoding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from hotcoco import mask as rle
 
 @dataclass(frozen=True)
 class Mask:
-    """A region of an image: its compressed RLE counts, pixels, and box (x, y, w, h)."""
+    """A region of an image.
+
+    Attributes:
+        counts: the compressed counts of its RLE.
+        area: its number of pixels.
+        bbox: its bounding box (x, y, width, height), in pixels.
+    """
 
     counts: bytes
     area: int
@@ -20,10 +26,17 @@ class Mask:
 
 
 class LabelMap:
-    """The runs of equal labels down the columns of a map, found in one pass.
+    """The regions of a map of labels; all of them are computed in one pass.
 
     Args:
         labels: integers (H, W).
+
+    Attributes:
+        values: the labels that occur, sorted.
+
+    Example:
+        >>> LabelMap(np.array([[0, 7], [0, 7]])).mask(7).bbox
+        (1.0, 0.0, 1.0, 2.0)
     """
 
     def __init__(self, labels: npt.NDArray[Any]) -> None:
@@ -39,10 +52,10 @@ class LabelMap:
         self._runs = dict(zip(self.values.tolist(), np.split(order, np.cumsum(counts)[:-1]), strict=True))
 
     def mask(self, *labels: int) -> Mask:
-        """Return the region of a label, or of several together.
+        """Return the region of a label, or the union of several.
 
         Raises:
-            KeyError: none of the pixels has a label.
+            KeyError: no pixel has one of the labels.
         """
         runs = np.sort(np.concatenate([self._runs[label] for label in labels]))
         starts, ends = self._starts[runs], self._ends[runs]
@@ -50,7 +63,8 @@ class LabelMap:
         starts, ends = starts[np.concatenate([[0], apart + 1])], ends[np.append(apart, len(ends) - 1)]
         edges = np.stack([starts, ends], axis=1).ravel()
         rest = self._size[0] * self._size[1] - edges[-1]
-        lengths = np.diff(edges, prepend=0).tolist() + ([int(rest)] if rest else [])  # COCO's ends with no empty run
-        found = rle.fr_py_objects({"size": self._size, "counts": lengths}, *self._size)
-        x, y, w, h = (float(side) for side in rle.to_bbox(found))
-        return Mask(found["counts"], int((ends - starts).sum()), (x, y, w, h))
+        # COCO's counts do not end with an empty run
+        lengths = np.diff(edges, prepend=0).tolist() + ([int(rest)] if rest else [])
+        encoded = rle.fr_py_objects({"size": self._size, "counts": lengths}, *self._size)
+        x, y, w, h = (float(side) for side in rle.to_bbox(encoded))
+        return Mask(encoded["counts"], int((ends - starts).sum()), (x, y, w, h))

@@ -1,4 +1,4 @@
-"""The files of a data set by their names, whether they were unpacked or still lie in zip archives."""
+"""The files of a data set by name, whether they are unpacked or in zip archives."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Source: TypeAlias = "Path | Callable[[], bytes | npt.NDArray[np.uint8]]"
+"""The source of a `segharness.Sample`: a path, or a function that returns the bytes or the pixels."""
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, OSError, EOFError, ValueError)
-"""What zipfile raises: not a zip, damaged, an unknown compression, a password, a file that cannot be read or is cut off."""
+"""What zipfile raises if an archive is no zip, damaged, cut off, encrypted, unreadable or of an unknown compression."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,10 @@ class File:
     """A file of a tree.
 
     Attributes:
-        name: with ``/``, relative to the tree.
-        size: bytes, unpacked.
-        stamp: what changes when its content does: the time of change in ns of a file, the CRC-32 of a member.
-        source: as `segharness.Sample` takes it: a path, or a function that returns the bytes.
+        name: its path relative to the tree, with ``/``.
+        size: its unpacked size in bytes.
+        stamp: a number that changes with its content: the modification time in ns of a file, the CRC-32 of a member.
+        source: the path of a file, or for a member of an archive a function that returns the bytes.
     """
 
     name: str
@@ -40,36 +41,41 @@ class File:
     source: Source
 
     @property
-    def place(self) -> str:
-        """What messages call it."""
+    def shown(self) -> str:
+        """Its path, or the name of a member, for messages."""
         return str(self.source) if isinstance(self.source, Path) else self.name
 
     def read(self) -> bytes:
-        """Return its bytes.
+        """Return its content.
 
         Raises:
             DataError: it cannot be read.
         """
         try:
-            found = self.source.read_bytes() if isinstance(self.source, Path) else self.source()
+            content = self.source.read_bytes() if isinstance(self.source, Path) else self.source()
         except OSError as error:
-            raise DataError(f"{self.place}: cannot be read: {error.strerror or error}") from error
-        assert isinstance(found, bytes)
-        return found
+            raise DataError(f"{self.shown}: cannot be read: {error.strerror or error}") from error
+        assert isinstance(content, bytes)
+        return content
 
 
 class Tree:
     """A folder, or one zip archive, with the files of a data set.
 
-    In a folder, what is not there as a file is looked for in the zip archives that lie directly in it, in the order of
-    their names; members are read in place, from any thread.
+    If a folder lacks a file, the zip archives directly in it are searched, in the order of their names. Members are
+    read without unpacking the archive, and from any thread.
 
     Args:
         root: the folder or archive.
-        within: a folder that archives, or the root, may wrap all of it in: ``bdd100k``.
+        within: a folder inside the root or the archives that may hold all files, ``bdd100k``; names are relative to it.
 
     Raises:
         DataError: there is no such folder or archive.
+
+    Example::
+
+        tree = Tree("bdd100k.zip", within="bdd100k")
+        images = tree.files("images/10k/val")
     """
 
     def __init__(self, root: str | Path, within: str = "") -> None:
@@ -88,42 +94,54 @@ class Tree:
         return str(self.root)
 
     def files(self, under: str) -> dict[str, File]:
-        """Return all files below a folder, by name, sorted; hidden ones left out. Nothing where there is no such folder."""
+        """Return all files below a folder by name, sorted and without hidden files; nothing if there is no such folder.
+
+        Raises:
+            DataError: nothing was found and an archive cannot be read, or a folder or a file name cannot be read.
+        """
         under = under.strip("/")
-        found: dict[str, File] = {}
+        files: dict[str, File] = {}
         for folder in self._folders(under):
             if folder.is_dir():
                 for file in _walk(folder, under):
-                    found.setdefault(file.name, file)
+                    files.setdefault(file.name, file)
         for archive in self._archives:
             for name, file in self._members_of(archive).items():
                 if not under or name.startswith(f"{under}/"):
-                    found.setdefault(name, file)
-        self._complain_unless(bool(found))
-        return dict(sorted(found.items()))
+                    files.setdefault(name, file)
+        self._complain_unless(bool(files))
+        return dict(sorted(files.items()))
 
     def find(self, name: str) -> File | None:
-        """Return one file, or None."""
+        """Return one file, or None if there is none.
+
+        Raises:
+            DataError: it was not found, and an archive that may hold it cannot be read.
+        """
         for path in self._folders(name):
             try:
                 stat = path.stat()
-            except (OSError, ValueError):  # a name may hold what no file name can
+            except (OSError, ValueError):  # a name may hold characters that no file name can
                 continue
             if path.is_file():
                 return File(name, stat.st_size, stat.st_mtime_ns, path)
         for archive in self._archives:
-            if (found := self._members_of(archive).get(name)) is not None:
-                return found
+            if (file := self._members_of(archive).get(name)) is not None:
+                return file
         self._complain_unless(False)
         return None
 
     def _complain_unless(self, found: bool) -> None:
-        """Raise what is wrong with an archive that could not be read, when it may hold what was not found."""
+        """Raise DataError if nothing was found and an archive that may hold it could not be read."""
         if not found and self._unreadable:
             raise DataError(list(self._unreadable.values()))
 
     def folders(self, under: str) -> list[str]:
-        """Return the names of the folders directly in one."""
+        """Return the sorted names of the folders directly in a folder, those that hold files.
+
+        Raises:
+            DataError: as `files`.
+        """
         depth = under.strip("/").count("/") + 1 if under.strip("/") else 0
         return sorted({n.split("/")[depth] for n in self.files(under) if n.count("/") > depth})
 
@@ -154,7 +172,7 @@ class Tree:
 
 
 class _Member:
-    """A member of an archive as a `segharness.Sample`'s source."""
+    """A member of an archive, as the source of a `segharness.Sample`."""
 
     def __init__(self, archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
         self._archive, self._opened, self._info = archive, opened, info
@@ -173,8 +191,8 @@ def _hidden(name: str) -> bool:
 
 def _walk(folder: Path, under: str) -> Iterator[File]:
     try:
-        with os.scandir(folder) as found:
-            entries = [entry for entry in found if not _hidden(entry.name)]
+        with os.scandir(folder) as scanned:
+            entries = [entry for entry in scanned if not _hidden(entry.name)]
         for entry in entries:
             name = f"{under}/{entry.name}" if under else entry.name
             if not _is_utf8(name):

@@ -1,1 +1,1 @@
-"""Encoded file -> pixels -> corrupted pixels, and the generator that all randomness comes from."""
+"""Decodes and corrupts images. All randomness of the engine comes from the generator here."""

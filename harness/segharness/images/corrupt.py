@@ -1,4 +1,4 @@
-"""Pixels -> corrupted pixels."""
+"""Applies conditions to the pixels of images."""
 
 from __future__ import annotations
 
@@ -21,19 +21,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Corrupted:
-    """An image under a condition; `drawn` names what a mixture drew for it."""
+    """An image under a condition.
+
+    Attributes:
+        pixels: uint8 RGB (H, W, 3), contiguous; they share no memory with the image that was corrupted.
+        drawn: the corruptions that a mixture drew for the image, joined by commas; None without a mixture.
+    """
 
     pixels: Image
     drawn: str | None = None
 
 
 class Corruptor:
-    """Applies the conditions of a run. Keyed by seed and data set; safe to call from several threads.
+    """Applies the conditions of a run. May be called from several threads.
 
     Args:
-        host: where corruptions are found.
-        conditions: every condition that will be asked for.
-        seed: of the suite.
+        host: the plugins that have the corruptions.
+        conditions: the conditions that will be applied, by name.
+        seed: the suite's seed.
     """
 
     def __init__(self, host: PluginHost, conditions: Mapping[str, Condition], seed: int) -> None:
@@ -47,7 +52,7 @@ class Corruptor:
         self._host = host
 
     def _function(self, name: str) -> Corruption:
-        """Return a corruption's code, imported when it is first asked for."""
+        """Return the function of a corruption, which is imported on first use."""
         if name not in self._functions:
             self._functions[name] = load(self._host.get(name, CorruptionSpec).apply)
         return self._functions[name]
@@ -69,12 +74,12 @@ class Corruptor:
             shape = pixels.shape
             try:
                 pixels = self._function(name)(pixels, condition.severity, rng)
-            except (Exception, SystemExit) as error:  # a corruption is a plugin's code
-                said = " ".join(str(error).split())
-                raise ImageError(f"{sample}: corruption `{name}` raised {type(error).__name__}: {said}") from error
+            except (Exception, SystemExit) as error:  # a plugin's code may raise anything
+                text = " ".join(str(error).split())
+                raise ImageError(f"{sample}: corruption `{name}` raised {type(error).__name__}: {text}") from error
             if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != shape:
-                what = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
-                raise ImageError(f"{sample}: corruption `{name}` returned {what}, not uint8 {shape}")
+                result = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+                raise ImageError(f"{sample}: corruption `{name}` returned {result}, not uint8 {shape}")
         if np.may_share_memory(pixels, source) or not pixels.flags.c_contiguous:
             pixels = pixels.copy()
         return Corrupted(pixels, ",".join(drawn) if condition.mixture else None)

@@ -1,4 +1,4 @@
-"""Encoded image -> uint8 RGB pixels."""
+"""Decodes images to uint8 RGB pixels."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 def decode(sample: Sample) -> Image:
     """Return the pixels of a sample: uint8 RGB (H, W, 3), contiguous, read-only.
 
-    Grayscale becomes RGB, alpha is dropped, EXIF orientation is not applied: annotations refer to the pixels as stored.
+    Grayscale becomes RGB and alpha is dropped. EXIF orientation is not applied: annotations refer to the stored pixels.
 
     Raises:
-        ImageError: the file is missing, truncated, not an image, or not of the size that the data set declares.
+        ImageError: the file is missing, truncated or not an image, or its size is not what the data set declares.
     """
     try:
         source = sample.source() if callable(sample.source) else sample.source
@@ -36,7 +36,7 @@ def decode(sample: Sample) -> Image:
         raise ImageError(f"{sample}: missing: {error.filename}") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{sample}: cannot be decoded: not an image of a known format") from error
-    except (Exception, SystemExit) as error:  # Pillow raises many kinds for broken files, a source may raise anything
+    except (Exception, SystemExit) as error:  # Pillow raises many types; a source may raise anything
         raise ImageError(f"{sample}: cannot be decoded: {type(error).__name__}: {error}") from error
     if not isinstance(pixels, np.ndarray):
         raise ImageError(f"{sample}: its source gave a {type(pixels).__name__}, not bytes or uint8 RGB (H, W, 3)")
@@ -46,19 +46,19 @@ def decode(sample: Sample) -> Image:
             f"width {sample.width}, RGB"
         )
     pixels = np.ascontiguousarray(pixels)
-    pixels.setflags(write=False)  # every condition reads these: a corruption that writes into them fails
+    pixels.setflags(write=False)  # conditions share them: a corruption that writes to them fails
     return pixels
 
 
 def _pixels(data: bytes) -> Image:
     with PillowImage.open(io.BytesIO(data)) as picture:
-        kind = picture.format
-        if kind == "PNG":
-            picture.verify()  # checksums: Pillow decodes some damaged files without a word
-    if kind == "JPEG" and data.find(b"\xff\xd9", _scan(data)) < 0:
+        file_format = picture.format
+        if file_format == "PNG":
+            picture.verify()  # checksums: otherwise Pillow decodes some damaged files without an error
+    if file_format == "JPEG" and data.find(b"\xff\xd9", _scan_offset(data)) < 0:
         raise ValueError("the JPEG has no end")
     with PillowImage.open(io.BytesIO(data)) as picture:
-        if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them at 255
+        if picture.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255
             values = np.asarray(picture).astype(np.int64)
             if values.min() < 0 or values.max() > 65535:
                 raise ValueError(f"{values.min()}..{values.max()} are no 16-bit values")
@@ -69,9 +69,9 @@ def _pixels(data: bytes) -> Image:
         return np.asarray(picture.convert("RGB"))
 
 
-def _scan(data: bytes) -> int:
-    """Return where a JPEG's first scan begins: the segments before it, thumbnails among them, say how long they are."""
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return at
+def _scan_offset(data: bytes) -> int:
+    """Return the offset of a JPEG's first scan. The segments before it, such as thumbnails, state their length."""
+    offset = 2
+    while offset + 4 <= len(data) and data[offset] == 0xFF and data[offset + 1] != 0xDA:
+        offset += 2 + int.from_bytes(data[offset + 2 : offset + 4], "big")
+    return offset

@@ -1,1 +1,1 @@
-"""A suite's model entry -> an object that predicts, here or under another interpreter; and checks of what it returns."""
+"""Makes the models of a suite, in this process or under a foreign interpreter, and checks what they return."""

@@ -1,4 +1,4 @@
-"""A model that lives under another interpreter: ``python: PATH`` in a suite."""
+"""A model under a foreign interpreter: ``python: PATH`` in a suite."""
 
 from __future__ import annotations
 
@@ -23,28 +23,32 @@ if TYPE_CHECKING:
     from segharness.records import Image
 
 
-_ROOM = 2**30
-"""Bytes that /dev/shm must have free to be used."""
+_MINIMUM_FREE = 2**30
+"""/dev/shm is used if it has more free bytes than this."""
 
 
 class ForeignModel:
-    """A `Model` whose `predict` runs in a child process under another interpreter.
+    """A `Model` whose `predict` runs in a child process under a foreign interpreter.
 
-    Pixels and instances cross in two nameless files that both map (in /dev/shm where there is one), which end with their
-    last user. What `predict` returns lies in there; its place is used again when nobody looks at it any more.
+    Pixels and instances are passed in two files without a name, in /dev/shm if it has space. Both processes map the
+    files, which vanish with their last user. The arrays that `predict` returns are views of such a file. Their memory
+    is used again when no array refers to it any more.
 
     Args:
         python: the interpreter.
-        local: a file, and the function in it that makes the model.
-        options, weights, device: for that function.
-        packages: names of packages of ours that the file may import, and where they lie.
+        local: a file, and the name of a function in it that makes the model.
+        options: the options for that function.
+        weights: the weights for that function, or None.
+        device: the device for that function.
+        packages: packages of this environment that the file may import: their names and folders.
 
     Raises:
-        CellError: the interpreter cannot be started, or the model's file raised while it was built.
-        LostError: the child ended; a fresh worker may have more luck.
+        CellError: the interpreter cannot be started or is unsuitable, or the model's code raised.
+        MemoryError: memory did not suffice to make the model.
     """
 
     categories: Sequence[str]
+    """The names of the model's labels."""
 
     def __init__(
         self,
@@ -56,9 +60,9 @@ class ForeignModel:
         packages: Mapping[str, str] | None = None,
     ) -> None:
         self._python = python
-        self._asked = 0
-        memory = _memory()
-        self._pixels, self._instances = Pixels(memory), Regions(memory)
+        self._requests = 0
+        folder = _memory_folder()
+        self._pixels, self._instances = Pixels(folder), Regions(folder)
         try:
             self._child = subprocess.Popen(
                 [python, "-u", foreign_child.__file__],
@@ -72,7 +76,7 @@ class ForeignModel:
         except OSError as error:
             raise CellError(f"python: {python}: {error.strerror}") from error
         try:
-            built = self._ask(
+            built = self._request(
                 {
                     "op": "build",
                     "file": str(local[0]),
@@ -95,12 +99,12 @@ class ForeignModel:
         if built.get("prompt") is not None:
             self.prompt = built["prompt"]
 
-    def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
+    def _request(self, message: Mapping[str, Any]) -> dict[str, Any]:
         child = self._child
         assert child.stdin is not None and child.stdout is not None
-        self._asked += 1
+        self._requests += 1
         try:
-            child.stdin.write(json.dumps({**message, "number": self._asked}) + "\n")
+            child.stdin.write(json.dumps({**message, "number": self._requests}) + "\n")
             child.stdin.flush()
             line = child.stdout.readline()
         except BrokenPipeError:
@@ -110,10 +114,10 @@ class ForeignModel:
             raise LostError(f"the model's process under {self._python} ended with {how}")
         try:
             answer: dict[str, Any] = json.loads(line)
-            fits = answer["number"] == self._asked
+            matches = answer["number"] == self._requests
         except (ValueError, KeyError, TypeError, IndexError):
-            fits = False
-        if not fits:  # the model wrote into the descriptors of these messages: nothing that comes can be believed
+            matches = False
+        if not matches:  # the model wrote to the descriptors of these messages: no later line can be trusted
             raise LostError(f"the model's process under {self._python} answered {line.strip()!r:.60}")
         if "memory" in answer:
             raise MemoryError(answer["memory"])
@@ -122,9 +126,18 @@ class ForeignModel:
         return answer
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
-        places = self._pixels.put(images)
-        given = None if prompts is None else [np.asarray(values).tolist() for values in prompts]
-        answer = self._ask({"op": "predict", "images": places, "prompts": given, "free": self._instances.free()})
+        """Return the model's instances for each image; see `segharness.records.Model`.
+
+        Raises:
+            CellError: the model raised.
+            LostError: the child process ended or answered nonsense; a new worker may succeed.
+            MemoryError: memory did not suffice in the child process.
+        """
+        locations = self._pixels.put(images)
+        values = None if prompts is None else [np.asarray(image_prompts).tolist() for image_prompts in prompts]
+        answer = self._request(
+            {"op": "predict", "images": locations, "prompts": values, "free": self._instances.free()}
+        )
         memory = self._instances.use(*answer["region"])
         return [_instances(memory, entry) for entry in answer["instances"]]
 
@@ -145,22 +158,26 @@ class ForeignModel:
 
 
 def child_environment() -> dict[str, str]:
-    """Return this process's environment variables, without those that lead another interpreter to our modules."""
-    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    """Return this process's environment variables without those that let a foreign interpreter import our modules."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
 
 
-def _memory() -> Path | None:
-    """Return a folder in memory that has room; None for the usual one, on disk. Containers often have little."""
+def _memory_folder() -> Path | None:
+    """Return /dev/shm if it has enough space, else None for the default folder. In containers it is often small."""
     try:
-        found = os.statvfs("/dev/shm")
+        status = os.statvfs("/dev/shm")
     except OSError:
         return None
-    room = found.f_bavail * found.f_frsize
-    return Path("/dev/shm") if room > _ROOM and os.access("/dev/shm", os.W_OK) else None
+    free = status.f_bavail * status.f_frsize
+    return Path("/dev/shm") if free > _MINIMUM_FREE and os.access("/dev/shm", os.W_OK) else None
 
 
 class Pixels:
-    """Where this process lays images for the other; it only grows."""
+    """A file in which this process puts images for the child process. It only grows.
+
+    Args:
+        folder: where to make the file; None for the default temporary folder.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
@@ -168,27 +185,33 @@ class Pixels:
 
     @property
     def handle(self) -> int:
+        """The file descriptor, which the child process inherits."""
         return self._file.fileno()
 
     def put(self, images: Sequence[Image]) -> list[list[int]]:
-        """Lay images behind one another; return where each begins, its height and its width."""
+        """Write images one after another; return the offset, height and width of each."""
         size = sum(image.nbytes for image in images)
         if size > len(self._memory):
             os.posix_fallocate(self.handle, 0, size)
             self._memory = np.frombuffer(mmap.mmap(self.handle, size), dtype=np.uint8)
-        places, at = [], 0
+        locations, offset = [], 0
         for image in images:
-            self._memory[at : at + image.nbytes].reshape(image.shape)[...] = image
-            places.append([at, image.shape[0], image.shape[1]])
-            at += image.nbytes
-        return places
+            self._memory[offset : offset + image.nbytes].reshape(image.shape)[...] = image
+            locations.append([offset, image.shape[0], image.shape[1]])
+            offset += image.nbytes
+        return locations
 
     def close(self) -> None:
-        self._file.close()  # the map ends with the last array that looks into it
+        """Close the file. The mapping ends with the last array that refers to it."""
+        self._file.close()
 
 
 class Regions:
-    """Where the other process lays what it found: parts of a file, each in use while an array looks into it."""
+    """A file in which the child process puts instances. Its regions are in use while an array refers to them.
+
+    Args:
+        folder: where to make the file; None for the default temporary folder.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
@@ -197,14 +220,15 @@ class Regions:
 
     @property
     def handle(self) -> int:
+        """The file descriptor, which the child process inherits."""
         return self._file.fileno()
 
     def free(self) -> list[int]:
-        """Return where the regions begin that nobody looks at."""
+        """Return the offsets of the regions that no array refers to."""
         return sorted(self._free)
 
     def use(self, at: int, size: int) -> Any:
-        """Return a region's bytes, uint8 (size,); it is free again when the last array made from them is gone."""
+        """Return the bytes of a region, uint8 (size,). The region is free when the last array made of them is gone."""
         if at not in self._maps:
             self._maps[at] = mmap.mmap(self.handle, size, offset=at)
         self._free.discard(at)
@@ -213,14 +237,15 @@ class Regions:
         return memory
 
     def close(self) -> None:
+        """Close the file. Mapped regions stay until their arrays are gone."""
         self._file.close()
 
 
 def _instances(memory: Any, entry: Mapping[str, Any]) -> Instances:
-    def array(place: Any) -> Any:
-        at, dtype, shape = place
-        count = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        return memory[at : at + count].view(dtype).reshape(shape)
+    def array(location: Any) -> Any:
+        offset, dtype, shape = location
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        return memory[offset : offset + size].view(dtype).reshape(shape)
 
     masks = entry["rles"] if "rles" in entry else None if entry["masks"] is None else array(entry["masks"])
     boxes, scores, labels = (

@@ -1,7 +1,8 @@
-"""Serves one model to a segharness worker from another environment. Needs numpy and Python 3.8, nothing else.
+"""Serves a model under a foreign interpreter to a segharness worker. Needs only Python 3.8 and numpy.
 
-Started as ``python foreign_child.py``; speaks JSON lines over its first stdin and stdout, and passes pixels and instances
-through two files that the worker opened and this process inherits. What the model prints goes to stderr.
+The worker starts it as ``python foreign_child.py``. It reads requests and writes answers as JSON lines over its
+original stdin and stdout. Pixels and instances are passed in two files that the worker opened and this process
+inherits. Output of the model goes to stderr.
 """
 
 import gc
@@ -21,6 +22,7 @@ import numpy as np
 
 
 def build(message):
+    """Make the model that a ``build`` request describes."""
     path = message["file"]
     for name, folder in message["packages"].items():
         package = types.ModuleType(name)
@@ -34,9 +36,9 @@ def build(message):
     factory = getattr(module, message["function"])
     parameters = inspect.signature(factory).parameters
     options = dict(message["options"])
-    anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    takes_anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for key in ("device", "weights"):
-        if message[key] is not None and (key in parameters or anything) and key not in options:
+        if message[key] is not None and (key in parameters or takes_anything) and key not in options:
             options[key] = message[key]
     if message["weights"] is not None and "weights" not in options:
         raise TypeError("the suite gives `weights`, but the model's factory has no parameter of that name")
@@ -44,21 +46,22 @@ def build(message):
 
 
 class Images:
-    """What the worker laid into the file of pixels."""
+    """Reads the images that the worker wrote to the file of pixels."""
 
     def __init__(self, handle):
         self.handle = handle
         self.memory = np.zeros(0, dtype=np.uint8)
 
     def read(self, places):
-        size = max(at + h * w * 3 for at, h, w in places)
+        """Return copies of the images at `places`, a list of (offset, height, width)."""
+        size = max(offset + h * w * 3 for offset, h, w in places)
         if size > len(self.memory):
             self.memory = np.frombuffer(mmap.mmap(self.handle, size), dtype=np.uint8)
-        return [np.array(self.memory[at : at + h * w * 3]).reshape(h, w, 3) for at, h, w in places]
+        return [np.array(self.memory[offset : offset + h * w * 3]).reshape(h, w, 3) for offset, h, w in places]
 
 
 class Regions:
-    """Parts of the file of instances; the worker says which of them nobody looks at any more."""
+    """Regions of the file of instances. The worker tells which of them are free again."""
 
     def __init__(self, handle):
         self.handle = handle
@@ -66,32 +69,39 @@ class Regions:
         self.end = 0
 
     def take(self, size, free):
-        """Return where a region of at least `size` bytes begins, and its bytes."""
-        fitting = [at for at in free if len(self.maps[at]) >= size]
+        """Return the offset and the bytes of a region of at least `size` bytes.
+
+        `free` holds the offsets of the regions that may be used again.
+        """
+        fitting = [offset for offset in free if len(self.maps[offset]) >= size]
         if fitting:
-            at = min(fitting, key=lambda place: len(self.maps[place]))
+            offset = min(fitting, key=lambda begin: len(self.maps[begin]))
         else:
-            at, page = self.end, mmap.ALLOCATIONGRANULARITY
-            size = max(page, 1 << (size - 1).bit_length())  # powers of two, so that they serve others too
+            offset, page = self.end, mmap.ALLOCATIONGRANULARITY
+            size = max(page, 1 << (size - 1).bit_length())  # a power of two, so that other sizes can use it too
             self.end += -(-size // page) * page
-            os.posix_fallocate(self.handle, at, self.end - at)  # where there is no room: an error, not a signal
-            self.maps[at] = mmap.mmap(self.handle, size, offset=at)
-        return at, np.frombuffer(self.maps[at], dtype=np.uint8)
+            os.posix_fallocate(self.handle, offset, self.end - offset)  # raises if the disk is full; a write would kill
+            self.maps[offset] = mmap.mmap(self.handle, size, offset=offset)
+        return offset, np.frombuffer(self.maps[offset], dtype=np.uint8)
 
 
-def write_instances(regions, free, found):
-    """Lay the arrays of all instances behind one another in a region; return the region, and where in it each is."""
-    chunks, described, at = [], [], 0
+def write_instances(regions, free, results):
+    """Write the arrays of the instances in `results` one after another to a region.
+
+    Returns:
+        The answer: the region, and for every instances object the location, dtype and shape of each array in it.
+    """
+    chunks, entries, end = [], [], 0
 
     def put(array):
-        nonlocal at
+        nonlocal end
         array = np.ascontiguousarray(array)
-        place = [at, str(array.dtype), list(array.shape)]
-        chunks.append((at, array))
-        at += -(-array.nbytes // 16) * 16
-        return place
+        location = [end, str(array.dtype), list(array.shape)]
+        chunks.append((end, array))
+        end += -(-array.nbytes // 16) * 16
+        return location
 
-    for instances in found:
+    for instances in results:
         entry = {}
         for name in ("boxes", "scores", "labels"):
             values = getattr(instances, name, None)
@@ -104,23 +114,23 @@ def write_instances(regions, free, found):
         else:
             entry["rles"] = [
                 {
-                    "size": [int(n) for n in m["size"]],
-                    "counts": m["counts"] if isinstance(m["counts"], str) else m["counts"].decode(),
+                    "size": [int(side) for side in mask["size"]],
+                    "counts": mask["counts"] if isinstance(mask["counts"], str) else mask["counts"].decode(),
                 }
-                for m in masks
+                for mask in masks
             ]
-        described.append(entry)
-    begin, memory = regions.take(max(at, 1), free)
-    for place, array in chunks:
-        memory[place : place + array.nbytes].view(array.dtype).reshape(array.shape)[...] = array
-    return {"instances": described, "region": [begin, len(memory)]}
+        entries.append(entry)
+    begin, memory = regions.take(max(end, 1), free)
+    for offset, array in chunks:
+        memory[offset : offset + array.nbytes].view(array.dtype).reshape(array.shape)[...] = array
+    return {"instances": entries, "region": [begin, len(memory)]}
 
 
 def is_out_of_memory(error):
-    """Return whether memory did not suffice; frees what a framework keeps of it."""
+    """Return whether an error means that memory did not suffice. If so, also release the memory that torch caches."""
     text = str(error).lower()
-    said = any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
-    if not (isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or said):
+    says_so = any(phrase in text for phrase in ("out of memory", "can't allocate memory", "not enough memory"))
+    if not (isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or says_so):
         return False
     gc.collect()
     torch = sys.modules.get("torch")
@@ -129,31 +139,32 @@ def is_out_of_memory(error):
     return True
 
 
-def lines_of(requests):
-    """Yield the worker's requests; end the process at once when the worker is gone, whatever the model does."""
-    waiting = queue.Queue()
+def read_requests(requests):
+    """Yield the worker's requests. End the process at once when the worker is gone, even if the model is busy."""
+    lines = queue.Queue()
 
     def read():
         for line in requests:
-            waiting.put(line)
+            lines.put(line)
         os._exit(0)
 
     threading.Thread(target=read, daemon=True).start()
     while True:
-        yield waiting.get()
+        yield lines.get()
 
 
 def main():
+    """Serve requests until the worker closes their stream."""
     if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):  # noqa: PTH120
-        del sys.path[0]  # our own folder: its modules must not be found under the model's names
+        del sys.path[0]  # this folder: the model must not import modules from it by accident
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     requests = os.fdopen(os.dup(0), "r")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to handle; the end of its requests ends this
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker handles Ctrl-C; this ends with the requests
     model = images = regions = None
-    for line in lines_of(requests):
+    for line in read_requests(requests):
         message = json.loads(line)
         try:
             if message["op"] == "build":
@@ -162,14 +173,14 @@ def main():
                 answer = {"categories": list(model.categories), "prompt": getattr(model, "prompt", None)}
             else:
                 pixels = images.read(message["images"])
-                given = message["prompts"]
-                if given is None:
-                    found = model.predict(pixels)
+                if message["prompts"] is None:
+                    results = model.predict(pixels)
                 else:
-                    found = model.predict(pixels, prompts=[np.array(values, dtype=np.float32) for values in given])
-                answer = write_instances(regions, message["free"], found)
+                    prompts = [np.array(values, dtype=np.float32) for values in message["prompts"]]
+                    results = model.predict(pixels, prompts=prompts)
+                answer = write_instances(regions, message["free"], results)
             answer = json.dumps(dict(answer, number=message["number"]))
-        except Exception as error:  # noqa: BLE001  told to the worker, which names model and image
+        except Exception as error:  # noqa: BLE001  the worker reports it with model and image
             traceback.print_exc()
             kind = "memory" if is_out_of_memory(error) else "error"
             answer = json.dumps({kind: f"{type(error).__name__}: {error}", "number": message["number"]})

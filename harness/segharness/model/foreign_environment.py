@@ -1,4 +1,4 @@
-"""The environments of models that run under an interpreter of their own, ``python: PATH``: asked before the first cell."""
+"""Inspects the environments of foreign interpreters, ``python: PATH``, before the first cell."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from segharness.errors import UsageError, exit_text
 from segharness.model.foreign import child_environment
 
 _SECONDS = 120
-"""How long an interpreter may take to say what it has; on a network's disk the first look takes some."""
+"""The time in which an interpreter must list its packages. On a network disk the first listing is slow."""
 
-_LOOK = """
+_LIST_PACKAGES = """
 import importlib.util, json, platform, sys
 from importlib import metadata
 packages = {}
-for found in metadata.distributions():
-    if found.metadata["Name"]:
-        packages.setdefault(found.metadata["Name"], found.version)
-here = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
+for distribution in metadata.distributions():
+    if distribution.metadata["Name"]:
+        packages.setdefault(distribution.metadata["Name"], distribution.version)
+modules = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
 packages = dict(sorted(packages.items()))
 print()
-print(json.dumps({"python": platform.python_version(), "packages": packages, "modules": here}))
+print(json.dumps({"python": platform.python_version(), "packages": packages, "modules": modules}))
 """
 
 
 def environment_of(python: str, framework: str | None = None) -> Mapping[str, Any]:
-    """Return what is installed under an interpreter, as the manifest records it: its `python` and its `packages`.
+    """Return what is installed under a foreign interpreter, as the manifest records it: `python` and `packages`.
 
     Args:
         python: the interpreter.
-        framework: a module that must be there, beside numpy.
+        framework: a module that must be installed besides numpy.
 
     Raises:
-        UsageError: it is no Python of 3.8 or later, or a module is missing.
+        UsageError: it is not Python 3.8 or newer, or a module is missing.
     """
-    wanted = ("numpy", *([framework] if framework else []))
-    found = _look(python, wanted)
-    if missing := [name for name in wanted if name not in found["modules"]]:
+    required = ("numpy", *([framework] if framework else []))
+    environment = _inspect(python, required)
+    if missing := [name for name in required if name not in environment["modules"]]:
         raise UsageError(f"python: {python}: its environment lacks {' and '.join(missing)}: install it there")
-    return {"python": found["python"], "packages": found["packages"]}
+    return {"python": environment["python"], "packages": environment["packages"]}
 
 
 @functools.lru_cache(maxsize=64)
-def _look(python: str, modules: tuple[str, ...]) -> Mapping[str, Any]:
+def _inspect(python: str, modules: tuple[str, ...]) -> Mapping[str, Any]:
     try:
-        done = subprocess.run(
-            [python, "-c", _LOOK, *modules],
+        process = subprocess.run(
+            [python, "-c", _LIST_PACKAGES, *modules],
             env=child_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -58,15 +58,15 @@ def _look(python: str, modules: tuple[str, ...]) -> Mapping[str, Any]:
             timeout=_SECONDS,
             check=False,
         )
-        found = json.loads(done.stdout.strip().rpartition("\n")[2] if done.returncode == 0 else "")
+        environment = json.loads(process.stdout.strip().rpartition("\n")[2] if process.returncode == 0 else "")
     except OSError as error:
         raise UsageError(f"python: {python}: cannot be started: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise UsageError(f"python: {python}: did not say in {_SECONDS} s what it has") from error
+        raise UsageError(f"python: {python}: did not list its packages within {_SECONDS} s") from error
     except ValueError as error:
-        last = done.stderr.strip().rpartition("\n")[2]
-        said = f"; its last words: {last}" if last else ""
+        last_line = process.stderr.strip().rpartition("\n")[2]
+        ending = f"; its last words: {last_line}" if last_line else ""
         raise UsageError(
-            f"python: {python}: it must be Python 3.8 or newer; it ended with {exit_text(done.returncode)}{said}"
+            f"python: {python}: it must be Python 3.8 or newer; it ended with {exit_text(process.returncode)}{ending}"
         ) from error
-    return found  # type: ignore[no-any-return]
+    return environment  # type: ignore[no-any-return]

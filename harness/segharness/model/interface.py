@@ -1,4 +1,4 @@
-"""Whether an object is a model, as the engine needs one."""
+"""Checks whether an object is a model that the engine can use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from segharness.records import StoredPredictions
 
 
 def has_stored_predictions(model: Any) -> TypeGuard[StoredPredictions]:
-    """Return whether an object has predictions instead of making them: `load_predictions`, and no `predict`."""
+    """Return whether a model has stored predictions: it has `load_predictions` and no `predict`."""
     return isinstance(model, StoredPredictions) and not hasattr(model, "predict")
 
 

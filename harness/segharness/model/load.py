@@ -1,4 +1,4 @@
-"""From a suite's model entry to an object that predicts, in this process or under another interpreter."""
+"""Makes the model of a suite's entry, in this process or under a foreign interpreter."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ from segharness.suite.local_models import local_reference
 def load_model(
     entry: ModelEntry, dataset: str, host: PluginHost, device: str, weights: ResolvedWeights
 ) -> Model | StoredPredictions:
-    """Make the model of an entry, with its options on a data set.
+    """Make the model of an entry with its options for a data set.
 
     Args:
-        entry: of the suite.
+        entry: the model's entry in the suite.
         dataset: the id of the data set.
         host: the plugins.
         device: torch's name of the device.
-        weights: as planning found them; changed ones are refused.
+        weights: the weights that planning resolved.
 
     Raises:
-        UsageError: the weights changed since, or what was made is no model.
-        Exception: whatever the model's own code raises.
+        UsageError: the weights have changed since planning, or the factory returned no model.
+        Exception: any error of the model's own code.
     """
     options = entry.options_on(dataset)
     factory: Callable[..., Any]
     spec: ModelSpec | None = None
     packages: dict[str, str] = {}
-    if entry.local is None:
+    if entry.local_function is None:
         spec = host.get(entry.model, ModelSpec)
         options = {**options, **spec.fixed}
         owner = f"ModelSpec `{spec.name}`: foreign_packages"
         packages = {name: str(packaged_file(f"{name}:", owner)) for name in spec.foreign_packages}
     _check_unchanged(entry, spec, weights)
-    if entry.python is not None and (foreign := entry.under_python) is not None:
+    if entry.python is not None and (foreign := entry.foreign_function) is not None:
         return ForeignModel(entry.python, foreign, options, weights.argument, device, packages)
-    if entry.local is not None:
-        file, function = entry.local
+    if entry.local_function is not None:
+        file, function = entry.local_function
         factory = getattr(import_file(file), function)
     else:
         assert spec is not None
         options = {**options, **_functions(options, spec)}
-        assert spec.factory is not None  # one that needs `python:` was refused without it
+        assert spec.factory is not None  # a model that needs `python:` was refused without it
         factory = load(spec.factory)
     model = factory(**options, **_engine_arguments(factory, options, device, weights.argument))
     require_model(model)
@@ -65,9 +65,9 @@ def load_model(
 
 
 def _check_unchanged(entry: ModelEntry, spec: ModelSpec | None, weights: ResolvedWeights) -> None:
-    """Raise UsageError if a model's weights are not those that planning found."""
+    """Raise UsageError if a model's weights have changed since planning."""
     if weights.argument is None or not Path(weights.argument).is_absolute():
-        return  # none, or a name that the factory knows
+        return  # no weights, or a name that the factory resolves
     expected = weights.content
     if isinstance(expected, Mapping) and "name" in expected:
         expected = expected.get("sha256") or {"files": expected["files"]}
@@ -78,7 +78,7 @@ def _check_unchanged(entry: ModelEntry, spec: ModelSpec | None, weights: Resolve
 
 
 def _functions(options: Mapping[str, Any], spec: ModelSpec) -> dict[str, Callable[..., Any]]:
-    """Return the functions that options of code name."""
+    """Return the functions that are named by options of code."""
     functions = {}
     for key, option in spec.options.items():
         if option.code and (code := local_reference(str(options.get(key)))) is not None:
@@ -90,7 +90,7 @@ def _engine_arguments(factory: Callable[..., Any], options: Any, device: str, we
     """Return `device` and `weights` if the factory has parameters of those names."""
     arguments = {"device": device, **({"weights": weights} if weights else {})}
     parameters = inspect.signature(factory).parameters
-    takes_anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    takes_anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     if weights and "weights" not in parameters and not takes_anything:
         raise UsageError("there are `weights`, but the model's factory has no parameter of that name")
     return {

@@ -1,7 +1,7 @@
-"""What a model that takes prompts is given of the ground truth: its boxes, or a point in each of its masks.
+"""Prompts from the ground truth for models that take them: its boxes, or a point in each of its masks.
 
-The points are the data set's, as its boxes are: they depend on the data set, the image and the annotation alone, not on
-the suite's seed, so that every model is asked the same.
+A point depends on the data set, the image and the annotation, not on the suite's seed, so that every model gets the
+same prompts.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from segharness.masks import to_pixels
 from segharness.records import Sample
 
 KINDS = ("boxes", "points")
+"""The values of a model's `prompt`."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class ImagePrompts:
     """The prompts of one image.
 
     Attributes:
-        annotation_ids: int64 (N,), which ground truths they are.
-        category_ids: int32 (N,), of what.
-        values: float32 (N, 4) x1 y1 x2 y2, or (N, 2) x y, the column and row of a pixel.
+        annotation_ids: int64 (N,), the ids of the annotations that they are made from.
+        category_ids: int32 (N,), the categories of these annotations.
+        values: boxes, float32 (N, 4) x1 y1 x2 y2, or points, float32 (N, 2), the column and row of a pixel.
     """
 
     annotation_ids: npt.NDArray[np.int64]
@@ -39,27 +40,27 @@ class ImagePrompts:
 
 
 class Prompts:
-    """The prompts of a data set, of one kind; safe to call from several threads.
+    """The prompts of a data set, all of one kind. May be called from several threads.
 
-    Crowds and ground truths without a pixel are left out.
+    Crowds and annotations without a pixel get no prompt.
 
     Args:
         data: a data set with instances.
         kind: ``"boxes"`` or ``"points"``.
 
     Raises:
-        UsageError: another kind, or the data set has no instances.
+        UsageError: the kind is unknown, or the data set has no instances.
     """
 
     def __init__(self, data: OpenDataset, kind: str) -> None:
         if kind not in KINDS:
             raise UsageError(f"`prompt` is {kind!r}, not {' or '.join(KINDS)}")
-        content = data.ground_truth("instances")
-        if content is None:
+        ground_truth = data.ground_truth("instances")
+        if ground_truth is None:
             raise UsageError(f"data set `{data.entry.id}` has no instances to make prompts of")
         self.kind, self._name = kind, data.entry.dataset
         self._annotations: dict[int, list[Mapping[str, Any]]] = {}
-        for annotation in content["annotations"]:
+        for annotation in ground_truth["annotations"]:
             if not annotation.get("iscrowd"):
                 self._annotations.setdefault(annotation["image_id"], []).append(annotation)
         self._prompts: dict[int, ImagePrompts] = {}

@@ -1,6 +1,7 @@
-"""What planning finds out of a model, once: which weights it gets and what they are, and the environment it runs in.
+"""Planning resolves each model once: its weights with their digest, and the environment that it runs in.
 
-Workers load by it (`segharness.model.load`) and compare; they fetch and choose nothing.
+Workers load the resolved weights (`segharness.model.load`) and check that they are unchanged. They fetch and choose
+nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from segharness.errors import UsageError
 from segharness.model.foreign_environment import environment_of
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import ModelSpec
-from segharness.plugin.weights import files_of_weights, find_weights, is_name
+from segharness.plugin.weights import find_weights, is_weights_name, weights_files
 from segharness.suite import ModelEntry
 from segharness.user.config import settings
 from segharness.user.user_dirs import config_file
@@ -27,59 +28,60 @@ class ResolvedWeights:
     """The weights of a model on a data set.
 
     Attributes:
-        argument: what the model's factory gets: a path, a name that it knows itself, or None.
-        content: what is known of their content, as identities have it: a sha256, ``{"files": digest}`` of a folder, a name
-            with either; None without weights.
+        argument: the argument for the model's factory: a path, a name that the factory resolves, or None.
+        content: their content, as identities contain it: a sha256, ``{"files": digest}`` for a folder, or a name with
+            either of them; None without weights.
     """
 
     argument: str | None
     content: Any
 
     def to_json(self) -> dict[str, Any]:
+        """Return the weights as a JSON object."""
         return asdict(self)
 
 
 def resolve_weights(entry: ModelEntry, dataset: str, host: PluginHost, fetching: bool = True) -> ResolvedWeights:
-    """Find the weights of a model on a data set, and get them there if they have a name.
+    """Find the weights of a model on a data set, and fetch them if they have a name.
 
-    Without `fetching`, weights that have a name are known by what the model's spec says of them.
+    Without `fetching`, the content of weights with a name comes from the model's spec.
 
     Raises:
-        UsageError: they cannot be fetched, or are not those that the name stands for.
+        UsageError: the weights cannot be fetched, or are not those that the name stands for.
     """
-    spec = host.find(entry.model, ModelSpec) if entry.local is None else None
+    spec = host.find(entry.model, ModelSpec) if entry.local_function is None else None
     if spec is None:
         path = Path(entry.weights) if entry.weights else None
         return ResolvedWeights(entry.weights, content_of(path, None))
-    named = entry.weights is not None and is_name(spec, entry.weights)
+    named = entry.weights is not None and is_weights_name(spec, entry.weights)
     path = find_weights(spec, entry.weights, entry.options_on(dataset)) if fetching or not named else None
     argument = entry.weights if path is None else str(path)
     content = content_of(path, spec)
     if named:
-        known = {"sha256": spec.weights_names.get(str(entry.weights), "")}
-        of_path = {"sha256": content} if isinstance(content, str) else content
-        return ResolvedWeights(argument, {"name": entry.weights, **(of_path or known)})
+        declared = {"sha256": spec.weights_names.get(str(entry.weights), "")}
+        fetched = {"sha256": content} if isinstance(content, str) else content
+        return ResolvedWeights(argument, {"name": entry.weights, **(fetched or declared)})
     return ResolvedWeights(argument, content)
 
 
 def content_of(path: Path | None, spec: ModelSpec | None) -> Any:
-    """Return what is known of the content of weights: a sha256, or ``{"files": digest}`` of a folder; None without any."""
+    """Return the content of weights: a sha256, or ``{"files": digest}`` for a folder; None without weights."""
     if path is None:
         return None
-    content = content_digest(path, files_of_weights(spec, path) if spec is not None else None)
+    content = content_digest(path, weights_files(spec, path) if spec is not None else None)
     return content.get("sha256") or content or None
 
 
 def resolve_environment(entry: ModelEntry, host: PluginHost) -> Mapping[str, Any] | None:
-    """See that a model can run: its framework is installed here, or under its interpreter.
+    """Check that a model can run: its framework is installed here, or under its foreign interpreter.
 
     Returns:
-        What is installed under its interpreter; None if it runs in this environment.
+        The packages under its foreign interpreter; None if it runs in this environment.
 
     Raises:
         UsageError: the model cannot run.
     """
-    spec = host.find(entry.model, ModelSpec) if entry.local is None else None
+    spec = host.find(entry.model, ModelSpec) if entry.local_function is None else None
     framework = spec.imports if spec is not None else None
     if entry.python is not None:
         try:

@@ -1,4 +1,4 @@
-"""What a model returns is checked, clipped, renamed and encoded."""
+"""Checks what a model returns, clips boxes, maps labels to categories and encodes masks."""
 
 from __future__ import annotations
 
@@ -17,36 +17,42 @@ from segharness.records import Detections
 
 
 def validate_instances(instances: Any, shape: tuple[int, int], labels: Labels) -> Detections:
-    """Check one image's `Instances` and turn them into detections.
+    """Check the `Instances` of an image and convert them to detections.
+
+    Instances of labels that the data set does not have are dropped and counted. Boxes are clipped to the image.
 
     Args:
         instances: what the model returned for the image.
         shape: the image's (height, width).
-        labels: how labels become category ids.
+        labels: maps labels to category ids.
 
     Raises:
-        ContractError: a rule of `Instances` is broken; the message names the rule and the first offender.
+        ContractError: a rule of `Instances` is broken. The message names the rule and the first offender.
     """
     for name in ("boxes", "scores", "labels"):
         if not hasattr(instances, name):
             raise ContractError(f"predict must return Instances; got {type(instances).__name__} without `{name}`")
     boxes, scores = _floats(instances.boxes, "boxes"), _floats(instances.scores, "scores")
-    index = _integers(instances.labels)
+    label_indices = _integers(instances.labels)
     count = len(scores)
     if (
         scores.shape != (count,)
-        or index.shape != (count,)
+        or label_indices.shape != (count,)
         or boxes.shape not in ([(count, 4)] if count else [(0, 4), (0,)])
     ):
-        raise ContractError(f"boxes {boxes.shape}, scores {scores.shape}, labels {index.shape} disagree in length")
+        raise ContractError(
+            f"boxes {boxes.shape}, scores {scores.shape}, labels {label_indices.shape} disagree in length"
+        )
     boxes = boxes.reshape(count, 4)
-    _finite(scores, "score")
-    _finite(boxes, "box")
+    _check_finite(scores, "score")
+    _check_finite(boxes, "box")
     if (inverted := np.flatnonzero((boxes[:, 2:] < boxes[:, :2]).any(axis=1))).size:
         raise ContractError(f"box {inverted[0]} is inverted: x1 y1 x2 y2 = {boxes[inverted[0]].tolist()}")
-    if (unknown := np.flatnonzero((index < 0) | (index >= labels.size))).size:
-        raise ContractError(f"label {index[unknown[0]]} of instance {unknown[0]} is not in 0..{labels.size - 1}")
-    keep = labels.known[index] if count else np.zeros(0, dtype=bool)
+    if (unknown := np.flatnonzero((label_indices < 0) | (label_indices >= labels.size))).size:
+        raise ContractError(
+            f"label {label_indices[unknown[0]]} of instance {unknown[0]} is not in 0..{labels.size - 1}"
+        )
+    keep = labels.known[label_indices] if count else np.zeros(0, dtype=bool)
     raw_masks = getattr(instances, "masks", None)
     masks = None if raw_masks is None else _encode(raw_masks, shape, count, keep)
     height, width = shape
@@ -55,7 +61,7 @@ def validate_instances(instances: Any, shape: tuple[int, int], labels: Labels) -
     clipped = int((inside != boxes).any(axis=1).sum())
     inside[:, 2:] -= inside[:, :2]
     return Detections(
-        labels.ids[index[keep]].astype(np.int32),
+        labels.ids[label_indices[keep]].astype(np.int32),
         scores[keep].astype(np.float64),
         inside[keep].astype(np.float64),
         masks,
@@ -65,12 +71,12 @@ def validate_instances(instances: Any, shape: tuple[int, int], labels: Labels) -
 
 
 def validate_prompted(instances: Any, shape: tuple[int, int], prompts: ImagePrompts) -> Detections:
-    """Check the `Instances` that answer prompts; each gets the category of the ground truth that was its prompt.
+    """Check the `Instances` that answer prompts. Each gets the category of the annotation that its prompt is from.
 
     Args:
-        instances: what the model returned for the image; labels are not looked at, boxes and scores may be None.
+        instances: what the model returned for the image. Labels are ignored; boxes and scores may be None.
         shape: the image's (height, width).
-        prompts: of the image, N of them.
+        prompts: the N prompts of the image.
 
     Raises:
         ContractError: there are not N masks, or a rule of `Instances` is broken.
@@ -88,25 +94,30 @@ def validate_prompted(instances: Any, shape: tuple[int, int], prompts: ImageProm
     if scores is not None:
         if scores.shape != (count,):
             raise ContractError(f"scores {scores.shape} for {count} prompts")
-        _finite(scores, "score")
+        _check_finite(scores, "score")
     rles = [{"size": list(shape), "counts": counts} for counts in masks]
     boxes = np.asarray(rle.to_bbox(rles), dtype=np.float64).reshape(count, 4)
     return Detections(prompts.category_ids, scores, boxes, masks, annotation_ids=prompts.annotation_ids)
 
 
 def validate_stored(detections: Detections, shape: tuple[int, int], known: Collection[int]) -> Detections:
-    """Check what was predicted elsewhere, and drop categories that the data set does not have. Boxes stay as they are.
+    """Check stored detections and drop those of categories that the data set does not have. Boxes stay unchanged.
+
+    Args:
+        detections: the stored detections of an image.
+        shape: the image's (height, width).
+        known: the category ids of the data set.
 
     Raises:
-        ContractError: numbers that are not finite, boxes with negative sides, masks of another size.
+        ContractError: lengths disagree, numbers are not finite, boxes have negative sides, or masks have another size.
     """
     count = len(detections.category_ids)
     scores = np.asarray(detections.scores, dtype=np.float64)
     boxes = np.asarray(detections.boxes, dtype=np.float64).reshape(-1, 4)
     if len(scores) != count or len(boxes) != count or (detections.masks is not None and len(detections.masks) != count):
         raise ContractError(f"{count} categories, {len(scores)} scores, {len(boxes)} boxes disagree in length")
-    _finite(scores, "score")
-    _finite(boxes, "box")
+    _check_finite(scores, "score")
+    _check_finite(boxes, "box")
     if (inverted := np.flatnonzero((boxes[:, 2:] < 0).any(axis=1))).size:
         raise ContractError(f"box {inverted[0]} has a negative side: x y w h = {boxes[inverted[0]].tolist()}")
     keep = np.isin(np.asarray(detections.category_ids), list(known))
@@ -115,11 +126,11 @@ def validate_stored(detections: Detections, shape: tuple[int, int], known: Colle
     return Detections(ids, scores[keep], boxes[keep], masks, int(count - keep.sum()))
 
 
-def _floats(values: Any, what: str) -> npt.NDArray[np.float32]:
+def _floats(values: Any, name: str) -> npt.NDArray[np.float32]:
     try:
         return np.asarray(values, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise ContractError(f"{what} are not numbers: {error}") from error
+        raise ContractError(f"{name} are not numbers: {error}") from error
 
 
 def _integers(values: Any) -> npt.NDArray[np.int64]:
@@ -129,16 +140,16 @@ def _integers(values: Any) -> npt.NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def _finite(values: npt.NDArray[Any], what: str) -> None:
+def _check_finite(values: npt.NDArray[Any], name: str) -> None:
     if not values.size:
         return
     bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
     if bad.size:
-        raise ContractError(f"{what} {bad[0]} is not finite: {values[bad[0]].tolist()}")
+        raise ContractError(f"{name} {bad[0]} is not finite: {values[bad[0]].tolist()}")
 
 
 def _encode(masks: Any, shape: tuple[int, int], count: int, keep: npt.NDArray[np.bool_]) -> list[bytes]:
-    """Return compressed RLE counts of the kept masks."""
+    """Return the compressed RLE counts of the masks for which `keep` is true."""
     if isinstance(masks, np.ndarray) or hasattr(masks, "__array__"):
         array = np.asarray(masks)
         if array.shape != (count, *shape) and not (count == 0 and array.size == 0):
@@ -153,23 +164,22 @@ def _encode(masks: Any, shape: tuple[int, int], count: int, keep: npt.NDArray[np
         return _encode(np.stack(masks), shape, count, keep)
     if len(masks) != count:
         raise ContractError(f"{len(masks)} masks for {count} scores")
-    return [_checked_counts(mask, shape, position) for position, mask in enumerate(masks) if keep[position]]
+    return [_checked_counts(mask, shape, index) for index, mask in enumerate(masks) if keep[index]]
 
 
-def _checked_counts(mask: Any, shape: tuple[int, int], position: int) -> bytes:
+def _checked_counts(mask: Any, shape: tuple[int, int], index: int) -> bytes:
+    """Return the counts of an RLE after checking them."""
     if not isinstance(mask, dict) or "size" not in mask or "counts" not in mask:
-        raise ContractError(f"mask {position} is neither bool (H, W) nor an RLE with `size` and `counts`")
+        raise ContractError(f"mask {index} is neither bool (H, W) nor an RLE with `size` and `counts`")
     if tuple(mask["size"]) != shape:
-        raise ContractError(f"mask {position} has size {tuple(mask['size'])}, the image {shape}")
+        raise ContractError(f"mask {index} has size {tuple(mask['size'])}, the image {shape}")
     counts = mask["counts"]
     if isinstance(counts, str):
         counts = counts.encode()
     if not isinstance(counts, bytes):
-        raise ContractError(
-            f"mask {position}: RLE counts must be compressed (bytes or str), not {type(counts).__name__}"
-        )
+        raise ContractError(f"mask {index}: RLE counts must be compressed (bytes or str), not {type(counts).__name__}")
     try:
         check_counts(counts, *shape)
     except ValueError as error:
-        raise ContractError(f"mask {position}: {error}") from error
+        raise ContractError(f"mask {index}: {error}") from error
     return counts

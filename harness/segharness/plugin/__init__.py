@@ -1,1 +1,1 @@
-"""What plugins offer, and how it is found: specs, options, hooks, the host, weights. Imports no framework and no numpy."""
+"""What plugins offer, and how it is found: specs, options, hooks, host, weights. Imports no framework and no numpy."""

@@ -1,4 +1,4 @@
-"""What the engine itself offers, through the hooks that everyone uses."""
+"""What segharness itself offers, through the same hooks as every plugin."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from segharness.plugin.specs import CommandSpec, ExecutorSpec, MetricSpec, Repor
 
 
 def _command(name: str, summary: str, module: str = "", execute: str = "execute") -> CommandSpec:
-    """Return the command of a module of `segharness.cli.commands`; `module` and `execute` where they are not the usual."""
-    place = f"segharness.cli.commands.{module or name}"
-    return CommandSpec(name, summary, f"{place}:configure", f"{place}:{execute}")
+    """Return the command in a module of `segharness.cli.commands`; the module is called like the command by default."""
+    path = f"segharness.cli.commands.{module or name}"
+    return CommandSpec(name, summary, f"{path}:configure", f"{path}:{execute}")
 
 
 @hookimpl
@@ -19,22 +19,22 @@ def segharness_commands() -> Iterable[CommandSpec]:
     return [
         _command("run", "run suites: predictions, results, table"),
         _command("collect", "show the cells that a run would have, and the resolved suite"),
-        _command("status", "show how a run stands, also one that goes on elsewhere"),
-        _command("score", "derive a run's results again from its stored predictions"),
+        _command("status", "show the progress of a run, also of one on another machine"),
+        _command("score", "compute a run's results again from its stored predictions"),
         _command("report", "print or write the tables of a run"),
-        _command("compare", "say what two models' results differ in, with intervals"),
+        _command("compare", "show the differences between two models' results, with intervals"),
         _command("degradation", "compute CD and rCD of a table of APs"),
         _command("export-results", "write a run's predictions as COCO result files", "export_results"),
         _command("schema", "print the JSON Schema of suite files"),
-        _command("models", "list the models on offer", "listing", "models"),
-        _command("datasets", "list the data sets on offer; check the files of one"),
-        _command("corruptions", "list the corruptions and condition sets on offer", "listing", "corruptions"),
+        _command("models", "list the models that plugins offer", "listing", "models"),
+        _command("datasets", "list the data sets that plugins offer; check the files of one"),
+        _command("corruptions", "list the corruptions and condition sets that plugins offer", "listing", "corruptions"),
         _command("corrupt", "corrupt image files"),
-        _command("config", "remember where data sets lie on this machine"),
+        _command("config", "save where data sets and frameworks are on this machine"),
         _command("preview", "draw one image under many corruptions, on one sheet"),
         _command("sheet", "draw images of a data set with and without their ground truth, on one sheet"),
         _command("export", "write a corrupted copy of a data set"),
-        _command("plugins", "list the plugins found, what they offer, and which were left out"),
+        _command("plugins", "list the installed plugins, what they offer, and which were left out"),
     ]
 
 

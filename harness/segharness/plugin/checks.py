@@ -1,6 +1,6 @@
 """Checks of options' values, for `Option(check=...)`: each returns what is wrong, as the end of a sentence, or None.
 
-They are made when plugins are listed, and called before the first cell.
+Plugins make them when they are listed. They are called before the first cell.
 """
 
 from __future__ import annotations
@@ -12,10 +12,16 @@ from typing import Any
 from segharness.errors import nearest
 
 Check = Callable[[Any], str | None]
+"""A function of an option's value that returns what is wrong with it, or None."""
 
 
 def one_of(*names: str) -> Check:
-    """Return the check for one of some names."""
+    """Return the check that a value is one of some names.
+
+    Example:
+        >>> one_of("boxes", "points")("point")
+        "is 'point', not boxes or points (did you mean `points`?)"
+    """
 
     def check(value: Any) -> str | None:
         if isinstance(value, str) and value in names:
@@ -27,7 +33,7 @@ def one_of(*names: str) -> Check:
 
 
 def whole_number(least: int, most: int = 2**63 - 1) -> Check:
-    """Return the check for whole numbers from `least` to `most`."""
+    """Return the check that a value is a whole number from `least` to `most`; true and false are none."""
     limits = f" of at least {least}" if most == 2**63 - 1 else f" from {least} to {most}"
 
     def check(value: Any) -> str | None:
@@ -39,7 +45,7 @@ def whole_number(least: int, most: int = 2**63 - 1) -> Check:
 
 
 def number(low: float, high: float) -> Check:
-    """Return the check for numbers from `low` to `high`, both of them included."""
+    """Return the check that a value is a number from `low` to `high`, both included; `high` may be infinite."""
 
     def check(value: Any) -> str | None:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
@@ -56,35 +62,35 @@ def boolean(value: Any) -> str | None:
 
 
 def text(value: Any) -> str | None:
-    """Check that a value is a text, and not empty."""
+    """Check that a value is a text that is not empty."""
     return None if isinstance(value, str) and value else f"is {value!r:.60}, not a text"
 
 
 def names(value: Any) -> str | None:
-    """Check that a value is a list of texts. A name may be there twice, as ``N/A`` is in COCO's 91."""
-    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+    """Check that a value is a list of texts. A name may occur twice, as ``N/A`` does among COCO's 91."""
+    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
         return None
     return f"is {value!r:.60}, not a list of names"
 
 
 def mapping(value: Any) -> str | None:
-    """Check that a value is a mapping of texts, such as dotted names of a config's settings, to anything."""
+    """Check that a value is a mapping from texts, such as the dotted names of a config's settings, to anything."""
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return None
     return f"is {value!r:.60}, not settings with their values: {{a.b.c: 1}}"
 
 
 def either(*checks: Check) -> Check:
-    """Return the check for what at least one of several takes."""
+    """Return the check that at least one of several checks accepts a value."""
 
     def check(value: Any) -> str | None:
-        found = [one(value) for one in checks]
-        if None in found:
+        problems = [accepts(value) for accepts in checks]
+        if None in problems:
             return None
-        first, *others = [str(one) for one in found]
-        if ", not " not in first:  # it is of the first kind, and wrong in itself
+        first, *further = [str(problem) for problem in problems]
+        if ", not " not in first:  # the value is of the first kind, and wrong in itself
             return first
-        return " or ".join([first, *(other.partition(", not ")[2] or other for other in others)])
+        return " or ".join([first, *(problem.partition(", not ")[2] or problem for problem in further)])
 
     return check
 

@@ -1,8 +1,9 @@
 """Every hook that a plugin may implement, in the order in which a run calls them.
 
-A plugin is a module (or object) behind an entry point of the group ``segharness``. It implements what it needs with
-``@segharness.hookimpl``; every hook takes no argument and returns a list (an empty one is fine). Hooks are called once
-a process, in any command, so they must be quick and must not import a framework. A hook that raises quarantines its plugin.
+A plugin is a module (or object) behind an entry point of the group ``segharness``. It implements the hooks it needs
+with ``@segharness.hookimpl``. A hook takes no argument and returns a list or an iterator of specs, which may be empty.
+Every command calls all hooks, once a process, so they must be quick and must not import a framework. If a hook raises,
+its plugin is left out.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ hookimpl = pluggy.HookimplMarker("segharness")
 
 @hookspec
 def segharness_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
-    """Return subcommands of ``segharness``. Called first, also for ``--help``; the commands' code is not imported then."""
+    """Return subcommands of ``segharness``. Also called for ``--help``, which does not import the commands' code."""
 
 
 # ------------------------------------------------------------------------------------- what a suite may name
@@ -42,7 +43,7 @@ def segharness_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
 
 @hookspec
 def segharness_models() -> Iterable[ModelSpec | ModelSet]:  # type: ignore[empty-body]
-    """Return the models on offer, and named sets of models.
+    """Return models, and named sets of models.
 
     A factory is called only in the worker that runs the model. A set may name models of other plugins.
     """
@@ -50,9 +51,9 @@ def segharness_models() -> Iterable[ModelSpec | ModelSet]:  # type: ignore[empty
 
 @hookspec
 def segharness_datasets() -> Iterable[DatasetSpec | CategorySet]:  # type: ignore[empty-body]
-    """Return the data sets on offer, and named sets of categories for splits.
+    """Return data sets, and named sets of categories for splits.
 
-    A data set's factory is called in the process that plans a run, in every worker that reads the images, and when scoring.
+    A data set's factory is called in the process that plans a run, in every worker that reads images, and for scoring.
     """
 
 
@@ -60,7 +61,7 @@ def segharness_datasets() -> Iterable[DatasetSpec | CategorySet]:  # type: ignor
 def segharness_corruptions() -> Iterable[CorruptionSpec | MixtureSpec | ConditionSet]:  # type: ignore[empty-body]
     """Return corruptions, mixtures of corruptions, and named sets of conditions.
 
-    A mixture or set may name corruptions of other plugins; a name that nobody offers is an error when a suite uses it.
+    A mixture or set may name corruptions of other plugins. If no plugin offers a name, suites that use it are refused.
     """
 
 
@@ -69,7 +70,7 @@ def segharness_corruptions() -> Iterable[CorruptionSpec | MixtureSpec | Conditio
 
 @hookspec
 def segharness_executors() -> Iterable[ExecutorSpec]:  # type: ignore[empty-body]
-    """Return ways to execute the units of a run. The one named by ``--executor`` is made once a run."""
+    """Return executors, which run the units of a run. The one that ``--executor`` names is made once a run."""
 
 
 # -------------------------------------------------------------------------------------------------------- scoring
@@ -77,7 +78,7 @@ def segharness_executors() -> Iterable[ExecutorSpec]:  # type: ignore[empty-body
 
 @hookspec
 def segharness_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
-    """Return evaluations. Each is called once a cell, with stored predictions; it never sees a model."""
+    """Return evaluations. Each is called once a cell and task, with stored predictions; it never sees a model."""
 
 
 # ------------------------------------------------------------------------------------------------------ reporting
@@ -85,4 +86,4 @@ def segharness_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
 
 @hookspec
 def segharness_reporters() -> Iterable[ReporterSpec]:  # type: ignore[empty-body]
-    """Return document formats for ``segharness report``. Each gets the finished results and returns a text."""
+    """Return formats of documents for ``segharness report``. Each gets the finished results and returns a text."""

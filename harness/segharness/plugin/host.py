@@ -1,8 +1,9 @@
-"""The plugin host: finds plugins, keeps broken ones out, and knows what each offers.
+"""The plugin host: finds plugins, leaves broken ones out, and knows what each offers.
 
-Discovery, as in pytest: entry points of the group ``segharness`` (unless ``SEGHARNESS_DISABLE_PLUGIN_AUTOLOAD`` is
-set), modules named by ``-p NAME``, and a ``segharness_plugins.py`` beside a suite; ``-p no:NAME`` keeps one out.
-The engine's own commands, metrics, executor and reporters come in the same way, as the plugin ``segharness``.
+As in pytest, plugins are the entry points of the group ``segharness`` (unless ``SEGHARNESS_DISABLE_PLUGIN_AUTOLOAD`` is
+set), modules named by ``-p NAME``, and a ``segharness_plugins.py`` beside a suite; ``-p no:NAME`` keeps a plugin out.
+What segharness itself offers (commands, evaluations, executors, reporters) comes in the same way, as the plugin
+``segharness``.
 """
 
 from __future__ import annotations
@@ -24,10 +25,15 @@ from segharness.errors import PluginError, nearest
 from segharness.plugin import hookspecs, specs
 
 GROUP = "segharness"
-AUTOLOAD_OFF = "SEGHARNESS_DISABLE_PLUGIN_AUTOLOAD"
-BESIDE_SUITE = "segharness_plugins.py"
+"""The group of plugins' entry points."""
 
-OFFERS: dict[str, tuple[type, ...]] = {
+AUTOLOAD_OFF = "SEGHARNESS_DISABLE_PLUGIN_AUTOLOAD"
+"""The environment variable that keeps out all entry points."""
+
+BESIDE_SUITE = "segharness_plugins.py"
+"""The file beside a suite that is a plugin, too."""
+
+HOOK_SPECS: dict[str, tuple[type, ...]] = {
     "segharness_commands": (specs.CommandSpec,),
     "segharness_models": (specs.ModelSpec, specs.ModelSet),
     "segharness_datasets": (specs.DatasetSpec, specs.CategorySet),
@@ -36,7 +42,7 @@ OFFERS: dict[str, tuple[type, ...]] = {
     "segharness_metrics": (specs.MetricSpec,),
     "segharness_reporters": (specs.ReporterSpec,),
 }
-"""What each hook may return."""
+"""The specs that each hook may return."""
 
 NAMESPACES: dict[type, str] = {
     specs.CommandSpec: "command",
@@ -51,7 +57,7 @@ NAMESPACES: dict[type, str] = {
     specs.MetricSpec: "metric",
     specs.ReporterSpec: "reporter",
 }
-"""Names must be unique within one of these; a set shares its names with what it is of."""
+"""The namespace of each spec. Names are unique within it; sets share it with their members."""
 
 _KIND = {specs.MixtureSpec: "mixture", specs.ConditionSet: "condition set", specs.ModelSet: "model set"}
 
@@ -60,14 +66,15 @@ Spec = TypeVar("Spec")
 
 @dataclass
 class Plugin:
-    """A plugin as found, whether it works or not.
+    """A plugin, whether it works or not.
 
     Attributes:
         name: of the entry point, module, or file.
-        distribution, version: what was pip-installed; the file's path and "" for a local one.
-        quarantined: why it is left out, in one line; None when it works.
-        detail: the traceback behind `quarantined`.
-        offers: (kind, name) pairs of what it offers.
+        distribution, version: what pip installed; for a module or file that is not an entry point, its name or path,
+            and "".
+        quarantined: why the plugin is left out, in one line; None if it works.
+        detail: the traceback that belongs to `quarantined`.
+        offers: (kind, name) of every spec it offers.
     """
 
     name: str
@@ -80,7 +87,13 @@ class Plugin:
 
 @dataclass(frozen=True)
 class PluginArguments:
-    """How plugins were asked for; travels to the workers, which load the same ones."""
+    """Which plugins to load. Workers get these arguments, and load the same plugins.
+
+    Attributes:
+        include: the values of ``-p``: ``NAME`` or ``no:NAME``.
+        folders: those that may hold a ``segharness_plugins.py``.
+        strict: whether a broken plugin is an error.
+    """
 
     include: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
@@ -88,7 +101,13 @@ class PluginArguments:
 
 
 class PluginHost:
-    """The plugins of this process. Make one with `load`."""
+    """The plugins of this process. Make one with `load`.
+
+    Attributes:
+        arguments: those it was made with.
+        plugins: all plugins, also those left out.
+        conflicts: one message for every name that two plugins offer.
+    """
 
     def __init__(self, arguments: PluginArguments) -> None:
         self.arguments = arguments
@@ -106,11 +125,12 @@ class PluginHost:
         """Find and load every plugin.
 
         Args:
-            arguments: ``-p`` names, folders with a ``segharness_plugins.py``, strictness.
-            warn: called with one line for each quarantined plugin.
+            arguments: which plugins to load; None for the entry points alone.
+            warn: called with one line for each plugin that is left out.
 
         Raises:
-            PluginError: a name given with ``-p`` is not found, or a plugin is broken and `arguments.strict`.
+            PluginError: there is no plugin or module for a name of ``-p``, or a plugin is broken and `arguments` are
+                strict.
         """
         host = cls(arguments or PluginArguments())
         host._add(
@@ -144,8 +164,8 @@ class PluginHost:
             self._add_entry_point(entry)
             return
         if importlib.util.find_spec(name.partition(".")[0]) is None:
-            known = [e.name for e in importlib.metadata.entry_points(group=GROUP)]
-            raise PluginError(f"-p {name}: no plugin or module of that name is installed{nearest(name, known)}")
+            names = [e.name for e in importlib.metadata.entry_points(group=GROUP)]
+            raise PluginError(f"-p {name}: no plugin or module of that name is installed{nearest(name, names)}")
         self._add(name, name, "", lambda: importlib.import_module(name))
 
     def _add_beside_suite(self, file: Path) -> None:
@@ -155,15 +175,15 @@ class PluginHost:
     def _add(self, name: str, distribution: str, version: str, importer: Callable[[], Any]) -> None:
         if name in self._blocked:
             return
-        if any(p.name == name for p in self.plugins):  # two distributions may give their entry points one name
+        if any(p.name == name for p in self.plugins):  # two distributions may use one name for their entry points
             name = f"{distribution}:{name}"
         plugin = Plugin(name, distribution, version)
         self.plugins.append(plugin)
         try:
             module = importer()
             for hook in dir(module):
-                if hook not in OFFERS and self._manager.parse_hookimpl_opts(module, hook) is not None:
-                    raise PluginError(f"there is no hook `{hook}`{nearest(hook, OFFERS)}")
+                if hook not in HOOK_SPECS and self._manager.parse_hookimpl_opts(module, hook) is not None:
+                    raise PluginError(f"there is no hook `{hook}`{nearest(hook, HOOK_SPECS)}")
             self._manager.register(module, name)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything while it is imported
             self._quarantine(plugin, f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc())
@@ -184,9 +204,9 @@ class PluginHost:
                 plugin.offers = tuple((_KIND.get(type(spec), kind), spec.name) for kind, spec in offered)
 
     def _ask(self, plugin: Plugin) -> list[tuple[str, Any]]:
-        """Call all hooks of one plugin; a failure or a malformed spec quarantines it."""
-        found: list[tuple[str, Any]] = []
-        for hook_name, allowed in OFFERS.items():
+        """Return (namespace, spec) of all that a plugin offers; a failure or a malformed spec quarantines it."""
+        offered: list[tuple[str, Any]] = []
+        for hook_name, allowed in HOOK_SPECS.items():
             for implementation in getattr(self._manager.hook, hook_name).get_hookimpls():
                 if implementation.plugin_name != plugin.name:
                     continue
@@ -201,48 +221,49 @@ class PluginHost:
                         expected = " or ".join(kind.__name__ for kind in allowed)
                         self._quarantine(plugin, f"{hook_name} returned a {type(spec).__name__}, not a {expected}")
                         return []
-                    found.append((NAMESPACES[type(spec)], spec))
-        return found
+                    offered.append((NAMESPACES[type(spec)], spec))
+        return offered
 
     def _offer(self, plugin: Plugin, kind: str, spec: Any) -> None:
-        taken = self._offers.setdefault((kind, spec.name), (spec, plugin))
-        if taken[1] is not plugin or taken[0] is not spec:
+        first_spec, first_plugin = self._offers.setdefault((kind, spec.name), (spec, plugin))
+        if first_plugin is not plugin or first_spec is not spec:
             self.conflicts.append(
-                f"{kind} `{spec.name}` is offered by both {taken[1].distribution} (plugin `{taken[1].name}`) and "
-                f"{plugin.distribution} (plugin `{plugin.name}`); keep one out with `-p no:{plugin.name}`"
+                f"{kind} `{spec.name}` is offered by both {first_plugin.distribution} (plugin `{first_plugin.name}`) "
+                f"and {plugin.distribution} (plugin `{plugin.name}`); keep one out with `-p no:{plugin.name}`"
             )
 
     # --------------------------------------------------------------------------------------------------- asking
 
     def all(self, kind: type[Spec]) -> list[Spec]:
-        """Return every spec of a kind, sorted by name."""
+        """Return every spec of a class, such as `ModelSpec`, sorted by name."""
         return sorted((s for s, _ in self._offers.values() if type(s) is kind), key=lambda s: s.name)  # type: ignore[attr-defined]
 
     def find(self, name: str, *kinds: type[Spec]) -> Spec | None:
-        """Return the spec of that name and one of these kinds, or None."""
+        """Return the spec of that name, of one of these classes, or None. The classes share a namespace."""
         spec, _ = self._offers.get((NAMESPACES[kinds[0]], name), (None, None))
         return spec if isinstance(spec, kinds) else None
 
     def names(self, *kinds: type) -> list[str]:
+        """Return the names of all specs of these classes, sorted."""
         return sorted(spec.name for spec, _ in self._offers.values() if type(spec) in kinds)
 
     def get(self, name: str, *kinds: type[Spec]) -> Spec:
-        """Return the spec of that name.
+        """Return the spec of that name, of one of these classes.
 
         Raises:
-            PluginError: nobody offers it; the message has the nearest name, and plugins that were left out.
+            PluginError: no plugin offers it. The message has the nearest name, and the plugins that were left out.
         """
-        found = self.find(name, *kinds)
-        if found is None:
-            raise PluginError(self.unknown(name, *kinds))
-        return found
+        spec = self.find(name, *kinds)
+        if spec is None:
+            raise PluginError(self.unknown_message(name, *kinds))
+        return spec
 
-    def unknown(self, name: str, *kinds: type) -> str:
-        """Return the message for a name that nobody offers."""
-        known = self.names(*kinds)
+    def unknown_message(self, name: str, *kinds: type) -> str:
+        """Return the message for a name that no plugin offers."""
+        names = self.names(*kinds)
         family = f"{name.partition('/')[0].lower()}/"
-        message = f"no {NAMESPACES[kinds[0]]} `{name}`{nearest(name, known)}"
-        if message.endswith("`") and any(one.startswith(family) for one in known):
+        message = f"no {NAMESPACES[kinds[0]]} `{name}`{nearest(name, names)}"
+        if message.endswith("`") and any(offered.startswith(family) for offered in names):
             message += f"; those of {family[:-1]}: `segharness {NAMESPACES[kinds[0]]}s {family[:-1]}`"
         broken = [f"`{p.name}` ({p.quarantined})" for p in self.plugins if p.quarantined]
         return message + (f"; left out: {', '.join(broken)}" if broken else "")
@@ -251,16 +272,19 @@ class PluginHost:
         """Return the plugin that offers a spec."""
         return self._offers[NAMESPACES[type(spec)], spec.name][1]
 
-    def refuse_conflicts(self) -> None:
-        """Raise PluginError if two plugins offer one name; every command but ``segharness plugins`` calls this."""
+    def check_conflicts(self) -> None:
+        """Raise PluginError if two plugins offer one name. Every command but ``segharness plugins`` calls this."""
         if self.conflicts:
             raise PluginError(self.conflicts)
 
 
 def import_file(file: Path, name: str = "") -> Any:
-    """Import a Python file that is not part of a package, as `name` or one made from its path.
+    """Import a Python file that is not part of a package, as `name` or under a name made from its path.
 
-    Its folder comes first among those that modules are sought in while it loads, and last afterwards.
+    Its folder is the first of ``sys.path`` while it loads, and the last afterwards.
+
+    Raises:
+        ImportError: the file is not a Python file. What the file raises passes through.
     """
     name = name or "segharness_local_" + "".join(c if c.isalnum() else "_" for c in str(file.resolve()))
     spec = importlib.util.spec_from_file_location(name, file)
@@ -283,7 +307,7 @@ def import_file(file: Path, name: str = "") -> Any:
 
 
 def forget_folder(folder: Path) -> None:
-    """Forget the modules that were imported from a folder, so that another folder's of the same names can be imported."""
+    """Forget the modules imported from a folder, so that those of the same names in another can be imported."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         installed = file and {"site-packages", "dist-packages"} & set(Path(file).parts)
@@ -297,8 +321,13 @@ def forget_folder(folder: Path) -> None:
     sys.path[:] = [entry for entry in sys.path if entry != str(folder.resolve())]
 
 
-def distributions_used(plugins: Iterable[Plugin], used: Collection[str]) -> Sequence[dict[str, Any]]:
-    """Return the plugins as the manifest records them; `used` are the names of specs that a run needs."""
+def manifest_plugins(plugins: Iterable[Plugin], used: Collection[str]) -> Sequence[dict[str, Any]]:
+    """Return the plugins that work, as the manifest records them.
+
+    Args:
+        plugins: all plugins.
+        used: the names of the specs that a run needs.
+    """
     return [
         {
             "name": p.name,

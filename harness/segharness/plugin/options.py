@@ -13,15 +13,28 @@ from segharness.plugin.import_strings import Reference, is_reference, load
 class Option:
     """An option that a model or data set takes from a suite.
 
-    A `path` is resolved against the suite's folder, must exist, and enters identities by content rather than by name. Where
-    not all of a folder counts, or more than the one file, `files(path)` returns the paths that do. What does not `decide`
-    predictions, such as where weights are fetched from, whose content is known, is not in identities.
-    `code` is ``./file.py:function``, beside the suite: the factory gets the function, and its source enters identities.
-    `check(value)` returns what is wrong with a value, such as ``"is 3, not true or false"``, or None: see
-    `segharness.plugin.checks`. It is called before the first cell, for a `path` with the absolute one, not for ``null``, and
-    not beside `code`; it imports no framework.
-    Where a suite does not give it, it has the value of the `variable` of that name: of ``--var``, of the environment, or of
-    ``segharness config`` (``data.<variable>``).
+    Attributes:
+        help: one line, for listings.
+
+        Value:
+
+        required: whether a suite must give it.
+        variable: if a suite does not give the option, it has the value of the variable of this name: of ``--var``, of
+            the environment, or of ``segharness config`` (``data.<variable>``).
+        check: ``check(value)`` returns what is wrong with a value, such as ``"is 3, not true or false"``, or None; see
+            `segharness.plugin.checks`. It is called before the first cell; with the absolute path for a `path`, and not
+            for ``null``. It imports no framework, and cannot be combined with `code`.
+
+        Kind of value:
+
+        path: whether it is a file or folder. It is resolved against the suite's folder and must exist. Identities hold
+            its content rather than its name.
+        code: whether it is ``./file.py:function``, beside the suite. The factory gets the function, and identities hold
+            the source.
+        files: for a `path`, ``files(path)`` returns the paths whose content identities hold, if not all files of a
+            folder count, or more than the one file.
+        decides: whether it decides predictions. An option that does not, such as the address that weights of known
+            content are fetched from, is not in identities.
     """
 
     help: str
@@ -37,19 +50,19 @@ class Option:
         if self.check is not None and (self.code or not is_reference(self.check)):
             raise PluginError(
                 f"Option `{self.help:.40}`: check is {self.check!r:.60}; it must be a function or "
-                "'package.module:function', and not stand beside `code`"
+                "'package.module:function', and cannot be combined with `code`"
             )
 
     def problem(self, value: Any) -> str | None:
         """Return what `check` says is wrong with a value, or None."""
-        found: str | None = load(self.check)(value) if self.check is not None else None
-        return found
+        message: str | None = load(self.check)(value) if self.check is not None else None
+        return message
 
     def checked(self, name: str, value: Any) -> Any:
-        """Return a value of the option of that name, for factories that may be called by more than suites.
+        """Return the value of the option called `name`, for factories that are not only called by suites.
 
         Raises:
-            UsageError: `check` says that it is wrong.
+            UsageError: `check` says that the value is wrong.
         """
         if (problem := self.problem(value)) is not None:
             raise UsageError(f"`{name}` {problem}")

@@ -1,4 +1,4 @@
-"""Which weights a model gets: where they lie, how they get there, and whether they are those that its spec declares."""
+"""The weights of a model: where they are, how they are fetched, and whether they are those that its spec declares."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from segharness.plugin.packages import packaged_file
 from segharness.plugin.specs import ModelSpec
 
 RANDOM = "random"
-"""The name, among those that a model may know, of weights that were never trained."""
+"""The name of weights that were never trained. Not every model has it among its `weights_names`."""
 
 
 def packaged_weights(spec: ModelSpec) -> Path | None:
-    """Return the weights that come with the plugin, which a model gets when its suite gives none.
+    """Return the weights file that comes with the plugin, or None. A model gets it if its suite gives no weights.
 
-    The package is found, not imported.
+    The package is not imported.
 
     Raises:
         PluginError: there is no such package.
@@ -37,74 +37,82 @@ def packaged_weights(spec: ModelSpec) -> Path | None:
     return packaged_file(spec.weights_file, f"ModelSpec `{spec.name}`: weights_file")
 
 
-def find_weights(spec: ModelSpec, given: str | None, options: Mapping[str, Any]) -> Path | None:
-    """Return the file or folder a model gets: the suite's, the plugin's own, or what a name stands for, fetched first.
+def find_weights(spec: ModelSpec, weights: str | None, options: Mapping[str, Any]) -> Path | None:
+    """Return the file or folder of a model's weights: the suite's, the plugin's own, or the one that a name stands for.
+
+    Weights with a name are fetched first.
 
     Args:
-        spec: the model's.
-        given: what the suite says: a path or a name.
-        options: the model's, of which `fetch` may take some.
+        spec: of the model.
+        weights: the suite's ``weights``: a path, a name, or None.
+        options: of the model; `fetch` gets those that it has parameters for.
 
     Returns:
-        None where it gets none: no weights, or a name that its factory knows what to do with.
+        The path. None if the model has no weights, or if its factory takes the name itself.
 
     Raises:
-        UsageError: they cannot be fetched, or are not those that the name stands for.
+        UsageError: the weights cannot be fetched, or do not have the sha256 that belongs to the name.
     """
-    if given is None or not is_name(spec, given):
-        return Path(given) if given else packaged_weights(spec)
-    if spec.fetch is None or given == RANDOM:
+    if weights is None or not is_weights_name(spec, weights):
+        return Path(weights) if weights else packaged_weights(spec)
+    if spec.fetch is None or weights == RANDOM:
         return None
     fetch = load(spec.fetch)
-    taken = inspect.signature(fetch).parameters
-    path = Path(fetch(given, **{key: value for key, value in {**spec.fixed, **options}.items() if key in taken}))
-    declared = spec.weights_names.get(given, "")
+    parameters = inspect.signature(fetch).parameters
+    path = Path(fetch(weights, **{key: value for key, value in {**spec.fixed, **options}.items() if key in parameters}))
+    declared = spec.weights_names.get(weights, "")
     if declared and not file_digest(path).startswith(declared):
         raise UsageError(
-            f"the weights `{given}` of model `{spec.name}`: {path} has sha256 {file_digest(path)[:16]}..., not "
+            f"the weights `{weights}` of model `{spec.name}`: {path} has sha256 {file_digest(path)[:16]}..., not "
             f"{declared}...; damaged? remove it, and it is fetched again"
         )
     return path
 
 
-def files_of_weights(spec: ModelSpec, path: Path) -> list[Path] | None:
-    """Return the files of a folder of weights that count; None for a file."""
+def weights_files(spec: ModelSpec, path: Path) -> list[Path] | None:
+    """Return the files of a folder of weights that count, sorted; None if the path is not a folder."""
     if not path.is_dir():
         return None
     return sorted({file for pattern in spec.weights_files for file in path.glob(pattern) if file.is_file()})
 
 
-def is_name(spec: ModelSpec, given: str) -> bool:
-    """Return whether weights are given by a name that the model knows; paths are absolute, and none."""
-    if given in spec.weights_names:
+def is_weights_name(spec: ModelSpec, weights: str) -> bool:
+    """Return whether `weights` is a name of weights that the model knows. Otherwise it is a path, which is absolute."""
+    if weights in spec.weights_names:
         return True
     pattern = spec.weights_pattern
-    return pattern is not None and re.fullmatch(pattern, given) is not None
+    return pattern is not None and re.fullmatch(pattern, weights) is not None
 
 
-def options_problem(spec: ModelSpec, given: str | None, options: Mapping[str, Any]) -> str | None:
-    """Return what a spec's own `check` says is wrong with weights and options together; None if nothing is."""
+def options_problem(spec: ModelSpec, weights: str | None, options: Mapping[str, Any]) -> str | None:
+    """Return what the `check` of a spec says is wrong with weights and options together, or None.
+
+    If the check raises, the text says so.
+    """
     if spec.check is None:
         return None
     try:
         check = load(spec.check)
-        taken = inspect.signature(check).parameters
-        found: str | None = check(given, **{k: v for k, v in {**spec.fixed, **options}.items() if k in taken})
-    except Exception as error:  # noqa: BLE001  a plugin's
+        parameters = inspect.signature(check).parameters
+        problem: str | None = check(weights, **{k: v for k, v in {**spec.fixed, **options}.items() if k in parameters})
+    except Exception as error:  # noqa: BLE001  a plugin may raise anything
         return f"cannot be checked, its plugin raised {type(error).__name__}: {error}"
-    return found
+    return problem
 
 
 def download(url: str, path: Path, sha256: str = "") -> Path:
-    """Return `path`, a file that is fetched from `url` where it is not there yet: whole, or not at all.
+    """Download a file if it does not exist yet: whole, or not at all.
 
     Args:
         url: ``https://...``.
-        path: where it belongs.
-        sha256: of its content, or the first digits, compared when it is fetched.
+        path: where to save the file.
+        sha256: of its content, or the first digits. It is compared after a download, not if the file exists already.
+
+    Returns:
+        `path`.
 
     Raises:
-        UsageError: it cannot be fetched; the message says which file to put where.
+        UsageError: the file cannot be downloaded, or has another sha256. The message says which file to put where.
     """
     if path.is_file():
         return path
@@ -115,14 +123,14 @@ def download(url: str, path: Path, sha256: str = "") -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         request = urllib.request.Request(url, headers={"User-Agent": "segharness"})  # some hosts refuse Python's own
         with (
-            urllib.request.urlopen(request, timeout=_PATIENCE) as answer,
+            urllib.request.urlopen(request, timeout=_TIMEOUT) as response,
             tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as file,
         ):
             part = Path(file.name)
-            shutil.copyfileobj(answer, file, 1 << 20)
+            shutil.copyfileobj(response, file, 1 << 20)
             file.flush()
             os.fsync(file.fileno())
-            expected = answer.headers.get("Content-Length")
+            expected = response.headers.get("Content-Length")
         if expected is not None and part.stat().st_size != int(expected):
             raise UsageError(f"{url}: the connection ended early; {advice}")
         if not file_digest(part).startswith(sha256):
@@ -137,37 +145,37 @@ def download(url: str, path: Path, sha256: str = "") -> Path:
     return path
 
 
-_PATIENCE = 60
-"""Seconds without a byte after which a connection is given up."""
+_TIMEOUT = 60
+"""Seconds without a byte after which a download fails."""
 
 
-def weights_problem(spec: ModelSpec, given: str | None) -> str | None:
-    """Return what is wrong with the weights a model would get, in one line; None if nothing is.
+def weights_problem(spec: ModelSpec, weights: str | None) -> str | None:
+    """Return what is wrong with the weights that a model would get, in one line, or None.
 
-    `weights_digest` belongs to the plugin's own file, if it has one; else to whatever file a suite gives.
+    `weights_digest` belongs to the plugin's own file, if there is one; otherwise to the file that a suite gives.
     """
-    if given is not None and is_name(spec, given):
+    if weights is not None and is_weights_name(spec, weights):
         return None
     try:
-        path = Path(given) if given else packaged_weights(spec)
+        path = Path(weights) if weights else packaged_weights(spec)
     except PluginError as error:
         return str(error)
     if path is None or (spec.weights_pattern is not None and path.is_dir()):
         return None
-    advice = "" if given else "; install its plugin again"
-    declared = None if given and spec.weights_file else spec.weights_digest
+    advice = "" if weights else "; install its plugin again"
+    declared = None if weights and spec.weights_file else spec.weights_digest
     try:
         with path.open("rb") as file:
             file.read(1)
-        found = file_digest(path) if declared is not None else None
+        actual = file_digest(path) if declared is not None else None
     except FileNotFoundError:
         return f"the weights of model `{spec.name}` are missing: no file {path}{advice}"
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         return f"the weights of model `{spec.name}` cannot be read: {path}: {why}{advice}"
-    if found == declared:
+    if actual == declared:
         return None
     return (
-        f"the weights of model `{spec.name}` are not the ones it declares: {path} has sha256 {str(found)[:16]}..., "
+        f"the weights of model `{spec.name}` are not the ones it declares: {path} has sha256 {str(actual)[:16]}..., "
         f"not {str(declared)[:16]}... (damaged, or of another model){advice}"
     )

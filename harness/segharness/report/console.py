@@ -1,4 +1,4 @@
-"""The tables of a report on a terminal: in one piece where it is wide enough, else split between column groups."""
+"""The tables of a report on a terminal: in one piece if it is wide enough, else split between column groups."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from segharness.report.entry import TableEntry
-from segharness.report.layout import LEGEND, PaperTable, Report
+from segharness.report.layout import LEGEND, Report, ReportTable
 
 
 def show(report: Report, console: Console) -> None:
@@ -28,7 +28,7 @@ def show(report: Report, console: Console) -> None:
         console.print(Text(LEGEND, style="dim"), soft_wrap=True)
 
 
-def _parts(table: PaperTable, console: Console, digits: int | None) -> list[list[int]]:
+def _parts(table: ReportTable, console: Console, digits: int | None) -> list[list[int]]:
     """Pack the column groups into as few tables as the console's width allows; a group that is too wide is divided."""
     parts: list[list[int]] = []
     for _, members in groupby(enumerate(table.columns), key=lambda pair: pair[1].group):
@@ -43,42 +43,42 @@ def _parts(table: PaperTable, console: Console, digits: int | None) -> list[list
     return parts or [[]]
 
 
-def table_of(table: PaperTable, digits: int | None) -> Table:
-    """Return a whole table in one piece, without its title."""
+def rich_table(table: ReportTable, digits: int | None) -> Table:
+    """Return a table in one piece, without its title."""
     return _rich(table, range(len(table.columns)), digits)
 
 
-def _width(table: PaperTable, positions: Sequence[int], console: Console, digits: int | None) -> int:
-    """Return how wide a table would like to be, on a console without borders."""
+def _width(table: ReportTable, positions: Sequence[int], console: Console, digits: int | None) -> int:
+    """Return the width that a table takes if the console does not limit it."""
     unbounded = console.options.update(width=100_000)
     return Measurement.get(console, unbounded, _rich(table, positions, digits)).maximum
 
 
-def _rich(table: PaperTable, positions: Sequence[int], digits: int | None) -> Table:
-    drawn = Table(
+def _rich(table: ReportTable, positions: Sequence[int], digits: int | None) -> Table:
+    rich_table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    drawn.add_column(table.first, no_wrap=True, vertical="bottom")
+    rich_table.add_column(table.first, no_wrap=True, vertical="bottom")
     before = None
     for position in positions:
         column = table.columns[position]
         first_of_group = column.group if column.group != before else ""
         before = column.group
         heading = Text.assemble((first_of_group, "italic"), "\n", column.heading)
-        drawn.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
+        rich_table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
     best = {position: table.best(position, digits) for position in positions}
     for name, entries in table.rows:
-        shown = []
+        cells = []
         for p in positions:
-            marked = entries[p].number is not None and entries[p].text(digits) == best[p]
-            shown.append(_shown(entries[p], marked, digits, table.columns[p].brackets))
-        drawn.add_row(Text(name), *shown)
-    return drawn
+            is_best = entries[p].number is not None and entries[p].text(digits) == best[p]
+            cells.append(_cell(entries[p], is_best, digits, table.columns[p].brackets))
+        rich_table.add_row(Text(name), *cells)
+    return rich_table
 
 
-def _shown(entry: TableEntry, best: bool, digits: int | None, brackets: bool) -> Text:
+def _cell(entry: TableEntry, best: bool, digits: int | None, brackets: bool) -> Text:
     number = entry.text(digits)
     interval = entry.text(digits, brackets).removeprefix(number)
     return Text().append(number, "dim" if entry.number is None else "bold" if best else "").append(interval, "dim")

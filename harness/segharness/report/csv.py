@@ -10,22 +10,22 @@ from segharness.report.layout import Column, Report
 
 
 def render(report: Report) -> str:
-    """Return one CSV: a row a table and model; missing numbers are empty, intervals have columns of their own."""
+    """Return one CSV with a row per table and model; missing numbers are empty, intervals have columns of their own."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     for position, table in enumerate(report.tables):
         if position == 0 or table.columns != report.tables[position - 1].columns:
             writer.writerow(["table", table.first, *(name for column in table.columns for name in _names(column))])
         for model, entries in table.rows:
-            numbers: list[str] = []
+            texts: list[str] = []
             for column, entry in zip(table.columns, entries, strict=True):
-                found = (entry.number, entry.low, entry.high) if column.brackets else (entry.number,)
-                numbers += ["" if number is None else f"{number:.4f}" for number in found]
-            writer.writerow([table.title, model, *numbers])
+                numbers = (entry.number, entry.low, entry.high) if column.brackets else (entry.number,)
+                texts += ["" if number is None else f"{number:.4f}" for number in numbers]
+            writer.writerow([table.title, model, *texts])
     return out.getvalue()
 
 
 def _names(column: Column) -> list[str]:
-    """Return the headings of a column in CSV: its own, and those of its interval."""
+    """Return the headings of a column in CSV: its own, and those of its interval if it shows one."""
     name = full_heading(column)
     return [name, f"{name} low", f"{name} high"] if column.brackets else [name]

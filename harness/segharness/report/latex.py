@@ -1,28 +1,29 @@
-"""The tables of a report as LaTeX: numbers in percent, as many digits as mean something."""
+"""The tables of a report as LaTeX: numbers in percent, with as many digits as the intervals support."""
 
 from __future__ import annotations
 
 from itertools import groupby
 
-from segharness.report.cells import texts
-from segharness.report.layout import PaperTable, Report
+from segharness.report.cells import row_texts
+from segharness.report.layout import Report, ReportTable
 
 BOLD = r"\textbf{{{}}}"
+"""The format string around the best number of a column."""
 
 _LATEX = str.maketrans({c: f"\\{c}" for c in "_%&#$"})
 
 
 def render(report: Report) -> str:
-    """Return LaTeX tables (package booktabs), categories above the corruptions."""
+    """Return LaTeX tables (package booktabs), with corruption categories above the corruptions."""
     return "\n".join(_latex(table, report.digits) for table in report.tables)
 
 
-def _latex(table: PaperTable, digits: int | None) -> str:
+def _latex(table: ReportTable, digits: int | None) -> str:
     spans = [(group, len(list(columns))) for group, columns in groupby(table.columns, key=lambda c: c.group)]
     above = " & ".join(rf"\multicolumn{{{count}}}{{c}}{{{group.translate(_LATEX)}}}" for group, count in spans)
     headings = " & ".join(column.heading.translate(_LATEX) for column in table.columns)
     rows = [
-        f"{model.translate(_LATEX)} & {' & '.join(texts(table, entries, digits, BOLD))} \\\\"
+        f"{model.translate(_LATEX)} & {' & '.join(row_texts(table, entries, digits, BOLD))} \\\\"
         for model, entries in table.rows
     ]
     return "\n".join(

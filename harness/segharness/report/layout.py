@@ -1,4 +1,4 @@
-"""What a report is made of: tables of entries, with titles, columns and notes."""
+"""The parts of a report: tables of entries, with titles, columns and notes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Column:
     """A column of a table.
 
     Attributes:
-        heading: what it is of.
-        group: what it stands under (``blur``).
-        lower_is_better: of which the best number is the smallest.
-        brackets: whether intervals are shown in it.
+        heading: what its numbers are of.
+        group: the heading above it (``blur``); columns of one group stand side by side.
+        lower_is_better: whether the smallest number is the best.
+        brackets: whether it shows intervals.
     """
 
     heading: str
@@ -32,15 +32,15 @@ class Column:
 
 
 @dataclass(frozen=True)
-class PaperTable:
-    """One table: a row a model, or a category, or a corruption.
+class ReportTable:
+    """One table, with a row per model, category or corruption.
 
     Attributes:
-        title: what it is of.
-        columns: of the numbers; the row's name comes before them.
-        rows: (name, entries).
-        notes: reasons for what is missing, each once; the families of corruptions that have a name, with versions.
-        first: what the rows are.
+        title: what the table shows.
+        columns: of the numbers, without the column of row names.
+        rows: the name and the entries of each row.
+        notes: lines below it: why numbers are missing, severities, versions of corruption families, devices.
+        first: what a row is, the heading of the row names.
     """
 
     title: str
@@ -50,7 +50,7 @@ class PaperTable:
     first: str = "model"
 
     def best(self, position: int, digits: int | None) -> str | None:
-        """Return what the best number of a column is printed as, where rows are models and there are several."""
+        """Return the best number of a column as printed; None unless rows are models and at least two have a number."""
         entries = [entries[position] for _, entries in self.rows if entries[position].number is not None]
         if self.first != "model" or len(entries) < 2:
             return None
@@ -60,16 +60,16 @@ class PaperTable:
 
 @dataclass(frozen=True)
 class Report:
-    """The results of a run, for a reporter.
+    """The results of a run, as a reporter gets them.
 
     Attributes:
-        results: the table as in results.arrow.
-        manifest: of the run.
+        results: the table of results.arrow.
+        manifest: the run's manifest.
         tables: the results laid out as papers print them.
-        digits: decimals to print; None for no more than the interval of each number supports.
+        digits: decimals to print; None for as many as the interval of each number supports.
     """
 
     results: pa.Table
     manifest: Mapping[str, Any]
-    tables: tuple[PaperTable, ...]
+    tables: tuple[ReportTable, ...]
     digits: int | None = None

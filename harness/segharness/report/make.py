@@ -1,4 +1,4 @@
-"""Results -> a report."""
+"""Makes a report of results."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def make_report(results: pa.Table, views: Sequence[str] = (), digits: int | None = None) -> Report:
-    """Lay out a results table.
+    """Return the report of a results table.
 
     Args:
-        results: as in results.arrow.
-        views: what to show besides the papers' tables, names of `segharness.suite.VIEWS`.
+        results: the table of results.arrow, with the run's manifest in its metadata.
+        views: further tables to show, keys of `segharness.suite.VIEWS`.
         digits: as in `Report`.
     """
     manifest = manifest_of(results)
@@ -28,9 +28,9 @@ def make_report(results: pa.Table, views: Sequence[str] = (), digits: int | None
 
 
 def read_report(path: str | os.PathLike[str], views: Sequence[str] = (), digits: int | None = None) -> Report:
-    """Lay out a run folder or a results.arrow.
+    """Return the report of a run folder or a results.arrow.
 
     Raises:
-        StoreError: there is no such file, or segharness did not write it.
+        StoreError: the file does not exist, or segharness did not write it.
     """
     return make_report(read_results(path), views, digits)

@@ -1,19 +1,19 @@
-"""The tables of a report as Markdown: numbers in percent, as many digits as mean something."""
+"""The tables of a report as Markdown: numbers in percent, with as many digits as the intervals support."""
 
 from __future__ import annotations
 
-from segharness.report.cells import full_heading, texts
+from segharness.report.cells import full_heading, row_texts
 from segharness.report.layout import Report
 
 
 def render(report: Report) -> str:
-    """Return Markdown tables with headings and the reasons for what is missing."""
+    """Return Markdown tables, each with its title above and its notes below."""
     lines: list[str] = []
     for table in report.tables:
         lines += [f"### {table.title}", ""]
         lines.append(f"| {table.first} | " + " | ".join(full_heading(column) for column in table.columns) + " |")
         lines.append("|---|" + "---:|" * len(table.columns))
         for model, entries in table.rows:
-            lines.append(f"| {model} | " + " | ".join(texts(table, entries, report.digits, "**{}**")) + " |")
+            lines.append(f"| {model} | " + " | ".join(row_texts(table, entries, report.digits, "**{}**")) + " |")
         lines += ["", *(f"- {note}" for note in table.notes), *([""] if table.notes else [])]
     return "\n".join(lines)

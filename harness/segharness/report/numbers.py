@@ -1,4 +1,4 @@
-"""The numbers of a results table, found by what they are of."""
+"""The numbers of a results table, by model, evaluation, condition and metric."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ Kind = tuple[str, str, str, str]
 """Data set (or shift), evaluation, task and split."""
 
 SPEED = "speed"
-"""The metric and task whose numbers are a column of the other tables."""
+"""The metric and task of speed, whose numbers are a column of the other tables."""
 
 
 class Numbers:
-    """Every number of a results table.
+    """All numbers of a results table.
 
     Attributes:
-        primary: the metric that tables of an evaluation and task are about: the first of its rows.
-        metrics: all metrics of an evaluation and task that cells have.
-        categories: those of a data set, in order.
-        speed: the evaluation that is speed, where there is one.
-        devices: of every model that was timed.
+        primary: by evaluation and task, the metric that its tables are about: the metric of its first row.
+        metrics: by evaluation and task, all metrics of single cells.
+        kinds: all kinds that have numbers, without speed.
+        categories: by data set, its categories in order.
+        speed: the id of the evaluation that measures speed, or None.
+        devices: by model, the devices that it was timed on.
     """
 
     def __init__(self, results: pa.Table, scoring: Scoring) -> None:
         self.speed = next((entry.id for entry in scoring.metrics if entry.metric == SPEED), None)
-        self._found: dict[tuple[Any, ...], TableEntry] = {}
+        self._entries: dict[tuple[Any, ...], TableEntry] = {}
         self.primary: dict[tuple[str, str], str] = {}
         self.metrics: dict[tuple[str, str], dict[str, None]] = {}
         self.kinds: dict[Kind, None] = {}
@@ -45,9 +46,9 @@ class Numbers:
         scale = 1.0 if row["evaluation"] == self.speed else 100.0
         kind = (row["dataset"], *evaluation, row["split"])
         key = (row["model"], *kind, row["condition"], row["metric"], row["category"], row["reference"])
-        if row["evaluation"] == self.speed and key in self._found:
-            return  # another device: the first one is the column, all are in the results
-        self._found[key] = TableEntry.of(row, scale)
+        if row["evaluation"] == self.speed and key in self._entries:
+            return  # of another device: tables show the first device, the results hold all
+        self._entries[key] = TableEntry.of(row, scale)
         if row["device"] is not None:
             self.devices.setdefault(row["model"], {}).setdefault(row["device"])
         if row["category"] is not None:
@@ -67,15 +68,17 @@ class Numbers:
         reference: str | None = None,
         category: str | None = None,
     ) -> TableEntry:
+        """Return a number; an entry with the reason ``not scored`` if the results have none."""
         key = (model, *kind, condition, metric, category, reference)
-        return self._found.get(key, TableEntry(None, "not scored"))
+        return self._entries.get(key, TableEntry(None, "not scored"))
 
     def has(self, model: str, kind: Kind, condition: str, metric: str, category: str | None = None) -> bool:
-        return (model, *kind, condition, metric, category, None) in self._found
+        """Return whether the results have a number (against no reference), possibly a missing one with a reason."""
+        return (model, *kind, condition, metric, category, None) in self._entries
 
     def reference(self, models: Sequence[str], kind: Kind, condition: str) -> str | None:
-        """Return the name of the reference that some models' CD was computed against."""
-        for key in self._found:
+        """Return the reference that the CD of any of the models was computed against, or None."""
+        for key in self._entries:
             if key[0] in models and key[1:7] == (*kind, condition, "CD") and key[-1] is not None:
                 return str(key[-1])
         return None

@@ -8,7 +8,7 @@ import re
 from rich.console import Console
 from rich.measure import Measurement
 
-from segharness.report.console import show, table_of
+from segharness.report.console import rich_table, show
 from segharness.report.layout import Report
 
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
@@ -16,10 +16,10 @@ _MARGIN = 2
 
 
 def render(report: Report) -> str:
-    """Return one SVG of all tables, each in one piece, in any monospaced font."""
+    """Return one SVG of all tables, each in one piece, in the viewer's monospaced font."""
     unbounded = Console(width=100_000, file=io.StringIO())
-    drawn = [table_of(table, report.digits) for table in report.tables]
-    widths = [Measurement.get(unbounded, unbounded.options, table).maximum for table in drawn]
+    rich_tables = [rich_table(table, report.digits) for table in report.tables]
+    widths = [Measurement.get(unbounded, unbounded.options, table).maximum for table in rich_tables]
     lines = [len(line) for table in report.tables for line in (table.title, *table.notes)]
     console = Console(
         width=max([60, *widths, *(length + 4 for length in lines)]) + _MARGIN,

@@ -1,4 +1,4 @@
-"""Results -> the tables that papers print: clean, mixed, average, CD, rCD, then the corruptions by category."""
+"""Makes the tables of a report: clean, mixed, average, CD, rCD, then the corruptions by category."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from segharness.plugin.specs import slug
 from segharness.records import CLEAN, Condition
 from segharness.report.entry import TableEntry, mean
-from segharness.report.layout import Column, PaperTable
+from segharness.report.layout import Column, ReportTable
 from segharness.report.numbers import SPEED, Kind, Numbers
 from segharness.suite import OVERALL, ConditionGroup, Group, Shift, StoredReference, Suite
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _AGAINST = {"CD": "CD", "rCD": "rCD", "pooled": "rCD_pooled"}
-"""Headings of the columns against the reference, and their metrics."""
+"""Headings of the columns that compare with the reference, and their metrics."""
 
 _TASKS = {"segm": "mask", "bbox": "box", "boundary": "boundary"}
 _AP = "AP"
@@ -25,7 +25,7 @@ _AP = "AP"
 
 @dataclass(frozen=True)
 class _Frame:
-    """What a table is of."""
+    """What one table shows: a kind of numbers, a group of conditions and a group of models."""
 
     suite: Suite
     numbers: Numbers
@@ -35,33 +35,43 @@ class _Frame:
 
     @property
     def members(self) -> list[Condition]:
+        """The conditions of the group."""
         return [self.suite.condition(name) for name in self.conditions.conditions]
 
     @property
     def primary(self) -> str:
+        """The metric that the table is about."""
         return self.numbers.primary[self.kind[1], self.kind[2]]
 
     @property
     def reference(self) -> str | None:
+        """The name of the reference model, or None."""
         if self.group.reference is None:
             return None
         if not isinstance(self.group.reference, StoredReference):
             return self.group.reference
-        found = self.numbers.reference(self.group.models, self.kind, self.conditions.name)
-        return self.group.reference.model or found
+        name = self.numbers.reference(self.group.models, self.kind, self.conditions.name)
+        return self.group.reference.model or name
 
-    def title(self, what: str = "") -> str:
+    def title(self, prefix: str = "") -> str:
+        """Return the title of the table."""
         dataset, evaluation, task, split = self.kind
         title = f"{_TASKS.get(task, task)} {self.primary} ({evaluation}) on {dataset}, percent"
-        title = f"{what}{title}"
+        title = f"{prefix}{title}"
         title += f", {split} categories" if split != OVERALL else ""
         title += f", {self.group.name}" if len(self.suite.groups) > 1 else ""
         title += f", {self.conditions.name}" if len(self.suite.condition_groups) > 1 else ""
         return title + (f"; reference {self.reference}" if self.reference and self.primary == _AP else "")
 
 
-def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterator[PaperTable]:
-    """Yield every table of a run's results; `views` asks for more than the papers' own."""
+def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterator[ReportTable]:
+    """Yield every table of a run's results.
+
+    Args:
+        suite: of the run.
+        results: the table of results.arrow.
+        views: further tables to make, keys of `segharness.suite.VIEWS`.
+    """
     numbers = Numbers(results, suite.scoring)
     shifts = {shift.name for shift in suite.shifts}
     shifted = {
@@ -75,18 +85,21 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
         if kind[0] in shifts:
             continue
         for conditions in suite.condition_groups or (ConditionGroup("", ()),):
-            asked = {*views, *(view.view for view in suite.report if not view.datasets or kind[0] in view.datasets)}
+            wanted_views = {
+                *views,
+                *(view.view for view in suite.report if not view.datasets or kind[0] in view.datasets),
+            }
             for group in suite.groups:
                 frame = _Frame(suite, numbers, kind, conditions, group)
                 if frame.members:
                     yield _table(frame)
                 if kind[3] == OVERALL and (
-                    "metrics" in asked or not (frame.members or (kind[:3] in shifted and not numbers.speed))
+                    "metrics" in wanted_views or not (frame.members or (kind[:3] in shifted and not numbers.speed))
                 ):
                     yield _metrics_table(frame)
-                if "parts" in asked and frame.members and frame.primary == _AP:
+                if "parts" in wanted_views and frame.members and frame.primary == _AP:
                     yield from _parts_table(frame)
-                if "ratios" in asked and frame.members and frame.primary == _AP and frame.reference:
+                if "ratios" in wanted_views and frame.members and frame.primary == _AP and frame.reference:
                     yield from _ratio_tables(frame)
     for shift in suite.shifts:
         for kind in numbers.kinds:
@@ -99,8 +112,8 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
             yield from _class_tables(suite, numbers, dataset.id)
 
 
-def _table(frame: _Frame) -> PaperTable:
-    """Return the robustness paper's layout."""
+def _table(frame: _Frame) -> ReportTable:
+    """Return the table of a suite with corruptions, laid out as in the robustness paper."""
     suite, numbers, kind, members = frame.suite, frame.numbers, frame.kind, frame.members
     by_corruption: dict[tuple[str, str], list[str]] = {}
     for member in members:
@@ -134,11 +147,11 @@ def _table(frame: _Frame) -> PaperTable:
         entries += [mean([numbers.get(model, kind, c, frame.primary) for c in by_corruption[pair]]) for pair in ordered]
         rows.append((model, tuple(entries)))
     notes = (*_notes(columns, rows), *_severities(members), *_families([*members, *mixed]), *_devices(numbers))
-    return PaperTable(frame.title(), tuple(columns), tuple(rows), notes)
+    return ReportTable(frame.title(), tuple(columns), tuple(rows), notes)
 
 
-def _metrics_table(frame: _Frame) -> PaperTable:
-    """Return the layout of suites without corruptions: every metric a column, then the splits."""
+def _metrics_table(frame: _Frame) -> ReportTable:
+    """Return the table of a suite without corruptions: a column per metric, then the splits."""
     numbers, kind, suite = frame.numbers, frame.kind, frame.suite
     condition = suite.conditions[0].name
     metrics = [
@@ -157,11 +170,11 @@ def _metrics_table(frame: _Frame) -> PaperTable:
         rows.append((model, (*entries, *_speeds(frame, model))))
     notes = (*_notes(columns, rows), *_devices(numbers))
     title = frame.title() + ("" if condition == CLEAN.name else f", {condition}")
-    return PaperTable(title, tuple(columns), tuple(rows), notes)
+    return ReportTable(title, tuple(columns), tuple(rows), notes)
 
 
-def _shift_table(frame: _Frame, shift: Shift) -> PaperTable:
-    """Return the layout of the paper's tables of data sets: clean, average, CD, rCD, then the shifted ones."""
+def _shift_table(frame: _Frame, shift: Shift) -> ReportTable:
+    """Return the table of a shift between data sets: clean, average, CD, rCD, then the shifted data sets."""
     numbers, kind = frame.numbers, frame.kind
     columns = [Column(shift.clean, brackets=True), Column("avg", brackets=True)]
     columns += [Column(heading, "", True, True) for heading in _AGAINST]
@@ -179,11 +192,11 @@ def _shift_table(frame: _Frame, shift: Shift) -> PaperTable:
     title += f", {split} categories" if split != OVERALL else ""
     title += f", {frame.group.name}" if len(frame.suite.groups) > 1 else ""
     title += f"; reference {reference}" if reference else ""
-    return PaperTable(title, tuple(columns), tuple(rows), _notes(columns, rows))
+    return ReportTable(title, tuple(columns), tuple(rows), _notes(columns, rows))
 
 
-def _parts_table(frame: _Frame) -> Iterator[PaperTable]:
-    """Yield the averages and degradation over the parts of a set of conditions."""
+def _parts_table(frame: _Frame) -> Iterator[ReportTable]:
+    """Yield the table of averages and degradation over the parts of a condition set, if it has parts."""
     numbers, members, name = frame.numbers, frame.members, frame.conditions.name
     parts = [f"{name}/{c}" for c in dict.fromkeys(m.category for m in members)]
     parts += [f"{name}/severity-{s}" for s in dict.fromkeys(m.severity for m in members)]
@@ -200,27 +213,27 @@ def _parts_table(frame: _Frame) -> Iterator[PaperTable]:
             entries += [numbers.get(model, frame.kind, part, m, frame.reference) for m in ("CD", "rCD")]
         rows.append((model, tuple(entries)))
     if parts:
-        yield PaperTable(frame.title("by parts: "), tuple(columns), tuple(rows), _notes(columns, rows))
+        yield ReportTable(frame.title("by parts: "), tuple(columns), tuple(rows), _notes(columns, rows))
 
 
-def _ratio_tables(frame: _Frame) -> Iterator[PaperTable]:
-    """Yield the ratios behind CD and rCD, a row a corruption."""
+def _ratio_tables(frame: _Frame) -> Iterator[ReportTable]:
+    """Yield the table of the ratios whose means are CD and rCD, with a row per corruption."""
     corruptions = list(dict.fromkeys(str(m.corruption) for m in frame.members))
     columns = [Column(model, metric, True, True) for metric in ("CD", "rCD") for model in frame.group.models]
     rows = []
     for corruption in corruptions:
-        place = f"{frame.conditions.name}/{slug(corruption)}"
+        condition = f"{frame.conditions.name}/{slug(corruption)}"
         entries = [
-            frame.numbers.get(model, frame.kind, place, f"{metric}_ratio", frame.reference)
+            frame.numbers.get(model, frame.kind, condition, f"{metric}_ratio", frame.reference)
             for metric in ("CD", "rCD")
             for model in frame.group.models
         ]
         rows.append((corruption, tuple(entries)))
-    yield PaperTable(frame.title("ratios of "), tuple(columns), tuple(rows), _notes(columns, rows), "corruption")
+    yield ReportTable(frame.title("ratios of "), tuple(columns), tuple(rows), _notes(columns, rows), "corruption")
 
 
-def _class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[PaperTable]:
-    """Yield the numbers of all and of every category, a row each; the evaluations of one task stand side by side."""
+def _class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[ReportTable]:
+    """Yield a table per task with a row for all categories and one per category; its evaluations stand side by side."""
     condition = suite.conditions[0].name
     categories = list(numbers.categories.get(dataset, ()))
     kinds = [kind for kind in numbers.kinds if kind[0] == dataset and kind[3] == OVERALL]
@@ -251,36 +264,36 @@ def _class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[Pape
             )
             for name in (None, *categories)
         ]
-        known = [(name, entries) for name, entries in rows if any(entry.number is not None for entry in entries)]
-        notes = _notes(columns, known)
-        if len(known) < len(rows):
-            notes = (*notes, f"{len(rows) - len(known)} categories without a number are left out")
+        numbered = [(name, entries) for name, entries in rows if any(entry.number is not None for entry in entries)]
+        notes = _notes(columns, numbered)
+        if len(numbered) < len(rows):
+            notes = (*notes, f"{len(rows) - len(numbered)} categories without a number are left out")
         title = f"{_TASKS.get(task, task)} ({', '.join(evaluations)}) on {dataset} by category, {condition}, percent"
-        yield PaperTable(title, tuple(columns), tuple(known), notes, "category")
+        yield ReportTable(title, tuple(columns), tuple(numbered), notes, "category")
 
 
 # -------------------------------------------------------------------------------------------------------------- parts
 
 
 def _splits(frame: _Frame) -> list[str]:
-    """Return the splits that a kind has numbers of; class-agnostic ones have none."""
+    """Return the splits that the table has numbers of; class-agnostic evaluations have none."""
     kinds = {split.name: (*frame.kind[:3], split.name) for split in frame.suite.scoring.splits}
     return [name for name, kind in kinds.items() if kind in frame.numbers.kinds]
 
 
 def _severities(members: Sequence[Condition]) -> Iterator[str]:
-    """Yield at which severities the corruptions are, which their headings do not say."""
-    found: dict[tuple[int | None, ...], list[str]] = {}
+    """Yield lines with the severities of the corruptions, which the headings do not show."""
+    by_levels: dict[tuple[int | None, ...], list[str]] = {}
     by_corruption: dict[str, list[int | None]] = {}
     for member in members:
         by_corruption.setdefault(str(member.corruption), []).append(member.severity)
     for corruption, severities in by_corruption.items():
-        found.setdefault(tuple(severities), []).append(corruption)
-    for levels, corruptions in found.items():
-        who = "corruptions" if len(found) == 1 else ", ".join(corruptions)
-        several = "severities" if len(levels) > 1 else "severity"
+        by_levels.setdefault(tuple(severities), []).append(corruption)
+    for levels, corruptions in by_levels.items():
+        subject = "corruptions" if len(by_levels) == 1 else ", ".join(corruptions)
+        noun = "severities" if len(levels) > 1 else "severity"
         mean = ", their means" if len(levels) > 1 else ""
-        yield f"{who} at {several} {', '.join(map(str, levels))}{mean}"
+        yield f"{subject} at {noun} {', '.join(map(str, levels))}{mean}"
 
 
 def _speed_columns(numbers: Numbers) -> list[Column]:
@@ -288,7 +301,7 @@ def _speed_columns(numbers: Numbers) -> list[Column]:
 
 
 def _speeds(frame: _Frame, model: str) -> list[TableEntry]:
-    """Return the frames a second of a model, where the suite asks for speed."""
+    """Return the frames per second of a model; nothing if the suite does not measure speed."""
     if frame.numbers.speed is None:
         return []
     condition = frame.suite.conditions[0].name
@@ -296,15 +309,15 @@ def _speeds(frame: _Frame, model: str) -> list[TableEntry]:
 
 
 def _devices(numbers: Numbers) -> Iterator[str]:
-    """Yield what the frames a second were measured on: once for all models, or for each."""
+    """Yield lines with the devices that speed was measured on: one for all models, or one per model."""
     if (
-        len({tuple(found) for found in numbers.devices.values()}) == 1
+        len({tuple(devices) for devices in numbers.devices.values()}) == 1
         and len(next(iter(numbers.devices.values()))) == 1
     ):
         yield f"fps on {next(iter(next(iter(numbers.devices.values()))))}"
         return
-    for model, (first, *others) in numbers.devices.items():
-        yield f"{model}: fps on {first}" + (f"; the results have those on {', '.join(others)} too" if others else "")
+    for model, (first, *further) in numbers.devices.items():
+        yield f"{model}: fps on {first}" + (f"; the results have those on {', '.join(further)} too" if further else "")
 
 
 def _family(corruption: str) -> str:
@@ -312,30 +325,30 @@ def _family(corruption: str) -> str:
 
 
 def _families(conditions: Sequence[Condition]) -> Iterator[str]:
-    """Yield a line for every family that is named in corruptions (``family/name``), with its version."""
-    found: dict[str, dict[str, None]] = {}
+    """Yield a line with the versions of every family that corruptions name (``family/name``)."""
+    by_family: dict[str, dict[str, None]] = {}
     for condition in conditions:
         family = _family(str(condition.corruption))
         members = [part.rpartition("=")[2] for part in condition.version.split(";")[1:]] if condition.mixture else []
         for version in (members or [condition.version]) if family else ():
-            found.setdefault(family, {})[version] = None
-    for family, versions in found.items():
+            by_family.setdefault(family, {})[version] = None
+    for family, versions in by_family.items():
         yield f"corruptions of the family {family}, version {', '.join(versions)}"
 
 
 def _short(corruption: str, category: str, one_family: bool) -> str:
-    """Drop what the heading above or the note below says already: ``motion_blur`` under blur is ``motion``."""
+    """Drop what the group heading or a note says already: ``motion_blur`` under blur is ``motion``."""
     name = corruption.removesuffix(f"_{category}") if category else corruption
     name = name.rpartition("/")[2] if one_family else name
     return name.removesuffix("_compression")
 
 
 def _notes(columns: Sequence[Column], rows: Sequence[tuple[str, tuple[TableEntry, ...]]]) -> tuple[str, ...]:
-    """Return one line for every reason: which row and columns it empties, or leaves without an interval."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """Return one line per row and reason: the columns that have no number, or no interval, and why."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
     for name, entries in rows:
         for column, entry in zip(columns, entries, strict=True):
             if entry.number is None or (entry.reason and column.brackets):
                 heading = f"{column.heading} {column.group}".strip()
-                found.setdefault((name, entry.reason or "no reason given"), []).append(heading)
-    return tuple(f"{name}: {', '.join(headings)}: {reason}" for (name, reason), headings in found.items())
+                by_reason.setdefault((name, entry.reason or "no reason given"), []).append(heading)
+    return tuple(f"{name}: {', '.join(headings)}: {reason}" for (name, reason), headings in by_reason.items())

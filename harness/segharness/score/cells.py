@@ -1,4 +1,4 @@
-"""The stored predictions of one cell, whole or not at all."""
+"""Reads the stored predictions of one cell, either all of them or none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from segharness.store import RunFolder, read_shard
 
 @dataclass(frozen=True)
 class CellPredictions:
-    """The stored predictions of one cell, or why they cannot be scored; `absent` says that shards are missing."""
+    """The stored predictions of one cell, or the reason why they cannot be scored.
+
+    Attributes:
+        predictions: a table of `segharness.store.PREDICTIONS`; None if the cell cannot be scored.
+        reason: why not; None if it can.
+        absent: whether shards of the cell are missing.
+        images: a table of `segharness.store.IMAGES`; None if the cell cannot be scored.
+    """
 
     predictions: pa.Table | None
     reason: str | None = None
@@ -24,8 +31,8 @@ class CellPredictions:
 
 
 def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str, condition: str) -> CellPredictions:
-    """Return all predictions of a cell, if every shard is there, intact, and without errors."""
-    found, images = [], []
+    """Return all predictions of a cell, if every shard is stored, intact and free of errors."""
+    predictions, images = [], []
     shards = opened.shards
     absent = 0
     for shard in shards:
@@ -42,9 +49,9 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
         errors = stored.images.column("error").drop_null()
         if len(errors):
             return CellPredictions(None, f"{len(errors)} of {len(stored.images)} images failed: {errors[0].as_py()}")
-        found.append(stored.predictions)
+        predictions.append(stored.predictions)
         images.append(stored.images)
     if absent:
-        missing = "not run" if absent == len(shards) else f"{absent} of {len(shards)} shards are missing"
-        return CellPredictions(None, missing, absent=True)
-    return CellPredictions(pa.concat_tables(found), images=pa.concat_tables(images))
+        reason = "not run" if absent == len(shards) else f"{absent} of {len(shards)} shards are missing"
+        return CellPredictions(None, reason, absent=True)
+    return CellPredictions(pa.concat_tables(predictions), images=pa.concat_tables(images))

@@ -1,4 +1,4 @@
-"""Two models' results -> what they differ in: paired differences with intervals, and a plain word for each."""
+"""Compares two models' results: paired differences with intervals, and a verdict for each."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from segharness.store.resamples import NAMES, Samples, read_resamples, resamples
 from segharness.suite import Suite
 
 COMPARED = ("AP", "AP_avg", "mPC", "CD", "rCD", "rCD_pooled", "mask_mIoU", "PQ")
-CELLS = ("AP", "mask_mIoU", "PQ")
-"""Those of them that are of one cell, not of a set."""
+CELL_METRICS = ("AP", "mask_mIoU", "PQ")
+"""The compared metrics of a single cell; the others are taken over a set of conditions."""
 
 LOWER_IS_BETTER = ("CD", "rCD", "rCD_pooled")
 BETTER, WORSE, SAME = "better", "worse", "not distinguishable"
@@ -29,15 +29,15 @@ NO_INTERVAL = Interval()
 
 @dataclass(frozen=True)
 class Side:
-    """One model of stored results.
+    """One of the two compared models, with its stored results.
 
     Attributes:
-        model: its id.
-        shown: what it is called beside the other.
-        rows: its numbers over whole splits, by what they are of.
-        samples: their values on the resamples.
-        references: a digest of the APs of every reference, by its name.
-        sets: what averages run over, by data set and condition in results.
+        model: the model's id.
+        shown: the name that tells it from the other model.
+        rows: its results over whole splits, by their values of `segharness.store.resamples.NAMES` without the model.
+        samples: the values of those results on the resamples, by the same keys.
+        references: a digest of the APs of every reference, by the reference's name.
+        sets: what averages are taken over, by data set and condition as results name them.
     """
 
     model: str
@@ -50,15 +50,16 @@ class Side:
 
 @dataclass(frozen=True)
 class Difference:
-    """The second model's number less the first one's, a fraction.
+    """The second model's value minus the first one's, as a fraction.
 
     Attributes:
-        dataset, condition, evaluation, task, split, metric: what it is of.
-        values: the two numbers; None where one has none.
-        difference: None likewise, and then `reason` says why.
-        interval: of the difference.
-        verdict: of the second model: better, worse, not distinguishable; None without an interval.
-        part: whether it is over a part of a set of conditions that stands beside it.
+        dataset, condition, evaluation, task, split, metric: identify the compared values.
+        values: the values of the first and the second model; None for a model without one.
+        difference: None if a value is missing or the two are not comparable.
+        interval: the confidence interval of the difference.
+        verdict: on the second model: better, worse, not distinguishable; None without an interval.
+        reason: why there is no difference or no interval; otherwise None.
+        part: whether the condition is a part of a larger set of conditions that results hold, too.
     """
 
     dataset: str
@@ -75,81 +76,83 @@ class Difference:
     part: bool = False
 
 
-def sides(names: Sequence[str]) -> list[tuple[Side, Side]]:
-    """Return the pairs that ``RUN[::MODEL]`` names stand for: a run with two models, two models, or two runs.
+def model_pairs(names: Sequence[str]) -> list[tuple[Side, Side]]:
+    """Return the pairs of models to compare, from one or two names of the form ``RUN[::MODEL]``.
 
-    Two runs without models are compared model by model, where they have the same ones.
+    One name stands for a run with two models. Of two names, each stands for a model or a run; two runs are compared
+    model by model, for all models that both have.
 
     Raises:
         UsageError: there is no such run or model, or the two cannot be compared.
     """
-    opened = [_Opened(name) for name in names]
+    opened = [_StoredResults(name) for name in names]
     if len(opened) == 1:
         if opened[0].model is not None or len(opened[0].models) != 2:
             known = ", ".join(opened[0].models)
             raise UsageError(f"{names[0]}: name two models: {opened[0].path}::A {opened[0].path}::B (known: {known})")
         return [(opened[0].side(opened[0].models[0]), opened[0].side(opened[0].models[1]))]
     first, second = opened
-    _check(first, second)
-    pairs = [(first.model or model, second.model or model) for model in _pairs(first, second)]
-    same = [a for a, b in pairs if a == b and first.file.resolve() == second.file.resolve()]
-    if same:
-        raise UsageError(f"{first.path}::{same[0]} is compared with itself")
+    _check_comparable(first, second)
+    pairs = [(first.model or model, second.model or model) for model in _shared_models(first, second)]
+    identical = [a for a, b in pairs if a == b and first.file.resolve() == second.file.resolve()]
+    if identical:
+        raise UsageError(f"{first.path}::{identical[0]} is compared with itself")
     with_path = len(pairs) > 1 or any(a == b for a, b in pairs)
     return [(first.side(a, with_path), second.side(b, with_path)) for a, b in pairs]
 
 
 def compare(first: Side, second: Side) -> Iterator[Difference]:
-    """Yield the difference in every number that both models have, over all categories and every split."""
+    """Yield the difference in every metric that both models have, over all categories and over every split."""
     for key, row in second.rows.items():
-        other = first.rows.get(key)
-        if other is None or row["metric"] not in COMPARED:
+        first_row = first.rows.get(key)
+        if first_row is None or row["metric"] not in COMPARED:
             continue
-        over = second.sets.get((row["dataset"], row["condition"]))
-        found = _difference(other, row, first.samples.get(key), second.samples.get(key))
-        if reason := _incomparable(row, over, first, second):
-            found = replace(found, difference=None, interval=NO_INTERVAL, verdict=None, reason=reason)
-        yield replace(found, part=over is not None and over.part)
+        averaged = second.sets.get((row["dataset"], row["condition"]))
+        difference = _difference(first_row, row, first.samples.get(key), second.samples.get(key))
+        if reason := _incomparable(row, averaged, first, second):
+            difference = replace(difference, difference=None, interval=NO_INTERVAL, verdict=None, reason=reason)
+        yield replace(difference, part=averaged is not None and averaged.part)
 
 
-def _incomparable(row: Mapping[str, Any], over: AveragedSet | None, first: Side, second: Side) -> str | None:
-    """Return why two numbers of one name are of different things, or None."""
-    if row["metric"] in CELLS:
+def _incomparable(row: Mapping[str, Any], averaged: AveragedSet | None, first: Side, second: Side) -> str | None:
+    """Return why two values of the same metric are not comparable, or None if they are."""
+    if row["metric"] in CELL_METRICS:
         return None
-    if over != first.sets.get((row["dataset"], row["condition"])):
+    if averaged != first.sets.get((row["dataset"], row["condition"])):
         return f"`{row['condition']}` are other conditions in the two runs"
-    name = row["reference"]
-    if name is not None and first.references.get(name) != second.references.get(name):
-        return f"the reference `{name}` has other APs in the two runs"
+    reference = row["reference"]
+    if reference is not None and first.references.get(reference) != second.references.get(reference):
+        return f"the reference `{reference}` has other APs in the two runs"
     return None
 
 
 def _difference(
-    first: Mapping[str, Any], second: Mapping[str, Any], before: Samples | None, after: Samples | None
+    first: Mapping[str, Any], second: Mapping[str, Any], first_samples: Samples | None, second_samples: Samples | None
 ) -> Difference:
+    """Return the difference of two rows of results, with its interval if both have resamples."""
     values = (first["value"], second["value"])
     dataset, condition, evaluation = (str(second[name]) for name in ("dataset", "condition", "evaluation"))
     blank = Difference(dataset, condition, evaluation, second["task"], second["split"], second["metric"], values)
     if values[0] is None or values[1] is None:
         return replace(blank, reason=first["reason"] if values[0] is None else second["reason"])
     difference = float(values[1] - values[0])
-    if before is None or after is None:
-        lacking = f"no interval: {blank.metric} has no resamples, or one of the two was scored without"
-        return replace(blank, difference=difference, reason=lacking)
-    found = interval(difference, after - before)
-    if found.low is None or found.high is None:
-        return replace(blank, difference=difference, reason=found.reason)
+    if first_samples is None or second_samples is None:
+        no_interval = f"no interval: {blank.metric} has no resamples, or one of the two was scored without"
+        return replace(blank, difference=difference, reason=no_interval)
+    bounds = interval(difference, second_samples - first_samples)
+    if bounds.low is None or bounds.high is None:
+        return replace(blank, difference=difference, reason=bounds.reason)
     sign = -1 if blank.metric in LOWER_IS_BETTER else 1
-    low, high = sorted((sign * found.low, sign * found.high))
+    low, high = sorted((sign * bounds.low, sign * bounds.high))
     verdict = BETTER if low > 0 else WORSE if high < 0 else SAME
-    return replace(blank, difference=difference, interval=found, verdict=verdict)
+    return replace(blank, difference=difference, interval=bounds, verdict=verdict)
 
 
 # --------------------------------------------------------------------------------------------------------- reading
 
 
-class _Opened:
-    """Stored results that a name on the command line stands for."""
+class _StoredResults:
+    """The stored results that a name on the command line, ``RUN[::MODEL]``, stands for."""
 
     def __init__(self, name: str) -> None:
         path, _, model = name.partition("::")
@@ -163,13 +166,14 @@ class _Opened:
             raise UsageError(f"{name}: no model `{self.model}`{nearest(self.model, self.models)}")
         self._references = self.manifest.get("references", {})
         self._sets = {
-            (found.dataset, found.condition): found for found in sets(Suite.from_json(self.manifest["suite"]))
+            (averaged.dataset, averaged.condition): averaged
+            for averaged in sets(Suite.from_json(self.manifest["suite"]))
         }
         self._rows = [row for row in self.content.to_pylist() if row["category"] is None]
         self._samples = read_resamples(self.file, self.content)
 
     def side(self, model: str, with_path: bool = False) -> Side:
-        """Return one of the models. Numbers against different references have different keys."""
+        """Return one of the models. Values against different references have different keys."""
         rows = {self._key(row): row for row in self._rows if row["model"] == model}
         samples = {
             self._key(dict(zip(NAMES, names, strict=True))): values
@@ -184,14 +188,14 @@ class _Opened:
         return tuple(row[name] for name in NAMES if name != "model")
 
 
-def _check(first: _Opened, second: _Opened) -> None:
-    """Raise UsageError if two results cannot be compared."""
-    theirs, ours = first.manifest["protocol"], second.manifest["protocol"]
-    if theirs != ours:
+def _check_comparable(first: _StoredResults, second: _StoredResults) -> None:
+    """Raise UsageError if two stored results cannot be compared."""
+    first_id, second_id = first.manifest["protocol"], second.manifest["protocol"]
+    if first_id != second_id:
         changed = differences(protocol_of(first.manifest), protocol_of(second.manifest))
         raise UsageError(
-            f"{first.path} was made under protocol {theirs[:8]}, {second.path} under {ours[:8]}, so their numbers cannot "
-            f"be compared: {'; '.join(changed)}"
+            f"{first.path} was made under protocol {first_id[:8]}, {second.path} under {second_id[:8]}, so their "
+            f"numbers cannot be compared: {'; '.join(changed)}"
         )
     if first.key is not None and second.key is not None and first.key != second.key:
         raise UsageError(
@@ -200,15 +204,15 @@ def _check(first: _Opened, second: _Opened) -> None:
         )
 
 
-def _pairs(first: _Opened, second: _Opened) -> list[str]:
-    """Return the models of two runs that were not named: those that both have."""
+def _shared_models(first: _StoredResults, second: _StoredResults) -> list[str]:
+    """Return the models to compare if not both are named: those that both runs have."""
     if first.model is not None and second.model is not None:
         return [first.model]
-    known = [first.model] if first.model else [second.model] if second.model else first.models
-    found = [model for model in known if model in first.models and model in second.models]
-    if not found:
+    candidates = [first.model] if first.model else [second.model] if second.model else first.models
+    shared = [model for model in candidates if model in first.models and model in second.models]
+    if not shared:
         raise UsageError(
             f"{first.path} ({', '.join(first.models)}) and {second.path} ({', '.join(second.models)}) have no model in "
             "common; name one of each, RUN::MODEL"
         )
-    return [str(model) for model in found]
+    return [str(model) for model in shared]

@@ -1,8 +1,9 @@
-"""The APs of a run -> averages and degradation, over sets of conditions and over shifts between data sets.
+"""Average AP and degradation from the APs of a run, over sets of conditions and over shifts between data sets.
 
-A set of conditions is looked at as a whole (``paper15``), by category of corruption (``paper15/blur``) and by severity
-(``paper15/severity-3``), where those have several corruptions. A shift takes one data set as clean and others as what
-corruptions are elsewhere. The ratios that CD and rCD are means of stand under the set and the corruption (``paper15/fog``).
+A set of conditions is averaged as a whole (``paper15``), by category of corruption (``paper15/blur``) and by severity
+(``paper15/severity-3``); a part needs several corruptions. A shift takes one data set as clean, and other data sets in
+the place of corruptions. CD and rCD are means of ratios, one for each corruption; results name the condition of a ratio
+by the set and the corruption (``paper15/fog``).
 """
 
 from __future__ import annotations
@@ -25,20 +26,21 @@ from segharness.score.degradation import (
     own_metrics,
     ratios,
 )
-from segharness.score.stored import StoredNumbers, is_ap
+from segharness.score.stored import StoredReferenceRows, is_ap
 from segharness.suite import ConditionGroup, Suite
 
 Row = dict[str, Any]
 Kind = tuple[str, str, str]
-"""What a curve is of, beside model and data set: evaluation, task and split."""
+"""Evaluation, task and split. A curve has one kind, one model and one data set (or shift)."""
 Key = tuple[str, str, str, str, str, str]
-"""Of an AP: model, data set, evaluation, task, split and condition."""
+"""The key of an AP: model, data set, evaluation, task, split and condition."""
 APs = Mapping[Key, tuple[AP | None, str | None]]
+"""Every AP, or None with the reason."""
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Where one AP of a curve stands: which data set under which condition, and what it counts as."""
+    """One AP of a curve: its data set and condition, and the corruption that it counts for."""
 
     dataset: str
     condition: str
@@ -47,12 +49,13 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class AveragedSet:
-    """What a curve runs over.
+    """A set of APs to average: conditions on one data set, or data sets of a shift.
 
     Attributes:
-        dataset, condition: its name in results.
-        clean, members: the point of clean, and those of the i.
-        part: whether it is a part of a set that stands beside it.
+        dataset, condition: the set's name in results.
+        clean: the point without corruption.
+        members: the points to average.
+        part: whether it is a part of a larger set that is averaged, too.
     """
 
     dataset: str
@@ -62,37 +65,37 @@ class AveragedSet:
     part: bool = False
 
 
-def degradation_rows(suite: Suite, rows: Sequence[Row], stored: Mapping[str, StoredNumbers]) -> Iterator[Row]:
+def degradation_rows(suite: Suite, rows: Sequence[Row], stored: Mapping[str, StoredReferenceRows]) -> Iterator[Row]:
     """Yield AP_avg, mPC, rPC of every model, and CD, rCD, rCD_pooled and their ratios within every group.
 
     Args:
-        suite: what was run.
-        rows: of every cell; those of AP may have ``samples``, their values on the resamples.
+        suite: the suite that was run.
+        rows: the rows of every cell; rows of AP may have ``samples``, the AP on every resample.
         stored: the stored references, by the name of the group.
     """
     aps = aps_of(rows)
     sampled = any(isinstance(ap, np.ndarray) for ap, _ in aps.values())
-    theirs = {name: aps_of(numbers.rows) for name, numbers in stored.items()}
+    stored_aps = {name: aps_of(numbers.rows) for name, numbers in stored.items()}
     kinds = dict.fromkeys((key[2], key[3], key[4]) for key in aps)
     scored = {(key[1], key[2:5]) for key in aps}
-    for over in sets(suite):
+    for averaged in sets(suite):
         for kind in kinds:
-            if not all((point.dataset, kind) in scored for point in (over.clean, *over.members)):
-                continue  # an evaluation that is for some of these data sets, or none
+            if not all((point.dataset, kind) in scored for point in (averaged.clean, *averaged.members)):
+                continue  # the evaluation does not cover all of these data sets
             for model in suite.models:
-                own = own_metrics(curve(aps, model.id, kind, over))
-                yield from _rows(model.id, kind, over, own, None)
+                values = own_metrics(curve(aps, model.id, kind, averaged))
+                yield from _rows(model.id, kind, averaged, values, None)
             for group in suite.groups:
                 for id in group.models:
                     reference = _Reference(aps, str(group.reference)) if group.reference is not None else None
                     if group.name in stored:
-                        reference = _Reference(theirs[group.name], stored[group.name].model)
-                    for row in _against(aps, reference, id, kind, over):
-                        yield _explained(row) if sampled else row
+                        reference = _Reference(stored_aps[group.name], stored[group.name].model)
+                    for row in _reference_rows(aps, reference, id, kind, averaged):
+                        yield _explain_missing_interval(row) if sampled else row
 
 
 def sets(suite: Suite) -> Iterator[AveragedSet]:
-    """Yield all that averages are taken over: sets of conditions on every data set, and shifts."""
+    """Yield every set to average: the sets of conditions and their parts on every data set, then the shifts."""
     for group in suite.condition_groups:
         parts = list(_parts(group, [suite.condition(name) for name in group.conditions]))
         for dataset in suite.datasets:
@@ -105,7 +108,7 @@ def sets(suite: Suite) -> Iterator[AveragedSet]:
 
 
 def _parts(group: ConditionGroup, members: Sequence[Condition]) -> Iterator[tuple[str, Sequence[Condition]]]:
-    """Yield a group as a whole, and those of its parts that have several corruptions."""
+    """Yield name and conditions of a group as a whole, and of its parts that have several corruptions."""
     yield group.name, members
     by_category = [
         (f"{group.name}/{category}", [c for c in members if c.category == category])
@@ -115,54 +118,56 @@ def _parts(group: ConditionGroup, members: Sequence[Condition]) -> Iterator[tupl
         (f"{group.name}/severity-{severity}", [c for c in members if c.severity == severity])
         for severity in dict.fromkeys(c.severity for c in members)
     ]
-    for name, found in (*by_category, *by_severity):
-        if len(found) < len(members) and len({c.corruption for c in found}) > 1:
-            yield name, found
+    for name, conditions in (*by_category, *by_severity):
+        if len(conditions) < len(members) and len({c.corruption for c in conditions}) > 1:
+            yield name, conditions
 
 
 @dataclass(frozen=True)
 class _Reference:
-    """A reference: its name, and the APs that it is found in."""
+    """A reference model, and the APs that include its own."""
 
     aps: APs
     model: str
 
 
-def _against(aps: APs, reference: _Reference | None, model: str, kind: Kind, over: AveragedSet) -> Iterator[Row]:
-    """Yield a model's CD, rCD and rCD_pooled in its group, and the ratios behind the first two."""
+def _reference_rows(
+    aps: APs, reference: _Reference | None, model: str, kind: Kind, averaged: AveragedSet
+) -> Iterator[Row]:
+    """Yield a model's CD, rCD and rCD_pooled against its group's reference, and the ratios that CD and rCD average."""
     if reference is None:
-        nothing = dict.fromkeys(AGAINST_REFERENCE, Value(None, "no reference is declared"))
-        yield from _rows(model, kind, over, nothing, None)
+        undefined = dict.fromkeys(AGAINST_REFERENCE, Value(None, "no reference is declared"))
+        yield from _rows(model, kind, averaged, undefined, None)
         return
-    theirs = curve(reference.aps, reference.model, kind, over)
-    own = curve(aps, model, kind, over)
-    yield from _rows(model, kind, over, against_reference(own, theirs), reference.model)
-    behind = ratios(own, theirs)
-    for metric, values in (("CD_ratio", behind.cd), ("rCD_ratio", behind.rcd)):
+    reference_curve = curve(reference.aps, reference.model, kind, averaged)
+    model_curve = curve(aps, model, kind, averaged)
+    yield from _rows(model, kind, averaged, against_reference(model_curve, reference_curve), reference.model)
+    model_ratios = ratios(model_curve, reference_curve)
+    for metric, values in (("CD_ratio", model_ratios.cd), ("rCD_ratio", model_ratios.rcd)):
         for corruption, value in values.items():
-            one = replace(over, condition=f"{over.condition}/{slug(corruption)}")
-            yield from _rows(model, kind, one, {metric: value}, reference.model)
+            ratio_set = replace(averaged, condition=f"{averaged.condition}/{slug(corruption)}")
+            yield from _rows(model, kind, ratio_set, {metric: value}, reference.model)
 
 
-def _explained(row: Row) -> Row:
-    """Return a row of a scoring with resamples; one that lacks them because its reference has none says so."""
-    lacking = row["value"] is not None and row["samples"] is None
-    return {**row, "reason": "no interval: the reference was stored without these resamples"} if lacking else row
+def _explain_missing_interval(row: Row) -> Row:
+    """Return the row; if it has a value but no resamples, its reason says that the reference was stored without."""
+    no_interval = row["value"] is not None and row["samples"] is None
+    return {**row, "reason": "no interval: the reference was stored without these resamples"} if no_interval else row
 
 
 def _rows(
-    model: str, kind: Kind, over: AveragedSet, found: Mapping[str, Value], reference: str | None
+    model: str, kind: Kind, averaged: AveragedSet, values: Mapping[str, Value], reference: str | None
 ) -> Iterator[Row]:
     evaluation, task, split = kind
-    for metric, value in found.items():
+    for metric, value in values.items():
         yield {
             "model": model,
-            "dataset": over.dataset,
+            "dataset": averaged.dataset,
             "evaluation": evaluation,
             "task": task,
             "split": split,
             "reference": reference,
-            "condition": over.condition,
+            "condition": averaged.condition,
             "metric": metric,
             "value": value.value,
             "reason": value.reason,
@@ -171,40 +176,40 @@ def _rows(
 
 
 def aps_of(rows: Sequence[Row]) -> APs:
-    """Return the APs over whole splits among rows of results; each with its resamples, where the row has some."""
+    """Return the APs over whole splits among rows of results, with values on the resamples if the rows have them."""
     keys = ("model", "dataset", "evaluation", "task", "split", "condition")
     return {
-        tuple(row[key] for key in keys): (_numbers(row["value"], row.get("samples")), row["reason"])
+        tuple(row[key] for key in keys): (_with_samples(row["value"], row.get("samples")), row["reason"])
         for row in rows
         if is_ap(row)
     }
 
 
-def _numbers(value: float | None, samples: npt.NDArray[np.float64] | None) -> AP | None:
+def _with_samples(value: float | None, samples: npt.NDArray[np.float64] | None) -> AP | None:
     if value is None or samples is None:
         return value
     return np.concatenate([[value], samples])
 
 
 def curve(aps: APs, model: str, kind: Kind, over: AveragedSet) -> Curve:
-    """Return the APs of a model over a set, or what is missing."""
+    """Return the APs of a model over a set; ``missing`` of the curve says which are missing."""
     corrupted: dict[str, list[AP]] = {}
     missing: list[str] = []
-    first = ""
+    first_reason = ""
 
-    def find(point: CurvePoint, absent: str) -> tuple[AP | None, str | None]:
+    def ap_at(point: CurvePoint, absent: str) -> tuple[AP | None, str | None]:
         return aps.get((model, point.dataset, *kind, point.condition), (None, absent))
 
     for point in over.members:
-        found, reason = find(point, "not run")
-        if found is None:
+        ap, reason = ap_at(point, "not run")
+        if ap is None:
             missing.append(point.condition if point.dataset == over.dataset else point.dataset)
-            first = first or str(reason)
+            first_reason = first_reason or str(reason)
         else:
-            corrupted.setdefault(point.corruption, []).append(found)
-    clean, clean_reason = find(over.clean, "`clean` is not among the conditions")
+            corrupted.setdefault(point.corruption, []).append(ap)
+    clean, clean_reason = ap_at(over.clean, "`clean` is not among the conditions")
     reason = None
     if missing:
-        what = "conditions" if over.dataset == over.clean.dataset else "data sets"
-        reason = f"{len(missing)} of {len(over.members)} {what} are missing, first {missing[0]}: {first}"
+        unit = "conditions" if over.dataset == over.clean.dataset else "data sets"
+        reason = f"{len(missing)} of {len(over.members)} {unit} are missing, first {missing[0]}: {first_reason}"
     return Curve(corrupted, clean, clean_reason, reason)

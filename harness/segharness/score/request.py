@@ -1,4 +1,4 @@
-"""What an evaluation is given, and what it gives back."""
+"""The input of an evaluation, `ScoreRequest`, and its output, `Score`."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class GroundTruth:
     """The ground truth of the images of a run.
 
     Attributes:
-        content: what the data set returned (for ``"instances"`` a COCO dict), restricted to the images of the run.
-        also: the further kinds that the metric's spec names, as far as the data set has them, by kind.
-        prepared: an evaluation's own memory: what it derives from `content` once for all cells.
+        content: what the data set returned (a COCO dict for ``"instances"``), restricted to the images of the run.
+        also: the further kinds that the metric's spec names in `also` and the data set has, by kind.
+        prepared: a cache for the evaluation: it may keep here what it derives from `content`, for the next cells.
     """
 
     content: Mapping[str, Any]
@@ -41,8 +41,8 @@ class GroundTruth:
     prepared: dict[Any, Any] = field(default_factory=dict)
 
 
-def _silent(text: str) -> None:
-    """Say nothing."""
+def _ignore_note(text: str) -> None:
+    """Drop the note."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,20 @@ class ScoreRequest:
     """One complete cell to score for one task.
 
     Attributes:
-        ground_truth: of the kind that the metric's spec asks for.
-        predictions: a table of `segharness.store.PREDICTIONS`, all shards of the cell in order.
+        ground_truth: the ground truth of the kind that the metric's spec names.
+        predictions: a table of `segharness.store.PREDICTIONS`, with all shards of the cell in order.
         task: ``segm``, ``bbox`` ...
-        splits: subsets of the categories to score besides all.
-        engine: one of the engines that the metric's spec lists; None where it lists none.
-        images: a table of `segharness.store.IMAGES`: timings, devices, what the model was given.
-        options: the suite's, for this evaluation; checked by the spec's `configure` when the suite was read.
-        resamples: the draws of the bootstrap; None without one.
-        note: call it with a line that belongs beside the numbers, such as an engine that was replaced.
+        splits: subsets of the categories to score besides all categories.
+        engine: one of the engines that the metric's spec lists; None if it lists none.
+        images: a table of `segharness.store.IMAGES`, with timings, devices and prompts.
+        options: the suite's options for this evaluation. The spec's `configure` checked them when the suite was read.
+        resamples: the draws of the bootstrap; None without bootstrap.
+        note: a function to call with a line for readers of the results, such as that another engine was used.
+
+    Example:
+        >>> truth = GroundTruth({"images": [], "annotations": [], "categories": []})
+        >>> ScoreRequest(truth, predictions=None, task="segm").engine is None
+        True
     """
 
     ground_truth: GroundTruth
@@ -69,15 +74,28 @@ class ScoreRequest:
     images: pa.Table | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     resamples: Resamples | None = None
-    note: Callable[[str], None] = _silent
+    note: Callable[[str], None] = _ignore_note
 
 
 @dataclass(frozen=True)
 class Score:
-    """One number: a fraction (milliseconds and frames a second apart), or None with the reason.
+    """One value of a metric, or None with the reason.
 
-    `samples` is the same number on each of the request's resamples, float64 (B,), NaN where it is undefined: intervals,
-    and those of everything derived from it, are taken from them. `device` names what a timing was taken on.
+    Attributes:
+        metric: the metric's name, such as ``AP50``.
+        value: a fraction from 0 to 1; timings are in milliseconds or images per second.
+        reason: why there is no value.
+        split: the split that the value is over; `OVERALL` for all categories.
+        category: the category that the value is of; None for a whole split.
+        n_images: how many images the value is taken from.
+        n_instances: how many ground truth instances the value is taken from.
+        samples: the value on each of the request's resamples, float64 (B,), NaN where it is undefined. Its confidence
+            interval, and the intervals of metrics derived from it, are computed from these.
+        device: the device of a timing.
+
+    Example:
+        >>> Score("AP", None, "no ground truth", category="cat").value is None
+        True
     """
 
     metric: str

@@ -1,8 +1,8 @@
-"""The draws of the bootstrap: which images each resample of a data set holds, and how often.
+"""The bootstrap: draws resamples of a data set's images, and takes confidence intervals from values on them.
 
-Images are drawn with replacement, as many as there are. The draws depend on the data set's digest and its number of
-images alone, so they are the same for every model, condition and run (differences, CD and rCD are paired), and independent
-between data sets.
+A resample draws images with replacement, as many as the data set has. The draws depend only on the data set's digest
+and its number of images. So they are the same for every model, condition and run, which makes differences, CD and rCD
+paired, and they are independent between data sets.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ import numpy.typing as npt
 
 from segharness.images.randomness import generator
 
-LEVEL = 0.95
-"""Of every interval."""
+CONFIDENCE_LEVEL = 0.95
+"""The confidence level of every interval."""
 
 MOST_UNDEFINED = 0.01
-"""The share of resamples that may leave a number undefined; with more of them it has no interval."""
+"""A value that is undefined on more than this share of the resamples has no interval."""
 
 EQUAL = 1e-12
-"""Two numbers that differ by less are one: sums are taken in different orders."""
+"""Values that differ by no more count as equal, because sums are taken in different orders."""
 
-FEWEST = 100
-"""Resamples that an interval can be taken from."""
+MIN_RESAMPLES = 100
+"""The smallest number of resamples that --bootstrap accepts."""
 
-MOST = 20_000
+MAX_RESAMPLES = 20_000
+"""The largest number of resamples that --bootstrap accepts."""
 
 _NORMAL = NormalDist()
 
@@ -41,7 +42,7 @@ class Resamples:
 
     Attributes:
         image_ids: int64 (N,), sorted.
-        counts: int16 (N, B), each column sums to N.
+        counts: int16 (N, B), how often each of B resamples holds each image; every column sums to N.
     """
 
     image_ids: npt.NDArray[np.int64]
@@ -49,20 +50,25 @@ class Resamples:
 
     @property
     def size(self) -> int:
+        """The number of resamples, B."""
         return int(self.counts.shape[1])
 
     def positions(self, image_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return where images, all of which are there, stand in `image_ids`."""
+        """Return the positions of images in `image_ids`, int64; all of them must be in it."""
         return np.searchsorted(self.image_ids, image_ids)
 
 
 def draw(digest: str, image_ids: Sequence[int], size: int) -> Resamples:
-    """Return `size` resamples of a data set's images; more of them begin with the same ones.
+    """Return `size` resamples of a data set's images; a larger `size` appends to the same resamples.
 
     Args:
-        digest: of the data set.
-        image_ids: of the images that are scored.
-        size: B, how many.
+        digest: the data set's digest.
+        image_ids: the ids of the images that are scored, in any order.
+        size: B, the number of resamples.
+
+    Example:
+        >>> draw("a digest", [7, 3, 5], 100).counts.shape
+        (3, 100)
     """
     ids = np.array(sorted(image_ids), dtype=np.int64)
     rng = generator(0, digest, len(ids), "bootstrap", 0)
@@ -84,22 +90,22 @@ class Interval:
 def interval(value: float, samples: Samples) -> Interval:
     """Return the bias-corrected percentile interval of a number (Efron, "Better bootstrap confidence intervals", 1987).
 
-    AP is larger on resamples than on what they are drawn from (images that are drawn twice agree with themselves), so
-    plain percentiles lie too high; the correction moves them by where the number itself stands among its resamples.
+    AP is larger on resamples than on the images that they are drawn from, because an image that is drawn twice agrees
+    with itself. So plain percentiles are too high. The correction shifts them by the rank of `value` among `samples`.
 
     Args:
-        value: the number, on the images as they are.
-        samples: float64 (B,), the same on the resamples, NaN where it is undefined.
+        value: the value on the images themselves.
+        samples: float64 (B,), the value on the resamples, NaN where it is undefined.
     """
     undefined = int(np.isnan(samples).sum())
     if undefined > MOST_UNDEFINED * len(samples):
         return Interval(reason=f"no interval: undefined on {undefined} of {len(samples)} resamples")
-    found = samples[~np.isnan(samples)]
-    equal = np.abs(found - value) <= EQUAL
-    below = float((found < value)[~equal].sum() + 0.5 * equal.sum()) / len(found)
+    defined = samples[~np.isnan(samples)]
+    equal = np.abs(defined - value) <= EQUAL
+    below = float((defined < value)[~equal].sum() + 0.5 * equal.sum()) / len(defined)
     if not 0 < below < 1:
         return Interval(reason=f"no interval: it is {'larger' if below else 'smaller'} than on all resamples")
     shift = 2 * _NORMAL.inv_cdf(below)
-    reach = _NORMAL.inv_cdf((1 + LEVEL) / 2)
-    low, high = np.quantile(found, [_NORMAL.cdf(shift - reach), _NORMAL.cdf(shift + reach)])
+    reach = _NORMAL.inv_cdf((1 + CONFIDENCE_LEVEL) / 2)
+    low, high = np.quantile(defined, [_NORMAL.cdf(shift - reach), _NORMAL.cdf(shift + reach)])
     return Interval(float(low), float(high))

@@ -1,6 +1,7 @@
-"""Predictions -> COCO result files: what evaluation servers take, and what `coco-results` reads back.
+"""Writes predictions as COCO result files, for evaluation servers and for the model `coco-results`.
 
-Masks and boxes go into two files: in one, a result's box would replace its mask's area wherever it is evaluated.
+Masks and boxes go into separate files. In a common file, evaluators would take a result's area from its box instead of
+its mask.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ def export_results(
     """Write ``MODEL/DATASET/CONDITION.segm.json`` and ``.bbox.json`` for every complete cell of a run.
 
     Args:
-        folder: of the run.
-        host: the plugins, for the data sets.
+        folder: the folder of the run.
+        host: the plugins, which provide the data sets.
         out: the folder to write into.
-        skipped: called with a line for every cell that cannot be written, and why.
+        skipped: called with one line for every cell that cannot be written; the line says why.
 
     Returns:
-        how many files were written.
+        The number of files written.
 
     Raises:
-        StoreError: the folder is no run, or its data set changed since.
+        StoreError: the folder holds no run, or a data set changed after the run.
         UsageError: `out` cannot be written.
     """
     manifest = folder.read_manifest()
@@ -59,7 +60,7 @@ def export_results(
                 if cell.predictions is None or reason is not None:
                     skipped(f"{model.id}::{entry.id}::{condition.name}: {reason}")
                     continue
-                for kind, rows in _results(cell.predictions, sizes):
+                for kind, rows in _result_lists(cell.predictions, sizes):
                     path = out / model.id / entry.id / f"{condition.name}.{kind}.json"
                     try:
                         write_atomic(path, json.dumps(rows, separators=(",", ":")).encode())
@@ -69,8 +70,8 @@ def export_results(
     return count
 
 
-def _results(predictions: pa.Table, sizes: dict[int, list[int]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield ``segm``, where there are masks, and ``bbox``, each with its result list."""
+def _result_lists(predictions: pa.Table, sizes: dict[int, list[int]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield kinds of result file and their result lists: ``segm`` if every prediction has a mask, then ``bbox``."""
     heads = [
         {"image_id": image_id, "category_id": category_id, "score": score}
         for image_id, category_id, score in zip(

@@ -1,4 +1,4 @@
-"""A run folder -> results: every cell scored from its stored predictions, and degradation over conditions and data sets."""
+"""Scores a run: every cell from its stored predictions, then degradation over conditions and data sets."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from segharness.score.cells import CellPredictions, read_cell
 from segharness.score.curves import Row, degradation_rows
 from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.score.resample import Resamples, draw, interval
-from segharness.score.stored import StoredNumbers, protocol_of, read_stored, reference_aps
+from segharness.score.stored import StoredReferenceRows, protocol_of, read_stored, reference_aps
 from segharness.store import RESULTS, RunFolder, table, write_results
 from segharness.store.failures import read_failures
 from segharness.store.resamples import resamples_file, write_resamples
 from segharness.suite import OVERALL, MetricEntry, StoredReference, Suite
 
-BOOTSTRAP = 1000
-"""How many resamples intervals are taken from."""
+DEFAULT_RESAMPLES = 1000
+"""The default number of resamples."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class ScoreOptions:
     """How to score a run.
 
     Attributes:
-        engine: which implementation to use, of the evaluations that have it; None for the default.
-        bootstrap: how many resamples; 0 for no intervals.
+        engine: the implementation to use for the evaluations that have it; None for each one's default.
+        bootstrap: the number of resamples; 0 for no intervals.
     """
 
     engine: str | None = None
-    bootstrap: int = BOOTSTRAP
+    bootstrap: int = DEFAULT_RESAMPLES
 
 
 def check_engine(suite: Suite, host: PluginHost, engine: str | None) -> None:
@@ -56,22 +56,24 @@ def score_run(
     folder: RunFolder,
     host: PluginHost,
     options: ScoreOptions | None = None,
-    complain: Callable[[str], None] = lambda text: None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> pa.Table:
-    """Score a run again from what is stored, and write its results.arrow.
+    """Score a run from its stored predictions, and write its results.arrow.
 
     Args:
-        folder: of the run; its manifest says what to score.
-        host: the plugins, for data sets and metrics.
-        options: with what; the default engine and intervals when None.
-        complain: called with one line for every metric that raised; its numbers are null.
+        folder: the folder of the run; its manifest holds the suite.
+        host: the plugins, which provide data sets and metrics.
+        options: the engine and the number of resamples; None for the defaults.
+        warn: called with one line for every problem: a metric that raised, whose values are null, or resamples that
+            could not be written.
 
     Returns:
-        the results table, with the manifest in its schema's metadata.
+        The results table, with the manifest in its schema's metadata.
 
     Raises:
-        StoreError: the folder is no run, or its data set changed since.
-        DataError: the data set is not there.
+        StoreError: the folder holds no run, or a data set changed after the run.
+        DataError: a data set cannot be found.
+        UsageError: the options or a stored reference do not fit the suite.
     """
     options = options or ScoreOptions()
     manifest = folder.read_manifest()
@@ -87,7 +89,7 @@ def score_run(
         if opened.dataset.digest != inputs.datasets[entry.id]["digest"]:
             raise StoreError(f"data set `{entry.id}` is not the one that {folder.path} was run on: its digest differs")
         sizes[entry.id] = [opened.dataset.digest, len(opened.samples)]
-        scorer = _DatasetScorer(suite, folder, inputs, opened, host, options, complain, notes)
+        scorer = _DatasetScorer(suite, folder, inputs, opened, host, options, warn, notes)
         for model in suite.models:
             for condition in suite.conditions:
                 rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
@@ -97,22 +99,25 @@ def score_run(
     references |= {numbers.model: numbers.rows for numbers in stored.values()}
     rows += list(degradation_rows(suite, rows, stored))
     for row in rows:
-        row.update(_interval(row))
+        row.update(_interval_columns(row))
     content = table(RESULTS, {name: [row.get(name) for row in rows] for name in RESULTS.names})
-    scored = {"engine": options.engine or "default", "bootstrap": options.bootstrap, "notes": list(notes)}
-    scored["references"] = {name: digest(reference_aps(found, name)) for name, found in references.items()}
-    written = write_results(folder.results, content, {**manifest, **scored})
+    scoring = {"engine": options.engine or "default", "bootstrap": options.bootstrap, "notes": list(notes)}
+    scoring["references"] = {
+        name: digest(reference_aps(reference_rows, name)) for name, reference_rows in references.items()
+    }
+    written = write_results(folder.results, content, {**manifest, **scoring})
     try:
         write_resamples(folder.results, written, key or "", rows)
     except OSError as error:
-        complain(
-            f"{resamples_file(folder.results)}: cannot be written: {error.strerror}; runs cannot be compared with this"
+        warn(
+            f"{resamples_file(folder.results)}: cannot be written: {error.strerror}; "
+            "comparisons with this run will have no intervals"
         )
     return written
 
 
-def stored_references(suite: Suite, protocol: Mapping[str, Any], key: str | None) -> dict[str, StoredNumbers]:
-    """Return the stored references of a suite's groups, by the groups' names."""
+def stored_references(suite: Suite, protocol: Mapping[str, Any], key: str | None) -> dict[str, StoredReferenceRows]:
+    """Return the stored references of a suite's groups, by the name of the group."""
     return {
         group.name: read_stored(group.reference, protocol, key)
         for group in suite.groups
@@ -120,16 +125,16 @@ def stored_references(suite: Suite, protocol: Mapping[str, Any], key: str | None
     }
 
 
-def _interval(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the interval of a row that has samples, or in its reason why it has none."""
+def _interval_columns(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the interval columns of a row with value and samples; `reason` says why an interval is missing."""
     if row.get("samples") is None or row["value"] is None:
         return {}
-    found = interval(row["value"], row["samples"])
-    return {"ci_low": found.low, "ci_high": found.high, "reason": found.reason}
+    bounds = interval(row["value"], row["samples"])
+    return {"ci_low": bounds.low, "ci_high": bounds.high, "reason": bounds.reason}
 
 
 class _DatasetScorer:
-    """Scores the cells of one data set; prepares its ground truth once."""
+    """Scores the cells of one data set, and prepares its ground truth once for all of them."""
 
     def __init__(
         self,
@@ -139,20 +144,20 @@ class _DatasetScorer:
         opened: OpenDataset,
         host: PluginHost,
         options: ScoreOptions,
-        complain: Callable[[str], None],
+        warn: Callable[[str], None],
         notes: dict[str, None],
     ) -> None:
         self._suite, self._folder, self._inputs, self._opened = suite, folder, inputs, opened
-        self._scoring, self._complain, self._notes = options, complain, notes
+        self._options, self._warn, self._notes = options, warn, notes
         self._metrics = [(entry, host.get(entry.metric, MetricSpec)) for entry in suite.scoring.metrics]
         self._truths: dict[tuple[str, ...], GroundTruth] = {}
         self._resamples: Resamples | None = None
-        if options.bootstrap and len(opened.samples) > 1:  # of one image every resample is the same
+        if options.bootstrap and len(opened.samples) > 1:  # all resamples of a single image are the same
             ids = [sample.image_id for sample in opened.samples]
             self._resamples = draw(opened.dataset.digest, ids, options.bootstrap)
 
     def cell(self, model: str, condition: Condition, failure: str | None) -> Iterator[Row]:
-        """Yield the rows of one cell; an incomplete one has its rows too, with the reason."""
+        """Yield the rows of one cell. An incomplete cell has the same rows, with null values and the reason."""
         cell = read_cell(self._folder, self._inputs, self._opened, model, condition.name)
         if cell.absent and failure is not None:
             cell = CellPredictions(None, failure)
@@ -179,22 +184,22 @@ class _DatasetScorer:
                         "n_images": score.n_images,
                         "n_instances": score.n_instances,
                         "device": score.device,
-                        **self._sampled(score),
+                        **self._sample_columns(score),
                     }
 
     @staticmethod
-    def _sampled(score: Score) -> dict[str, Any]:
-        """Return a score's samples; those of single categories become their interval at once, for there are many."""
+    def _sample_columns(score: Score) -> dict[str, Any]:
+        """Return value, reason and samples of a score; of a category, the interval in place of the many samples."""
         row = {"samples": score.samples, "value": score.value, "reason": score.reason}
-        return row if score.category is None else {**_interval(row), "samples": None}
+        return row if score.category is None else {**_interval_columns(row), "samples": None}
 
     def _scores(
-        self, entry: MetricEntry, spec: MetricSpec, task: str, cell: CellPredictions, where: str
+        self, entry: MetricEntry, spec: MetricSpec, task: str, cell: CellPredictions, cell_name: str
     ) -> Sequence[Score]:
         splits = self._suite.scoring.splits
         metrics: Sequence[str] = spec.metrics
         names = (OVERALL, *(split.name for split in splits))
-        engine = self._scoring.engine if self._scoring.engine in spec.engines else next(iter(spec.engines), None)
+        engine = self._options.engine if self._options.engine in spec.engines else next(iter(spec.engines), None)
         try:
             metrics = metrics if spec.configure is None else load(spec.configure)(entry.options)
             if cell.predictions is None:
@@ -202,23 +207,23 @@ class _DatasetScorer:
             truth = self._truth(spec)
             request = ScoreRequest(
                 truth,
-                _of_categories(self._opened.taxonomy.apply_to_predictions(cell.predictions), truth),
+                _restrict_to_categories(self._opened.taxonomy.apply_to_predictions(cell.predictions), truth),
                 task,
                 splits,
                 engine,
                 cell.images,
                 entry.options,
                 self._resamples,
-                lambda text: self._notes.setdefault(f"{where}: {entry.id}, {task}: {text}"),
+                lambda text: self._notes.setdefault(f"{cell_name}: {entry.id}, {task}: {text}"),
             )
-            found: Sequence[Score] = list(load(spec.score)(request))
-            _check_samples(found, self._resamples)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  a metric is a plugin's code; it costs its own numbers
-            what = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
-            what = f"metric `{entry.id}`: {what}"
-            self._complain(f"{what} (data set `{self._opened.entry.id}`, task {task})")
-            return [Score(metric, None, what, name) for name in names for metric in metrics]
-        return found
+            scores: Sequence[Score] = list(load(spec.score)(request))
+            _check_samples(scores, self._resamples)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a failing plugin loses only its own metrics
+            reason = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
+            reason = f"metric `{entry.id}`: {reason}"
+            self._warn(f"{reason} (data set `{self._opened.entry.id}`, task {task})")
+            return [Score(metric, None, reason, name) for name in names for metric in metrics]
+        return scores
 
     def _truth(self, spec: MetricSpec) -> GroundTruth:
         key = (spec.ground_truth, *spec.also)
@@ -230,34 +235,41 @@ class _DatasetScorer:
 
 
 def _check_samples(scores: Sequence[Score], resamples: Resamples | None) -> None:
-    """Raise ValueError if an evaluation's scores carry other samples than one a resample."""
-    shape = (resamples.size,) if resamples is not None else None
+    """Raise ValueError if the samples of a score are not one value for each resample."""
+    expected = (resamples.size,) if resamples is not None else None
     for score in scores:
-        found = None if score.samples is None else np.shape(score.samples)
-        if found is not None and found != shape:
-            raise ValueError(f"`{score.metric}` has samples of shape {found}, there are {shape and shape[0]} resamples")
+        shape = None if score.samples is None else np.shape(score.samples)
+        if shape is not None and shape != expected:
+            raise ValueError(
+                f"`{score.metric}` has samples of shape {shape}, there are {expected and expected[0]} resamples"
+            )
 
 
-def _of_categories(predictions: pa.Table, truth: GroundTruth) -> pa.Table:
-    """Return the predictions of categories that a ground truth has: one of things has no stuff."""
-    known = pa.array([category["id"] for category in truth.content["categories"]], pa.int32())
-    fits = pc.is_in(predictions.column("category_id"), known)
-    return predictions if pc.all(fits).as_py() is not False else predictions.filter(fits)
+def _restrict_to_categories(predictions: pa.Table, truth: GroundTruth) -> pa.Table:
+    """Return the predictions of the ground truth's categories; a ground truth of things has no stuff, for example."""
+    category_ids = pa.array([category["id"] for category in truth.content["categories"]], pa.int32())
+    kept = pc.is_in(predictions.column("category_id"), category_ids)
+    return predictions if pc.all(kept).as_py() is not False else predictions.filter(kept)
 
 
-def tasks_of(spec: MetricSpec, asked: Sequence[str]) -> Sequence[str]:
-    """Return the tasks that an evaluation is done for: those asked for, or its own where it has no choice."""
-    return spec.tasks if len(spec.tasks) == 1 else [task for task in asked if task in spec.tasks]
+def tasks_of(spec: MetricSpec, requested: Sequence[str]) -> Sequence[str]:
+    """Return the tasks to evaluate: those of `requested` that the metric has, or its own task if it has only one."""
+    return spec.tasks if len(spec.tasks) == 1 else [task for task in requested if task in spec.tasks]
 
 
 def ground_truth(opened: OpenDataset, kind: str, also: Sequence[str] = ()) -> GroundTruth:
-    """Return a data set's ground truth as it is scored; further kinds where the data set has them.
+    """Return a data set's ground truth, restricted to what is scored.
+
+    Args:
+        opened: the data set.
+        kind: the kind of ground truth, such as ``instances``.
+        also: further kinds to add; kinds that the data set does not have are left out.
 
     Raises:
-        UsageError: the data set has no ground truth of that kind.
+        UsageError: the data set has no ground truth of `kind`.
     """
-    more = {other: found for other in also if (found := opened.scored_ground_truth(other)) is not None}
+    further = {name: truth for name in also if (truth := opened.scored_ground_truth(name)) is not None}
     content = opened.scored_ground_truth(kind)
     if content is None:
         raise UsageError(f"data set `{opened.entry.id}` has no ground truth of the kind `{kind}`")
-    return GroundTruth(content, more)
+    return GroundTruth(content, further)

@@ -1,4 +1,4 @@
-"""A reference that was run before: its numbers, and their resamples where the run folder still has them."""
+"""Stored references: results of an earlier run that serve as the reference model of CD and rCD."""
 
 from __future__ import annotations
 
@@ -18,23 +18,28 @@ from segharness.suite import StoredReference, Suite
 
 
 @dataclass(frozen=True)
-class StoredNumbers:
-    """The rows of one stored model; ``samples`` stand in them where the resamples are those of `key`."""
+class StoredReferenceRows:
+    """One model of stored results.
+
+    Attributes:
+        model: the model's id.
+        rows: its rows; ``samples`` of a row are its values on the resamples, or None if it has none on the same draws.
+    """
 
     model: str
     rows: list[dict[str, Any]]
 
 
-def read_stored(reference: StoredReference, protocol: Mapping[str, Any], key: str | None) -> StoredNumbers:
+def read_stored(reference: StoredReference, protocol: Mapping[str, Any], key: str | None) -> StoredReferenceRows:
     """Return a stored reference.
 
     Args:
-        reference: which file and model.
-        protocol: of the run that is compared with it.
-        key: which resamples the run was scored on; None without.
+        reference: the results file and the model in it.
+        protocol: the protocol of the run to be compared with the reference, as `protocol_of` returns it.
+        key: identifies the resamples that the run was scored on; None if it was scored without.
 
     Raises:
-        UsageError: it cannot serve as the reference of that run.
+        UsageError: the stored results cannot serve as the reference of that run.
     """
     content = read_results(reference.results)
     check_stored_reference(reference, content, protocol)
@@ -42,17 +47,20 @@ def read_stored(reference: StoredReference, protocol: Mapping[str, Any], key: st
     rows = [row for row in content.to_pylist() if row["model"] == name]
     samples = read_resamples(store_path(reference.results), content, key) if key is not None else {}
     for row in rows:
-        named = tuple(row[name] for name in NAMES)
-        row["samples"] = samples.get(named) if row["category"] is None else None
-    return StoredNumbers(name, rows)
+        row_key = tuple(row[name] for name in NAMES)
+        row["samples"] = samples.get(row_key) if row["category"] is None else None
+    return StoredReferenceRows(name, rows)
 
 
 def reference_aps(rows: Sequence[Mapping[str, Any]], model: str) -> list[list[Any]]:
-    """Return what CD and rCD take of a reference: its AP in every cell. Those of one digest are one reference."""
+    """Return the AP of a reference in every cell, sorted. CD and rCD use nothing else of it.
+
+    Two references whose APs have the same digest are the same reference.
+    """
     keys = ("dataset", "condition", "evaluation", "task", "split", "value")
     return sorted(
         ([row[key] for key in keys] for row in rows if is_ap(row) and row["model"] == model),
-        key=lambda found: found[:5],
+        key=lambda cell: cell[:5],
     )
 
 
@@ -62,28 +70,37 @@ def is_ap(row: Mapping[str, Any]) -> bool:
 
 
 def models_of(content: pa.Table) -> list[str]:
-    """Return the models of a results table, in order."""
+    """Return the ids of the models in a results table, in order of appearance."""
     return list(dict.fromkeys(content.column("model").to_pylist()))
 
 
 def check_stored_reference(reference: StoredReference, content: pa.Table, protocol: Mapping[str, Any]) -> None:
-    """Raise UsageError if stored results cannot serve as the reference of a run under that protocol (`protocol_of`)."""
+    """Check that stored results can serve as a reference.
+
+    Args:
+        reference: the results file and the model in it.
+        content: the table of that file.
+        protocol: the protocol of the run to be compared with the reference, as `protocol_of` returns it.
+
+    Raises:
+        UsageError: the results have no such model, have several models and none is named, or are of another protocol.
+    """
     models = models_of(content)
     if reference.model is None and len(models) != 1:
         raise UsageError(f"{reference.results}: has several models ({', '.join(models)}); say which with `model:`")
     if reference.model is not None and reference.model not in models:
         raise UsageError(f"{reference.results}: has no model `{reference.model}` (known: {', '.join(models)})")
     manifest = manifest_of(content, reference.results)
-    theirs, ours = manifest["protocol"], digest(protocol)
-    if theirs != ours:
+    stored_id, run_id = manifest["protocol"], digest(protocol)
+    if stored_id != run_id:
         raise UsageError(
-            f"{reference.results}: was made under protocol {theirs[:8]}, this run under {ours[:8]}, so CD and rCD against "
-            f"it would mean nothing: {'; '.join(differences(protocol_of(manifest), protocol))}"
+            f"{reference.results}: was made under protocol {stored_id[:8]}, this run under {run_id[:8]}, so CD and rCD "
+            f"against it would mean nothing: {'; '.join(differences(protocol_of(manifest), protocol))}"
         )
 
 
 def protocol_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what makes the protocol id of a run: data, conditions, seed and scoring."""
+    """Return the inputs of a run's protocol id: data, conditions, seed and scoring."""
     inputs = protocol_inputs(Suite.from_json(manifest["suite"]), Inputs(**manifest["inputs"]))
-    found: dict[str, Any] = json.loads(json.dumps(inputs))
-    return found
+    protocol: dict[str, Any] = json.loads(json.dumps(inputs))
+    return protocol

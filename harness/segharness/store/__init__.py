@@ -1,4 +1,4 @@
-"""Everything on disk: schemas, atomic writers, readers, the run folder."""
+"""The files of a run: their schemas, how they are written and read, and the run folder that holds them."""
 
 from segharness.store.folder import RunFolder
 from segharness.store.lock import Lock

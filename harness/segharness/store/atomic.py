@@ -1,4 +1,4 @@
-"""A file is whole or absent: write beside it, fsync, rename; on an object store, one put."""
+"""Atomic writes: a file is whole or absent. Write beside it, fsync, rename; on an object store, one put."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 
 
 def write_atomic(path: StorePath, data: bytes | memoryview, durable: bool = True) -> None:
-    """Write `data` so that `path` holds either all of it or what it held before, also after a crash.
+    """Write a file so that it holds either all of `data` or what it held before, also after a crash.
 
-    Without `durable` that is not promised after a loss of power: for many files whose digests are kept elsewhere.
+    Args:
+        path: of the file; its folder is created if needed.
+        data: the new content.
+        durable: whether this also holds after a loss of power. False is faster, for many files whose digests are stored
+            elsewhere.
 
     Raises:
-        OSError: the disk is full or not writable; nothing is left behind.
+        OSError: the disk is full or not writable. No temporary file is left.
     """
     if not isinstance(path, Path):
         path.write_bytes(data)

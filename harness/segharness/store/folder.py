@@ -1,4 +1,4 @@
-"""A run's folder: where everything is, and its manifest."""
+"""A run folder: the paths of its files, and its manifest."""
 
 from __future__ import annotations
 
@@ -19,46 +19,55 @@ from segharness.store.shards import ShardFiles
 
 
 class RunFolder:
-    """``runs/<suite>/``, here or on an object store."""
+    """A run folder, ``runs/<suite>/``, on this machine or on an object store.
+
+    Attributes:
+        path: of the folder.
+    """
 
     def __init__(self, path: StorePath) -> None:
         self.path = path
 
     @classmethod
-    def at(cls, text: str | os.PathLike[str]) -> RunFolder:
+    def from_text(cls, text: str | os.PathLike[str]) -> RunFolder:
         """Return the folder that a path or URL names."""
         return cls(store_path(text))
 
     @property
     def manifest(self) -> StorePath:
+        """The file that says what the run was made from."""
         return self.path / "manifest.json"
 
     @property
     def results(self) -> StorePath:
+        """The table of all numbers; see `segharness.store.results`."""
         return self.path / "results.arrow"
 
     @property
     def failures(self) -> StorePath:
+        """The cells that failed; see `segharness.store.failures`."""
         return self.path / "failures.json"
 
     @property
     def status(self) -> StorePath:
+        """The progress of the run, for ``segharness status``."""
         return self.path / "status.json"
 
     @property
     def logs(self) -> Path:
-        """Where workers of this machine write what they and their models print: never on an object store."""
+        """The folder for what workers of this machine and their models print. It is never on an object store."""
         if isinstance(self.path, Path):
             return self.path / "logs"
         name = hashlib.sha256(str(self.path).encode()).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"segharness-{name}" / "logs"
 
     def shard(self, model: str, dataset: str, condition: str, shard: int) -> ShardFiles:
+        """Return the files of one shard of a cell; `shard` is its index."""
         name = f"{shard:05d}.arrow"
         parts = f"{model}/{dataset}/{condition}/{name}"
         return ShardFiles(self.path / "predictions" / parts, self.path / "images" / parts)
 
-    def forget(self, model: str, dataset: str, condition: str) -> None:
+    def delete_cell(self, model: str, dataset: str, condition: str) -> None:
         """Delete every shard of a cell."""
         for kind in ("predictions", "images"):
             folder = self.path / kind / model / dataset / condition
@@ -67,14 +76,14 @@ class RunFolder:
             else:
                 folder.remove_tree()
 
-    def sweep(self) -> None:
-        """Delete what killed runs left half written; only for who holds the lock."""
+    def delete_partial_files(self) -> None:
+        """Delete temporary files that killed runs left. Only the holder of the lock may call this."""
         if isinstance(self.path, Path):
             for path in self.path.rglob("*.part"):
                 path.unlink(missing_ok=True)
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
-        """Write the manifest.
+        """Write the manifest, with the schema version.
 
         Raises:
             StoreError: it cannot be written.
@@ -89,7 +98,8 @@ class RunFolder:
         """Return the manifest.
 
         Raises:
-            StoreError: this is no run folder, or its manifest is damaged or of a newer version.
+            StoreError: this is not a run folder, or its manifest is damaged.
+            SchemaError: a newer segharness wrote it.
         """
         try:
             manifest = json.loads(self.manifest.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Who may write into a run's folder: one run at a time."""
+"""The lock of a run folder: one run writes into it at a time."""
 
 from __future__ import annotations
 
@@ -19,46 +19,48 @@ from segharness.store.remote import RemotePath
 
 try:
     import fcntl
-except ImportError:  # a system without it gets no lock, and Windows is not supported
+except ImportError:  # systems without it have no lock; Windows is not supported
     fcntl = None  # type: ignore[assignment]
 
-BEAT = 15.0
-"""How often the lock on an object store is renewed, in seconds; one that was not renewed for 6 times as long is nobody's."""
+RENEWAL_INTERVAL = 15.0
+"""Seconds between two renewals of the lock on an object store. It expires after 6 times as long without a renewal."""
 
-PAUSE = (0.5, 1.5)
-"""Seconds between taking a lease and looking whether somebody else took it since."""
+CHECK_DELAY = (0.5, 1.5)
+"""Range of the seconds between writing a lease and checking whether another run has overwritten it."""
 
 
 class Lock:
-    """Held while a run writes into a folder; a second run says so and stops.
+    """A context manager that a run holds while it writes into a folder.
 
-    In a folder it is the kernel's, which ends with its process; on an object store it is a file that is renewed while the
-    run goes on.
+    On a file system it is a lock of the kernel, which ends with its process. On an object store it is a file that is
+    renewed while the run goes on.
 
     Raises:
-        StoreError: another run holds it, or the folder cannot be written.
+        StoreError: on entry, if another run holds the lock or the folder cannot be written.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         path = folder.path / ".lock"
-        self._held: _FileLock | _Lease = _FileLock(path) if isinstance(path, Path) else _Lease(path)
+        self._lock: _FileLock | _Lease = _FileLock(path) if isinstance(path, Path) else _Lease(path)
 
     def __enter__(self) -> Lock:
-        self._held.take()
+        self._lock.acquire()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._held.give()
+        self._lock.release()
 
 
 class _FileLock:
+    """A lock of the kernel on a file, which says which process holds it."""
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._handle: int | None = None
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -71,74 +73,80 @@ class _FileLock:
                 holder = os.read(self._handle, 256).decode(errors="replace") or "another process"
                 os.close(self._handle)
                 self._handle = None
-                raise StoreError(_taken(str(self._path.parent), holder)) from None
+                raise StoreError(_held_message(str(self._path.parent), holder)) from None
             except OSError as error:
                 os.close(self._handle)
                 self._handle = None
                 raise StoreError(
                     f"{self._path}: this file system has no locks ({error.strerror}); use --out"
                 ) from error
-        with contextlib.suppress(OSError):  # a full disk: who holds it is then not said
+        with contextlib.suppress(OSError):  # a full disk: the file then does not say who holds the lock
             os.ftruncate(self._handle, 0)
             os.write(self._handle, f"{os.getpid()} on {platform.node()}".encode())
 
-    def give(self) -> None:
+    def release(self) -> None:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
 
 
 class _Lease:
-    """A file with a time in it. Of two runs that begin at once, whoever finds the other's after a pause stops."""
+    """A file with an id and a time.
+
+    If two runs begin at once, each reads the file again after a pause. The run that finds the other's id stops.
+    """
 
     def __init__(self, path: RemotePath) -> None:
         self._path = path
-        self._mine = uuid.uuid4().hex
+        self._id = uuid.uuid4().hex
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         try:
-            self._refuse()
+            self._check_free()
             self._renew()
-            time.sleep(random.SystemRandom().uniform(*PAUSE))  # another that began with this one shows itself
-            self._refuse()
+            time.sleep(
+                random.SystemRandom().uniform(*CHECK_DELAY)
+            )  # a run that began at the same time may have overwritten it
+            self._check_free()
         except OSError as error:
             raise StoreError(f"{self._path.parent}: cannot be written: {str(error).splitlines()[0]}") from error
-        self._thread = threading.Thread(target=self._beat, daemon=True, name="lease")
+        self._thread = threading.Thread(target=self._keep_renewing, daemon=True, name="lease")
         self._thread.start()
 
-    def give(self) -> None:
+    def release(self) -> None:
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
-            with contextlib.suppress(OSError, ValueError):  # it grows old by itself
-                if json.loads(self._path.read_text())["id"] == self._mine:
+            with contextlib.suppress(OSError, ValueError):  # the lease expires anyway
+                if json.loads(self._path.read_text())["id"] == self._id:
                     self._path.unlink(missing_ok=True)
 
-    def _refuse(self) -> None:
+    def _check_free(self) -> None:
+        """Raise StoreError if another run holds the lease."""
         try:
-            found = json.loads(self._path.read_text())
-            holder, mine, renewed = str(found["holder"]), found["id"] == self._mine, float(found["time"])
+            lease = json.loads(self._path.read_text())
+            holder, is_own, renewed = str(lease["holder"]), lease["id"] == self._id, float(lease["time"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return
-        if not mine and time.time() - renewed < 6 * BEAT:
-            raise StoreError(_taken(str(self._path.parent), holder))
+        if not is_own and time.time() - renewed < 6 * RENEWAL_INTERVAL:
+            raise StoreError(_held_message(str(self._path.parent), holder))
 
     def _renew(self) -> None:
         holder = f"{os.getpid()} on {platform.node()}"
-        self._path.write_bytes(json.dumps({"id": self._mine, "holder": holder, "time": time.time()}).encode())
+        self._path.write_bytes(json.dumps({"id": self._id, "holder": holder, "time": time.time()}).encode())
 
-    def _beat(self) -> None:
-        while not self._ended.wait(BEAT):
+    def _keep_renewing(self) -> None:
+        while not self._ended.wait(RENEWAL_INTERVAL):
             try:
-                self._refuse()
+                self._check_free()
                 self._renew()
             except OSError:
-                continue  # the store is away for a while; what is written meanwhile fails, and says so
+                continue  # the store does not answer; writes fail meanwhile, with a message of their own
             except StoreError:
-                return  # it was away for so long that another run took over: files are whole, whoever writes them
+                return  # the store was away so long that another run took over; both runs write only whole files
 
 
-def _taken(where: str, holder: str) -> str:
-    return f"{where}: another run (process {holder}) is writing here; wait for it, or use --out"
+def _held_message(folder: str, holder: str) -> str:
+    return f"{folder}: another run (process {holder}) is writing here; wait for it, or use --out"

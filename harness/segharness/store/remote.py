@@ -1,6 +1,6 @@
-"""Paths on an object store or another file system that pyarrow knows: ``s3://``, ``gs://``, ``file://``.
+"""Paths on an object store or another file system that pyarrow knows: ``s3://``, ``gs://``.
 
-`RemotePath` has the part of `pathlib.Path` that segharness uses, so that the rest need not know where a run lies.
+`RemotePath` has the part of `pathlib.Path` that segharness uses, so other code need not know where a run is stored.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from segharness.errors import StoreError
 class RemotePath:
     """A file or folder at a URL.
 
-    Writing is one put: a file is whole or absent. Folders need not be made.
+    A write is one put, so a file is whole or absent. Folders need not be created.
 
     Args:
-        url: what messages and the command line call it; options of the store follow a ``?``.
-        system: where it is.
-        path: its name there.
+        url: as on the command line and in messages; options of the store follow a ``?``.
+        system: the `pyarrow.fs.FileSystem` that holds it.
+        path: its path there.
     """
 
     def __init__(self, url: str, system: Any, path: str) -> None:
@@ -52,33 +52,42 @@ class RemotePath:
 
     @property
     def name(self) -> str:
+        """The last part of the path."""
         return self._path.rpartition("/")[2]
 
     @property
     def parent(self) -> RemotePath:
+        """The folder that holds it."""
         base, mark, options = self._url.partition("?")
         return RemotePath(f"{base.rpartition('/')[0]}{mark}{options}", self._system, self._path.rpartition("/")[0])
 
     def with_name(self, name: str) -> RemotePath:
+        """Return the path of that name in the same folder."""
         return self.parent / name
 
     def absolute(self) -> RemotePath:
+        """Return the path itself: URLs are absolute."""
         return self
 
     def resolve(self) -> RemotePath:
+        """Return the path itself: stores have no links."""
         return self
 
     def is_file(self) -> bool:
+        """Return whether there is a file."""
         return bool(self._info().type == fs.FileType.File)
 
     def is_dir(self) -> bool:
+        """Return whether there is a folder."""
         return bool(self._info().type == fs.FileType.Directory)
 
     def read_bytes(self) -> bytes:
+        """Return the content of a file."""
         with self._system.open_input_file(self._path) as file:
             return bytes(file.read())
 
     def read_text(self, encoding: str = "utf-8") -> str:
+        """Return the content of a file as a string."""
         return self.read_bytes().decode(encoding)
 
     def write_bytes(self, data: bytes | memoryview) -> None:
@@ -87,6 +96,11 @@ class RemotePath:
             file.write(data)
 
     def unlink(self, missing_ok: bool = False) -> None:
+        """Delete a file.
+
+        Raises:
+            FileNotFoundError: there is none, unless `missing_ok`.
+        """
         try:
             self._system.delete_file(self._path)
         except FileNotFoundError:
@@ -94,14 +108,14 @@ class RemotePath:
                 raise
 
     def remove_tree(self) -> None:
-        """Delete a folder and all that is in it, if it is there."""
+        """Delete a folder and everything in it, if it exists."""
         if self.is_dir():
             self._system.delete_dir(self._path)
 
     def glob(self, pattern: str) -> Iterator[RemotePath]:
-        """Yield the files directly in a folder that match."""
-        found = self._system.get_file_info(fs.FileSelector(self._path, allow_not_found=True))
-        for info in sorted(found, key=lambda info: str(info.path)):
+        """Yield the files directly in a folder whose names match, sorted."""
+        infos = self._system.get_file_info(fs.FileSelector(self._path, allow_not_found=True))
+        for info in sorted(infos, key=lambda info: str(info.path)):
             path = self / info.base_name
             if Path(info.base_name).match(pattern):
                 yield path
@@ -111,11 +125,11 @@ class RemotePath:
 
 
 StorePath: TypeAlias = Path | RemotePath
-"""Where a file or folder of a run is."""
+"""A file or folder of a run: on this machine, or on a store."""
 
 
 def store_path(text: str | os.PathLike[str] | RemotePath) -> StorePath:
-    """Return the path that a text names: of this machine, or a URL of a store.
+    """Return the path that a text names: a file or folder of this machine (also ``file:///``), or a URL.
 
     Raises:
         StoreError: the URL is of a kind that pyarrow does not know, or its options are wrong.

@@ -1,4 +1,4 @@
-"""resamples.arrow: the numbers of results.arrow on every resample of the bootstrap, to compare and refer to."""
+"""resamples.arrow: the numbers of results.arrow on every bootstrap resample, for comparisons and stored references."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ from segharness.store.schemas import MIGRATIONS, SCHEMA_VERSION, metadata_of, wi
 from segharness.store.shards import checksum, ipc_bytes, read_arrow
 
 NAMES = ("model", "reference", "dataset", "condition", "evaluation", "task", "split", "metric")
-"""What names a number; categories have no row."""
+"""The columns that name a number. Numbers of single categories are not stored."""
 
-_AGAIN = "`segharness score RUN` makes it again"
+_ADVICE = "`segharness score RUN` makes it again"
 
 Samples = npt.NDArray[np.float64]
+"""A number on each of B resamples, float64 (B,)."""
 
 
 def resamples_file(results: StorePath) -> StorePath:
-    """Return where the resamples of a results.arrow are."""
+    """Return the path of the resamples that belong to a results.arrow."""
     return results.with_name("resamples.arrow")
 
 
 def write_resamples(results: StorePath, content: pa.Table, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the resamples that belong to a results table; without any, remove what is there.
+    """Write the resamples that belong to a results table. If there are none, delete the file.
 
     Args:
         results: the path of the results.arrow.
         content: its table.
-        key: which resamples they are; those of equal keys are paired.
-        rows: those of the results; the ones with ``samples``, float64 (B,), are kept.
+        key: which resamples were drawn; resamples with equal keys are paired.
+        rows: the rows of the results; those with ``samples``, float64 (B,), and without a ``category`` are written.
     """
     path = resamples_file(results)
     kept = [row for row in rows if row.get("samples") is not None and row.get("category") is None]
@@ -52,12 +53,15 @@ def write_resamples(results: StorePath, content: pa.Table, key: str, rows: Seque
 
 
 def read_resamples(results: StorePath, content: pa.Table, key: str | None = None) -> dict[tuple[Any, ...], Samples]:
-    """Return the resamples of a results table by what `NAMES` name; nothing where there are none of that key.
+    """Return the resamples of a results table, keyed by the values of the columns `NAMES`.
 
     Args:
         results: the path of the results.arrow.
-        content: its table: resamples of other numbers are not taken.
-        key: which resamples are wanted; None for whatever is there.
+        content: its table; resamples that belong to another table are not returned.
+        key: which resamples to read; None for any.
+
+    Returns:
+        The resamples; nothing if there is no file, or if it has another key or belongs to another table.
 
     Raises:
         StoreError: the file is damaged.
@@ -70,25 +74,29 @@ def read_resamples(results: StorePath, content: pa.Table, key: str | None = None
         metadata = metadata_of(table.schema, str(path))
         intact = metadata.get("checksum") == checksum(table)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}; {_AGAIN}") from error
+        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}; {_ADVICE}") from error
     if not intact:
-        raise StoreError(f"{path}: damaged: its checksum does not match; {_AGAIN}")
+        raise StoreError(f"{path}: damaged: its checksum does not match; {_ADVICE}")
     if metadata.get("results") != rows_checksum(content) or (key is not None and metadata.get("key") != key):
         return {}
     for step in range(metadata["schema_version"], SCHEMA_VERSION):
         table = MIGRATIONS[step](table)
-    names = zip(*(table.column(name).to_pylist() for name in NAMES), strict=True)
+    keys = zip(*(table.column(name).to_pylist() for name in NAMES), strict=True)
     column = table.column("samples").combine_chunks()
     values = column.flatten().to_numpy().reshape(len(table), -1)
-    return dict(zip(names, values, strict=True))
+    return dict(zip(keys, values, strict=True))
 
 
 def resamples_key(results: StorePath) -> str | None:
-    """Return which resamples stand beside a results.arrow; None without any."""
+    """Return the key of the resamples of a results.arrow, or None if there are none.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
     path = resamples_file(results)
     if not path.is_file():
         return None
     try:
         return str(metadata_of(read_arrow(path).schema, str(path)).get("key"))
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}; {_AGAIN}") from error
+        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}; {_ADVICE}") from error

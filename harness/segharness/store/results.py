@@ -1,4 +1,4 @@
-"""results.arrow: every number of a run in one long table, the manifest in its schema."""
+"""results.arrow: every number of a run in one long table, with the manifest in the metadata of its schema."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from segharness.store.shards import checksum, ipc_bytes, read_arrow
 
 
 def write_results(path: StorePath, content: pa.Table, manifest: Mapping[str, Any]) -> pa.Table:
-    """Write a table of `RESULTS` with the manifest in its schema; return it as written."""
-    kept = json.loads(json.dumps(manifest))
+    """Write a table of `RESULTS` with the manifest in its metadata, and return it as written."""
+    json_manifest = json.loads(json.dumps(manifest))
     rows = checksum(content)
-    metadata = {"manifest": kept, "rows": rows, "checksum": _checksum(rows, kept)}
+    metadata = {"manifest": json_manifest, "rows": rows, "checksum": _checksum(rows, json_manifest)}
     stamped = content.replace_schema_metadata(with_metadata(RESULTS, metadata).metadata)
     write_atomic(path, ipc_bytes(stamped))
     return stamped
 
 
 def read_results(path: str | os.PathLike[str] | StorePath) -> pa.Table:
-    """Return the results of a results.arrow, or of a run folder, as `write_results` returned them.
+    """Return the results of a results.arrow or of a run folder, as `write_results` returned them.
+
+    Those of an older schema version are upgraded.
 
     Raises:
         StoreError: the file is missing, damaged, or not a results file.
@@ -63,17 +65,25 @@ def read_results(path: str | os.PathLike[str] | StorePath) -> pa.Table:
 
 
 def _checksum(rows: str, manifest: Mapping[str, Any]) -> str:
-    """Return a hash of the numbers and of what they are of."""
+    """Return a hash of the numbers (`rows` is their hash) and of the manifest."""
     return hashlib.blake2b((rows + json.dumps(manifest, sort_keys=True)).encode(), digest_size=16).hexdigest()
 
 
 def rows_checksum(content: pa.Table) -> str:
-    """Return the hash of the rows of a results table, as its file has them."""
+    """Return the hash of the rows of a results table, as it is in the file."""
     return str(metadata_of(content.schema, "results")["rows"])
 
 
 def manifest_of(content: pa.Table, path: StorePath | str = "results") -> dict[str, Any]:
-    """Return the manifest that a results table carries."""
+    """Return the manifest that a results table carries.
+
+    Args:
+        content: the table.
+        path: of its file, for messages.
+
+    Raises:
+        StoreError: it carries none.
+    """
     manifest = metadata_of(content.schema, str(path)).get("manifest")
     if not isinstance(manifest, dict):
         raise StoreError(f"{path}: not a results file: it carries no manifest")

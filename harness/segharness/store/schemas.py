@@ -1,4 +1,4 @@
-"""The Arrow schemas of everything a run writes, and their version."""
+"""The Arrow schemas of the files that a run writes, their version, and the upgrade of older versions."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ import pyarrow.compute as pc
 from segharness.errors import SchemaError, StoreError
 
 SCHEMA_VERSION = 3
+"""The version of all schemas and of the manifest. Older versions are read, newer ones refused."""
+
 _KEY = b"segharness"
 
 PREDICTIONS = pa.schema(
     [
         pa.field("image_id", pa.int64(), nullable=False),
         pa.field("category_id", pa.int32(), nullable=False),
-        pa.field("score", pa.float64()),  # null where a model that takes prompts gives none
+        pa.field("score", pa.float64()),  # null if a model that takes prompts gives none
         pa.field("bbox", pa.list_(pa.float64(), 4), nullable=False),  # x y w h
         pa.field("mask", pa.binary()),  # compressed COCO RLE counts; null for detectors
-        pa.field("annotation_id", pa.int64()),  # the ground truth that was the prompt; null without prompts
+        pa.field("annotation_id", pa.int64()),  # the annotation that was the prompt; null without prompts
     ]
 )
+"""Predictions of a shard, one row a detection."""
 
 IMAGES = pa.schema(
     [
@@ -32,17 +35,18 @@ IMAGES = pa.schema(
         pa.field("width", pa.int32(), nullable=False),
         pa.field("n_instances", pa.int32(), nullable=False),
         pa.field("dropped", pa.int32(), nullable=False),  # instances of categories that the data set does not annotate
-        pa.field("clipped", pa.int32(), nullable=False),  # boxes that reached over the border
+        pa.field("clipped", pa.int32(), nullable=False),  # boxes that reached over the border of the image
         pa.field("seconds", pa.float64()),  # of predict alone
-        pa.field("batch", pa.int32()),  # images in that call of predict
-        pa.field("call", pa.int64()),  # how many calls the model had answered before in its process
+        pa.field("batch", pa.int32()),  # number of images in that call of predict
+        pa.field("call", pa.int64()),  # number of calls that the model had answered before in its process
         pa.field("device", pa.string()),  # its name
-        pa.field("prompt", pa.string()),  # what the model was given of the ground truth: boxes, points or null
-        pa.field("pixels", pa.uint64()),  # digest of what the model saw
-        pa.field("drawn", pa.string()),  # what a mixture drew
+        pa.field("prompt", pa.string()),  # what the model got of the ground truth: boxes, points or null
+        pa.field("pixels", pa.uint64()),  # digest of the image that the model got
+        pa.field("drawn", pa.string()),  # the corruptions that a mixture drew
         pa.field("error", pa.string()),
     ]
 )
+"""Images of a shard, one row an image."""
 
 RESULTS = pa.schema(
     [
@@ -66,10 +70,11 @@ RESULTS = pa.schema(
         pa.field("device", pa.string()),  # of timing metrics
     ]
 )
+"""Results of a run, one row a number."""
 
 
 def with_metadata(schema: pa.Schema, metadata: Mapping[str, Any]) -> pa.Schema:
-    """Return the schema carrying `metadata` and the schema version."""
+    """Return a schema that carries `metadata` and the schema version."""
     return schema.with_metadata({_KEY: json.dumps({"schema_version": SCHEMA_VERSION, **metadata}, sort_keys=True)})
 
 
@@ -77,7 +82,7 @@ def metadata_of(schema: pa.Schema, file: str) -> dict[str, Any]:
     """Return the metadata of a file that segharness wrote.
 
     Raises:
-        StoreError: segharness did not write it.
+        StoreError: segharness did not write the file, or it is damaged.
         SchemaError: a newer segharness wrote it.
     """
     raw = (schema.metadata or {}).get(_KEY)
@@ -93,10 +98,10 @@ def metadata_of(schema: pa.Schema, file: str) -> dict[str, Any]:
 
 
 def check_version(metadata: dict[str, Any], file: str) -> dict[str, Any]:
-    """Return metadata whose version this segharness reads.
+    """Return the metadata of a file, if this segharness can read its version.
 
     Raises:
-        StoreError: it has no version.
+        StoreError: the metadata have no version.
         SchemaError: a newer segharness wrote it.
     """
     version = metadata.get("schema_version")
@@ -111,12 +116,12 @@ def check_version(metadata: dict[str, Any], file: str) -> dict[str, Any]:
 
 
 def upgrade(content: pa.Table, schema: pa.Schema, version: int) -> pa.Table:
-    """Return the rows of a file of some version as `schema` has them.
+    """Return the rows of a file of an older version, converted to `schema`.
 
-    The `MIGRATIONS` since that version are applied; then columns that are lacking are null, narrower numbers become wider.
+    The `MIGRATIONS` since that version are applied. Then missing columns become null, and narrower numbers wider.
 
     Raises:
-        KeyError: a column that must not be null is missing, or one is there that `schema` does not have.
+        KeyError: a column that must not be null is missing, or there is one that `schema` does not have.
     """
     for step in range(version, SCHEMA_VERSION):
         content = MIGRATIONS[step](content)
@@ -132,21 +137,21 @@ def upgrade(content: pa.Table, schema: pa.Schema, version: int) -> pa.Table:
 
 
 def _protocol_becomes_evaluation(content: pa.Table) -> pa.Table:
-    """Rename the column of results and resamples that says how a cell was scored, and what reasons call it."""
+    """Rename the column that says how a cell was scored, in results and resamples, and the word in reasons."""
     names = content.schema.names
     if "protocol" not in names:
         return content
     content = content.rename_columns(["evaluation" if name == "protocol" else name for name in names])
     if "reason" in names:
         reasons = content.column("reason")
-        for before, now in (("this protocol", "this evaluation"), ("see the protocol", "see the evaluation")):
-            reasons = pc.replace_substring(reasons, before, now)
+        for old, new in (("this protocol", "this evaluation"), ("see the protocol", "see the evaluation")):
+            reasons = pc.replace_substring(reasons, old, new)
         content = content.set_column(names.index("reason"), content.schema.field("reason"), reasons)
     return content
 
 
 MIGRATIONS: dict[int, Callable[[pa.Table], pa.Table]] = {
     1: lambda content: content,  # 2: boxes and scores are doubles; prompts, devices and calls of predict are columns
-    2: _protocol_becomes_evaluation,  # 3: what says how a cell was scored is called evaluation
+    2: _protocol_becomes_evaluation,  # 3: the column that says how a cell was scored is called evaluation
 }
-"""From version n to n + 1: a function of the rows of any file."""
+"""For each version n, the function that converts the rows of any file from n to n + 1."""

@@ -1,7 +1,7 @@
-"""The two files of one model, data set, condition and shard: predictions, and images.
+"""The two files of a shard of a cell: predictions and images.
 
-The images file is written last; a shard is there when both are, with the identity that is asked for, intact and
-without errors.
+The images file is written last. A shard is done if both files exist and are intact, have the expected identity, and
+hold no errors.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from segharness.store.schemas import IMAGES, PREDICTIONS, metadata_of, upgrade, 
 
 @dataclass(frozen=True)
 class ShardFiles:
-    """Where a shard's two files lie."""
+    """The paths of the two files of a shard."""
 
     predictions: StorePath
     images: StorePath
 
 
 def table(schema: pa.Schema, rows: Mapping[str, Any]) -> pa.Table:
-    """Return the columns of `rows` as a table of `schema`."""
+    """Return a table of `schema` from its columns, given by name."""
     return pa.table({field.name: pa.array(rows[field.name], field.type) for field in schema}, schema=schema)
 
 
@@ -39,17 +39,21 @@ def write_shard(
     """Write both files of a shard.
 
     Args:
-        files: where.
+        files: their paths.
         predictions, images: tables of `PREDICTIONS` and `IMAGES`.
-        inputs: what the shard was made from; `identity` is their hash.
+        inputs: what the shard was made from.
+        identity: the hash of `inputs`.
+
+    Raises:
+        OSError: a file cannot be written.
     """
-    made_from = {"identity": identity, "inputs": inputs}
-    first = _stamped(predictions, made_from)
-    write_atomic(files.predictions, first)
-    write_atomic(files.images, _stamped(images, {**made_from, "predictions": _digest(first)}))
+    metadata = {"identity": identity, "inputs": inputs}
+    predictions_data = _to_ipc(predictions, metadata)
+    write_atomic(files.predictions, predictions_data)
+    write_atomic(files.images, _to_ipc(images, {**metadata, "predictions": _digest(predictions_data)}))
 
 
-def _stamped(content: pa.Table, metadata: Mapping[str, Any]) -> memoryview:
+def _to_ipc(content: pa.Table, metadata: Mapping[str, Any]) -> memoryview:
     schema = with_metadata(content.schema, {**metadata, "checksum": checksum(content)})
     return ipc_bytes(content.replace_schema_metadata(schema.metadata))
 
@@ -59,7 +63,7 @@ def _digest(data: bytes | memoryview) -> str:
 
 
 def ipc_bytes(content: pa.Table) -> memoryview:
-    """Return a table as an Arrow IPC file, zstd-compressed, in one batch."""
+    """Return a table as the bytes of an Arrow IPC file, zstd-compressed, in one batch."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, content.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_table(content.combine_chunks())
@@ -67,7 +71,7 @@ def ipc_bytes(content: pa.Table) -> memoryview:
 
 
 def checksum(content: pa.Table) -> str:
-    """Return a hash of a table's values, whatever its chunks, padding and compression."""
+    """Return a hash of a table's values. It does not depend on chunks, padding or compression."""
     state = hashlib.blake2b(digest_size=16)
     for name in content.schema.names:
         column = content.column(name).combine_chunks()
@@ -84,7 +88,7 @@ def checksum(content: pa.Table) -> str:
 
 
 def read_arrow(path: StorePath) -> pa.Table:
-    """Return the rows of an Arrow IPC file; raises what pyarrow raises."""
+    """Return the table of an Arrow IPC file. Raises what pyarrow raises."""
     if isinstance(path, Path):
         with pa.OSFile(str(path)) as source:
             return pa.ipc.open_file(source).read_all()
@@ -92,15 +96,16 @@ def read_arrow(path: StorePath) -> pa.Table:
 
 
 def read_table(path: StorePath, schema: pa.Schema, data: bytes | None = None) -> tuple[pa.Table, dict[str, Any]]:
-    """Return the rows and metadata of one file; those of an older version as the current one has them.
+    """Return the table and the metadata of one file. A table of an older version is upgraded.
 
     Args:
         path: of the file.
-        schema: what it should have.
-        data: its bytes, if they were read already.
+        schema: the one it should have.
+        data: its bytes, if they were already read.
 
     Raises:
-        StoreError: the file is damaged (its checksum is wrong, or it cannot be read), or is not of `schema`.
+        StoreError: the file is damaged (its checksum is wrong, or it cannot be read), or has other columns.
+        SchemaError: a newer segharness wrote it.
     """
     try:
         content = read_arrow(path) if data is None else pa.ipc.open_file(pa.BufferReader(data)).read_all()
@@ -123,7 +128,7 @@ def read_table(path: StorePath, schema: pa.Schema, data: bytes | None = None) ->
 
 @dataclass(frozen=True)
 class StoredShard:
-    """The verified content of both files of a shard, and what they were made from."""
+    """The verified content of both files of a shard, and the inputs that they were made from."""
 
     predictions: pa.Table
     images: pa.Table
@@ -136,33 +141,36 @@ def read_shard(files: ShardFiles) -> StoredShard:
 
     Raises:
         StoreError: one of them is damaged, or they are not a pair.
+        SchemaError: a newer segharness wrote them.
         FileNotFoundError: one of them is missing.
+        UsageError: the store does not answer.
     """
     try:
-        written = files.images.read_bytes()
-        data = files.predictions.read_bytes()
+        images_data = files.images.read_bytes()
+        predictions_data = files.predictions.read_bytes()
     except FileNotFoundError:
         raise
     except OSError as error:
-        what = f"{files.images}: cannot be read: {str(error).splitlines()[0]}"
+        message = f"{files.images}: cannot be read: {str(error).splitlines()[0]}"
         if isinstance(files.images, Path):
-            raise StoreError(what) from error
-        raise UsageError(what) from error  # a store that does not answer is no damaged file
-    images, metadata = read_table(files.images, IMAGES, written)
-    if _digest(data) != metadata.get("predictions"):
+            raise StoreError(message) from error
+        raise UsageError(message) from error  # a store that does not answer is not a damaged file
+    images, metadata = read_table(files.images, IMAGES, images_data)
+    if _digest(predictions_data) != metadata.get("predictions"):
         raise StoreError(f"{files.predictions}: damaged: its bytes are not those that were written with {files.images}")
-    predictions, _ = read_table(files.predictions, PREDICTIONS, data)
+    predictions, _ = read_table(files.predictions, PREDICTIONS, predictions_data)
     return StoredShard(predictions, images, str(metadata.get("identity")), metadata.get("inputs") or {})
 
 
 @dataclass(frozen=True)
 class ShardState:
-    """What is on disk for a shard.
+    """The state of a shard on disk.
 
     Attributes:
-        state: ``absent``, ``done``, ``failed`` (written, but with errors), ``damaged``, ``stale`` (made from other inputs).
+        state: ``absent``, ``done``, ``failed`` (written, but with errors), ``damaged``, or ``stale`` (made from other
+            inputs).
         detail: what is damaged, or the first error.
-        inputs: what a stale shard was made from.
+        inputs: those that a stale shard was made from.
     """
 
     state: str
@@ -171,13 +179,21 @@ class ShardState:
 
 
 def shard_state(files: ShardFiles, identity: str) -> ShardState:
-    """Look at both files of a shard, and verify them."""
+    """Return the state of a shard; both files are read and verified.
+
+    Args:
+        files: their paths.
+        identity: the expected one.
+
+    Raises:
+        SchemaError: a newer segharness wrote them.
+    """
     try:
         shard = read_shard(files)
     except FileNotFoundError:
         return ShardState("absent")
     except SchemaError:
-        raise  # of a newer segharness: not ours to replace
+        raise  # do not replace files of a newer segharness
     except StoreError as error:
         return ShardState("damaged", str(error))
     if shard.identity != identity:

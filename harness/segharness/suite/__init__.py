@@ -1,4 +1,8 @@
-"""YAML -> `Suite` (every name known, every path absolute) -> `Plan` (the cells to run)."""
+"""Suite files and what they describe: YAML -> `Suite` -> `Plan`.
+
+`load_suite` resolves a file into a `Suite`: it knows every name, and every path is absolute. `make_plan` lists the
+cells of a suite, and those of them to run.
+"""
 
 from segharness.suite.load import LoadedSuite, Overrides, load_suite
 from segharness.suite.plan import Plan, make_plan

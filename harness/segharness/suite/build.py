@@ -1,4 +1,4 @@
-"""A checked tree of nodes -> a `Suite`: names are looked up, conditions expanded, paths made absolute."""
+"""Builds a `Suite` from a checked tree of nodes: looks names up, expands conditions, makes paths absolute."""
 
 from __future__ import annotations
 
@@ -31,16 +31,17 @@ def build(
     written: Collection[str],
     variables: Variables,
 ) -> Suite:
-    """Return the suite that a checked tree describes; unknown names and missing files are appended to `problems`.
+    """Return the suite that a checked tree describes.
 
     Args:
-        root: what `segharness.suite.check.check` left of a tree.
+        root: the tree that `segharness.suite.check.check` returned.
         shown: the suite's path as the user wrote it; the first part of node ids.
         file: the suite's file.
         host: the plugins whose names the suite may use.
-        problems: messages, each with its place; where there are some already, what follows from them is not said again.
-        written: the keys at the top of the suite, also those whose values were dropped.
-        variables: give options their values where the suite does not.
+        problems: messages, each with its place. Unknown names and missing files are appended. If it holds messages
+            already, mistakes that may only follow from those are not reported.
+        written: the top-level keys of the suite, including those whose values were dropped as wrong.
+        variables: the values of options that the suite does not set.
     """
     intact = not problems
     _check_requirements(root, intact, problems)
@@ -72,13 +73,23 @@ def build(
 
 
 def build_dataset(node: Node, host: PluginHost, problems: list[str], variables: Variables) -> DatasetEntry | None:
-    """Return the data set that a checked node of ``datasets:`` describes, outside of a suite."""
+    """Return the data set that a checked item of ``datasets:`` describes, outside of a suite.
+
+    Args:
+        node: the item.
+        host: the plugins that offer data sets.
+        problems: messages; every mistake is appended.
+        variables: the values of options that the item does not set.
+
+    Returns:
+        The data set, or None if no plugin offers it.
+    """
     options = OptionReader(problems, not problems)
     return next(DatasetBuilder(host, problems, options, variables).entries([node], None), None)
 
 
 def _items_of(root: Node, key: str, intact: bool, problems: list[str]) -> list[Node]:
-    """Return the items of a list at the top of a suite; an empty one is a mistake, unless its items were dropped."""
+    """Return the items of a top-level list; an empty list is a mistake, unless its items were dropped."""
     node = root.get(key)
     if node is not None and not node.items() and intact:
         problems.append(f"{node.mark}: `{key}` is empty")
@@ -103,22 +114,22 @@ def _conditions(
 
 
 def _check_requirements(root: Node, intact: bool, problems: list[str]) -> None:
-    """Complain of every distribution of ``requires:`` that is not installed in a fitting version."""
+    """Append a problem for every distribution in ``requires:`` that is missing or has an unsuitable version."""
     for node in _items_of(root, "requires", intact, problems):
         try:
-            wanted = Requirement(node.text)
+            requirement = Requirement(node.text)
         except InvalidRequirement as error:
             problems.append(f"{node.mark}: `{node.text}` is not a PEP 508 requirement: {str(error).splitlines()[0]}")
             continue
-        if wanted.marker and not wanted.marker.evaluate():
+        if requirement.marker and not requirement.marker.evaluate():
             continue
         try:
-            installed = importlib.metadata.version(wanted.name)
+            installed = importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:
-            problems.append(f"{node.mark}: {wanted.name} is not installed: pip install '{node.text}'")
+            problems.append(f"{node.mark}: {requirement.name} is not installed: pip install '{node.text}'")
             continue
-        if not wanted.specifier.contains(installed, prereleases=True):
+        if not requirement.specifier.contains(installed, prereleases=True):
             problems.append(
-                f"{node.mark}: {wanted.name} {installed} is installed, not {wanted.specifier}: "
+                f"{node.mark}: {requirement.name} {installed} is installed, not {requirement.specifier}: "
                 f"pip install '{node.text}'"
             )

@@ -1,7 +1,7 @@
 """Checks a tree of nodes against `segharness.suite.schema`; every mistake becomes one line with its place.
 
-A small interpreter of JSON Schema's types, properties and alternatives rather than a validation library: those report
-paths and "is not valid under any of the given schemas", where a suite's author needs the line and the word that was meant.
+This is a small interpreter of JSON Schema's types, properties and alternatives. Validation libraries report paths and
+"is not valid under any of the given schemas"; a suite's author needs the line, and the word that was probably meant.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from segharness.errors import nearest
 from segharness.suite.nodes import Node
 from segharness.suite.schema import SUITE
 
-_NAMES = {
+_TYPE_NAMES = {
     "string": "a string",
     "integer": "a whole number",
     "number": "a number",
@@ -27,13 +27,13 @@ def check(node: Node, schema: dict[str, Any], problems: list[str], what: str = "
     """Append every violation of `schema` in `node` to `problems`.
 
     Args:
-        node: what to check.
-        schema: what it should be.
+        node: the node to check.
+        schema: a JSON Schema; only the keywords that `segharness.suite.schema` uses are known.
         problems: messages, each with its place.
-        what: how messages call the node.
+        what: the words that messages use for the node.
 
     Returns:
-        the node without what is wrong in it, so that the rest can be looked at too; None where nothing is left.
+        The node without its wrong parts, so that the rest can be checked further; None if nothing is left.
     """
     before = len(problems)
     problems += node.problems
@@ -47,8 +47,8 @@ def check(node: Node, schema: dict[str, Any], problems: list[str], what: str = "
                 f"{node.mark}: {what} is {node.plain()!r}; this segharness reads version {schema['const']}"
                 " (a newer file needs a newer segharness: pip install -U segharness)"
             )
-    elif not _is(node, schema["type"]):
-        problems.append(f"{node.mark}: {what} must be {_NAMES[schema['type']]}, not {_shown(node)}")
+    elif not _has_type(node, schema["type"]):
+        problems.append(f"{node.mark}: {what} must be {_TYPE_NAMES[schema['type']]}, not {_described(node)}")
     elif schema["type"] == "object":
         return _mapping(node, schema, problems)
     elif schema["type"] == "array":
@@ -64,48 +64,48 @@ def check(node: Node, schema: dict[str, Any], problems: list[str], what: str = "
 
 
 def _alternatives(node: Node, choices: list[dict[str, Any]], problems: list[str], what: str) -> Node | None:
-    """The alternatives of this grammar differ in type, so the node's type says which one was meant."""
+    """Check a node against the alternative of its type: the alternatives of this grammar all differ in type."""
     for choice in choices:
-        if _is(node, choice["type"]):
+        if _has_type(node, choice["type"]):
             return check(node, choice, problems, what)
-    expected = " or ".join(_NAMES[choice["type"]] for choice in choices)
-    problems.append(f"{node.mark}: {what} must be {expected}, not {_shown(node)}")
+    expected = " or ".join(_TYPE_NAMES[choice["type"]] for choice in choices)
+    problems.append(f"{node.mark}: {what} must be {expected}, not {_described(node)}")
     return None
 
 
 def _mapping(node: Node, schema: dict[str, Any], problems: list[str]) -> Node | None:
     assert isinstance(node.value, dict)
-    known = schema.get("properties", {})
-    others = schema.get("additionalProperties", True)
+    properties = schema.get("properties", {})
+    additional = schema.get("additionalProperties", True)
     kept: dict[str, Node] = {}
     for key, value in node.value.items():
-        found: Node | None = None
-        if key in known:
-            found = check(value, known[key], problems, f"`{key}`")
-        elif others is False:
-            problems.append(f"{value.key_mark}: unknown key `{key}`{nearest(key, known)}")
-        elif isinstance(others, dict):
-            found = check(value, others, problems, f"`{key}`")
+        checked: Node | None = None
+        if key in properties:
+            checked = check(value, properties[key], problems, f"`{key}`")
+        elif additional is False:
+            problems.append(f"{value.key_mark}: unknown key `{key}`{nearest(key, properties)}")
+        elif isinstance(additional, dict):
+            checked = check(value, additional, problems, f"`{key}`")
         else:
-            found = _anything(value, problems)
-        if found is not None:
-            kept[key] = found
+            checked = _without_schema(value, problems)
+        if checked is not None:
+            kept[key] = checked
     required = schema.get("required", ())
     for key in required:
         if key not in node.value:
-            problems.append(f"{node.mark}: the key `{key}` is missing: {known[key].get('description', '')}")
+            problems.append(f"{node.mark}: the key `{key}` is missing: {properties[key].get('description', '')}")
     return dataclasses.replace(node, value=kept) if schema is SUITE or kept.keys() >= set(required) else None
 
 
-def _anything(node: Node, problems: list[str]) -> Node | None:
-    """Options are the plugin's to check; only variables without a value are ours."""
+def _without_schema(node: Node, problems: list[str]) -> Node | None:
+    """Check only that variables have values and that there are no tags: the plugin checks the values of options."""
     problems += node.problems
-    inner = list(node.value.values()) if isinstance(node.value, dict) else node.items()
-    checked = [_anything(item, problems) for item in inner]
+    children = list(node.value.values()) if isinstance(node.value, dict) else node.items()
+    checked = [_without_schema(child, problems) for child in children]
     return None if node.problems or None in checked else node
 
 
-def _is(node: Node, kind: str) -> bool:
+def _has_type(node: Node, kind: str) -> bool:
     if kind == "string":
         return isinstance(node.value, str) or (node.expanded and not isinstance(node.value, (list, dict)))
     if kind == "integer":
@@ -115,7 +115,8 @@ def _is(node: Node, kind: str) -> bool:
     return isinstance(node.value, list if kind == "array" else dict)
 
 
-def _shown(node: Node) -> str:
+def _described(node: Node) -> str:
+    """Return the words that messages use for a value of the wrong type."""
     if isinstance(node.value, dict):
         return "a mapping"
     if isinstance(node.value, list):

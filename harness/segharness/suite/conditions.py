@@ -1,4 +1,4 @@
-"""The ``conditions:`` of a suite -> conditions in order, and the groups that averages run over."""
+"""Expands ``conditions:`` of a suite into conditions in order, and the groups that averages run over."""
 
 from __future__ import annotations
 
@@ -14,58 +14,69 @@ from segharness.suite.suite import ConditionGroup
 
 _KINDS = (CorruptionSpec, MixtureSpec, ConditionSet)
 LISTED = "listed"
-"""The name of the group of the corruptions that a suite lists one by one."""
+"""The name of the group of corruptions that a suite lists one by one."""
 
 
 def expand_conditions(
     node: Node, host: PluginHost, problems: list[str]
 ) -> tuple[tuple[Condition, ...], tuple[ConditionGroup, ...]]:
-    """Return all conditions of a suite, each once, in the order written, and the named groups among them."""
+    """Return all conditions of a suite, each once, in the order written, and the groups of them.
+
+    Args:
+        node: the value of ``conditions:``, checked: a name, or a list of names and mappings.
+        host: the plugins that offer corruptions, mixtures and sets.
+        problems: messages, each with its place; every mistake is appended.
+    """
     expansion = _Expansion(host, problems)
     for item in node.items() if isinstance(node.value, list) else [node]:
         expansion.add(item)
     if not expansion.conditions and not problems:
         problems.append(f"{node.mark}: `conditions` is empty")
     groups = tuple(
-        ConditionGroup(name, tuple(dict.fromkeys(found))) for name, found in expansion.groups.items() if found
+        ConditionGroup(name, tuple(dict.fromkeys(members))) for name, members in expansion.groups.items() if members
     )
     return tuple(expansion.conditions.values()), groups
 
 
 class _Expansion:
+    """Collects the conditions and groups of the items that are added."""
+
     def __init__(self, host: PluginHost, problems: list[str]) -> None:
         self.host, self.problems = host, problems
         self.conditions: dict[str, Condition] = {}
         self.groups: dict[str, list[str]] = {}
 
     def add(self, item: Node) -> None:
+        """Add the conditions of an item of ``conditions:``."""
         if isinstance(item.value, dict):
-            self._mapping(item)
+            self._add_mapping(item)
         elif item.text == CLEAN.name:
             self.conditions.setdefault(CLEAN.name, CLEAN)
         else:
-            self._name(item, item.text, None, None)
+            self._add_name(item, item.text, None, None)
 
-    def _mapping(self, item: Node) -> None:
-        severities_node, corruptions, one_set, name = (
+    def _add_mapping(self, item: Node) -> None:
+        severities_node, corruptions, set_node, name = (
             item.get(key) for key in ("severities", "corruptions", "set", "name")
         )
         severities = [int(n.plain()) for n in severities_node.items()] if severities_node else None
         if name is not None and name.text == LISTED:
-            self.problems.append(f"{name.mark}: `{LISTED}` is the name of what is listed one by one; give another one")
+            self.problems.append(
+                f"{name.mark}: `{LISTED}` is the group of corruptions listed singly; choose another name"
+            )
         if severities == []:
             self.problems.append(f"{item.mark}: `severities` is empty")
-        if (corruptions is None) == (one_set is None):
+        if (corruptions is None) == (set_node is None):
             self.problems.append(f"{item.mark}: give either `set` (a named set) or `corruptions` (a list)")
-        elif one_set is not None:
-            self._name(one_set, one_set.text, severities, name.text if name else None)
+        elif set_node is not None:
+            self._add_name(set_node, set_node.text, severities, name.text if name else None)
         elif corruptions is not None:
             if not corruptions.items():
                 self.problems.append(f"{corruptions.mark}: `corruptions` is empty")
             for node in corruptions.items():
-                self._name(node, node.text, severities, name.text if name else None)
+                self._add_name(node, node.text, severities, name.text if name else None)
 
-    def _name(self, node: Node, text: str, severities: Sequence[int] | None, group: str | None) -> None:
+    def _add_name(self, node: Node, text: str, severities: Sequence[int] | None, group: str | None) -> None:
         spec = self.host.find(text, *_KINDS)
         if spec is None:
             stem, dash, level = text.rpartition("-")
@@ -73,7 +84,7 @@ class _Expansion:
             if spec is None:
                 names = [*self.host.names(*_KINDS), CLEAN.name]
                 names += [f"{name}-{level}" for name in names] if re.fullmatch("[0-9]{1,3}", level) else []
-                unknown = self.host.unknown(text, *_KINDS)
+                unknown = self.host.unknown_message(text, *_KINDS)
                 self.problems.append(f"{node.mark}: {unknown.split('(')[0].rstrip()}{nearest(text, names)}")
                 return
             severities = [int(level)]
@@ -85,13 +96,13 @@ class _Expansion:
                         f"{node.mark}: set `{spec.name}` needs corruption `{name}`, which no plugin offers"
                     )
                 else:
-                    self._corruption(node, member, severities or spec.severities, group or spec.name)
+                    self._add_corruption(node, member, severities or spec.severities, group or spec.name)
         elif isinstance(spec, CorruptionSpec):
-            self._corruption(node, spec, severities or spec.severities, group or LISTED)
+            self._add_corruption(node, spec, severities or spec.severities, group or LISTED)
         elif isinstance(spec, MixtureSpec):
-            self._mixture(node, spec, severities or spec.severities)
+            self._add_mixture(node, spec, severities or spec.severities)
 
-    def _corruption(self, node: Node, spec: CorruptionSpec, severities: Sequence[int], group: str) -> None:
+    def _add_corruption(self, node: Node, spec: CorruptionSpec, severities: Sequence[int], group: str) -> None:
         if spec.unavailable:
             self.problems.append(f"{node.mark}: `{spec.name}` cannot be used: {spec.unavailable}")
             return
@@ -108,7 +119,7 @@ class _Expansion:
             )
             self.groups.setdefault(group, []).append(name)
 
-    def _mixture(self, node: Node, spec: MixtureSpec, severities: Sequence[int]) -> None:
+    def _add_mixture(self, node: Node, spec: MixtureSpec, severities: Sequence[int]) -> None:
         versions = [spec.version]
         for name in dict.fromkeys(name for stage in spec.stages for name in stage):
             member = self.host.find(name, CorruptionSpec)

@@ -1,4 +1,4 @@
-"""The ``datasets:`` of a suite."""
+"""The data sets of a suite: looks names up and reads options."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from segharness.suite.variables import Variables
 
 
 class DatasetBuilder:
-    """Looks up what checked nodes say of data sets.
+    """Builds entries from the checked items of ``datasets:``.
 
     Args:
-        host: the plugins whose names they may use.
-        problems: gets a line for every mistake.
-        options: reads their options.
-        variables: that options have values of which a suite does not give.
+        host: the plugins that offer data sets.
+        problems: messages; every mistake is appended.
+        options: reads the options of data sets.
+        variables: the values of options that an item does not set.
     """
 
     def __init__(self, host: PluginHost, problems: list[str], options: OptionReader, variables: Variables) -> None:
         self._host, self._problems, self._options, self._variables = host, problems, options, variables
-        self._whole = not problems
+        self._intact = not problems
 
     def _complain(self, node: Node, message: str) -> None:
         self._problems.append(f"{node.mark}: {message}")
 
     def entries(self, nodes: Sequence[Node], limit: int | None) -> Iterator[DatasetEntry]:
-        """Yield the data sets that a list names; `limit` is of those that have none of their own."""
-        taken: set[str] = set()
+        """Yield the data sets of a list; `limit` applies to those that have no limit of their own."""
+        ids: set[str] = set()
         for node in nodes:
             entry = self._entry(node, limit)
             if entry is None:
                 continue
-            if entry.id in taken:
-                place = node.get("id") or node.get("dataset") or node
-                self._complain(place, f"two data sets have the id `{entry.id}`; give one another `id:`")
+            if entry.id in ids:
+                id_node = node.get("id") or node.get("dataset") or node
+                self._complain(id_node, f"two data sets have the id `{entry.id}`; give one of them another `id:`")
                 continue
-            taken.add(entry.id)
+            ids.add(entry.id)
             yield entry
 
     def _entry(self, node: Node, limit: int | None) -> DatasetEntry | None:
@@ -49,10 +49,10 @@ class DatasetBuilder:
         assert name_node is not None
         spec = self._host.find(name_node.text, DatasetSpec)
         if spec is None:
-            self._complain(name_node, self._host.unknown(name_node.text, DatasetSpec))
+            self._complain(name_node, self._host.unknown_message(name_node.text, DatasetSpec))
             return None
-        given = {**self._of_variables(node, spec), **mapping(node.get("options"))}
-        [options] = self._options.read(node, f"data set `{spec.name}`", spec.options, [given])
+        option_nodes = {**self._variable_options(node, spec), **mapping(node.get("options"))}
+        [options] = self._options.read(node, f"data set `{spec.name}`", spec.options, [option_nodes])
         id_node, limit_node = node.get("id"), node.get("limit")
         return DatasetEntry(
             id_node.text if id_node else slug(spec.name),
@@ -64,27 +64,27 @@ class DatasetBuilder:
             self._categories(node.get("categories")),
         )
 
-    def _of_variables(self, node: Node, spec: DatasetSpec) -> dict[str, Node]:
-        """Return the options that a node does not give and whose variables have a value."""
-        given = mapping(node.get("options"))
+    def _variable_options(self, node: Node, spec: DatasetSpec) -> dict[str, Node]:
+        """Return the options that an item does not set and whose variables have a value."""
+        written = mapping(node.get("options"))
         return {
             key: replace(scalar(value, node.mark), key_mark=node.mark)
             for key, option in spec.options.items()
             if option.variable is not None
-            and key not in given
+            and key not in written
             and (value := self._variables.value(option.variable)) is not None
         }
 
     def _categories(self, node: Node | None) -> tuple[str, ...]:
-        """Return the names of a list, or of the set that a name stands for."""
+        """Return the categories of a list, or of the category set that the node names."""
         if node is None:
             return ()
         if isinstance(node.value, list):
-            if not node.items() and self._whole:
+            if not node.items() and self._intact:
                 self._complain(node, "`categories` is empty")
             return tuple(item.text for item in node.items())
-        found = self._host.find(node.text, CategorySet)
-        if found is None:
-            self._complain(node, self._host.unknown(node.text, CategorySet))
+        category_set = self._host.find(node.text, CategorySet)
+        if category_set is None:
+            self._complain(node, self._host.unknown_message(node.text, CategorySet))
             return ()
-        return found.categories
+        return category_set.categories

@@ -1,9 +1,14 @@
-"""``extends``: one suite built on others.
+"""``extends``: a suite that builds on other suites.
 
-Merge rules: mappings merge key by key, the extending file wins; anything else (lists, scalars) is replaced whole;
-a key set to ``null`` is removed; ``name`` is never taken over. With several bases, later ones win over earlier ones.
-``models`` with ``reference`` and ``groups`` are two ways of saying one thing: a file that gives the one drops the other of
-its bases. Relative paths stay relative to the file that wrote them.
+The rules of merging:
+
+- Mappings merge key by key; the extending file wins. Lists and scalars are replaced as a whole.
+- A key that is set to ``null`` is removed.
+- ``name`` is never inherited.
+- Of several bases, later ones win over earlier ones.
+- ``models`` with ``reference``, and ``groups``, are two ways to say the same. A file that uses one of them drops the
+  other from its bases.
+- Relative paths stay relative to the file that contains them.
 """
 
 from __future__ import annotations
@@ -15,17 +20,20 @@ from segharness.suite.local_models import exists
 from segharness.suite.nodes import Node, parse
 from segharness.suite.variables import Variables
 
-_GIVEN_TOGETHER = ({"groups"}, {"models", "reference"})
+_EXCLUSIVE_KEYS = ({"groups"}, {"models", "reference"})
 
 
 def load_merged(file: Path, shown: str, variables: Variables, problems: list[str]) -> Node | None:
     """Read a suite file and all it extends into one tree.
 
     Args:
-        file: the suite.
-        shown: how messages name it.
-        variables: for ``${NAME}``.
-        problems: every mistake found is appended.
+        file: the suite's file.
+        shown: the path that messages show.
+        variables: the values of ``${NAME}``.
+        problems: messages; every mistake is appended.
+
+    Returns:
+        The tree, or None if `file` is not a suite that can be read.
     """
     return _load(file, shown, variables, problems, ())
 
@@ -39,9 +47,9 @@ def _load(file: Path, shown: str, variables: Variables, problems: list[str], abo
     except UnicodeDecodeError as error:
         problems.append(f"{shown}: not UTF-8 text (byte {error.start})")
         return None
-    found: list[str] = []
-    node = parse(text, shown, variables, found)
-    problems.extend(found)
+    parse_problems: list[str] = []
+    node = parse(text, shown, variables, parse_problems)
+    problems.extend(parse_problems)
     if node is None or not isinstance(node.value, dict):
         if node is not None:
             problems.append(f"{node.mark}: a suite is a mapping that begins with `segharness: 1`")
@@ -75,15 +83,15 @@ def _bases(node: Node, problems: list[str]) -> list[Node]:
 
 
 def merge(base: Node, child: Node, top: bool = True) -> Node:
-    """Return `child` laid over `base`, by the rules at the top of this module."""
+    """Return `child` merged into `base` by the rules above; `top` says whether both are whole suites."""
     if not isinstance(base.value, dict) or not isinstance(child.value, dict):
         return child
     kept = dict(base.value)
     if top:
-        kept.pop("name", None)  # two suites of one name would write one run folder
-    for one, other in (_GIVEN_TOGETHER, _GIVEN_TOGETHER[::-1]):
-        if one & child.value.keys() and one & {"groups", "models"} & child.value.keys():
-            for key in other:
+        kept.pop("name", None)  # two suites with the same name would write to the same run folder
+    for chosen, dropped in (_EXCLUSIVE_KEYS, _EXCLUSIVE_KEYS[::-1]):
+        if chosen & child.value.keys() and chosen & {"groups", "models"} & child.value.keys():
+            for key in dropped:
                 kept.pop(key, None)
     for key, node in child.value.items():
         if node.value is None:

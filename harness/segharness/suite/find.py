@@ -1,4 +1,4 @@
-"""Command-line arguments -> suite files: paths, directories, node ids; no argument means ``suites/``."""
+"""Finds the suite files that command-line arguments name: paths, folders or node ids; ``suites/`` by default."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ _IS_SUITE = re.compile(r"""^\s*\{?\s*["']?segharness["']?\s*:""", re.MULTILINE)
 
 @dataclass(frozen=True)
 class SuiteArgument:
-    """A suite file to load, as the user wrote it, and the node-id parts asked for in it."""
+    """A suite file to load.
+
+    Attributes:
+        file: its path.
+        shown: its path as the user wrote it.
+        parts: the names after the path in node ids, e.g. ``("maskrcnn", "coco", "fog-3")``; empty for all cells.
+    """
 
     file: Path
     shown: str
@@ -26,38 +32,41 @@ def find_suites(arguments: Sequence[str]) -> list[SuiteArgument]:
     """Return the suite files that the arguments name, each once, in order.
 
     Raises:
-        UsageError: a path does not exist, or is a file without a `segharness:` key.
+        UsageError: a path does not exist, a file has no `segharness:` key, or a node id begins with a folder.
     """
-    found: dict[str, list[tuple[str, ...]]] = {}
-    whole: set[str] = set()
+    parts_by_file: dict[str, list[tuple[str, ...]]] = {}
+    whole_files: set[str] = set()
     problems: list[str] = []
     for argument in arguments or ["suites"]:
-        path, *parts = argument.split("::")
-        place = Path(path)
-        if not path or not exists(place):
-            problems.append(_missing(path, place) if arguments else "no folder suites/ here; name a suite")
-        elif place.is_dir() and parts:
+        shown, *parts = argument.split("::")
+        path = Path(shown)
+        if not shown or not exists(path):
+            problems.append(_missing(shown, path) if arguments else "no folder suites/ here; name a suite")
+        elif path.is_dir() and parts:
             problems.append(f"{argument}: a node id begins with a suite file, not with a folder")
-        elif place.is_dir():
-            for file in sorted(p for p in place.rglob("*.y*ml") if _is_suite(p)):
-                found.setdefault(str(file), [])
-                whole.add(str(file))
-        elif not _is_suite(place):
-            problems.append(f"{path}: not a suite: it has no top-level key `segharness:`")
+        elif path.is_dir():
+            for file in sorted(p for p in path.rglob("*.y*ml") if _is_suite(p)):
+                parts_by_file.setdefault(str(file), [])
+                whole_files.add(str(file))
+        elif not _is_suite(path):
+            problems.append(f"{shown}: not a suite: it has no top-level key `segharness:`")
         else:
-            found.setdefault(path, [])
+            parts_by_file.setdefault(shown, [])
             if parts:
-                found[path].append(tuple(parts))
+                parts_by_file[shown].append(tuple(parts))
             else:
-                whole.add(path)
+                whole_files.add(shown)
     if problems:
         raise UsageError(problems)
-    return [SuiteArgument(Path(path), path, () if path in whole else tuple(parts)) for path, parts in found.items()]
+    return [
+        SuiteArgument(Path(shown), shown, () if shown in whole_files else tuple(parts))
+        for shown, parts in parts_by_file.items()
+    ]
 
 
-def _missing(path: str, place: Path) -> str:
-    beside = [str(p) for p in place.parent.glob("*.y*ml")] if exists(place.parent) and place.parent.is_dir() else []
-    return f"no suite {path[:200] or repr(path)}{nearest(path, beside)}"
+def _missing(shown: str, path: Path) -> str:
+    beside = [str(p) for p in path.parent.glob("*.y*ml")] if exists(path.parent) and path.parent.is_dir() else []
+    return f"no suite {shown[:200] or repr(shown)}{nearest(shown, beside)}"
 
 
 def _is_suite(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""``models:``, ``reference:`` and ``groups:`` of a suite: which models are compared with which reference."""
+"""The groups of a suite, from ``models:``, ``reference:`` and ``groups:``: models and their common reference."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from segharness.suite.suite import Group, ModelEntry, StoredReference
 
 
 class GroupBuilder:
-    """Looks up what a checked tree says of models and their groups.
+    """Builds the models and groups of a checked suite.
 
     Args:
-        root: of the suite.
-        problems: gets a line for every mistake.
-        intact: whether the tree is as it was written; where parts were dropped, what follows from that is not said.
-        builder: makes the models' entries.
+        root: the root node of the suite.
+        problems: messages; every mistake is appended.
+        intact: whether the tree is as it was written. If parts were dropped, mistakes that may only follow from that
+            are not reported.
+        builder: makes the entries of models.
 
     Attributes:
         models: every model of the suite, each once.
@@ -29,7 +30,7 @@ class GroupBuilder:
         self.models: list[ModelEntry] = []
 
     def groups(self, written: Collection[str]) -> list[Group]:
-        """Return the groups; a suite without ``groups:`` has one. `written` are the keys that the suite has."""
+        """Return the groups; a suite without ``groups:`` has one. `written` are the suite's top-level keys."""
         groups_node = self._root.get("groups")
         if groups_node is not None:
             for key in ("models", "reference"):
@@ -57,16 +58,16 @@ class GroupBuilder:
             if entry is None:
                 complete = False
                 continue
-            taken = next((model for model in self.models if model.id == entry.id), None)
-            if taken is None:
+            same_id = next((model for model in self.models if model.id == entry.id), None)
+            if same_id is None:
                 self.models.append(entry)
-            elif set_name is not None and taken == entry:  # two sets may share a model
+            elif set_name is not None and same_id == entry:  # two sets may share a model
                 if entry.id in ids:
                     continue
-            elif taken != entry or entry.id in ids:
+            elif same_id != entry or entry.id in ids:
                 advice = "" if set_name is None else f", or name the models of `{set_name}` that you want one by one"
                 complete = False
-                self._complain(item, f"two models have the id `{entry.id}`; give one another `id:`{advice}")
+                self._complain(item, f"two models have the id `{entry.id}`; give one of them another `id:`{advice}")
                 continue
             ids.append(entry.id)
         reference = self._reference(node.get("reference"), ids, complete and self._intact)

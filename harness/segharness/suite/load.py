@@ -1,4 +1,4 @@
-"""The one way from a suite file (and what the command line replaces in it) to a `Suite`."""
+"""Loads a suite file into a `Suite`, with the parts that the command line replaces."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ from segharness.suite.variables import Variables
 
 @dataclass(frozen=True)
 class Overrides:
-    """What replaces parts of a suite: ``--model``, ``--dataset``, ``--reference``, ``--limit``.
+    """The values of ``--model``, ``--dataset``, ``--reference`` and ``--limit``, which replace parts of a suite.
 
-    A model or data set is ``NAME[,id=ID][,KEY=VALUE...]``, of data sets also ``labels.NAME=POLICY``. A reference is a
-    model's id or ``results.arrow[::MODEL]``, with ``GROUP=`` in front where the suite has groups.
+    Attributes:
+        models: ``NAME[,id=ID][,KEY=VALUE...]``.
+        datasets: ``NAME[,id=ID][,KEY=VALUE...]``; a KEY may be ``labels.NAME``.
+        references: a model's id or ``results.arrow[::MODEL]``, with ``GROUP=`` in front if the suite has groups.
+        limit: the number of images to take from the beginning of every data set.
     """
 
     models: Sequence[str] = ()
@@ -35,7 +38,7 @@ class Overrides:
 
 @dataclass
 class LoadedSuite:
-    """A suite with what loading it had to say."""
+    """A suite, its file, and the notes that loading made for the user."""
 
     suite: Suite
     file: Path
@@ -52,19 +55,26 @@ def load_suite(
 ) -> LoadedSuite:
     """Read, check and resolve a suite file.
 
+    Args:
+        file: the suite's file.
+        host: the plugins whose names the suite may use.
+        shown: the path to show in messages and node ids; `file` by default.
+        variables: the values of ``${NAME}``; by default those of the environment and of the user's settings.
+        overrides: the parts to replace.
+
     Raises:
-        SuiteError: with all the mistakes found, one line each.
+        SuiteError: the suite has mistakes; the error lists all of them, one line each.
     """
     shown = shown or str(file)
     problems: list[str] = []
-    variables = variables or Variables.everywhere()
+    variables = variables or Variables.of_process()
     root = load_merged(file, shown, variables, problems)
     notes: list[str] = []
     if root is not None and overrides is not None:
         root = _override(root, overrides, notes, problems)
     if root is None:
         raise SuiteError(problems)
-    unread = bool(problems)  # a base that could not be read may have had what seems to be missing
+    unread = bool(problems)  # a base that could not be read may hold the missing keys
     checked = check(root, SUITE, problems)
     if unread:
         problems[:] = [problem for problem in problems if " is missing: " not in problem]
@@ -81,24 +91,26 @@ def _override(root: Node, overrides: Overrides, notes: list[str], problems: list
     assert isinstance(root.value, dict)
     value = dict(root.value)
     if overrides.models:
-        old = value.pop("reference", None)
+        reference = value.pop("reference", None)
         value.pop("groups", None)
-        nodes = [entry("--model", "model", text, problems) for text in overrides.models]
+        nodes = [node_of_argument("--model", "model", text, problems) for text in overrides.models]
         value["models"] = Node(nodes, Mark("--model", 0, 0))
-        kept = old is not None and (isinstance(old.value, dict) or old.text in [_id_of(n, "model") for n in nodes])
-        if old is not None and kept:
-            value["reference"] = old
+        kept = reference is not None and (
+            isinstance(reference.value, dict) or reference.text in [_id_of(n, "model") for n in nodes]
+        )
+        if reference is not None and kept:
+            value["reference"] = reference
         elif not overrides.references:
             notes.append("no reference among the models given: CD and rCD are null; give --reference ID")
     if overrides.datasets:
-        nodes = [entry("--dataset", "dataset", text, problems) for text in overrides.datasets]
+        nodes = [node_of_argument("--dataset", "dataset", text, problems) for text in overrides.datasets]
         value["datasets"] = Node(nodes, Mark("--dataset", 0, 0))
     if overrides.limit is not None:
         value["limit"] = scalar(str(overrides.limit), Mark("--limit", 0, 0))
         if (datasets := value.get("datasets")) is not None:
             value["datasets"] = Node([_without_limit(n) for n in datasets.items()], datasets.mark, datasets.key_mark)
     for text in overrides.references:
-        _reference(value, text, problems)
+        _override_reference(value, text, problems)
     return Node(value, root.mark)
 
 
@@ -108,7 +120,7 @@ def _without_limit(node: Node) -> Node:
     return Node({key: item for key, item in node.value.items() if key != "limit"}, node.mark, node.key_mark)
 
 
-def _reference(value: dict[str, Node], text: str, problems: list[str]) -> None:
+def _override_reference(value: dict[str, Node], text: str, problems: list[str]) -> None:
     mark = Mark("--reference", 0, 0)
     group_name, equals, rest = text.partition("=")
     if not equals:
@@ -121,24 +133,34 @@ def _reference(value: dict[str, Node], text: str, problems: list[str]) -> None:
     if groups is None:
         value["reference"] = node
         return
-    found = [
+    replaced = [
         Node({**item.value, "reference": node}, item.mark)
-        if isinstance(item.value, dict) and _names(item, group_name)
+        if isinstance(item.value, dict) and _has_name(item, group_name)
         else item
         for item in groups.items()
     ]
-    if found == groups.items():
+    if replaced == groups.items():
         problems.append(f"--reference {text}: the suite has groups; write GROUP={rest} with one of its names")
-    value["groups"] = Node(found, groups.mark, groups.key_mark)
+    value["groups"] = Node(replaced, groups.mark, groups.key_mark)
 
 
-def _names(group: Node, name: str) -> bool:
-    found = group.get("name")
-    return found is not None and found.text == name
+def _has_name(group: Node, name: str) -> bool:
+    name_node = group.get("name")
+    return name_node is not None and name_node.text == name
 
 
-def entry(flag: str, kind: str, text: str, problems: list[str], more: Mapping[str, str] | None = None) -> Node:
-    """Turn ``NAME,id=x,key=value``, and the options of `more`, into the node that a suite would have."""
+def node_of_argument(
+    flag: str, kind: str, text: str, problems: list[str], more: Mapping[str, str] | None = None
+) -> Node:
+    """Return the node that a suite would have for ``NAME,id=x,key=value``.
+
+    Args:
+        flag: the flag that messages begin with.
+        kind: ``model`` or ``dataset``.
+        text: the value of the flag.
+        problems: messages; every mistake is appended.
+        more: further options, as texts; those in `text` win over them.
+    """
     mark = Mark(flag, 0, 0)
     name, *settings = text.split(",")
     top: dict[str, Node] = {kind: scalar(name, mark)}
@@ -149,24 +171,24 @@ def entry(flag: str, kind: str, text: str, problems: list[str], more: Mapping[st
         if not equals:
             problems.append(f"{flag} {text}: `{setting}` is not KEY=VALUE")
             continue
-        place = top if key in _TOP[kind] else options
+        target = top if key in _TOP_KEYS[kind] else options
         if kind == "dataset" and key.startswith("labels."):
             labels[key.removeprefix("labels.")] = scalar(value, mark)
             continue
-        place[key] = scalar(value, mark)
-    for key, found in (("options", options), ("labels", labels)):
-        if found:
-            top[key] = Node(found, mark)
+        target[key] = scalar(value, mark)
+    for key, children in (("options", options), ("labels", labels)):
+        if children:
+            top[key] = Node(children, mark)
     return Node(top, mark) if len(top) > 1 else top[kind]
 
 
-_TOP = {"model": ("id", "weights", "python", "batch_size"), "dataset": ("id", "limit", "categories")}
-"""What of the settings on the command line is no option."""
+_TOP_KEYS = {"model": ("id", "weights", "python", "batch_size"), "dataset": ("id", "limit", "categories")}
+"""The settings on the command line that are not options of the plugin."""
 
 
 def _id_of(node: Node, kind: str) -> str:
-    found = node.get("id")
-    if found is not None:
-        return found.text
+    id_node = node.get("id")
+    if id_node is not None:
+        return id_node.text
     name = node.get(kind) or node
     return slug(name.text)

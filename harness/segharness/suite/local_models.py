@@ -1,4 +1,4 @@
-"""Models that live in a file beside the suite: ``./my_model.py:build``."""
+"""Local models: ``./my_model.py:build``, a function in a file beside the suite."""
 
 from __future__ import annotations
 
@@ -14,41 +14,48 @@ _FROM_ENGINE = {"device", "weights"}
 
 
 def local_reference(name: str) -> tuple[str, str] | None:
-    """Split ``./file.py:function``; None when `name` is not of that form."""
+    """Return the file and function of ``./file.py:function``; None if `name` does not have that form.
+
+    Example:
+        >>> local_reference("./my_model.py:build")
+        ('./my_model.py', 'build')
+        >>> local_reference("mmdet/scnet") is None
+        True
+    """
     match = _LOCAL.fullmatch(name)
     return (match.group(1), match.group(2)) if match else None
 
 
 def exists(path: Path) -> bool:
-    """Return whether a path exists; one that the system refuses to look at does not."""
+    """Return whether a path exists; False if the system refuses to look it up, e.g. because its name is too long."""
     try:
         return path.exists()
     except (OSError, ValueError):
         return False
 
 
-def sources(file: Path) -> list[Path]:
-    """Return a Python file and every file that it imports, directly or not, from its own folder and below."""
+def source_files(file: Path) -> list[Path]:
+    """Return a Python file and all files that it imports, directly or indirectly, from its folder and below; sorted."""
     folder = file.resolve().parent
-    found: dict[Path, None] = {}
-    waiting = [file.resolve()]
-    while waiting:
-        path = waiting.pop()
-        if path in found or not path.is_file():
+    files: dict[Path, None] = {}
+    pending = [file.resolve()]
+    while pending:
+        path = pending.pop()
+        if path in files or not path.is_file():
             continue
-        found[path] = None
+        files[path] = None
         try:
             tree = ast.parse(path.read_bytes(), str(path))
         except SyntaxError:
             continue
         for node in ast.walk(tree):
             for module in _imported(node, path, folder):
-                waiting += [module.with_suffix(".py"), module / "__init__.py"]
-    return sorted(found)
+                pending += [module.with_suffix(".py"), module / "__init__.py"]
+    return sorted(files)
 
 
 def _imported(node: ast.AST, path: Path, folder: Path) -> Iterator[Path]:
-    """Yield where the modules that an import statement may name would lie."""
+    """Yield the paths, without suffix, at which modules of an import statement may lie."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             parts = alias.name.split(".")
@@ -60,21 +67,27 @@ def _imported(node: ast.AST, path: Path, folder: Path) -> Iterator[Path]:
         yield from (start.joinpath(*parts, alias.name) for alias in node.names)
 
 
-def _names_of(tree: ast.Module) -> set[str]:
+def _bound_names(tree: ast.Module) -> set[str]:
     """Return every name that a module may bind."""
-    found: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
+            names.add(node.id)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found.add(node.name)
-    return found
+            names.add(node.name)
+    return names
 
 
 def check_local_model(file: Path, function: str, options: set[str]) -> str | None:
-    """Return what is wrong with a local model, or None. The file is parsed, not run: it may import a framework."""
+    """Return the problem with a local model, or None. The file is parsed and not run: it may import a framework.
+
+    Args:
+        file: the Python file.
+        function: the function or class in it that makes the model.
+        options: the names of the options that it will be called with.
+    """
     if not exists(file):
         return f"no file {file}"
     try:
@@ -82,14 +95,15 @@ def check_local_model(file: Path, function: str, options: set[str]) -> str | Non
     except SyntaxError as error:
         return f"{file}:{error.lineno}: not Python: {error.msg}"
     functions = {n.name: n for n in tree.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))}
-    if function not in functions and function in _names_of(tree):
-        return None  # imported, assigned, or defined under a condition: what it takes is seen when it is called
+    if function not in functions and function in _bound_names(tree):
+        return None  # imported, assigned or defined conditionally: its parameters are unknown until it is called
     if function not in functions:
         names = [name for name in functions if not name.startswith("_")]
         return f"{file} defines no `{function}`{nearest(function, names)}"
-    found = functions[function]
-    if isinstance(found, ast.FunctionDef) and found.args.kwarg is None:
-        known = {a.arg for a in (*found.args.posonlyargs, *found.args.args, *found.args.kwonlyargs)}
-        for option in sorted(options - known):
-            return f"`{function}` in {file} has no parameter `{option}`{nearest(option, known - _FROM_ENGINE)}"
+    definition = functions[function]
+    if isinstance(definition, ast.FunctionDef) and definition.args.kwarg is None:
+        arguments = definition.args
+        parameters = {a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+        for option in sorted(options - parameters):
+            return f"`{function}` in {file} has no parameter `{option}`{nearest(option, parameters - _FROM_ENGINE)}"
     return None

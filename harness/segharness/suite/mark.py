@@ -1,4 +1,4 @@
-"""A place in a suite file, as messages name it."""
+"""Places in suite files, as messages show them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in a file, counted from 1."""
+    """A place in a file: line and column, counted from 1. Line 0 means the file, or the flag, as a whole."""
 
     file: str
     line: int

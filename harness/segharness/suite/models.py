@@ -1,4 +1,4 @@
-"""The models of a suite: names looked up, options read, weights and interpreters checked."""
+"""The models of a suite: looks names up, reads options, checks weights and interpreters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from segharness.errors import PluginError, nearest
 from segharness.plugin.host import PluginHost
 from segharness.plugin.packages import packaged_file
 from segharness.plugin.specs import ModelSet, ModelSpec, Needs, slug
-from segharness.plugin.weights import is_name, options_problem, weights_problem
+from segharness.plugin.weights import is_weights_name, options_problem, weights_problem
 from segharness.suite.local_models import check_local_model, exists, local_reference
 from segharness.suite.nodes import Node, items, mapping
 from segharness.suite.options import OptionReader, path_of
@@ -22,13 +22,14 @@ from segharness.user.config import settings
 
 
 class ModelBuilder:
-    """Looks up what checked nodes say of models.
+    """Builds entries from the checked items of ``models:``.
 
     Args:
-        host: the plugins whose names they may use.
-        problems: gets a line for every mistake.
-        intact: whether the tree is as it was written; where parts were dropped, what follows from that is not said.
-        options: reads their options.
+        host: the plugins that offer models.
+        problems: messages; every mistake is appended.
+        intact: whether the tree is as it was written. If parts were dropped, mistakes that may only follow from that
+            are not reported.
+        options: reads the options of models.
         datasets: the ids of the suite's data sets, for ``options_for``.
     """
 
@@ -39,9 +40,10 @@ class ModelBuilder:
         self._datasets = datasets
 
     def entries(self, models: Node | None) -> Iterator[tuple[Node, str | None, ModelEntry | None]]:
-        """Yield the models of a list, and the name of the set that each is of.
+        """Yield the node, the model set and the entry of every model of a list.
 
-        What is wrong with all of a set is said once.
+        The model set is None for a model that is named itself; the entry is None if the model is unknown. A problem
+        that all models of a set have is reported once.
         """
         for item in models.items() if models else []:
             name = item.get("model") if isinstance(item.value, dict) else item
@@ -51,13 +53,13 @@ class ModelBuilder:
                 continue
             top = dict(item.value) if isinstance(item.value, dict) else {}
             if (set_id := top.get("id")) is not None:
-                self._complain(set_id, f"`{model_set.name}` is a set of models, which have ids of their own")
+                self._complain(set_id, f"`{model_set.name}` is a set of models; each of them has its own id")
             start = len(self._problems)
             members: list[tuple[Node, ModelEntry | None]] = []
             problems_of_members: list[list[str]] = []
             for id, model in model_set.models.items():
-                own = {"model": replace(name, value=model, text=model), "id": replace(name, value=id, text=id)}
-                before, node = len(self._problems), Node({**top, **own}, item.mark)
+                replaced = {"model": replace(name, value=model, text=model), "id": replace(name, value=id, text=id)}
+                before, node = len(self._problems), Node({**top, **replaced}, item.mark)
                 members.append((node, self._model(node)))
                 problems_of_members.append(self._problems[before:])
             self._problems[start:] = _merged(model_set, problems_of_members)
@@ -67,7 +69,7 @@ class ModelBuilder:
         self._problems.append(f"{node.mark}: {message}")
 
     def _with_tail(self, node: Node) -> Node:
-        """Return a model's node, with the option that the rest of its name gives where its plugin takes one so."""
+        """Return a model's node; if the plugin reads an option from the name's tail, move the tail to the options."""
         name = node.get("model") if isinstance(node.value, dict) else node
         assert name is not None
         stem, slash, tail = name.text.partition("/")
@@ -105,7 +107,7 @@ class ModelBuilder:
             if id_node is None:
                 self._complain(name_node, f"`{name_node.text}` needs an `id:` for node ids and tables")
         elif (spec := self._host.find(name_node.text, ModelSpec)) is None:
-            self._complain(name_node, self._host.unknown(name_node.text, ModelSpec, ModelSet))
+            self._complain(name_node, self._host.unknown_message(name_node.text, ModelSpec, ModelSet))
             return None
         else:
             options = self._options.read(node, f"model `{spec.name}`", spec.options, option_nodes)
@@ -134,26 +136,26 @@ class ModelBuilder:
     # -------------------------------------------------------------------------------------------- other interpreters
 
     def _python(self, node: Node | None, spec: ModelSpec | None) -> str | None:
-        """Return the interpreter that a suite names or, for a framework's models, the user's settings."""
+        """Return the interpreter that the suite names or, for models of a framework, that the user's settings name."""
         if node is not None or spec is None or spec.foreign is None or spec.imports is None:
             return self._file(node)
         return settings().get(f"python.{spec.imports}")
 
     def _foreign(self, node: Node, local: object, spec: ModelSpec | None, python: str | None) -> str | None:
-        """Return the file and function that `python:` runs of a plugin's model; complain where that does not fit."""
+        """Return the file and function of a plugin's model that `python:` runs; None if it runs in this environment."""
         if local is not None or spec is None:
             return None
         if python is None:
             if spec.factory is None and self._intact:
                 self._complain(
-                    node, f"model `{spec.name}` needs `python:`, the interpreter of the environment it lives in"
+                    node, f"model `{spec.name}` needs `python:`, the interpreter of the environment it is installed in"
                 )
             return None
         if spec.foreign is None:
             self._complain(
                 node.get("python") or node,
                 f"model `{spec.name}` runs in this environment; `python:` needs a model of the form "
-                "`./file.py:function`, or a plugin's that offers one",
+                "`./file.py:function`, or a plugin's model that can run in another environment",
             )
             return None
         file, _, function = spec.foreign.rpartition(":")
@@ -169,7 +171,7 @@ class ModelBuilder:
     # ------------------------------------------------------------------------------------------------------ weights
 
     def _weights(self, node: Node | None, spec: ModelSpec | None) -> str | None:
-        """Return the path of a weights file, or a name that the model knows."""
+        """Return the path of a weights file, or the name of weights that the model knows."""
         if node is None or spec is None or not (spec.weights_names or spec.weights_pattern):
             return self._file(node)
         path, names = path_of(node), spec.weights_names
@@ -177,17 +179,17 @@ class ModelBuilder:
             return node.text
         if exists(path) and (path.is_file() or spec.weights_pattern is not None):
             return str(path)
-        if is_name(spec, node.text):
+        if is_weights_name(spec, node.text):
             return node.text
-        known = [*names, *([spec.weights_form or spec.weights_pattern] if spec.weights_pattern else [])]
-        meant = nearest(node.text, names, listed=False)
-        self._complain(node, f"{_no_file(path)}, and not {' or '.join(known)}{meant}")
+        accepted = [*names, *([spec.weights_form or spec.weights_pattern] if spec.weights_pattern else [])]
+        hint = nearest(node.text, names, listed=False)
+        self._complain(node, f"{_no_file(path)}, and not {' or '.join(accepted)}{hint}")
         return None
 
     def _check_together(self, node: Node, spec: ModelSpec, weights: str | None, options: list[dict[str, Any]]) -> None:
-        """Complain of what a spec's own check finds; also with the options of single data sets."""
-        general, *of_datasets = options
-        problems = (options_problem(spec, weights, {**general, **special}) for special in ({}, *of_datasets))
+        """Run the spec's own check of weights and options, with the general options and with those of each data set."""
+        general, *dataset_options = options
+        problems = (options_problem(spec, weights, {**general, **special}) for special in ({}, *dataset_options))
         for problem in dict.fromkeys(problems):
             if problem is not None:
                 self._complain(node.get("weights") or node, f"model `{spec.name}`: {problem}")
@@ -220,16 +222,16 @@ def _no_file(path: Path) -> str:
 
 
 def _merged(model_set: ModelSet, problems: list[list[str]]) -> list[str]:
-    """Return the problems of a set's models: once, and of the set, those that all of them have; then the others."""
-    of_set = [
-        [problem.replace(f"`{model}`", f"`{model_set.name}`") for problem in of_model]
-        for model, of_model in zip(model_set.models.values(), problems, strict=True)
+    """Return the problems of a set's models. Those that all models share come first, once, with the set's name."""
+    renamed = [
+        [problem.replace(f"`{model}`", f"`{model_set.name}`") for problem in model_problems]
+        for model, model_problems in zip(model_set.models.values(), problems, strict=True)
     ]
-    shared = set(of_set[0]).intersection(*of_set[1:])
+    shared = set(renamed[0]).intersection(*renamed[1:])
     single = [
         problem
-        for of_model, renamed in zip(problems, of_set, strict=True)
-        for problem, name in zip(of_model, renamed, strict=True)
-        if name not in shared
+        for model_problems, renamed_problems in zip(problems, renamed, strict=True)
+        for problem, renamed_problem in zip(model_problems, renamed_problems, strict=True)
+        if renamed_problem not in shared
     ]
-    return [*(problem for problem in of_set[0] if problem in shared), *single]
+    return [*(problem for problem in renamed[0] if problem in shared), *single]

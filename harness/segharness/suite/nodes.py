@@ -1,7 +1,7 @@
-"""YAML text -> a tree of nodes that know their place in the file.
+"""Parses YAML text into a tree of nodes that know their place in the file.
 
-Every mistake of a file is collected, not only the first. YAML tags, duplicate keys and merge keys are refused; strings
-may hold ``${NAME}`` and ``${NAME:-default}``.
+The parser collects all mistakes of a file, not only the first. It refuses YAML tags, duplicate keys and merge keys.
+Strings may contain ``${NAME}`` and ``${NAME:-default}``.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ Value: TypeAlias = "str | int | float | bool | list[Node] | dict[str, Node] | No
 
 _MOST_NODES = 100_000
 EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
-"""``1e-3``: a number everywhere but in YAML 1.1, which asks for a dot and a sign."""
+"""Numbers such as ``1e-3``. YAML 1.1 reads them as strings: it requires a dot, and a sign in the exponent."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A value of a suite file, and where it stands.
+    """A value of a suite file, and its place.
 
     Attributes:
         value: a scalar, a list of nodes, or a mapping from keys to nodes.
-        mark: where the value begins.
-        key_mark: where its key stands, if it is the value of a mapping.
-        text: of a scalar, as written, variables expanded.
-        expanded: whether a variable was expanded in it, so that it may be read as text or as number.
-        problems: what is wrong with its variables or its tag; said only if the node is used.
-        from_user: whether it begins with a variable's given value; a relative path is then the user's, not the file's.
+        mark: the place where the value begins.
+        key_mark: the place of its key, if it is the value of a mapping.
+        text: the text of a scalar, as written, with variables expanded.
+        expanded: whether a variable was expanded in it; the value may then be meant as text or as a number.
+        from_user: whether it begins with the value of a variable that the user set. A relative path is then relative
+            to the working directory, not to the file.
+        problems: mistakes in its variables or its tag; reported only if the node is used.
     """
 
     value: Value
@@ -46,13 +47,15 @@ class Node:
     problems: tuple[str, ...] = ()
 
     def get(self, key: str) -> Node | None:
+        """Return the value of a key of a mapping; None if there is no such key, or the node is no mapping."""
         return self.value.get(key) if isinstance(self.value, dict) else None
 
     def items(self) -> list[Node]:
+        """Return the items of a list; an empty list if the node is no list."""
         return self.value if isinstance(self.value, list) else []
 
     def plain(self) -> Any:
-        """Return the value without its places."""
+        """Return the value as plain scalars, lists and dictionaries."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -61,7 +64,14 @@ class Node:
 
 
 def parse(text: str, file: str, variables: Variables, problems: list[str]) -> Node | None:
-    """Return the tree of a YAML text, or None when it cannot be read at all; mistakes are appended to `problems`."""
+    """Return the tree of a YAML text, or None if it cannot be read at all.
+
+    Args:
+        text: the YAML text.
+        file: the path that messages show.
+        variables: the values of ``${NAME}``.
+        problems: messages; mistakes are appended. Some wait in `Node.problems` until the node is used.
+    """
     tagged: dict[Mark, str] = {}
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -72,9 +82,9 @@ def parse(text: str, file: str, variables: Variables, problems: list[str]) -> No
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        place = _mark(file, error.problem_mark) if error.problem_mark else file
+        mark_or_file = _mark(file, error.problem_mark) if error.problem_mark else file
         context = f" ({error.context})" if error.context else ""
-        problems.append(f"{place}: not YAML: {error.problem}{context}")
+        problems.append(f"{mark_or_file}: not YAML: {error.problem}{context}")
         return None
     except yaml.YAMLError as error:
         problems.append(f"{file}: not YAML: {str(error).splitlines()[0]}")
@@ -89,7 +99,7 @@ def parse(text: str, file: str, variables: Variables, problems: list[str]) -> No
 
 
 class _Reader:
-    """Turns PyYAML's nodes into ours."""
+    """Turns nodes of PyYAML into `Node`s."""
 
     def __init__(
         self,
@@ -104,11 +114,12 @@ class _Reader:
         self.count = 0
 
     def read(self, node: yaml.Node, above: tuple[int, ...], key_mark: Mark | None = None) -> Node:
+        """Return a node of PyYAML as a `Node`; `above` holds the ids of the nodes that contain it."""
         mark = _mark(self.file, node.start_mark)
         self.count += 1
         if id(node) in above or self.count > _MOST_NODES:
             if self.count <= _MOST_NODES + 1:
-                self.problems.append(f"{mark}: an alias that holds itself, or aliases without end")
+                self.problems.append(f"{mark}: an alias contains itself, or aliases expand to over {_MOST_NODES} nodes")
             return Node(None, mark, key_mark)
         if mark in self.tagged:
             return Node(None, mark, key_mark, problems=(self.tagged[mark],))
@@ -121,7 +132,7 @@ class _Reader:
         return self._scalar(node, mark, key_mark)
 
     def _mapping(self, node: yaml.MappingNode, above: tuple[int, ...]) -> dict[str, Node]:
-        found: dict[str, Node] = {}
+        children: dict[str, Node] = {}
         for key_node, value_node in node.value:
             mark = _mark(self.file, key_node.start_mark)
             if not isinstance(key_node, yaml.ScalarNode):
@@ -129,18 +140,20 @@ class _Reader:
                 continue
             key = str(key_node.value)
             value = self.read(value_node, above, mark)
-            if key in found:
-                self.problems.append(f"{mark}: duplicate key `{key}`; first given at {found[key].key_mark}")
+            if key in children:
+                self.problems.append(f"{mark}: duplicate key `{key}`; first given at {children[key].key_mark}")
             else:
-                found[key] = value
-        return found
+                children[key] = value
+        return children
 
     def _scalar(self, node: yaml.ScalarNode, mark: Mark, key_mark: Mark | None) -> Node:
         text, tag = str(node.value), node.tag
         problems: list[str] = []
         expanded = self.variables.expand(text, mark, problems) if "$" in text else text
         changed = expanded != text
-        plain = node.style is None or (changed and VARIABLE.fullmatch(text) is not None)  # quotes are due inside `{ }`
+        plain = node.style is None or (
+            changed and VARIABLE.fullmatch(text) is not None
+        )  # inside `{ }` it must be quoted
         if changed and plain:
             tag = self.loader.resolve(  # type: ignore[no-untyped-call]
                 yaml.ScalarNode, expanded, (True, False)
@@ -153,8 +166,8 @@ class _Reader:
             value = expanded
         if isinstance(value, str) and plain and EXPONENT.fullmatch(value):
             value = float(value)
-        given = changed and self.variables.begins_given(text)
-        return Node(value, mark, key_mark, expanded, changed, given, tuple(problems))
+        from_user = changed and self.variables.begins_given(text)
+        return Node(value, mark, key_mark, expanded, changed, from_user, tuple(problems))
 
 
 def _mark(file: str, mark: Any) -> Mark:
@@ -162,7 +175,7 @@ def _mark(file: str, mark: Any) -> Mark:
 
 
 def scalar(text: str, mark: Mark) -> Node:
-    """Turn a word of the command line, or a variable's value, into the node that a suite would have."""
+    """Return the node that a suite would have for a text from the command line or a variable's value."""
     try:
         value = yaml.safe_load(text) if text else ""
     except (yaml.YAMLError, ValueError):
@@ -174,10 +187,10 @@ def scalar(text: str, mark: Mark) -> Node:
 
 
 def mapping(node: Node | None) -> Mapping[str, Node]:
-    """Return the keys of a mapping; none of anything else."""
+    """Return the keys and values of a mapping node; an empty mapping for any other node or None."""
     return node.value if node is not None and isinstance(node.value, dict) else {}
 
 
 def items(node: Node | None) -> list[Node]:
-    """Return the items of a list; none of anything else."""
+    """Return the items of a list node; an empty list for any other node or None."""
     return node.items() if node else []

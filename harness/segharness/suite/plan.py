@@ -1,4 +1,4 @@
-"""`Suite` -> cells, in the order in which they are shown, and which of them were selected."""
+"""Lists the cells of a `Suite` in the order in which they are shown, and those of them that are selected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from segharness.suite.suite import Suite
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells of a suite, and the selected ones among them."""
+    """All cells of a suite, and those that are selected to run."""
 
     suite: Suite
     cells: tuple[Cell, ...]
@@ -22,7 +22,13 @@ class Plan:
 
 
 def make_plan(suite: Suite, host: PluginHost, selection: Selection | None = None) -> Plan:
-    """Return the cells of a suite: models, then data sets, then conditions, each in the suite's order."""
+    """Return the cells of a suite: by model, then data set, then condition, each in the suite's order.
+
+    Args:
+        suite: the suite.
+        host: the plugins; their tags of models count for `selection`.
+        selection: the cells to select; all by default.
+    """
     cells: list[Cell] = []
     for model in suite.models:
         spec = host.find(model.model, ModelSpec)

@@ -1,7 +1,7 @@
 """The grammar of suite files, as a JSON Schema.
 
-One source for three uses: `segharness.suite.check` checks suites by it, ``segharness schema`` prints it for editors, and
-it documents every key. Only the keywords that `check` knows may be used here.
+It has three uses: `segharness.suite.check` checks suites by it, ``segharness schema`` prints it for editors, and it
+documents every key. It may use only the keywords that `check` knows.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 VERSION = 1
 
 ID = "^[a-z0-9][a-z0-9._-]*$"
-_ID = {"type": "string", "pattern": ID, "description": "a short name: small letters, digits, . _ -"}
+_ID = {"type": "string", "pattern": ID, "description": "a short name: lower-case letters, digits, . _ -"}
 _STRINGS = {"type": "array", "items": {"type": "string"}}
 _SEVERITIES = {"type": "array", "items": {"type": "integer", "minimum": 1}, "description": "whole numbers, 1 to 5"}
 _OPTIONS = {
     "type": "object",
     "additionalProperties": True,
-    "description": "what the plugin takes; see `segharness models`",
+    "description": "options of the plugin; see `segharness models`",
 }
 
 _MODEL = {
@@ -46,7 +46,7 @@ _MODEL = {
                 {"type": "integer", "minimum": 1},
                 {"type": "string", "pattern": "^auto$", "description": "auto, or a whole number"},
             ],
-            "description": "images a call of predict; 1 is canonical; auto finds the fastest that fits",
+            "description": "images per call of predict; 1 is canonical; auto finds the fastest that fits",
         },
         "needs": {
             "type": "object",
@@ -55,9 +55,9 @@ _MODEL = {
                 "device": {"type": "string", "pattern": "^[a-z]+$", "description": "cuda, cpu ... or any"},
                 "memory": {"type": "number", "minimum": 0, "description": "GiB that the loaded model takes"},
             },
-            "description": "which devices can run it; wins over what its plugin says",
+            "description": "the devices that can run it; wins over the needs that its plugin states",
         },
-        "tags": {**_STRINGS, "description": "further tags for `-m`"},
+        "tags": {**_STRINGS, "description": "additional tags for `-m`"},
     },
 }
 _MODELS = {
@@ -100,9 +100,9 @@ SUITE: dict[str, Any] = {
         },
         "requires": {
             **_STRINGS,
-            "description": "distributions that must be installed (PEP 508), e.g. segharness-coco>=0.1",
+            "description": "distributions that must be installed, as PEP 508 requirements, e.g. segharness-coco>=0.1",
         },
-        "seed": {"type": "integer", "minimum": 0, "description": "of all random corruptions; 0 when absent"},
+        "seed": {"type": "integer", "minimum": 0, "description": "the seed of all random corruptions; 0 when absent"},
         "models": _MODELS,
         "reference": _REFERENCE,
         "groups": {
@@ -132,13 +132,13 @@ SUITE: dict[str, Any] = {
                             "labels": {
                                 "type": "object",
                                 "additionalProperties": {"type": "string"},
-                                "description": "what becomes of its categories: another's name, `drop` or `ignore`",
+                                "description": "for a category: the category that it becomes, `drop` or `ignore`",
                             },
                             "categories": {
                                 "anyOf": [{"type": "string"}, _STRINGS],
-                                "description": "those that are scored: a named set, or a list; all when absent",
+                                "description": "the categories that are scored: a named set, or a list; all when absent",
                             },
-                            "tags": {**_STRINGS, "description": "further tags for `-m`"},
+                            "tags": {**_STRINGS, "description": "additional tags for `-m`"},
                         },
                     },
                 ]
@@ -158,7 +158,7 @@ SUITE: dict[str, Any] = {
                                 "additionalProperties": False,
                                 "properties": {
                                     "set": {"type": "string", "description": "a named set, e.g. paper15"},
-                                    "name": {**_ID, "description": "names a list of your own in tables"},
+                                    "name": {**_ID, "description": "the name of your own list in tables"},
                                     "corruptions": {**_STRINGS, "description": "corruptions, instead of `set`"},
                                     "severities": _SEVERITIES,
                                 },
@@ -192,11 +192,11 @@ SUITE: dict[str, Any] = {
                                     "metric": {"type": "string", "description": "a metric on offer, e.g. coco"},
                                     "options": {
                                         **_OPTIONS,
-                                        "description": "what the metric takes; see docs/metrics.md",
+                                        "description": "options of the metric; see docs/metrics.md",
                                     },
                                     "datasets": {
                                         **_STRINGS,
-                                        "description": "the ids of the data sets that it is for; all when absent",
+                                        "description": "the ids of the data sets that it scores; all when absent",
                                     },
                                 },
                             },
@@ -231,10 +231,10 @@ SUITE: dict[str, Any] = {
                 "properties": {
                     "name": _ID,
                     "clean": {"type": "string", "description": "the id of the data set that counts as clean"},
-                    "datasets": {**_STRINGS, "description": "the ids of those that count as corrupted"},
+                    "datasets": {**_STRINGS, "description": "the ids of the data sets that count as corrupted"},
                 },
             },
-            "description": "CD and rCD over data sets: one is clean, the others are what corruptions are elsewhere",
+            "description": "CD and rCD over data sets: one counts as clean, the others take the place of corruptions",
         },
         "limit": {"type": "integer", "minimum": 1, "description": "only the first images of every data set"},
         "report": {
@@ -248,38 +248,44 @@ SUITE: dict[str, Any] = {
                         "required": ["view"],
                         "properties": {
                             "view": {"type": "string", "description": "metrics, classes, parts or ratios"},
-                            "datasets": {**_STRINGS, "description": "the ids of the data sets it is shown of"},
+                            "datasets": {
+                                **_STRINGS,
+                                "description": "the ids of the data sets to show; all when absent",
+                            },
                         },
                     },
                 ]
             },
-            "description": "tables that are shown besides the usual ones: views, as the flags of `segharness report`",
+            "description": "views to show besides the usual tables, named like the flags of `segharness report`",
         },
     },
 }
 
 
 def for_editors() -> dict[str, Any]:
-    """Return the schema of single files: ``${NAME}`` may be a number, ``null`` removes, a base may have the rest."""
+    """Return the schema of a single file as written, before variables are expanded and bases are merged.
+
+    ``${NAME}`` may stand for a number, every key may be ``null``, and a file that extends another may lack keys.
+    """
     variable = {"type": "string", "pattern": r"\$\{"}
 
-    def validate_instances(part: Any) -> Any:
+    def with_variables(part: Any) -> Any:
         if isinstance(part, list):
-            return [validate_instances(item) for item in part]
+            return [with_variables(item) for item in part]
         if not isinstance(part, dict):
             return part
-        part = {key: validate_instances(value) for key, value in part.items()}
+        part = {key: with_variables(value) for key, value in part.items()}
         if part.get("type") == "integer":
-            described = {k: part.pop(k) for k in ("description",) if k in part}
-            return {"anyOf": [part, variable], **described}
+            description = {k: part.pop(k) for k in ("description",) if k in part}
+            return {"anyOf": [part, variable], **description}
         if "pattern" in part and part.get("type") == "string":
             part["pattern"] = f"{part['pattern']}|\\$\\{{"
         return part
 
-    admitted: dict[str, Any] = validate_instances(SUITE)
-    keys = admitted["properties"]
+    schema: dict[str, Any] = with_variables(SUITE)
+    keys = schema["properties"]
     for key in keys.keys() - {"segharness"}:
         keys[key] = {"anyOf": [keys[key], {"type": "null"}], "description": keys[key].get("description", "")}
-    del admitted["required"]
-    admitted["anyOf"] = [{"required": ["segharness", "extends"]}, {"required": SUITE["required"]}]
-    return admitted
+    del schema["required"]
+    schema["anyOf"] = [{"required": ["segharness", "extends"]}, {"required": SUITE["required"]}]
+    return schema

@@ -1,4 +1,4 @@
-"""Which cells to run: node ids, ``-k``, ``-m``, ``--lf``, with pytest's expression grammar."""
+"""Selects the cells to run: node ids, ``-k``, ``-m`` and ``--lf``, with pytest's expression grammar."""
 
 from __future__ import annotations
 
@@ -13,16 +13,25 @@ _TOKEN = re.compile(r"\s*(?:(\(|\))|([\w.:/+-]+)|(\S))")
 
 
 def expression(text: str, flag: str) -> Callable[[Callable[[str], bool]], bool]:
-    """Compile ``a and not (b or c)`` into a function of a predicate on single words.
+    """Compile ``a and not (b or c)`` into a function that takes a predicate on words and returns the result.
+
+    Args:
+        text: words, ``and``, ``or``, ``not`` and brackets.
+        flag: the flag that messages begin with.
 
     Raises:
-        UsageError: the expression is malformed; the message points at the column.
+        UsageError: the expression is malformed; the message gives the column.
+
+    Example:
+        >>> holds = expression("fog and not snow", "-k")
+        >>> holds(lambda word: word in {"fog", "weather"})
+        True
     """
     tokens = [(m.group(1) or m.group(2) or m.group(3), m.start(m.lastindex or 0)) for m in _TOKEN.finditer(text)]
     position = 0
 
-    def fail(message: str, at: int) -> UsageError:
-        return UsageError(f"{flag} {text!r}, column {at + 1}: {message}")
+    def fail(message: str, offset: int) -> UsageError:
+        return UsageError(f"{flag} {text!r}, column {offset + 1}: {message}")
 
     def peek() -> str | None:
         return tokens[position][0] if position < len(tokens) else None
@@ -49,18 +58,18 @@ def expression(text: str, flag: str) -> Callable[[Callable[[str], bool]], bool]:
         return left
 
     def single() -> Callable[[Callable[[str], bool]], bool]:
-        word, at = take()
+        word, offset = take()
         if word == "not":
             inner = single()
             return lambda holds: not inner(holds)
         if word == "(":
             inner = either()
             if peek() != ")":
-                raise fail("a `(` is not closed", at)
+                raise fail("a `(` is not closed", offset)
             take()
             return inner
         if word in (")", "and", "or") or not re.fullmatch(r"[\w.:/+-]+", word):
-            raise fail(f"expected a word, `not` or `(`, found `{word}`", at)
+            raise fail(f"expected a word, `not` or `(`, found `{word}`", offset)
         return lambda holds: holds(word)
 
     try:
@@ -72,23 +81,24 @@ def expression(text: str, flag: str) -> Callable[[Callable[[str], bool]], bool]:
     return compiled
 
 
-def _or(a: Callable[..., bool], b: Callable[..., bool]) -> Callable[[Callable[[str], bool]], bool]:
-    return lambda holds: a(holds) or b(holds)
+def _or(left: Callable[..., bool], right: Callable[..., bool]) -> Callable[[Callable[[str], bool]], bool]:
+    return lambda holds: left(holds) or right(holds)
 
 
-def _and(a: Callable[..., bool], b: Callable[..., bool]) -> Callable[[Callable[[str], bool]], bool]:
-    return lambda holds: a(holds) and b(holds)
+def _and(left: Callable[..., bool], right: Callable[..., bool]) -> Callable[[Callable[[str], bool]], bool]:
+    return lambda holds: left(holds) and right(holds)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What was asked for on the command line.
+    """The cells that the command line selects; a cell must meet all of the criteria.
 
     Attributes:
-        parts: the names after a suite's path in node ids, e.g. ``("maskrcnn", "coco", "fog-3")``; any may match.
-        keyword: ``-k``: words are parts of a cell's names, in any case.
-        tags: ``-m``: words are tags of the model, data set or corruption.
-        keys: ``--lf``: (model, dataset, condition) of the cells to keep; None for all.
+        parts: the names after a suite's path in node ids, e.g. ``("maskrcnn", "coco", "fog-3")``. A cell must begin
+            with one of them; empty for all.
+        keyword: the expression of ``-k``. Its words are parts of a cell's names, in upper or lower case.
+        tags: the expression of ``-m``. Its words are tags of the model, data set or condition.
+        keys: the (model, data set, condition) of the cells that ``--lf`` keeps; None for all.
     """
 
     parts: tuple[tuple[str, ...], ...] = ()
@@ -97,6 +107,11 @@ class Selection:
     keys: frozenset[tuple[str, str, str]] | None = None
 
     def admits(self, cell: Cell) -> bool:
+        """Return whether a cell is selected.
+
+        Raises:
+            UsageError: `keyword` or `tags` is malformed.
+        """
         if self.parts and not any(cell.key[: len(parts)] == parts for parts in self.parts):
             return False
         if self.keys is not None and cell.key not in self.keys:

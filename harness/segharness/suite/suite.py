@@ -1,4 +1,4 @@
-"""What a suite says, typed: the values that planning, running, scoring and reporting read."""
+"""A suite as typed values, which planning, running, scoring and reporting read."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ VIEWS = {
     "metrics": "every metric under the first condition",
     "classes": "a table of every category",
     "parts": "averages, CD and rCD by category of corruption and by severity",
-    "ratios": "what CD and rCD are means of",
+    "ratios": "the ratios that CD and rCD are means of",
 }
-"""What a report can show besides the papers' tables."""
+"""The views that a report can show besides the tables of the papers, and what they hold."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,17 @@ class ModelEntry:
     """A model of a suite.
 
     Attributes:
-        id: in node ids, paths and tables.
-        model: the plugin's name, or the absolute ``file.py:function``.
-        options: for every data set; `options_for` maps a data set's id to options that win over them.
-        weights, python: absolute paths.
-        foreign: the ``file.py:function`` that `python` runs; of a plugin's model, for a file of one's own is `model` itself.
-        batch_size: a number, or ``"auto"``.
-        needs: what wins over the `Needs` of the plugin.
+        id: the name in node ids, paths and tables.
+        model: the name that a plugin offers, or the absolute ``file.py:function`` of a local model.
+        options: the options on every data set.
+        options_for: further options by the id of a data set; they win over `options`.
+        weights: the absolute path of the weights file, or a name that the model knows.
+        python: the absolute path of another environment's interpreter; None to run in this one.
+        batch_size: the number of images per call of predict, or ``"auto"``.
+        tags: tags for ``-m``, besides those of the plugin.
+        foreign: the ``file.py:function`` that `python` runs for a plugin's model; None for a local model, where it
+            runs `model` itself.
+        needs: the fields of `Needs` that the suite sets; they win over the plugin's.
     """
 
     id: str
@@ -48,20 +52,21 @@ class ModelEntry:
     needs: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def under_python(self) -> tuple[Path, str] | None:
-        """The file and function of a model that runs under another interpreter."""
+    def foreign_function(self) -> tuple[Path, str] | None:
+        """The file and function of a model that runs under another interpreter; None for other models."""
         if self.python is None:
             return None
         file, _, function = (self.foreign or self.model).rpartition(":")
         return (Path(file), function)
 
     @property
-    def local(self) -> tuple[Path, str] | None:
-        """The file and function of a model that no plugin offers."""
+    def local_function(self) -> tuple[Path, str] | None:
+        """The file and function of a local model; None for a plugin's."""
         file, _, function = self.model.rpartition(":")
         return (Path(file), function) if file.endswith(".py") else None
 
     def options_on(self, dataset: str) -> dict[str, Any]:
+        """Return the options of the model on the data set with this id."""
         return {**self.options, **self.options_for.get(dataset, {})}
 
 
@@ -70,12 +75,14 @@ class DatasetEntry:
     """A data set of a suite.
 
     Attributes:
-        id: in node ids, paths and tables.
-        dataset: the plugin's name.
-        options: for its factory.
-        limit: the number of images to take from its beginning.
-        labels: what becomes of its categories when it is scored: another one's name, ``drop`` or ``ignore``.
-        categories: those that are scored, after that; all when empty.
+        id: the name in node ids, paths and tables.
+        dataset: the name that a plugin offers.
+        options: the options of its factory.
+        limit: the number of images to take from its beginning; None for all.
+        tags: tags for ``-m``, including those of the plugin.
+        labels: changes of its categories when it is scored: by name, the category that it becomes, ``drop`` or
+            ``ignore``.
+        categories: the names of the categories that are scored, after `labels` is applied; all if empty.
     """
 
     id: str
@@ -88,14 +95,14 @@ class DatasetEntry:
 
     @property
     def policy(self) -> dict[str, Any]:
-        """What the suite makes of its categories, where it says anything; part of the protocol."""
-        found = {"labels": dict(sorted(self.labels.items())), "categories": sorted(set(self.categories))}
-        return {key: value for key, value in found.items() if value}
+        """The `labels` and `categories` that the suite sets, without those it does not set; part of the protocol."""
+        settings = {"labels": dict(sorted(self.labels.items())), "categories": sorted(set(self.categories))}
+        return {key: value for key, value in settings.items() if value}
 
 
 @dataclass(frozen=True)
 class StoredReference:
-    """A reference that was run before: a results.arrow and one of its models."""
+    """A reference from an earlier run: the path of a results.arrow, and one of its models if it has several."""
 
     results: str
     model: str | None = None
@@ -103,7 +110,7 @@ class StoredReference:
 
 @dataclass(frozen=True)
 class Group:
-    """Models that are compared with one reference: the id of one of them, stored results, or nothing."""
+    """Models that are compared with the same reference: the id of one of them, stored results, or None."""
 
     name: str
     models: tuple[str, ...]
@@ -112,7 +119,7 @@ class Group:
 
 @dataclass(frozen=True)
 class ConditionGroup:
-    """The conditions that an average, CD and rCD run over, and their name in tables."""
+    """The names of conditions that an average, CD and rCD run over, and the group's name in tables."""
 
     name: str
     conditions: tuple[str, ...]
@@ -120,7 +127,7 @@ class ConditionGroup:
 
 @dataclass(frozen=True)
 class Split:
-    """A subset of the categories: those named, or all but those named."""
+    """A subset of the categories: `categories`, or with `complement` all others."""
 
     name: str
     categories: tuple[str, ...]
@@ -129,9 +136,13 @@ class Split:
 
 @dataclass(frozen=True)
 class MetricEntry:
-    """An evaluation of a suite: its name in results, the metric that computes it, and that one's options.
+    """An evaluation of a suite.
 
-    `datasets` are the ids of those that it is for; all when empty.
+    Attributes:
+        id: the name of the evaluation in results.
+        metric: the name of the metric that computes it.
+        options: the options of the metric.
+        datasets: the ids of the data sets that it scores; all if empty.
     """
 
     id: str
@@ -140,14 +151,18 @@ class MetricEntry:
     datasets: tuple[str, ...] = ()
 
     def to_json(self) -> Any:
-        """Return the metric's name alone where that says it all, so that protocol ids are as they were before options."""
+        """Return the entry as JSON: only the metric's name if nothing else is set.
+
+        So protocol ids stay the same as before metrics had options.
+        """
         if self.id == self.metric and not self.options and not self.datasets:
             return self.metric
-        found = {"id": self.id, "metric": self.metric, "options": dict(self.options)}
-        return {**found, "datasets": list(self.datasets)} if self.datasets else found
+        entry = {"id": self.id, "metric": self.metric, "options": dict(self.options)}
+        return {**entry, "datasets": list(self.datasets)} if self.datasets else entry
 
     @classmethod
     def from_json(cls, data: Any) -> MetricEntry:
+        """Return the entry that `to_json` wrote."""
         if isinstance(data, str):
             return cls(data, data)
         return cls(data["id"], data["metric"], data["options"], tuple(data.get("datasets", ())))
@@ -155,14 +170,17 @@ class MetricEntry:
 
 @dataclass(frozen=True)
 class Scoring:
-    """How predictions become numbers."""
+    """How detections are scored: the tasks (``segm``, ``bbox``), the evaluations, and the splits of categories."""
 
     tasks: tuple[str, ...] = ("segm", "bbox")
     metrics: tuple[MetricEntry, ...] = (MetricEntry("coco", "coco"),)
     splits: tuple[Split, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return what protocol ids are made from: a field that is added must be left out while a suite does not use it."""
+        """Return the scoring as JSON.
+
+        Protocol ids are made from it: if a field is added, it must be left out unless a suite uses it.
+        """
         return {
             "tasks": list(self.tasks),
             "metrics": [entry.to_json() for entry in self.metrics],
@@ -175,7 +193,10 @@ class Scoring:
 
 @dataclass(frozen=True)
 class Shift:
-    """Data sets that degradation runs over, with one that is clean: COCO, say, and the streets that a model never saw."""
+    """A comparison of data sets: `clean` counts as the clean condition, `datasets` as its corruptions.
+
+    For example, COCO is clean, and street scenes that the models were not trained on are the shift.
+    """
 
     name: str
     clean: str
@@ -184,7 +205,7 @@ class Shift:
 
 @dataclass(frozen=True)
 class View:
-    """A kind of table that reports show besides the usual ones; of all data sets when `datasets` is empty."""
+    """A view that reports show besides the usual tables: a key of `VIEWS`; for all data sets if `datasets` is empty."""
 
     view: str
     datasets: tuple[str, ...] = ()
@@ -192,7 +213,22 @@ class View:
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite with every name resolved, every variable expanded, every path absolute."""
+    """A suite: all names are resolved, all variables are expanded, all paths are absolute.
+
+    Attributes:
+        path: the path as the user wrote it; the first part of node ids.
+        name: the name of the run folder.
+        models: all models, each once.
+        groups: the models by the reference that they are compared with.
+        datasets: the data sets.
+        conditions: all conditions, each once.
+        condition_groups: the groups of conditions that averages run over.
+        scoring: the tasks, evaluations and splits.
+        seed: the seed of all random corruptions.
+        description: a sentence or two for readers.
+        shifts: the comparisons between data sets.
+        report: the views to show besides the usual tables.
+    """
 
     path: str
     name: str
@@ -208,19 +244,25 @@ class Suite:
     report: tuple[View, ...] = ()
 
     def model(self, id: str) -> ModelEntry:
+        """Return the model with an id; raises StopIteration if there is none."""
         return next(m for m in self.models if m.id == id)
 
     def dataset(self, id: str) -> DatasetEntry:
+        """Return the data set with an id; raises StopIteration if there is none."""
         return next(d for d in self.datasets if d.id == id)
 
     def condition(self, name: str) -> Condition:
+        """Return the condition with a name; raises StopIteration if there is none."""
         return next(c for c in self.conditions if c.name == name)
 
     def to_json(self) -> dict[str, Any]:
+        """Return the suite as JSON values, which `from_json` reads."""
         return {**dataclasses.asdict(self), "scoring": self.scoring.to_json()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Suite:
+        """Return the suite that `to_json` wrote."""
+
         def reference(value: Any) -> str | StoredReference | None:
             return StoredReference(**value) if isinstance(value, dict) else value
 

@@ -1,4 +1,4 @@
-"""``${NAME}`` and ``${NAME:-default}`` in suites."""
+"""Variables in suites: ``${NAME}`` and ``${NAME:-default}``."""
 
 from __future__ import annotations
 
@@ -17,9 +17,17 @@ _INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
 @dataclass
 class Variables:
-    """What ``${NAME}`` may mean: ``--var`` first, then the environment, then the user's own settings.
+    """The values of ``${NAME}``: of ``--var`` first, then of the environment, then of the user's settings.
 
-    Remembers which names were asked for. `settings` is called when neither of the others has a name.
+    Attributes:
+        given: the values of ``--var``, by name.
+        environment: the environment variables; an empty one counts only if the settings have no value.
+        settings: returns the user's settings; called only if the others have no value.
+        used: the names that were looked up.
+
+    Example:
+        >>> Variables(given={"coco": "/data/coco"}).value("coco")
+        '/data/coco'
     """
 
     given: Mapping[str, str] = field(default_factory=dict)
@@ -28,14 +36,14 @@ class Variables:
     used: set[str] = field(default_factory=set)
 
     @classmethod
-    def everywhere(cls, given: Mapping[str, str] | None = None) -> Variables:
-        """Return those of the process: its environment, and the file of ``segharness config``."""
+    def of_process(cls, given: Mapping[str, str] | None = None) -> Variables:
+        """Return variables that look in `given`, the process's environment and the file of ``segharness config``."""
         from segharness.user.config import variables
 
         return cls(given or {}, os.environ, functools.cache(variables))
 
     def value(self, name: str) -> str | None:
-        """Return the value of a name, or None.
+        """Return the value of a variable, or None.
 
         Raises:
             UsageError: the user's settings cannot be read.
@@ -46,6 +54,14 @@ class Variables:
         return self.environment.get(name) or self.settings().get(name, self.environment.get(name))
 
     def expand(self, text: str, mark: Mark, problems: list[str]) -> str:
+        """Return a text with its variables replaced; ``$${`` becomes ``${``.
+
+        Args:
+            text: the text.
+            mark: its place, for messages.
+            problems: messages; variables without a value are appended, and become empty texts.
+        """
+
         def replace(match: re.Match[str]) -> str:
             if match.group(1) == "$":
                 return ""
@@ -59,7 +75,7 @@ class Variables:
             if default is None:
                 hint = nearest(name, self.given) if self.given else ""
                 problems.append(
-                    f"{mark}: variable `{name}` has no value{hint}; give `--var {name}=VALUE`, or once and for all "
+                    f"{mark}: variable `{name}` has no value{hint}; give `--var {name}=VALUE`, or set it for good: "
                     f"`segharness config set data.{name} DIR`"
                 )
                 return ""
@@ -68,7 +84,7 @@ class Variables:
         return VARIABLE.sub(replace, text.replace("$${", "$\0{")).replace("$\0{", "${")
 
     def begins_given(self, text: str) -> bool:
-        """Return whether `text` begins with a variable that was given a value, rather than its default."""
+        """Return whether a text begins with a variable whose value is in `given` or the environment."""
         match = VARIABLE.match(text)
         inside = _INSIDE.fullmatch(match.group(2) or "") if match else None
         return inside is not None and (inside.group(1) in self.given or inside.group(1) in self.environment)

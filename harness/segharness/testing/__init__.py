@@ -1,6 +1,6 @@
-"""What plugin authors test their plugin with; segharness's own tests use the same.
+"""Tools for the tests of plugins; segharness's own tests use them too.
 
-``check_model``, ``check_dataset`` and ``check_corruption`` hold an object to its contract. With
+``check_model``, ``check_dataset`` and ``check_corruption`` check an object against its contract. With
 ``pytest_plugins = ["segharness.testing.fixture"]`` in a conftest, the fixture ``harness`` runs the command line in a
 temporary folder. ``processes``, ``workers_of`` and ``wait_for`` are for tests that disturb a run.
 """

@@ -1,4 +1,4 @@
-"""Runs ``segharness`` as a user would: a process of its own, in a folder of its own."""
+"""Runs ``segharness`` as a user would: in a process and a folder of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from segharness.store import read_results
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command line returned and printed."""
+    """What a command returned and printed.
+
+    Attributes:
+        code: the exit code.
+        out: what it wrote to stdout.
+        err: what it wrote to stderr.
+    """
 
     code: int
     out: str
@@ -25,34 +31,48 @@ class CommandResult:
 
 
 class CommandLine:
-    """A folder to write suites and models into, and the command line to run there.
+    """A folder for suites and models, and the command line to run in it.
 
     Args:
         folder: where commands run.
-        python: the interpreter whose segharness is run.
+        python: the interpreter that runs segharness.
+
+    Example::
+
+        result = harness("run", "suite.yaml")
+        assert result.code == 0, result.err
     """
 
     def __init__(self, folder: Path, python: str = sys.executable) -> None:
         self.folder, self._python = folder, python
 
     def write(self, name: str, text: str) -> Path:
-        """Write a file (dedented) into the folder and return its path."""
+        """Write a text file, dedented, into the folder and return its path."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
         return path
 
     def arguments(self, *arguments: str) -> list[str]:
-        """Return the command line as a list, to start it yourself."""
+        """Return ``segharness ARGUMENTS`` as a list for `subprocess`."""
         return [self._python, "-m", "segharness", *arguments]
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the environment that commands run in: wide, without colours, and without the user's own settings."""
-        own = {"XDG_CONFIG_HOME": str(self.folder / ".config"), "XDG_CACHE_HOME": str(self.folder / ".cache")}
-        return {**os.environ, **own, "COLUMNS": "200", "NO_COLOR": "1", **(extra or {})}
+        """Return the environment variables of commands: 200 columns, no colours, no settings or cache of the user."""
+        private = {"XDG_CONFIG_HOME": str(self.folder / ".config"), "XDG_CACHE_HOME": str(self.folder / ".cache")}
+        return {**os.environ, **private, "COLUMNS": "200", "NO_COLOR": "1", **(extra or {})}
 
     def __call__(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 300) -> CommandResult:
-        """Run ``segharness ARGUMENTS`` to its end."""
+        """Run ``segharness ARGUMENTS`` to its end.
+
+        Args:
+            arguments: of the command line.
+            env: further environment variables.
+            timeout: in seconds.
+
+        Raises:
+            subprocess.TimeoutExpired: it took longer than `timeout`.
+        """
         done = subprocess.run(
             self.arguments(*arguments),
             cwd=self.folder,
@@ -65,7 +85,7 @@ class CommandLine:
         return CommandResult(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start ``segharness ARGUMENTS`` and return the process, for tests that disturb it."""
+        """Start ``segharness ARGUMENTS`` and return the process, for tests that interfere with it."""
         return subprocess.Popen(
             self.arguments(*arguments),
             cwd=self.folder,
@@ -76,5 +96,5 @@ class CommandLine:
         )
 
     def results(self, run: str) -> pa.Table:
-        """Return the results of ``runs/<run>``."""
+        """Return the results table of ``runs/<run>``."""
         return read_results(self.folder / "runs" / run / "results.arrow")

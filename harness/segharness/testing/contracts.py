@@ -1,4 +1,4 @@
-"""Holds models, data sets and corruptions to their contracts; AssertionError names the rule that is broken."""
+"""Checks models, data sets and corruptions against their contracts; AssertionError names the broken rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segharness.images.decode import decode
-from segharness.model.interface import require_model as _check_shape
+from segharness.model.interface import require_model
 from segharness.model.labels import Labels
 from segharness.model.validation import validate_instances
 from segharness.records import Category, Corruption, Dataset, Model
@@ -18,52 +18,66 @@ if TYPE_CHECKING:
 
 
 def check_model(model: Model, images: Sequence[Image]) -> None:
-    """Run a model on uint8 RGB images and check everything that the harness would check of its answer.
+    """Run a model on images and check all that the harness checks of its detections.
+
+    Args:
+        model: to check.
+        images: uint8 RGB (H, W, 3).
 
     Raises:
         AssertionError: `predict` modified its input, or returned another number of results than images.
         ContractError: an `Instances` breaks a rule.
-        UsageError: the object is no model.
+        UsageError: the object is not a model.
     """
-    _check_shape(model)
+    require_model(model)
     before = [image.copy() for image in images]
-    found = model.predict(list(images))
-    assert len(found) == len(images), f"predict returned {len(found)} results for {len(images)} images"
+    results = model.predict(list(images))
+    assert len(results) == len(images), f"predict returned {len(results)} results for {len(images)} images"
     for image, copy in zip(images, before, strict=True):
         assert np.array_equal(image, copy), "predict modified its input"
     labels = Labels(model.categories, [Category(i, name) for i, name in enumerate(model.categories, 1)])
-    for instances, image in zip(found, images, strict=True):
+    for instances, image in zip(results, images, strict=True):
         validate_instances(instances, image.shape[:2], labels)
 
 
 def check_dataset(dataset: Dataset, images: int = 3) -> None:
     """Check a data set's categories, digest, order and ground truth, and decode its first images.
 
+    Args:
+        dataset: to check.
+        images: how many images to decode.
+
     Raises:
         AssertionError: a rule is broken.
-        ImageError: an image cannot be decoded, or is not of the size declared.
+        ImageError: an image cannot be decoded, or does not have the declared size.
     """
-    ids = [category.id for category in dataset.categories]
-    assert ids and len(set(ids)) == len(ids), "categories must have distinct ids"
+    category_ids = [category.id for category in dataset.categories]
+    assert category_ids and len(set(category_ids)) == len(category_ids), "categories must have distinct ids"
     assert isinstance(dataset.digest, str) and dataset.digest, "digest must be a text"
     samples = dataset.samples()
     assert samples, "there are no samples"
-    known = [sample.image_id for sample in samples]
-    assert len(set(known)) == len(known), "image ids must be distinct"
-    assert known == [sample.image_id for sample in dataset.samples()], "samples must come in the same order every time"
+    image_ids = [sample.image_id for sample in samples]
+    assert len(set(image_ids)) == len(image_ids), "image ids must be distinct"
+    assert image_ids == [sample.image_id for sample in dataset.samples()], (
+        "samples must come in the same order every time"
+    )
     truth = dataset.ground_truth("instances")
-    assert {image["id"] for image in truth["images"]} == set(known), (
+    assert {image["id"] for image in truth["images"]} == set(image_ids), (
         "ground truth and samples must have the same images"
     )
     for annotation in truth["annotations"]:
-        assert annotation["category_id"] in ids, f"annotation {annotation['id']} has an unknown category"
-        assert annotation["image_id"] in known, f"annotation {annotation['id']} has an unknown image"
+        assert annotation["category_id"] in category_ids, f"annotation {annotation['id']} has an unknown category"
+        assert annotation["image_id"] in image_ids, f"annotation {annotation['id']} has an unknown image"
     for sample in samples[:images]:
         decode(sample)
 
 
 def check_corruption(corruption: Corruption, severities: Sequence[int] = (1, 2, 3, 4, 5)) -> None:
-    """Check shape, dtype, repeatability and an untouched input, on images of several sizes.
+    """Check shape, dtype and repeatability, and that the input stays unmodified, on images of several sizes.
+
+    Args:
+        corruption: to check.
+        severities: to check it at.
 
     Raises:
         AssertionError: a rule is broken.

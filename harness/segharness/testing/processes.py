@@ -1,4 +1,4 @@
-"""The processes of a run, for tests that disturb it."""
+"""The processes of a run, for tests that interfere with it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 
 
 def processes(text: str, folder: Path | None = None) -> dict[int, int]:
-    """Return the processes whose command line holds a text, each with its parent.
+    """Return the parent process id of every process whose command line contains a text, by process id.
 
     Args:
-        text: what the command line holds.
-        folder: only those that :class:`CommandLine` started in this folder, by the environment that they inherited:
-            other tests run beside this one.
+        text: to look for in command lines.
+        folder: return only processes that a `CommandLine` of this folder started, recognized by their environment
+            variables, since other tests may run at the same time.
     """
-    listed = subprocess.run(
+    output = subprocess.run(
         ["ps", "axeww" if folder else "axww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
     ).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines()]
+    rows = [line.split(None, 2) for line in output.splitlines()]
     mark = f"XDG_CONFIG_HOME={folder}/" if folder else ""
     return {int(pid): int(parent) for pid, parent, args in rows if text in args and mark in args}
 
 
 def workers_of(scheduler: int) -> list[int]:
-    """Return the worker processes that a run started, by the process of the run."""
+    """Return the ids of the worker processes of a run, whose own process id is `scheduler`."""
     return [pid for pid, parent in processes("segharness.worker").items() if parent == scheduler]
 
 
@@ -33,10 +33,10 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Return as soon as a condition holds.
 
     Raises:
-        AssertionError: it does not in so many seconds.
+        AssertionError: the condition does not hold within `seconds`.
     """
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError(f"it did not come to this in {seconds:.0f} s")
+            raise AssertionError(f"the condition did not hold within {seconds:.0f} s")
         time.sleep(0.02)

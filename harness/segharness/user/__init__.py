@@ -1,1 +1,1 @@
-"""What a user keeps on this machine: settings (`config`), and the folders for settings and caches (`user_dirs`)."""
+"""The user's settings on this machine (`config`), and the folders for settings and caches (`user_dirs`)."""

@@ -1,7 +1,8 @@
-"""A user's own settings, ``~/.config/segharness/config.toml``: where data sets and interpreters lie.
+"""The user's settings, ``~/.config/segharness/config.toml``: the places of data sets and interpreters.
 
-``data.NAME`` is the value of the variable ``${NAME}`` of suites, where neither ``--var`` nor the environment has one.
-``python.NAME`` is the interpreter of the environment that the framework NAME is in, for models of its plugin.
+``data.NAME`` is the value of the variable ``${NAME}`` in suites, unless ``--var`` or the environment has one.
+``python.NAME`` is the interpreter of the environment in which the framework NAME is installed; its plugin's models run
+under it.
 """
 
 from __future__ import annotations
@@ -21,37 +22,43 @@ def variables() -> dict[str, str]:
     """Return the values of ``data.*``, by the name of the variable.
 
     Raises:
-        UsageError: the file is broken.
+        UsageError: the file cannot be read, or holds anything but settings.
     """
     return {key.partition(".")[2]: value for key, value in settings().items() if key.startswith("data.")}
 
 
 def settings() -> dict[str, str]:
-    """Return every setting, ``data.coco``: a folder, ``python.mmdet``: a file.
+    """Return every setting by its key: ``data.coco`` is a folder, ``python.mmdet`` a file.
 
     Raises:
-        UsageError: the file is broken, or holds what is no setting.
+        UsageError: the file cannot be read, or holds anything but settings.
     """
     return _settings(_document()) if config_file().exists() else {}
 
 
 def _settings(document: Any) -> dict[str, str]:
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for table, content in document.items():
         if table not in ("data", "python") or not isinstance(content, Mapping):
-            raise UsageError(f"{config_file()}: `{table}` is no setting; there are the tables [data] and [python]")
+            raise UsageError(f"{config_file()}: `{table}` is no setting; the tables are [data] and [python]")
         for name, value in content.items():
             if not _KEY.fullmatch(f"{table}.{name}") or not isinstance(value, str):
-                raise UsageError(f"{config_file()}: {table}.{name} is no name of a variable with a text")
-            found[f"{table}.{name}"] = str(value)
-    return found
+                raise UsageError(
+                    f"{config_file()}: {table}.{name} must be a name of letters, digits and _, and its value a text"
+                )
+            values[f"{table}.{name}"] = str(value)
+    return values
 
 
 def change(key: str, value: str | None) -> None:
-    """Set a setting, or remove it where `value` is None; what else the file holds stays as it is.
+    """Set a setting, or remove it if `value` is None; the rest of the file stays as it is.
+
+    Args:
+        key: ``data.NAME`` or ``python.NAME``.
+        value: the new value.
 
     Raises:
-        UsageError: there is no such setting, or the file is broken or cannot be written.
+        UsageError: there is no such setting, or the file cannot be read, edited or written.
     """
     table, name = check_key(key)
     import tomlkit
@@ -59,7 +66,7 @@ def change(key: str, value: str | None) -> None:
 
     if value is None and key not in settings():
         raise UsageError(f"{config_file()}: has no {key}")
-    expected = {known: found for known, found in settings().items() if known != key}
+    expected = {k: v for k, v in settings().items() if k != key}
     expected |= {key: value} if value is not None else {}
     document = _document()
     try:
@@ -68,11 +75,11 @@ def change(key: str, value: str | None) -> None:
         else:
             document.setdefault(table, tomlkit.table())[name] = value
         text = tomlkit.dumps(document).encode()
-        done = _settings(tomlkit.parse(text.decode())) == expected
+        changed = _settings(tomlkit.parse(text.decode())) == expected
     except (TOMLKitError, KeyError, AttributeError, TypeError, ValueError):
-        done = False  # there are ways to write TOML that tomlkit reads and cannot edit
-    if not done:
-        raise UsageError(f"{config_file()}: cannot be changed as it is written; edit {key} there yourself")
+        changed = False  # tomlkit can read some forms of TOML that it cannot edit
+    if not changed:
+        raise UsageError(f"{config_file()}: segharness cannot edit TOML of this form; change {key} in it yourself")
     try:
         write_atomic(config_file(), text)
     except OSError as error:
@@ -80,16 +87,20 @@ def change(key: str, value: str | None) -> None:
 
 
 def check_key(key: str) -> tuple[str, str]:
-    """Return the table that a setting is in, and its name there.
+    """Return the table of a setting, and its name in the table.
 
     Raises:
         UsageError: there is no such setting.
+
+    Example:
+        >>> check_key("data.coco")
+        ('data', 'coco')
     """
     match = _KEY.fullmatch(key)
     if match is None:
         raise UsageError(
-            f"{key}: no such setting; there are data.NAME, the folders of data sets, e.g. data.coco, and python.NAME, the "
-            "interpreters of frameworks, e.g. python.mmdet"
+            f"{key}: no such setting; there are data.NAME, the folder of a data set, e.g. data.coco, and python.NAME, the "
+            "interpreter of a framework, e.g. python.mmdet"
         )
     return match[1], match[2]
 

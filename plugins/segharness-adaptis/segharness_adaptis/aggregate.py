@@ -1,4 +1,4 @@
-"""From masks under points to the instances of an image: greedy, class-agnostic. (AdaptIS, section 3.5)"""
+"""Gathers masks under points into the instances of an image: greedy, class-agnostic. (AdaptIS, section 3.5)"""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Bools = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.float32]
 
 Selector = Callable[[Points], Floats]
-"""From points (P, 2), x and y in pixels, to the confidence of their masks at every pixel (P, H, W)."""
+"""Takes points (P, 2), x and y in pixels; returns the confidence of their masks at every pixel, float32 (P, H, W)."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Of the aggregation.
+    """The parameters of the aggregation.
 
     Attributes:
-        threshold: T: a pixel is in a mask from this confidence on.
-        overlap: a mask is dropped from this share of it on that is already segmented.
-        iterations: at most so many.
-        least: a mask or a rest of unknown pixels smaller than this is nothing, pixels.
+        threshold: T, the least confidence of a mask's pixels.
+        overlap: a mask is dropped if at least this share of it is already segmented.
+        iterations: the largest number of iterations.
+        least: the least area in pixels; a smaller mask is dropped, and the search ends with fewer unknown pixels.
     """
 
     threshold: float = 0.5
@@ -49,21 +49,21 @@ class SegmentedObjects:
 def aggregate(
     foreground: Bools, propose: Callable[[Bools], Points], select: Selector, rules: Rules
 ) -> SegmentedObjects:
-    """Return the instances of an image, found one after the other.
+    """Return the instances of an image, searched one after the other.
 
-    In each iteration `propose` names points that are not known yet; of their masks the one of the highest mean confidence is
-    kept, unless too much of it is segmented already. What it covers is then known. In the end every pixel goes to the
-    mask that is the most confident there.
+    Each iteration asks `propose` for points among the unknown pixels. Of their masks, the one with the highest mean
+    confidence is kept, unless too much of it is segmented already. Either way its pixels are no longer unknown. In
+    the end every pixel belongs to the mask with the highest confidence there.
 
     Args:
-        foreground: bool (H, W): where objects are at all.
-        propose: from the unknown pixels, bool (H, W), to points (P, 2); none end the search.
+        foreground: bool (H, W), the pixels of all objects.
+        propose: takes the unknown pixels, bool (H, W), and returns points (P, 2); the search ends if there are none.
         select: the network.
-        rules: thresholds.
+        rules: the parameters.
     """
     unknown = foreground.copy()
     owner = np.full(foreground.shape, -1)
-    best = np.zeros(foreground.shape, np.float32)
+    best_confidence = np.zeros(foreground.shape, np.float32)
     scores: list[float] = []
     for _ in range(rules.iterations):
         if unknown.sum() < rules.least:
@@ -77,9 +77,9 @@ def aggregate(
         area = mask.sum()
         if area < rules.least or (mask & (owner >= 0)).sum() >= rules.overlap * area:
             continue
-        won = mask & ((owner < 0) | (confidence > best))
-        owner[won] = len(scores)
-        best[won] = confidence[won]
+        gained = mask & ((owner < 0) | (confidence > best_confidence))
+        owner[gained] = len(scores)
+        best_confidence[gained] = confidence[gained]
         scores.append(score)
     masks = owner[None] == np.arange(len(scores))[:, None, None]
     kept = masks.any(axis=(1, 2))
@@ -87,6 +87,7 @@ def aggregate(
 
 
 def _most_confident(confidences: Floats, points: Points, rules: Rules) -> tuple[Floats, Bools, float, Points]:
+    """Return confidence, mask, score and point of the mask with the highest mean confidence."""
     masks = confidences >= rules.threshold
     means = mean_confidences(confidences, masks)
     chosen = int(np.argmax(np.where(masks.sum(axis=(1, 2)) >= rules.least, means, -1)))
@@ -94,7 +95,7 @@ def _most_confident(confidences: Floats, points: Points, rules: Rules) -> tuple[
 
 
 def mean_confidences(confidences: Floats, masks: Bools) -> Floats:
-    """Return the mean confidence over each mask, float32 (N,); 0 for an empty one. Both are (N, H, W)."""
+    """Return the mean confidence over each mask, float32 (N,), 0 for an empty mask. Both arguments are (N, H, W)."""
     means: Floats = ((confidences * masks).sum(axis=(1, 2)) / np.maximum(masks.sum(axis=(1, 2)), 1)).astype(np.float32)
     return means
 
@@ -105,27 +106,27 @@ def _pixel(point: Points, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def random_points(rng: np.random.Generator, count: int) -> Callable[[Bools], Points]:
-    """Return a proposer of `count` unknown pixels at random, each pixel alike."""
+    """Return a proposer of `count` random unknown pixels, all with the same probability."""
 
     def propose(unknown: Bools) -> Points:
         rows, columns = np.nonzero(unknown)
         chosen = rng.choice(len(rows), min(count, len(rows)), replace=False)
-        return _middles(rows[chosen], columns[chosen])
+        return _pixel_centres(rows[chosen], columns[chosen])
 
     return propose
 
 
 def best_points(quality: Floats, count: int) -> Callable[[Bools], Points]:
-    """Return a proposer of the `count` unknown pixels of the highest quality, float32 (H, W)."""
+    """Return a proposer of the `count` unknown pixels with the highest quality, float32 (H, W)."""
 
     def propose(unknown: Bools) -> Points:
         ranked = np.where(unknown, quality, -np.inf).ravel()
         count_here = min(count, int(unknown.sum()))
         chosen = np.argsort(-ranked, kind="stable")[:count_here]
-        return _middles(*np.divmod(chosen, unknown.shape[1]))
+        return _pixel_centres(*np.divmod(chosen, unknown.shape[1]))
 
     return propose
 
 
-def _middles(rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> Points:
+def _pixel_centres(rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> Points:
     return np.stack([columns, rows], axis=1).astype(np.float32) + np.float32(0.5)

@@ -1,7 +1,7 @@
-"""The instance-selection head: from a point to the mask of the object under it.
+"""The instance-selection head: it takes a point and returns the mask of the object under it.
 
-The controller turns the features at the point into the scales and biases of an AdaIN layer; relative CoordConv tells the
-head where the point is. (AdaptIS, arXiv:1909.07829, sections 3.1 and 3.2)
+The controller turns the features at the point into the scales and biases of an AdaIN layer. Relative CoordConv tells
+the head where the point is. (AdaptIS, arXiv:1909.07829, sections 3.1 and 3.2)
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch.nn import functional
 
 
 def features_at(features: Tensor, points: Tensor) -> Tensor:
-    """Return the features at points by bilinear interpolation; past the border the border's are repeated.
+    """Return the features at points by bilinear interpolation; outside the map, those of its border.
 
     Args:
         features: (B, C, H, W).
-        points: (B, P, 2), x and y in pixels; the middle of the first pixel is (0.5, 0.5).
+        points: (B, P, 2), x and y in pixels; the centre of the first pixel is (0.5, 0.5).
 
     Returns:
         (B, P, C).
@@ -26,16 +26,16 @@ def features_at(features: Tensor, points: Tensor) -> Tensor:
     height, width = features.shape[-2:]
     size = torch.tensor([width, height], dtype=points.dtype, device=points.device)
     grid = points / size * 2 - 1
-    found = functional.grid_sample(features, grid[:, :, None], padding_mode="border", align_corners=False)
-    return found[..., 0].transpose(1, 2)
+    sampled = functional.grid_sample(features, grid[:, :, None], padding_mode="border", align_corners=False)
+    return sampled[..., 0].transpose(1, 2)
 
 
 def relative_coordinates(points: Tensor, height: int, width: int, radius: float) -> Tensor:
-    """Return the maps of relative CoordConv: x and y offsets of each pixel's middle from the point.
+    """Return the maps of relative CoordConv: x and y offsets of each pixel's centre from the point.
 
     Args:
         points: (N, 2), x and y in pixels.
-        height, width: of the maps.
+        height, width: size of the maps, pixels.
         radius: R in pixels; offsets are divided by it and clamped to +-1.
 
     Returns:
@@ -48,7 +48,9 @@ def relative_coordinates(points: Tensor, height: int, width: int, radius: float)
 
 
 def adain(features: Tensor, scale: Tensor, bias: Tensor, epsilon: float = 1e-5) -> Tensor:
-    """Return features of mean 0 and variance 1 over each map, times `scale`, plus `bias`. (Huang and Belongie, 2017)
+    """Return the features normalised to mean 0 and variance 1 over each map, times `scale`, plus `bias`.
+
+    (Huang and Belongie, 2017)
 
     Args:
         features: (N, C, H, W).
@@ -64,8 +66,8 @@ class HeadShape:
     """Widths and constants of the head.
 
     Attributes:
-        controller: channels of the controller's three layers.
-        before, after: channels of the three layers before AdaIN and of the one after it.
+        controller: channels of each of the controller's three layers.
+        before, after: channels of the three layers before AdaIN, and of the layer after it.
         radius: R of relative CoordConv, pixels.
     """
 
@@ -76,13 +78,13 @@ class HeadShape:
 
 
 class Controller(nn.Module):
-    """Three fully connected layers (ReLU, batch norm), then AdaIN's scales and biases; scales begin around 1."""
+    """Three fully connected layers (ReLU, batch norm), then AdaIN's scales and biases. Initial scales are around 1."""
 
     def __init__(self, inputs: int, width: int, channels: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for a in (inputs, width, width):
-            layers += [nn.Linear(a, width), nn.ReLU(True), nn.BatchNorm1d(width)]
+        for channels_in in (inputs, width, width):
+            layers += [nn.Linear(channels_in, width), nn.ReLU(True), nn.BatchNorm1d(width)]
         self.hidden = nn.Sequential(*layers)
         self.scale, self.bias = nn.Linear(width, channels), nn.Linear(width, channels)
         nn.init.ones_(self.scale.bias)
@@ -95,10 +97,10 @@ class Controller(nn.Module):
 
 
 class InstanceHead(nn.Module):
-    """One mask a point.
+    """The network from features and points to masks, one mask a point.
 
-    The first convolution sees the features and the two coordinate maps. It is linear, so its part over the features is
-    computed once an image and its part over the maps once a point: the same numbers as over their concatenation.
+    The first convolution takes the features and the two coordinate maps. It is linear, so its part over the features is
+    computed once an image and its part over the maps once a point. Their sum equals the convolution of both together.
     """
 
     def __init__(self, inputs: int, shape: HeadShape) -> None:
@@ -108,12 +110,12 @@ class InstanceHead(nn.Module):
         self.controller = Controller(inputs, shape.controller, width)
         self.features = nn.Conv2d(inputs, width, 3, padding=1)
         self.coordinates = nn.Conv2d(2, width, 3, padding=1, bias=False)
-        self.first = _after(width)
+        self.first = _activation(width)
         self.before = nn.Sequential(*_layer(width, width), *_layer(width, width))
         self.after = nn.Sequential(*_layer(width, shape.after), nn.Conv2d(shape.after, 1, 1))
 
     def prepare(self, features: Tensor) -> Tensor:
-        """Return the part of the first convolution that all points of an image share: (B, before, H, W)."""
+        """Return the part of the first convolution that all points of an image share, (B, before, H, W)."""
         shared: Tensor = self.features(features)
         return shared
 
@@ -121,8 +123,8 @@ class InstanceHead(nn.Module):
         """Return the logits of the masks under the points.
 
         Args:
-            features: (B, C, H, W), of the backbone.
-            shared: what `prepare` made of them.
+            features: (B, C, H, W), from the backbone.
+            shared: the result of `prepare` for them.
             points: (B, P, 2), x and y in pixels.
 
         Returns:
@@ -139,9 +141,9 @@ class InstanceHead(nn.Module):
         return logits.view(images, count, height, width)
 
 
-def _after(width: int) -> nn.Sequential:
+def _activation(width: int) -> nn.Sequential:
     return nn.Sequential(nn.ReLU(True), nn.BatchNorm2d(width))
 
 
 def _layer(inputs: int, outputs: int) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, 3, padding=1), *_after(outputs)]
+    return [nn.Conv2d(inputs, outputs, 3, padding=1), *_activation(outputs)]

@@ -1,4 +1,4 @@
-"""Focal losses."""
+"""The focal losses: normalized for masks, plain for the foreground."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch.nn import functional
 def normalized_focal(logits: Tensor, targets: Tensor, alpha: float = 0.5, gamma: float = 2.0) -> Tensor:
     """Return the normalized focal loss of each map: -alpha (1/P) sum (1-p)^gamma log p, P = sum (1-p)^gamma.
 
-    p is the confidence of the right answer. P is not differentiated: as a network gets better the gradient of what is
-    still wrong does not fade. (AdaptIS, section 3.3)
+    p is the confidence of the right answer. P is not differentiated, so the gradient of wrong pixels does not fade as
+    the network improves. (AdaptIS, section 3.3)
 
     Args:
         logits: (N, H, W).
         targets: bool (N, H, W).
-        alpha, gamma: of the focal loss.
+        alpha, gamma: the parameters of the focal loss.
 
     Returns:
         (N,).
@@ -33,7 +33,7 @@ def focal(logits: Tensor, targets: Tensor, gamma: float = 2.0) -> Tensor:
     Args:
         logits: (N, H, W).
         targets: bool (N, H, W).
-        gamma: how far easy pixels are weighted down.
+        gamma: how strongly easy pixels are weighted down.
     """
     wrong, cost = _focal_parts(logits, targets)
     return (wrong**gamma * cost).mean()

@@ -1,4 +1,4 @@
-"""``adaptis/toy`` and ``adaptis/toy-points``: the models."""
+"""The models ``adaptis/toy`` and ``adaptis/toy-points``."""
 
 from __future__ import annotations
 
@@ -44,24 +44,30 @@ def toy(
     network: str = "toy",
     device: str = "cpu",
 ) -> AdaptISModel:
-    """Return the model on the weights of a network of `SHAPES`; the other arguments are those of `AdaptISModel`.
+    """Return the model with weights from a file.
+
+    Args:
+        weights: path of a safetensors file.
+        points, candidates, shrink, seed, device: see `AdaptISModel`.
+        network: a name in `SHAPES`, the shape that the weights belong to.
 
     Raises:
-        UsageError: an option is wrong, or the weights are damaged or another network's.
+        UsageError: an option is wrong, or the weights are damaged or belong to another network.
     """
     return AdaptISModel(_loaded(weights, network), points, candidates, shrink, seed, device=device)
 
 
 def toy_points(weights: str, shrink: int = 1, network: str = "toy", device: str = "cpu") -> AdaptISPrompted:
-    """Return the model for given points on the weights of a network of `SHAPES`.
+    """Return the model for given points with weights from a file; arguments as for `toy`.
 
     Raises:
-        UsageError: an option is wrong, or the weights are damaged or another network's.
+        UsageError: an option is wrong, or the weights are damaged or belong to another network.
     """
     return AdaptISPrompted(_loaded(weights, network), shrink, device=device)
 
 
 def _loaded(weights: str, name: str) -> AdaptIS:
+    """Return the network of a shape with weights from a file."""
     NETWORK.checked("network", name)
     if name != "toy" and Path(weights) == _SHIPPED:
         raise UsageError(f"`network: {name}` comes without weights; give `weights:`")
@@ -75,12 +81,12 @@ class AdaptISModel:
 
     Args:
         network: in any mode; it is put into evaluation mode.
-        points: ``"random"`` candidates in each iteration, or those that the ``"proposals"`` branch ranks highest.
-        candidates: how many an iteration; 7 random ones, as the paper has it, or 1 proposal.
-        shrink: so many pixels of an image, along a side, are one of the network's: 4 for images enlarged 4 times.
-        seed: of the random candidates. Each image begins anew with it, so no result depends on other images.
-        rules: of the aggregation.
-        device: the network's.
+        points: ``"random"`` candidates in each iteration, or those that the branch ``"proposals"`` ranks highest.
+        candidates: how many an iteration; if None, 7 random candidates, as in the paper, or 1 proposal.
+        shrink: images are shrunk this many times before the network; 4 for images that were enlarged 4 times.
+        seed: of the random candidates. Every image starts with this seed, so no result depends on other images.
+        rules: the parameters of the aggregation.
+        device: where the network runs.
     """
 
     categories: Sequence[str] = ("cell",)
@@ -95,8 +101,8 @@ class AdaptISModel:
         rules: Rules | None = None,
         device: str = "cpu",
     ) -> None:
-        usual = 7 if points == "random" else 1
-        self._candidates = usual if candidates is None else candidates
+        default_candidates = 7 if points == "random" else 1
+        self._candidates = default_candidates if candidates is None else candidates
         self._network, self._device = network.to(device).eval(), device
         self._points, self._seed = POINTS.checked("points", points), seed
         self._shrink = SHRINK.checked("shrink", shrink)
@@ -109,21 +115,22 @@ class AdaptISModel:
     def _predict(self, image: Image) -> Instances:
         small = shrunk(image, self._shrink)
         with torch.inference_mode(), torch_threads(1):
-            seen = _Seen(self._network, small, self._device)
-            foreground = seen.foreground()
+            network_output = _NetworkOutput(self._network, small, self._device)
+            foreground = network_output.foreground()
             if self._points == "random":
                 rng = np.random.Generator(np.random.Philox(key=self._seed))
                 propose = random_points(rng, self._candidates)
             else:
-                propose = best_points(seen.quality(), self._candidates)
-            found = aggregate(foreground, propose, seen.masks, self._rules)
-        return _instances(found, self._shrink)
+                propose = best_points(network_output.quality(), self._candidates)
+            objects = aggregate(foreground, propose, network_output.masks, self._rules)
+        return _instances(objects, self._shrink)
 
 
 class AdaptISPrompted:
-    """The same network for the given-points protocol: one point in, one mask out.
+    """The same network for the evaluation ``given-points``: it returns one mask for each point.
 
-    Arguments as for `AdaptISModel`.
+    Args:
+        network, shrink, rules, device: see `AdaptISModel`; of the rules only the threshold is used.
     """
 
     categories: Sequence[str] = ("cell",)
@@ -135,19 +142,23 @@ class AdaptISPrompted:
         self._threshold = (rules or Rules()).threshold
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
-        """Return a mask and its mean confidence for every point: `prompts` are arrays (N, 2), column and row of a pixel."""
+        """Return a mask and its mean confidence for every point; `prompts` are arrays (N, 2): columns and rows."""
         return [self._predict(image, points) for image, points in zip(images, prompts, strict=True)]
 
     def _predict(self, image: Image, points: npt.NDArray[Any]) -> Instances:
         with torch.inference_mode(), torch_threads(1):
-            seen = _Seen(self._network, shrunk(image, self._shrink), self._device)
-            confidences = seen.masks(((np.asarray(points) + 0.5) / self._shrink).astype(np.float32))
+            network_output = _NetworkOutput(self._network, shrunk(image, self._shrink), self._device)
+            confidences = network_output.masks(((np.asarray(points) + 0.5) / self._shrink).astype(np.float32))
         masks = confidences >= self._threshold
         return _instances(SegmentedObjects(masks, mean_confidences(confidences, masks)), self._shrink)
 
 
-class _Seen:
-    """What the network says of one image."""
+class _NetworkOutput:
+    """The network's outputs for one image; its features are computed once.
+
+    Raises:
+        ValueError: the features are not finite.
+    """
 
     _AT_ONCE = 16
 
@@ -160,20 +171,23 @@ class _Seen:
         self._shared = network.head.prepare(self._features)
 
     def foreground(self) -> Bools:
+        """Return which pixels belong to objects, bool (H, W)."""
         return (self._network.foreground_logits(self._features)[0] > 0).cpu().numpy()
 
     def quality(self) -> Floats:
+        """Return how good a mask a point at each pixel would give, as log-odds, float32 (H, W)."""
         return self._network.proposal_logits(self._features)[0].cpu().numpy()
 
     def masks(self, points: Points) -> Floats:
-        given = torch.from_numpy(points).to(self._device)[None]
+        """Return the confidences of the masks under points (P, 2), float32 (P, H, W)."""
+        batch = torch.from_numpy(points).to(self._device)[None]
         parts = [
             torch.sigmoid(self._network.head(self._features, self._shared, part))[0].cpu().numpy()
-            for part in given.split(self._AT_ONCE, dim=1)
+            for part in batch.split(self._AT_ONCE, dim=1)
         ]
         return np.concatenate(parts)
 
 
-def _instances(found: SegmentedObjects, times: int) -> Instances:
-    masks = enlarged(found.masks, times, (1, 2))
-    return Instances(boxes_of(masks), found.scores, np.zeros(len(masks), dtype=np.int64), masks)
+def _instances(objects: SegmentedObjects, times: int) -> Instances:
+    masks = enlarged(objects.masks, times, (1, 2))
+    return Instances(boxes_of(masks), objects.scores, np.zeros(len(masks), dtype=np.int64), masks)

@@ -14,7 +14,7 @@ from segharness_adaptis.unet import UNet
 
 @dataclass(frozen=True)
 class Shape:
-    """Widths of a network.
+    """The widths of a network.
 
     Attributes:
         backbone: channels of the U-Net's five levels, the finest first.
@@ -29,7 +29,7 @@ TOY = Shape((24, 32, 64, 96, 128), HeadShape(controller=64, before=16, after=16,
 """The shipped network."""
 
 FULL = Shape((32, 64, 128, 256, 512), HeadShape(controller=128, before=32, after=16, radius=42.0))
-"""The authors' widths, for training on a GPU."""
+"""The widths of the paper's authors, for training on a GPU."""
 
 SHAPES = {"toy": TOY, "full": FULL}
 
@@ -50,7 +50,8 @@ class AdaptIS(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         """Return Q, the backbone's features (B, C, H, W), of RGB images in [0, 1] (B, 3, H, W).
 
-        Sides that are no multiple of the backbone's are padded (the border repeated) and cut again.
+        Images whose sides are not multiples of the backbone's are padded by repeating the border; the features are
+        cropped.
         """
         height, width = images.shape[-2:]
         below, right = -height % self.backbone.multiple, -width % self.backbone.multiple
@@ -60,13 +61,13 @@ class AdaptIS(nn.Module):
         return features[..., :height, :width]
 
     def foreground_logits(self, features: Tensor) -> Tensor:
-        """Return log-odds of foreground (B, H, W)."""
+        """Return the log-odds of foreground (B, H, W)."""
         scores = self.foreground(features)
         difference: Tensor = scores[:, 1] - scores[:, 0]
         return difference
 
     def proposal_logits(self, features: Tensor) -> Tensor:
-        """Return log-odds of how good a mask each pixel would give (B, H, W). The backbone does not learn from them."""
+        """Return log-odds of how good a mask each pixel would give (B, H, W); no gradient reaches the backbone."""
         logits: Tensor = self.proposals(features.detach())
         return logits[:, 0]
 
@@ -77,6 +78,6 @@ class AdaptIS(nn.Module):
 
 
 def seeded(seed: int, shape: Shape = TOY) -> AdaptIS:
-    """Return an untrained network; the same for the same seed, and no other random state is touched."""
+    """Return an untrained network, the same for the same seed. The global random state does not change."""
     with torch_seeded(seed):
         return AdaptIS(shape)

@@ -1,4 +1,4 @@
-"""What AdaptIS learns: masks under points, foreground, and which points are good."""
+"""The training task of AdaptIS: masks under points, foreground, and the quality of points."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ _FOREGROUND_WEIGHT = 0.75
 
 
 class ToyTask:
-    """A network of a shape of `SHAPES`; `points` points an image, each in the visible part of a random object.
+    """The task as a `segharness_toycells.training.Task`.
 
-    The loss has three parts: the normalized focal loss of the masks, the focal loss of the foreground (weight .75), and the
-    cross entropy of the point proposals, whose target at a point is the IoU of the mask that the network makes of it.
+    The loss has three parts: the normalized focal loss of the masks, the focal loss of the foreground (weight .75), and
+    the cross entropy of the point proposals. The target of a proposal is the IoU of the mask that the network returns
+    for the point.
+
+    Args:
+        shape: a name in `SHAPES`.
+        points: how many points an image; each lies in the visible part of a random object.
     """
 
     def __init__(self, shape: str = "toy", points: int = 6) -> None:
@@ -30,9 +35,11 @@ class ToyTask:
         self._shape, self._points = SHAPES[shape], points
 
     def network(self, seed: int) -> AdaptIS:
+        """Return the untrained network of a seed."""
         return seeded(seed, self._shape)
 
     def loss(self, network: AdaptIS, scenes: Sequence[Scene], rng: np.random.Generator) -> Mapping[str, Tensor]:
+        """Return the three losses of a batch, by name."""
         device = network.foreground.weight.device
         pixels = torch.from_numpy(np.stack([scene.pixels for scene in scenes])).to(device)
         foreground = torch.from_numpy(np.stack([scene.masks.any(axis=0) for scene in scenes])).to(device)
@@ -41,7 +48,7 @@ class ToyTask:
         features = network.features(images)
         logits = network.masks(features, points)
         quality = _iou(logits.detach() > 0, masks)
-        proposed = network.proposal_logits(features)[_places(points)]
+        proposed = network.proposal_logits(features)[_pixel_indices(points)]
         return {
             "masks": normalized_focal(logits.flatten(0, 1), masks.flatten(0, 1)).mean(),
             "foreground": _FOREGROUND_WEIGHT * focal(network.foreground_logits(features), foreground),
@@ -49,6 +56,7 @@ class ToyTask:
         }
 
     def model(self, network: AdaptIS) -> AdaptISModel:
+        """Return the network as a model that takes its points from the proposals, for validation."""
         return AdaptISModel(network, points="proposals", device=str(network.foreground.weight.device))
 
 
@@ -56,18 +64,18 @@ TASKS = {
     "toy": (ToyTask("toy"), Recipe(steps=4400, batch=8, learning_rate=2e-3, validate_every=400, validation_images=32)),
     "full": (ToyTask("full", points=12), Recipe(steps=100_000, batch=14, learning_rate=5e-4, weight_decay=0.0)),
 }
-"""What can be trained: the shipped network, and the paper's own (140 epochs of 10000 images in batches of 14)."""
+"""The tasks and recipes of the shipped network and of the paper's (140 epochs of 10000 images in batches of 14)."""
 
 
 def _sampled(scenes: Sequence[Scene], count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Return points (B, P, 2), x and y in pixels, and the masks they lie in, bool (B, P, H, W)."""
+    """Return random points (B, P, 2), x and y in pixels, and the masks that they lie in, bool (B, P, H, W)."""
     points, masks = [], []
     for scene in scenes:
-        for number in rng.integers(0, len(scene.masks), count):
-            rows, columns = np.nonzero(scene.masks[number])
-            one = rng.integers(len(rows))
-            points.append((columns[one] + 0.5, rows[one] + 0.5))
-            masks.append(scene.masks[number])
+        for index in rng.integers(0, len(scene.masks), count):
+            rows, columns = np.nonzero(scene.masks[index])
+            pixel = rng.integers(len(rows))
+            points.append((columns[pixel] + 0.5, rows[pixel] + 0.5))
+            masks.append(scene.masks[index])
     shape = (len(scenes), count)
     return (
         torch.tensor(points, dtype=torch.float32).view(*shape, 2),
@@ -75,13 +83,13 @@ def _sampled(scenes: Sequence[Scene], count: int, rng: np.random.Generator) -> t
     )
 
 
-def _iou(found: Tensor, wanted: Tensor) -> Tensor:
+def _iou(predicted: Tensor, truth: Tensor) -> Tensor:
     """Return the IoU of masks, float32 (B, P)."""
-    shared, either = (found & wanted).sum((2, 3)), (found | wanted).sum((2, 3))
+    shared, either = (predicted & truth).sum((2, 3)), (predicted | truth).sum((2, 3))
     return shared / either.clamp_min(1)
 
 
-def _places(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _pixel_indices(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the index of each point's pixel in maps (B, H, W)."""
     image = torch.arange(points.shape[0], device=points.device)[:, None].expand(points.shape[:2])
     return image, points[..., 1].long(), points[..., 0].long()

@@ -1,4 +1,4 @@
-"""``python -m segharness_adaptis.train toy``."""
+"""The training command ``python -m segharness_adaptis.train toy``."""
 
 from __future__ import annotations
 

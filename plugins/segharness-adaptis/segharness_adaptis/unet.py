@@ -11,21 +11,25 @@ from torch.nn import functional
 
 
 class UNet(nn.Module):
-    """Features of every pixel, from five levels of resolution.
+    """A network that computes features of every pixel from several levels of resolution.
 
-    Each level is two 3x3 convolutions with batch norm and ReLU; a level down halves the side by max pooling, a level up
-    doubles it (bilinear) and joins what the way down had there. (Ronneberger et al., 2015)
+    Each level is two 3x3 convolutions with batch norm and ReLU. A step down halves the side by max pooling. A step up
+    doubles it (bilinear) and concatenates the features that the way down had at this level. (Ronneberger et al., 2015)
 
     Args:
         widths: channels of each level, the finest first; the output has `widths[0]`.
+
+    Attributes:
+        multiple: both sides of an image must be multiples of this.
     """
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        self.down = nn.ModuleList(_level(a, b) for a, b in zip([3, *widths], widths, strict=False))
-        self.up = nn.ModuleList(_level(a + b, a) for a, b in itertools.pairwise(widths))
+        self.down = nn.ModuleList(
+            _level(channels, deeper) for channels, deeper in zip([3, *widths], widths, strict=False)
+        )
+        self.up = nn.ModuleList(_level(channels + deeper, channels) for channels, deeper in itertools.pairwise(widths))
         self.multiple = 1 << (len(widths) - 1)
-        """A side must be a multiple of this."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Return features (B, widths[0], H, W) of images (B, 3, H, W)."""

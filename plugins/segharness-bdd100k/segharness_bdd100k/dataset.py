@@ -1,7 +1,7 @@
-"""``bdd100k/instances``: the 10K images, with the RGBA bitmasks or the RLEs that BDD100K ships.
+"""The data set ``bdd100k/instances``: the 10K images, with the RGBA bitmasks or the RLEs that BDD100K ships.
 
-In a bitmask R is the category, G the attributes (truncated << 3 | occluded << 2 | crowd << 1 | ignored), and B << 8 | A the
-number of the instance. Crowds and what is to be ignored are both crowds here.
+In a bitmask R is the category, G the attributes (truncated << 3 | occluded << 2 | crowd << 1 | ignored), and B << 8 | A
+the number of the instance. Crowds and ignored regions are both read as crowds.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from segharness.files import (
     LabelMap,
     Region,
     Tree,
-    pairs,
-    pixels,
-    read_all,
+    paired_files,
+    read_index,
+    read_pixels,
     size_of,
 )
 
@@ -36,10 +36,10 @@ CATEGORIES = (
     Category(7, "motorcycle", ("motorbike", "motor")),
     Category(8, "bicycle", ("bike",)),
 )
-"""Under BDD100K's ids, and COCO's names: its pedestrian is a person."""
+"""The categories, with BDD100K's ids and COCO's names: the pedestrian is named person."""
 
 _READER = 1
-"""Changes when the same files are read otherwise."""
+"""The version of the reader; it changes when the same files give another result."""
 
 CROWD, IGNORED = 2, 1
 """Bits of the attributes."""
@@ -48,31 +48,31 @@ _TOP = "labels/ins_seg"
 
 
 class Bdd100kInstances(AnnotatedImages):
-    """A split of BDD100K's instance segmentation, by name of the image.
+    """A split of BDD100K's instance segmentation; images are in the order of their names.
 
     Args:
-        root: the folder that ``images/`` and ``labels/``, or their zip archives, lie in.
+        root: the folder of ``images/`` and ``labels/``, or of their zip archives.
         split: ``train`` or ``val``.
-        form: ``bitmasks`` or ``rles``: which of the two forms of the annotations to read.
+        form: of the annotations: ``bitmasks`` or ``rles``.
 
     Raises:
-        DataError: folders are missing, a file is without its counterpart, an annotation is broken.
+        DataError: folders are missing, an image has no annotation or the reverse, or an annotation is broken.
     """
 
     def __init__(self, root: str, split: str = "val", form: str = "bitmasks") -> None:
         tree = Tree(root, within="bdd100k")
-        what = f"bdd100k/instances {split} {form}"
-        images = _named(tree, f"images/10k/{split}", (".jpg", ".png"))
+        title = f"bdd100k/instances {split} {form}"
+        images = _files_by_stem(tree, f"images/10k/{split}", (".jpg", ".png"))
         if form == "bitmasks":
-            both = pairs(tree, images, _named(tree, f"{_TOP}/bitmasks/{split}", (".png",)))
-            index = read_all(what, tree, both, lambda name: _entry(*both[name]), _READER)
+            paired = paired_files(tree, images, _files_by_stem(tree, f"{_TOP}/bitmasks/{split}", (".png",)))
+            index = read_index(title, tree, paired, lambda name: _entry(*paired[name]), _READER)
         elif form == "rles":
             name = f"{_TOP}/rles/ins_seg_{split}.json"
             if (file := tree.find(name)) is None:
                 raise DataError(f"{tree}: no {name}; {_HINT}")
             parts = {image: (images[image], file) for image in sorted(images)}
-            said = RleFile(file, images, CATEGORIES)  # read only when something changed
-            index = read_all(what, tree, parts, lambda image: _described(images[image], file, said[image]), _READER)
+            rles = RleFile(file, images, CATEGORIES)  # it is read only if a file changed
+            index = read_index(title, tree, parts, lambda image: _rle_entry(images[image], file, rles[image]), _READER)
         else:
             raise DataError(f"`form` is {form!r:.60}, not bitmasks or rles")
         super().__init__(CATEGORIES, {name: images[name] for name in sorted(images)}, index, ("instances",))
@@ -81,48 +81,50 @@ class Bdd100kInstances(AnnotatedImages):
 _HINT = "`segharness datasets bdd100k/instances` shows how the files must lie"
 
 
-def _named(tree: Tree, folder: str, endings: tuple[str, ...]) -> Mapping[str, File]:
-    """Return the files of a folder by name without ending; what else lies there is not looked at."""
-    found: dict[str, File] = {}
+def _files_by_stem(tree: Tree, folder: str, endings: tuple[str, ...]) -> Mapping[str, File]:
+    """Return the files of a folder that have one of the endings, by name without ending."""
+    files: dict[str, File] = {}
     for name, file in tree.files(folder).items():
         if name.lower().endswith(endings):
-            if (stem := PurePosixPath(name).stem) in found:
-                raise DataError(f"{file.place}: a second file of the name {stem}, beside {found[stem].place}")
-            found[stem] = file
-    if not found:
+            if (stem := PurePosixPath(name).stem) in files:
+                raise DataError(f"{file.shown}: a second file of the name {stem}, beside {files[stem].shown}")
+            files[stem] = file
+    if not files:
         raise DataError(f"{tree}: no {folder}/*{endings[0]}; {_HINT}")
-    return found
+    return files
 
 
 def _entry(image: File, bitmask: File) -> AnnotationEntry:
-    values = pixels(bitmask, ("RGBA",), "bitmasks are RGBA; is it a color map?")
+    """Return the size and regions of a bitmask."""
+    values = read_pixels(bitmask, ("RGBA",), "bitmasks are RGBA; is it a color map?")
     height, width = values.shape[:2]
     _check_size(image, bitmask, height, width)
     red, green, blue, alpha = (values[..., channel].astype(np.int64) for channel in range(4))
     number = (blue << 8) + alpha
-    packed = np.where(number > 0, (number << 16) + (green << 8) + red, 0)  # one value an instance, or it is broken
-    found = LabelMap(packed)
+    packed = np.where(number > 0, (number << 16) + (green << 8) + red, 0)  # a valid instance has one value
+    label_map = LabelMap(packed)
     ids = {category.id for category in CATEGORIES}
     regions: list[Region] = []
-    for value in found.values.tolist():
+    for value in label_map.values.tolist():
         number, attributes, category = value >> 16, value >> 8 & 255, value & 255
         if not number:
             continue
         if regions and regions[-1].number == number:
-            raise DataError(f"{bitmask.place}: instance {number} has several categories or attributes")
+            raise DataError(f"{bitmask.shown}: instance {number} has several categories or attributes")
         if category not in ids:
-            raise DataError(f"{bitmask.place}: instance {number} has the category {category}, not one of 1 to 8")
+            raise DataError(f"{bitmask.shown}: instance {number} has the category {category}, not one of 1 to 8")
         crowd = bool(attributes & (CROWD | IGNORED))
-        regions.append(Region(number, category, found.mask(value), crowd))
+        regions.append(Region(number, category, label_map.mask(value), crowd))
     return AnnotationEntry(height, width, regions)
 
 
-def _described(image: File, file: File, regions: list[tuple[Region, tuple[int, int]]]) -> AnnotationEntry:
+def _rle_entry(image: File, file: File, regions: list[tuple[Region, tuple[int, int]]]) -> AnnotationEntry:
+    """Return the size of an image, and its regions from the JSON file."""
     height, width = size_of(image)
     for region, size in regions:
         if size != (height, width):
             raise DataError(
-                f"{file.place}: {image.name}: the RLE of label {region.number} is {size[0]}x{size[1]}, the image "
+                f"{file.shown}: {image.name}: the RLE of label {region.number} is {size[0]}x{size[1]}, the image "
                 f"{height}x{width}"
             )
     return AnnotationEntry(height, width, [region for region, _ in regions])
@@ -130,4 +132,4 @@ def _described(image: File, file: File, regions: list[tuple[Region, tuple[int, i
 
 def _check_size(image: File, labels: File, height: int, width: int) -> None:
     if (size := size_of(image)) != (height, width):
-        raise DataError(f"{labels.place}: is {height}x{width}, its image {size[0]}x{size[1]}")
+        raise DataError(f"{labels.shown}: is {height}x{width}, its image {size[0]}x{size[1]}")

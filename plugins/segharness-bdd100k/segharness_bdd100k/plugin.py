@@ -1,4 +1,4 @@
-"""What this distribution offers to segharness."""
+"""The specs that this distribution registers with segharness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON files with RLEs: a list of frames in Scalabel's format, or a mapping that has it under ``frames``."""
+"""Reads BDD100K's JSON files with RLEs: a list of frames in Scalabel's format, or an object with the key ``frames``."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ _MOST = 10
 _MOST_SIDE = 2**15
 
 Regions = list[tuple[Region, tuple[int, int]]]
-"""Of an image: every region with the (height, width) of its RLE."""
+"""The regions of an image, each with the (height, width) of its RLE."""
 
 
 class RleFile(Mapping[str, Regions]):
-    """The regions of every image, by name without ending; the file is read when the first is asked for.
+    """The regions of every image, by name without ending. The first lookup reads the file; threads may share it.
 
     Args:
-        file: to read.
-        images: names of the images, each of which it must describe.
-        categories: whose names and aliases it may use.
+        file: the JSON file.
+        images: names of the images; the file must describe all of them, and no others.
+        categories: the categories whose names and aliases the file may use.
     """
 
     def __init__(self, file: File, images: Collection[str], categories: Sequence[Category]) -> None:
         self._file, self._images, self._categories = file, images, categories
         self._lock = threading.Lock()
-        self._found: dict[str, Regions] | None = None
+        self._regions: dict[str, Regions] | None = None
 
     def __getitem__(self, name: str) -> Regions:
         """Return the regions of an image.
 
         Raises:
-            DataError: with what is broken in the file, or the images that it describes and that are not there.
+            DataError: the file is broken, describes unknown images, or lacks images; the message lists the problems.
         """
         with self._lock:
-            if self._found is None:
-                self._found = _read(self._file, self._images, self._categories)
-            return self._found[name]
+            if self._regions is None:
+                self._regions = _read(self._file, self._images, self._categories)
+            return self._regions[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._images)
@@ -56,40 +56,45 @@ def _read(file: File, images: Collection[str], categories: Sequence[Category]) -
     try:
         content = json.loads(file.read())
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{file.place}: not JSON: {error}") from error
+        raise DataError(f"{file.shown}: not JSON: {error}") from error
     frames = content.get("frames") if isinstance(content, dict) else content
     if not isinstance(frames, list):
-        raise DataError(f"{file.place}: holds neither a list of frames nor an object with the key `frames`")
+        raise DataError(f"{file.shown}: holds neither a list of frames nor an object with the key `frames`")
     ids = {name: category.id for category in categories for name in (category.name, *category.aliases)}
-    found: dict[str, Regions] = {name: [] for name in images}
+    regions: dict[str, Regions] = {name: [] for name in images}
     problems: list[str] = []
     seen: set[str] = set()
     for frame in frames:
         if not isinstance(frame, dict) or not isinstance(frame.get("name"), str):
-            problems.append(f"{file.place}: a frame has no name")
+            problems.append(f"{file.shown}: a frame has no name")
             continue
         name = PurePosixPath(frame["name"]).stem
-        if name not in found:
-            problems.append(f"{file.place}: no image {frame['name']}")
+        if name not in regions:
+            problems.append(f"{file.shown}: no image {frame['name']}")
         elif name in seen:
-            problems.append(f"{file.place}: {frame['name']} is described twice")
+            problems.append(f"{file.shown}: {frame['name']} is described twice")
         else:
             labels = frame.get("labels")
             try:
-                found[name] = list(_regions(labels if labels is not None else [], ids))
+                regions[name] = list(_regions(labels if labels is not None else [], ids))
             except ValueError as error:
-                problems.append(f"{file.place}: {frame['name']}: {error}")
+                problems.append(f"{file.shown}: {frame['name']}: {error}")
         seen.add(name)
-    lacking = sorted(set(images) - seen)
-    if lacking and not problems:
-        problems.append(f"{file.place}: no frame for {len(lacking)} of {len(images)} images, first {lacking[0]}")
+    missing = sorted(set(images) - seen)
+    if missing and not problems:
+        problems.append(f"{file.shown}: no frame for {len(missing)} of {len(images)} images, first {missing[0]}")
     if problems:
-        more = [f"{file.place}: and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else []
+        more = [f"{file.shown}: and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else []
         raise DataError([*problems[:_MOST], *more])
-    return found
+    return regions
 
 
 def _regions(labels: Any, ids: dict[str, int]) -> Iterator[tuple[Region, tuple[int, int]]]:
+    """Yield the regions of a frame's labels, each with the size of its RLE.
+
+    Raises:
+        ValueError: a label is broken.
+    """
     if not isinstance(labels, list):
         raise ValueError("`labels` is not a list")
     for number, label in enumerate(labels, 1):
@@ -115,22 +120,22 @@ def _regions(labels: Any, ids: dict[str, int]) -> Iterator[tuple[Region, tuple[i
                 raise ValueError("its counts are neither a text nor a list")
         except ValueError as error:
             raise ValueError(f"label {number}: a broken RLE: {error}") from error
-        whole = {"size": [height, width], "counts": counts}
-        x, y, w, h = (float(side) for side in rle.toBbox(whole))
-        crowd = _crowd(label.get("attributes"), number)
-        yield Region(number, ids[category], Mask(counts, int(rle.area(whole)), (x, y, w, h)), crowd), (height, width)
+        mask = {"size": [height, width], "counts": counts}
+        x, y, w, h = (float(value) for value in rle.toBbox(mask))
+        crowd = _is_crowd(label.get("attributes"), number)
+        yield Region(number, ids[category], Mask(counts, int(rle.area(mask)), (x, y, w, h)), crowd), (height, width)
 
 
-def _crowd(attributes: Any, number: int) -> bool:
-    """Return whether a label is a crowd, or to be ignored."""
+def _is_crowd(attributes: Any, number: int) -> bool:
+    """Return whether a label is a crowd or an ignored region."""
     if attributes is None:
         return False
     if not isinstance(attributes, dict):
         raise ValueError(f"label {number}: its attributes are no object")
-    marks = [attributes.get(key, False) for key in ("crowd", "ignored")]
-    if not all(isinstance(mark, bool) for mark in marks):
-        raise ValueError(f"label {number}: crowd and ignored are {marks!r:.60}, not true or false")
-    return any(marks)
+    flags = [attributes.get(key, False) for key in ("crowd", "ignored")]
+    if not all(isinstance(flag, bool) for flag in flags):
+        raise ValueError(f"label {number}: crowd and ignored are {flags!r:.60}, not true or false")
+    return any(flags)
 
 
 def _is_size(value: Any) -> bool:

@@ -187,7 +187,7 @@ def test_the_samples_expected_arrays_are_met(shared, tmp_path):
     masks, ids, attributes, categories = (
         np.load(sample / f"gt_{name}.npy") for name in ("masks", "ins_ids", "attrs", "cat_ids")
     )
-    regions = [region for entry in found._index._each() for region in entry]
+    regions = [region for entry in found._index._regions_by_image() for region in entry]
     assert [region["number"] for region in regions] == ids.tolist()
     assert [a["category_id"] for a in annotations] == categories.tolist()
     assert [bool(a["iscrowd"]) for a in annotations] == [bool(v & 3) for v in attributes.tolist()]

@@ -1,4 +1,4 @@
-"""What this distribution offers to segharness."""
+"""The specs that this distribution registers with segharness."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ register at https://www.cityscapes-dataset.com (a university or company address 
 leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip; both are read as they are, or unpacked"""
 
 STREETS7 = ("person", "car", "truck", "bus", "train", "motorcycle", "bicycle")
+"""The classes that COCO, Cityscapes and BDD100K share."""
 
 
 @hookimpl

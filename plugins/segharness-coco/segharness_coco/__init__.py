@@ -1,1 +1,1 @@
-"""COCO-format instance data sets: a folder of images and an annotation file."""
+"""Data sets in COCO's formats, with instances or panoptic segments, and result files of other programs as models."""

@@ -1,4 +1,4 @@
-"""An annotation file, read and checked: every mistake is named, with the annotation and the image it is in."""
+"""Reads and checks an annotation file. Every problem is reported with its annotation and image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from segharness.files import File
 from segharness.masks import check_counts
 
 _MOST = 20
-"""How many problems of one file a message lists."""
+"""The number of problems that a message lists at most."""
 
 _NEEDED: dict[str, dict[str, type]] = {
     "images": {"id": int, "file_name": str, "height": int, "width": int},
@@ -26,7 +26,7 @@ _NEEDED: dict[str, dict[str, type]] = {
     },
     "categories": {"id": int, "name": str},
 }
-"""What every item must have, and of which kind; a whole number is a float too. Masks may be absent from all annotations."""
+"""The keys of every item and the types of their values. A float may be a whole number. All masks may be absent."""
 
 _KINDS = {int: "a whole number", str: "a text", list: "a list", float: "a number"}
 _MOST_COORDINATE = 1e6
@@ -36,35 +36,36 @@ class Annotations:
     """The checked content of an annotation file.
 
     Args:
-        file: to read.
-        names: where images have no `file_name`, the key of a URL whose last two parts are it.
+        file: the JSON file.
+        url_key: the key of a URL, whose last two parts are the `file_name` of an image that has none.
 
     Attributes:
-        content: images, annotations and categories, as the file has them.
-        sha256: of the file.
+        content: the lists of images, annotations and categories, as in the file.
+        sha256: of the file, hexadecimal.
 
     Raises:
         DataError: the file cannot be read, is not JSON, lacks a key, repeats an id, or holds a broken annotation.
     """
 
-    def __init__(self, file: File, names: str | None = None) -> None:
+    def __init__(self, file: File, url_key: str | None = None) -> None:
         raw = file.read()
         self.sha256 = hashlib.sha256(raw).hexdigest()
         try:
             content = json.loads(raw)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{file.place}: not JSON: {error}") from error
-        if names is not None:
-            _name_images(content, names, file.place)
-        problems = [*structure(content), *broken(complete(content))]
+            raise DataError(f"{file.shown}: not JSON: {error}") from error
+        if url_key is not None:
+            _name_images(content, url_key, file.shown)
+        problems = [*structure_problems(content), *annotation_problems(well_formed_items(content))]
         if problems:
-            shown = [f"{file.place}: {problem}" for problem in problems[:_MOST]]
-            rest = [f"{file.place}: and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else []
+            shown = [f"{file.shown}: {problem}" for problem in problems[:_MOST]]
+            rest = [f"{file.shown}: and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else []
             raise DataError(shown + rest)
         self.content: dict[str, list[dict[str, Any]]] = {key: content[key] for key in _NEEDED}
 
 
 def _name_images(content: Any, key: str, where: str) -> None:
+    """Give each image without `file_name` the last two parts of its URL."""
     images = content.get("images") if isinstance(content, dict) else None
     for image in images if isinstance(images, list) else ():
         if isinstance(image, dict) and "file_name" not in image and isinstance(image.get(key), str):
@@ -73,56 +74,62 @@ def _name_images(content: Any, key: str, where: str) -> None:
             raise DataError(f"{where}: image {image.get('id')} has no `{key}`")
 
 
-def structure(content: Any, kinds: Mapping[str, Mapping[str, type]] = _NEEDED) -> Iterator[str]:
-    """Yield what keeps a file from being COCO annotations at all, or what else `kinds` says its lists hold."""
+def structure_problems(content: Any, lists: Mapping[str, Mapping[str, type]] = _NEEDED) -> Iterator[str]:
+    """Yield the problems of a file's structure: lists and keys that are missing, and values of a wrong type.
+
+    Args:
+        content: the parsed JSON.
+        lists: for every list of the file the keys of its items, and the types of their values.
+    """
     if not isinstance(content, dict):
-        yield f"holds a JSON {type(content).__name__}, not an object with {', '.join(kinds)}"
+        yield f"holds a JSON {type(content).__name__}, not an object with {', '.join(lists)}"
         return
-    for key, needed in kinds.items():
+    for key, needed in lists.items():
         if not isinstance(content.get(key), list):
             yield f"the key `{key}` is missing, or is not a list"
             continue
         for position, item in enumerate(content[key]):
-            who = f"id {item['id']}" if isinstance(item, dict) and "id" in item else f"number {position}"
+            label = f"id {item['id']}" if isinstance(item, dict) and "id" in item else f"number {position}"
             if not isinstance(item, dict):
-                yield f"{key}, {who}: is no object"
+                yield f"{key}, {label}: is no object"
                 continue
-            lacking = [name for name in needed if name not in item]
-            if lacking:
-                yield f"{key}, {who}: lacks `{'`, `'.join(lacking)}`"
+            missing = [name for name in needed if name not in item]
+            if missing:
+                yield f"{key}, {label}: lacks `{'`, `'.join(missing)}`"
             for name, kind in needed.items():
-                if name in item and not _is(item[name], kind):
-                    yield f"{key}, {who}: `{name}` is {item[name]!r:.60}, not {_KINDS[kind]}"
+                if name in item and not _has_kind(item[name], kind):
+                    yield f"{key}, {label}: `{name}` is {item[name]!r:.60}, not {_KINDS[kind]}"
 
 
-def complete(content: Any) -> dict[str, list[dict[str, Any]]]:
-    """Return the items of a file that `structure` found no fault with, so that the rest can be checked too."""
-    found: dict[str, list[dict[str, Any]]] = {}
+def well_formed_items(content: Any) -> dict[str, list[dict[str, Any]]]:
+    """Return the items without problems of structure, so that their values can be checked."""
+    well_formed: dict[str, list[dict[str, Any]]] = {}
     for key, needed in _NEEDED.items():
         items = content.get(key) if isinstance(content, dict) else None
-        found[key] = [
+        well_formed[key] = [
             item
             for item in (items if isinstance(items, list) else [])
-            if isinstance(item, dict) and all(name in item and _is(item[name], kind) for name, kind in needed.items())
+            if isinstance(item, dict)
+            and all(name in item and _has_kind(item[name], kind) for name, kind in needed.items())
         ]
-    return found
+    return well_formed
 
 
-def _is(value: Any, kind: type) -> bool:
+def _has_kind(value: Any, kind: type) -> bool:
     if kind is float:
-        return _number(value)
+        return _is_finite(value)
     if kind is str:
         return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def are_numbers(values: Any, count: int) -> bool:
-    """Return whether a value is a list of so many finite numbers."""
-    return isinstance(values, list) and len(values) == count and all(_number(value) for value in values)
+    """Return whether a value is a list of `count` finite numbers."""
+    return isinstance(values, list) and len(values) == count and all(_is_finite(value) for value in values)
 
 
-def broken(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
-    """Yield every repeated id, dangling reference and malformed annotation."""
+def annotation_problems(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    """Yield every repeated id, dangling reference and malformed annotation of items with a right structure."""
     for key in _NEEDED:
         seen: set[Any] = set()
         for item in content[key]:
@@ -142,12 +149,12 @@ def broken(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
             yield f"image {image['id']} ({image['file_name']}): height {image['height']}, width {image['width']}"
     masks = any(annotation.get("segmentation") for annotation in content["annotations"])
     for annotation in content["annotations"]:
-        for problem in _broken_annotation(annotation, images, categories, masks):
+        for problem in _problems_in_annotation(annotation, images, categories, masks):
             image = images.get(annotation["image_id"], {}).get("file_name", f"image {annotation['image_id']}")
             yield f"annotation {annotation['id']} ({image}): {problem}"
 
 
-def _broken_annotation(
+def _problems_in_annotation(
     annotation: Mapping[str, Any], images: Mapping[int, Any], categories: set[int], masks: bool
 ) -> Iterator[str]:
     if annotation["image_id"] not in images:
@@ -166,32 +173,37 @@ def _broken_annotation(
     if masks and "segmentation" not in annotation:
         yield "it has no segmentation, and others have"
     elif masks:
-        yield from _broken_shape(annotation["segmentation"], images.get(annotation["image_id"]))
+        yield from _shape_problems(annotation["segmentation"], images.get(annotation["image_id"]))
 
 
-def _broken_shape(shape: Any, image: Mapping[str, Any] | None) -> Iterator[str]:
+def _shape_problems(shape: Any, image: Mapping[str, Any] | None) -> Iterator[str]:
     if isinstance(shape, list):
         if not shape:
             yield "segmentation is empty"
         for polygon in shape:
-            if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2 or not all(map(_number, polygon)):
+            if (
+                not isinstance(polygon, list)
+                or len(polygon) < 6
+                or len(polygon) % 2
+                or not all(map(_is_finite, polygon))
+            ):
                 yield f"polygon {polygon!r:.60} is not x y x y x y ... of at least three points"
             elif max(map(abs, polygon)) > _MOST_COORDINATE:
                 yield f"polygon {polygon!r:.60} is far outside of every image"
     elif isinstance(shape, dict) and "counts" in shape and "size" in shape:
         if image is not None:
-            yield from _broken_rle(shape, image["height"], image["width"])
+            yield from _rle_problems(shape, image["height"], image["width"])
     else:
         yield "segmentation is neither polygons nor an RLE with `size` and `counts`"
 
 
-def _broken_rle(shape: Mapping[str, Any], height: int, width: int) -> Iterator[str]:
+def _rle_problems(shape: Mapping[str, Any], height: int, width: int) -> Iterator[str]:
     if shape["size"] != [height, width]:
         yield f"its mask has size {shape['size']!r:.60}, its image {[height, width]}"
         return
     counts = shape["counts"]
     if isinstance(counts, list):
-        if not all(_is(count, int) and count >= 0 for count in counts):
+        if not all(_has_kind(count, int) and count >= 0 for count in counts):
             yield "its RLE counts are not whole numbers from 0"
         elif sum(counts) != height * width:
             yield f"its RLE counts sum to {sum(counts)}, its image has {height * width} pixels"
@@ -204,7 +216,8 @@ def _broken_rle(shape: Mapping[str, Any], height: int, width: int) -> Iterator[s
         yield f"its RLE counts are {counts!r:.60}, neither a text nor a list"
 
 
-def _number(value: Any) -> bool:
+def _is_finite(value: Any) -> bool:
+    """Return whether a value is a finite number that fits 64 bits."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return math.isfinite(value) if isinstance(value, float) else abs(value) < 2**63

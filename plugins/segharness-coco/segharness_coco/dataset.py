@@ -1,4 +1,4 @@
-"""Data sets in COCO's format: any, COCO 2017 itself, the domains of COCO-O, LVIS v1."""
+"""Data sets in COCO's instance format: any annotation file, COCO 2017, the domains of COCO-O, and LVIS v1."""
 
 from __future__ import annotations
 
@@ -20,12 +20,18 @@ _MOST = 10
 
 @dataclass(frozen=True)
 class Images:
-    """Where the image files of a data set lie: in a folder of a tree, or directly in it."""
+    """The image files of a data set.
+
+    Attributes:
+        tree: the files.
+        folder: the folder of the tree that holds the images; "" if they lie directly in the tree.
+    """
 
     tree: Tree
     folder: str = ""
 
     def find(self, name: str) -> File | None:
+        """Return the file of a `file_name`, or None if it is missing."""
         return self.tree.find(f"{self.folder}/{name}" if self.folder else name)
 
     def __str__(self) -> str:
@@ -33,82 +39,106 @@ class Images:
 
 
 class CocoFile:
-    """Images and an annotation file; images in the order of their ids.
+    """A `segharness.Dataset` of an annotation file and images; images are in the order of their ids.
 
     The digest covers the annotation file, and the name and size of every image file.
 
     Args:
         file: the annotations.
-        images: where the images are; None for annotations without pixels, enough for models that were run elsewhere.
-        names: the key of images that `file_name` is taken from, as ``folder/name``, if they have none: LVIS's ``coco_url``.
+        images: the image files; None for annotations alone, which suffice for predictions of other programs.
+        url_key: the key of a URL, whose last two parts are the `file_name` of images that have none: LVIS's
+            ``coco_url``.
 
     Raises:
         DataError: the annotation file is broken, or images are missing; the message names them.
     """
 
-    def __init__(self, file: File, images: Images | None, names: str | None = None) -> None:
-        found = Annotations(file, names)
-        self._content = found.content
+    def __init__(self, file: File, images: Images | None, url_key: str | None = None) -> None:
+        annotations = Annotations(file, url_key)
+        self._content = annotations.content
         for annotation in self._content["annotations"]:
             annotation.setdefault("iscrowd", 0)
         self.categories: Sequence[Category] = [
             Category(c["id"], c["name"], ALIASES.get(c["name"], ())) for c in self._content["categories"]
         ]
-        self._samples, images_digest = image_samples(self._content["images"], images)
+        self._samples, file_lines = image_samples(self._content["images"], images)
         self.digest = (
-            hashlib.sha256((found.sha256 + images_digest).encode(errors="surrogatepass")).hexdigest()
+            hashlib.sha256((annotations.sha256 + file_lines).encode(errors="surrogatepass")).hexdigest()
             if images
-            else found.sha256
+            else annotations.sha256
         )
 
     def samples(self) -> Sequence[Sample]:
+        """Return the images, by rising id."""
         return self._samples
 
     def ground_truth(self, kind: str) -> Mapping[str, Any]:
-        """Return the annotation file's content for ``"instances"``.
+        """Return the annotation file's content, with `iscrowd` in every annotation.
 
         Raises:
-            KeyError: another kind.
+            KeyError: `kind` is not ``"instances"``.
         """
         return {"instances": self._content}[kind]
 
 
 class CocoInstances(CocoFile):
-    """``coco/instances``: any annotation file, and the folder or zip archive that its `file_name` is relative to."""
+    """``coco/instances``: any annotation file.
+
+    Args:
+        annotations: the file's path.
+        images: the folder or zip archive of the images, to which `file_name` is relative; None without images.
+    """
 
     def __init__(self, annotations: str, images: str | None = None) -> None:
-        place = Images(Tree(images)) if images is not None else None
-        super().__init__(_file(Path(annotations)), place)
+        image_files = Images(Tree(images)) if images is not None else None
+        super().__init__(_file(Path(annotations)), image_files)
 
 
 class Coco2017(CocoFile):
-    """``coco/2017``: a split as it is shipped, under one root: ``annotations/`` and the images, or their archives."""
+    """``coco/2017``: a split as COCO ships it.
+
+    Args:
+        root: the folder of ``annotations/`` and the images, or of their archives.
+        split: ``val2017`` or ``train2017``.
+    """
 
     def __init__(self, root: str, split: str = "val2017") -> None:
         tree = Tree(root)
-        file = _in(tree, f"annotations/instances_{split}.json", "coco/2017")
+        file = _required_file(tree, f"annotations/instances_{split}.json", "coco/2017")
         super().__init__(file, Images(tree, split))
 
 
 class CocoO(CocoFile):
-    """``coco/o``: one of the six domains of COCO-O, each laid out as COCO val2017."""
+    """``coco/o``: one of the six domains of COCO-O, whose files lie as those of COCO val2017.
+
+    Args:
+        root: the folder of the domains, or of ``ood_coco.zip``.
+        domain: ``cartoon``, ``handmake``, ``painting``, ``sketch``, ``tattoo`` or ``weather``.
+    """
 
     def __init__(self, root: str, domain: str) -> None:
         tree = Tree(root, within="ood_coco")
-        file = _in(tree, f"{domain}/annotations/instances_val2017.json", "coco/o")
+        file = _required_file(tree, f"{domain}/annotations/instances_val2017.json", "coco/o")
         super().__init__(file, Images(tree, f"{domain}/val2017"))
 
 
 class LvisV1(CocoFile):
-    """``lvis/v1``: LVIS's annotations of COCO's images, which lie in the folders that ``coco_url`` names."""
+    """``lvis/v1``: LVIS's annotations of COCO's images, whose folders and names are the end of ``coco_url``.
+
+    Args:
+        root: the folder of the annotation file, or of its archive.
+        split: ``val`` or ``train``.
+        images: the folder of ``train2017`` and ``val2017``; the root if None.
+    """
 
     def __init__(self, root: str, split: str = "val", images: str | None = None) -> None:
-        file = _in(Tree(root), f"lvis_v1_{split}.json", "lvis/v1")
-        super().__init__(file, Images(Tree(images if images is not None else root)), names="coco_url")
-        if problems := list(_unlike_lvis(self._content)):
-            raise DataError([f"{file.place}: {problem}" for problem in problems[:_MOST]])
+        file = _required_file(Tree(root), f"lvis_v1_{split}.json", "lvis/v1")
+        super().__init__(file, Images(Tree(images if images is not None else root)), url_key="coco_url")
+        if problems := list(_lvis_problems(self._content)):
+            raise DataError([f"{file.shown}: {problem}" for problem in problems[:_MOST]])
         self.categories = [
-            _with_synonyms(c, known) for c, known in zip(self.categories, self._content["categories"], strict=True)
+            _with_synonyms(category, entry)
+            for category, entry in zip(self.categories, self._content["categories"], strict=True)
         ]
 
 
@@ -120,34 +150,39 @@ def _file(path: Path) -> File:
     return File(path.name, stat.st_size, stat.st_mtime_ns, path)
 
 
-def _in(tree: Tree, name: str, spec: str) -> File:
+def _required_file(tree: Tree, name: str, spec: str) -> File:
+    """Return a file of a tree, which the data set of a spec must have."""
     if (file := tree.find(name)) is None:
         raise DataError(f"{tree}: no {name}; `segharness datasets {spec}` shows how the files must lie")
     return file
 
 
-def _with_synonyms(category: Category, known: Mapping[str, Any]) -> Category:
-    """Return a category of LVIS, which models may call by its synonyms."""
-    synonyms = known.get("synonyms")
-    own = tuple(s for s in synonyms if isinstance(s, str)) if isinstance(synonyms, list) else ()
-    return replace(category, aliases=tuple(dict.fromkeys((*category.aliases, *own))))
+def _with_synonyms(category: Category, entry: Mapping[str, Any]) -> Category:
+    """Return a category with the synonyms of its entry in LVIS's file as aliases."""
+    synonyms = entry.get("synonyms")
+    names = tuple(s for s in synonyms if isinstance(s, str)) if isinstance(synonyms, list) else ()
+    return replace(category, aliases=tuple(dict.fromkeys((*category.aliases, *names))))
 
 
-def _unlike_lvis(content: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what LVIS's protocol needs and a file lacks."""
+def _lvis_problems(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the evaluation `lvis` needs and a file lacks."""
     for category in content["categories"]:
         if category.get("frequency") not in ("r", "c", "f"):
             yield f"category {category['id']}: `frequency` is {category.get('frequency')!r:.60}, not r, c or f"
-    known = {category["id"] for category in content["categories"]}
+    category_ids = {category["id"] for category in content["categories"]}
     for image in content["images"]:
         for key in ("neg_category_ids", "not_exhaustive_category_ids"):
             ids = image.get(key)
-            if not isinstance(ids, list) or not all(type(id) is int and id in known for id in ids):
+            if not isinstance(ids, list) or not all(type(id) is int and id in category_ids for id in ids):
                 yield f"image {image['id']}: `{key}` is {ids!r:.60}, not a list of ids of categories"
 
 
-def image_samples(images: Sequence[Mapping[str, Any]], place: Images | None) -> tuple[list[Sample], str]:
-    """Return the samples of the images of a COCO file, by rising id, and a line for each file's name and size.
+def image_samples(images: Sequence[Mapping[str, Any]], image_files: Images | None) -> tuple[list[Sample], str]:
+    """Return the samples of a COCO file's images, by rising id, and a text with every image file's name and size.
+
+    Args:
+        images: the file's items.
+        image_files: the image files; None if there are none, and reading a sample's image then fails.
 
     Raises:
         DataError: images are missing.
@@ -156,8 +191,8 @@ def image_samples(images: Sequence[Mapping[str, Any]], place: Images | None) -> 
     for image in sorted(images, key=lambda image: image["id"]):
         name = image["file_name"]
         source: Any = _no_pixels
-        if place is not None:
-            if (file := place.find(name)) is None:
+        if image_files is not None:
+            if (file := image_files.find(name)) is None:
                 missing.append(name)
                 continue
             source = file.source
@@ -165,10 +200,10 @@ def image_samples(images: Sequence[Mapping[str, Any]], place: Images | None) -> 
         samples.append(Sample(image["id"], source, image["height"], image["width"], name))
     if missing:
         shown = ", ".join(missing[:_MOST]) + (f" and {len(missing) - _MOST} more" if len(missing) > _MOST else "")
-        raise DataError(f"{place}: {len(missing)} of {len(images)} images are missing: {shown}")
+        raise DataError(f"{image_files}: {len(missing)} of {len(images)} images are missing: {shown}")
     return samples, "".join(lines)
 
 
 def _no_pixels() -> bytes:
-    """Stand for images that are not there."""
+    """Raise FileNotFoundError: the source of samples without images."""
     raise FileNotFoundError(errno.ENOENT, "no folder", "the suite gives the data set no folder `images`")

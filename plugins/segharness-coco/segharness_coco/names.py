@@ -1,4 +1,4 @@
-"""COCO's categories by name: the VOC split, and names that other taxonomies use for the same things."""
+"""COCO's categories by name: the VOC split, names that other taxonomies use for them, and their ids."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ VOC = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "boat", "bird", "cat", "dog", "horse", "sheep",
     "cow", "bottle", "chair", "couch", "potted plant", "dining table", "tv",
 )  # fmt: skip
-"""The 20 of PASCAL VOC, under COCO's names (ids 1 2 3 4 5 6 7 9 16 17 18 19 20 21 44 62 63 64 67 72)."""
+"""The 20 categories of PASCAL VOC, under COCO's names (ids 1 2 3 4 5 6 7 9 16 17 18 19 20 21 44 62 63 64 67 72)."""
 
 NON_VOC = (
     "truck", "traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "elephant", "bear", "zebra",
@@ -16,7 +16,7 @@ NON_VOC = (
     "bed", "toilet", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink",
     "refrigerator", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
 )  # fmt: skip
-"""The other 60 of COCO."""
+"""The other 60 categories of COCO."""
 
 ALIASES = {
     "airplane": ("aeroplane",),
@@ -30,6 +30,7 @@ ALIASES = {
     "person": ("pedestrian",),
     "cell phone": ("mobile phone",),
 }
+"""Other names of a category, by COCO's name."""
 
 IDS = dict(
     zip(
@@ -44,8 +45,8 @@ IDS = dict(
             "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors",
             "teddy bear", "hair drier", "toothbrush",
         ),
-        (i for i in range(1, 91) if i not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)),
+        (id for id in range(1, 91) if id not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)),
         strict=True,
     )
 )  # fmt: skip
-"""COCO's category ids, which leave out ten of the numbers to 90."""
+"""COCO's category ids by name; they leave out ten of the numbers from 1 to 90."""

@@ -1,4 +1,4 @@
-"""``coco/panoptic``: COCO's panoptic format, a JSON file and a folder of PNG files whose colours are segment ids."""
+"""Data sets in COCO's panoptic format: a JSON file, and a folder of PNG files whose colours are segment ids."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from typing import Any
 
 import numpy as np
 from segharness import Category, DataError, Sample
-from segharness.files import AnnotationEntry, File, LabelMap, Region, Tree, pixels, read_all
+from segharness.files import AnnotationEntry, File, LabelMap, Region, Tree, read_index, read_pixels
 
-from segharness_coco.annotations import structure
+from segharness_coco.annotations import structure_problems
 from segharness_coco.dataset import Images, image_samples
 from segharness_coco.names import ALIASES
 
 _READER = 1
-"""Changes when the same files are read otherwise."""
+"""The version of the reader; it changes when the same files give another result."""
 
 
 class CocoPanoptic:
-    """A COCO-format panoptic data set; images in the order of their ids. Things serve as instances too.
+    """``coco/panoptic``: any data set in COCO's panoptic format, as a `segharness.Dataset`.
+
+    Images are in the order of their ids. The things serve as instances too.
 
     Args:
         annotations: the JSON file.
-        segments: the folder or zip archive of the PNG files; beside the file, under its name, when None: as COCO lays them.
-        images: the folder of the images; None where no model is run here.
+        segments: the folder or zip archive of the PNG files; if None, the one with the JSON file's name beside it, as
+            in COCO.
+        images: the folder or zip archive of the images; None if no model is run.
 
     Raises:
         DataError: the JSON is broken, files are missing, or a PNG file holds other segments than the JSON says.
@@ -38,22 +41,22 @@ class CocoPanoptic:
         raw, self._content = _read(file)
         tree = _segments(file, segments)
         described = {a["image_id"]: a for a in self._content["annotations"]}
-        self._order = list(described)  # segments have been numbered in the order of the annotations from the start
-        found = {described[id]["file_name"]: tree.find(described[id]["file_name"]) for id in self._order}
-        if missing := [name for name, png in found.items() if png is None]:
+        self._order = list(described)  # segments are numbered in the order of the annotations, as in the first version
+        pngs = {described[id]["file_name"]: tree.find(described[id]["file_name"]) for id in self._order}
+        if missing := [name for name, png in pngs.items() if png is None]:
             raise DataError(f"{tree}: {len(missing)} PNG files are missing, first {missing[0]}")
-        files = {name: (png,) for name, png in found.items() if png is not None}
+        files = {name: (png,) for name, png in pngs.items() if png is not None}
         self.categories: Sequence[Category] = [
             Category(c["id"], c["name"], ALIASES.get(c["name"], ())) for c in self._content["categories"]
         ]
-        place = Images(Tree(images)) if images is not None else None
-        self._samples, digest = image_samples(self._content["images"], place)
+        image_files = Images(Tree(images)) if images is not None else None
+        self._samples, file_lines = image_samples(self._content["images"], image_files)
         sizes = [(a["file_name"], files[a["file_name"]][0].size) for a in self._content["annotations"]]
         sha256 = hashlib.sha256(raw).hexdigest()
-        self.digest = hashlib.sha256(json.dumps([sha256, sizes, digest]).encode()).hexdigest()
+        self.digest = hashlib.sha256(json.dumps([sha256, sizes, file_lines]).encode()).hexdigest()
         shapes = {image["id"]: (image["height"], image["width"]) for image in self._content["images"]}
         by_name = {a["file_name"]: a for a in self._content["annotations"]}
-        self._index = read_all(
+        self._index = read_index(
             "coco/panoptic",
             tree,
             files,
@@ -62,10 +65,14 @@ class CocoPanoptic:
         )
 
     def samples(self) -> Sequence[Sample]:
+        """Return the images, by rising id."""
         return self._samples
 
     def ground_truth(self, kind: str) -> Mapping[str, Any]:
-        """Return every segment for ``"panoptic"``, things alone for ``"instances"``: one annotation each, with its RLE.
+        """Return one annotation with an RLE for every segment, or for every thing.
+
+        Args:
+            kind: ``"panoptic"`` for all segments, ``"instances"`` for the things.
 
         Raises:
             KeyError: another kind.
@@ -80,10 +87,10 @@ class CocoPanoptic:
 
 
 class Panoptic2017(CocoPanoptic):
-    """``coco/panoptic-2017``: a split as it is shipped, under one root.
+    """``coco/panoptic-2017``: a split as COCO ships it.
 
     Args:
-        root: the folder of ``annotations/`` and of the images; PNG files and images may lie in their archives.
+        root: the folder of ``annotations/`` and the images; PNG files and images may be in their zip archives.
         split: ``val2017`` or ``train2017``.
 
     Raises:
@@ -100,31 +107,31 @@ class Panoptic2017(CocoPanoptic):
         super().__init__(str(file), None, str(images if images.is_dir() else images.with_suffix(".zip")))
 
 
-def _segments(file: Path, given: str | None) -> Tree:
-    """Return where the PNG files are: where the suite says, or beside the JSON file, under its name."""
-    if given is not None:
-        return Tree(given)
+def _segments(file: Path, segments: str | None) -> Tree:
+    """Return the PNG files: those of the option `segments`, or those beside the JSON file, under its name."""
+    if segments is not None:
+        return Tree(segments)
     folder = file.with_suffix("")
-    beside = next((place for place in (folder, file.with_suffix(".zip")) if place.exists()), None)
+    beside = next((path for path in (folder, file.with_suffix(".zip")) if path.exists()), None)
     if beside is None:
         raise DataError(f"{folder}: no folder of PNG files, nor a zip archive; give it as `segments`")
     return Tree(beside)
 
 
 def _entry(png: File, annotation: Mapping[str, Any], shape: tuple[int, int]) -> AnnotationEntry:
-    colours = pixels(png, ("RGB", "RGBA"), "its colours are no segment ids").astype(np.int64)
+    colours = read_pixels(png, ("RGB", "RGBA"), "its colours are no segment ids").astype(np.int64)
     ids = colours[..., 0] + 256 * colours[..., 1] + 256**2 * colours[..., 2]
     if ids.shape != shape:
-        raise DataError(f"{png.place}: is {ids.shape}, its image {shape} (height, width)")
-    found = LabelMap(ids)
-    declared = {segment["id"] for segment in annotation["segments_info"]}
-    drawn = set(found.values.tolist()) - {0}
+        raise DataError(f"{png.shown}: is {ids.shape}, its image {shape} (height, width)")
+    label_map = LabelMap(ids)
+    declared = {info["id"] for info in annotation["segments_info"]}
+    drawn = set(label_map.values.tolist()) - {0}
     if declared != drawn:
-        odd = sorted(declared ^ drawn)[0]
-        where = "the JSON file alone" if odd in declared else "the PNG file alone"
-        raise DataError(f"{png.place}: segment {odd} is in {where}")
+        segment = sorted(declared ^ drawn)[0]
+        where = "the JSON file alone" if segment in declared else "the PNG file alone"
+        raise DataError(f"{png.shown}: segment {segment} is in {where}")
     regions = [
-        Region(s["id"], s["category_id"], found.mask(s["id"]), bool(s.get("iscrowd", 0)), "panoptic")
+        Region(s["id"], s["category_id"], label_map.mask(s["id"]), bool(s.get("iscrowd", 0)), "panoptic")
         for s in annotation["segments_info"]
     ]
     return AnnotationEntry(*shape, regions)
@@ -155,7 +162,6 @@ _NEEDED: dict[str, dict[str, type]] = {
 _SEGMENT: dict[str, dict[str, type]] = {"segments_info": {"id": int, "category_id": int}}
 _MOST = 20
 
-
 _UNIQUE = (
     ("images", "id"),
     ("categories", "id"),
@@ -166,10 +172,10 @@ _UNIQUE = (
 
 
 def _problems(content: Any) -> Iterator[str]:
-    """Yield what keeps a file from being COCO's panoptic format; references are looked at only where every key is there."""
-    found = list(_malformed(content))
-    yield from found
-    if found:
+    """Yield the problems of a file; ids and references are checked only if its structure is right."""
+    malformed = list(_malformed(content))
+    yield from malformed
+    if malformed:
         return
     for key, name in _UNIQUE:
         counts = Counter(item[name] for item in content[key])
@@ -194,14 +200,16 @@ def _problems(content: Any) -> Iterator[str]:
 
 
 def _malformed(content: Any) -> Iterator[str]:
-    """Yield every key that is missing or of another kind, and images without size."""
-    found = list(structure(content, _NEEDED))
-    yield from found
-    if found:
+    """Yield every missing key, every value of a wrong type, and images without a size."""
+    problems = list(structure_problems(content, _NEEDED))
+    yield from problems
+    if problems:
         return
     for annotation in content["annotations"]:
-        inside = {"segments_info": annotation["segments_info"]}
-        yield from (f"annotation {annotation['file_name']}: {problem}" for problem in structure(inside, _SEGMENT))
+        segments = {"segments_info": annotation["segments_info"]}
+        yield from (
+            f"annotation {annotation['file_name']}: {problem}" for problem in structure_problems(segments, _SEGMENT)
+        )
     for image in content["images"]:
         if min(image["height"], image["width"]) < 1:
             yield f"image {image['id']}: height {image['height']}, width {image['width']}"

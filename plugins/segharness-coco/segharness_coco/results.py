@@ -1,7 +1,8 @@
-"""``coco-results``: detections that another program wrote, one COCO result file a condition, as a model.
+"""The model ``coco-results``: detections that another program wrote, one COCO result file for each condition.
 
-``clean.json``, ``fog-3.json`` ... hold masks, boxes or both, as detectron2 writes them; ``clean.segm.json`` and
-``clean.bbox.json``, as mmdetection does, hold the same detections in the same order. YOLACT's own layout is read too.
+``clean.json``, ``fog-3.json`` ... hold masks, boxes or both, as detectron2 writes them. ``clean.segm.json`` and
+``clean.bbox.json`` hold the same detections in the same order, as mmdetection writes them. YOLACT's own layout is read
+too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class CocoResults:
     """The result files of a folder, as `segharness.StoredPredictions`.
 
     Args:
-        folder: of the files.
+        folder: of the result files.
     """
 
     categories: Sequence[str] = ()
@@ -37,52 +38,54 @@ class CocoResults:
     def load_predictions(
         self, condition: str, image_ids: Sequence[int], known_image_ids: Collection[int]
     ) -> Sequence[Detections]:
-        """Return what the file of a condition holds for some images; see `segharness.StoredPredictions`.
+        """Return the detections of images under a condition; see `segharness.StoredPredictions`.
 
         Raises:
-            CellError: there is no such file, it is no result file, or it is of images that the data set does not have.
+            CellError: the condition has no file, it is not a result file, or it has images that the data set lacks.
         """
         if condition not in self._read:
             self._read[condition], self._listed[condition] = self._load(condition, known_image_ids)
-        found, listed = self._read[condition], self._listed[condition]
+        detections, listed = self._read[condition], self._listed[condition]
         if listed is not None and (missing := [id for id in image_ids if id not in listed]):
             raise CellError(f"{self._folder}, {condition}: lists its images, and image {missing[0]} is not among them")
-        nothing = Detections(np.zeros(0, np.int32), np.zeros(0), np.zeros((0, 4)), ())
-        return [found.get(image_id, nothing) for image_id in image_ids]
+        no_detections = Detections(np.zeros(0, np.int32), np.zeros(0), np.zeros((0, 4)), ())
+        return [detections.get(image_id, no_detections) for image_id in image_ids]
 
-    def _load(self, condition: str, known: Collection[int]) -> tuple[dict[int, Detections], frozenset[int] | None]:
-        """Return the detections of every image, and which images the file lists, where its layout does."""
-        whole = self._folder / f"{condition}.json"
+    def _load(
+        self, condition: str, known_image_ids: Collection[int]
+    ) -> tuple[dict[int, Detections], frozenset[int] | None]:
+        """Return the detections by image id, and the ids that the file lists (None if its layout has no such list)."""
+        single = self._folder / f"{condition}.json"
         parts = [self._folder / f"{condition}.{kind}.json" for kind in ("segm", "bbox")]
-        files = [whole] if whole.is_file() else [part for part in parts if part.is_file()]
+        files = [single] if single.is_file() else [part for part in parts if part.is_file()]
         if not files:
-            raise CellError(f"{self._folder} has no {whole.name}, nor {parts[0].name} or {parts[1].name}")
-        rows, listed = _checked(files[0])
+            raise CellError(f"{self._folder} has no {single.name}, nor {parts[0].name} or {parts[1].name}")
+        rows, listed = _read_results(files[0])
         if len(files) == 2:
-            rows = _together(files, rows, _checked(files[1])[0])
+            rows = _merged(files, rows, _read_results(files[1])[0])
         grouped: dict[int, list[Mapping[str, Any]]] = {}
         for row in rows:
             grouped.setdefault(row["image_id"], []).append(row)
         for image_id in listed if listed is not None else grouped:
-            if image_id not in known:
+            if image_id not in known_image_ids:
                 raise CellError(f"{files[0]}: image {image_id} is not one of the data set's")
         kinds = {("segmentation" in row, "bbox" in row) for row in rows}
         if len(kinds) > 1:
             raise CellError(f"{files[0]}: some results have a segmentation or a bbox, others have not")
         try:
-            return {image_id: _detections(found) for image_id, found in grouped.items()}, listed
+            return {image_id: _detections(image_rows) for image_id, image_rows in grouped.items()}, listed
         except ValueError as error:
             raise CellError(f"{files[0]}: a broken mask: {error}") from error
 
 
-def _together(files: Sequence[Path], masks: list[Any], boxes: list[Any]) -> list[dict[str, Any]]:
-    """Return the results of two files that hold the same detections, one their masks, the other their boxes."""
+def _merged(files: Sequence[Path], masks: list[Any], boxes: list[Any]) -> list[dict[str, Any]]:
+    """Return the results of two files with the same detections: masks in the first file, boxes in the second."""
     if len(masks) != len(boxes):
         raise CellError(f"{files[0]} has {len(masks)} results, {files[1].name} {len(boxes)}: not the same detections")
     for number, (mask, box) in enumerate(zip(masks, boxes, strict=True)):
         if "segmentation" not in mask or "bbox" not in box:
-            lacking = f"{files[0].name}: no segmentation" if "segmentation" not in mask else f"{files[1].name}: no bbox"
-            raise CellError(f"{files[0].parent}: result {number} of {lacking}")
+            missing = f"{files[0].name}: no segmentation" if "segmentation" not in mask else f"{files[1].name}: no bbox"
+            raise CellError(f"{files[0].parent}: result {number} of {missing}")
         if any(mask[key] != box[key] for key in ("image_id", "category_id", "score")):
             raise CellError(
                 f"{files[0]}: result {number} is not that of {files[1].name}: image, category or score differ"
@@ -90,8 +93,8 @@ def _together(files: Sequence[Path], masks: list[Any], boxes: list[Any]) -> list
     return [{**mask, "bbox": box["bbox"]} for mask, box in zip(masks, boxes, strict=True)]
 
 
-def _checked(file: Path) -> tuple[list[dict[str, Any]], frozenset[int] | None]:
-    """Return the results of a file, every one of them well-formed, and the images that it lists, where its layout does."""
+def _read_results(file: Path) -> tuple[list[dict[str, Any]], frozenset[int] | None]:
+    """Return the checked results of a file, and the image ids that it lists, or None if its layout has no such list."""
     try:
         content = json.loads(file.read_bytes())
     except OSError as error:
@@ -106,12 +109,13 @@ def _checked(file: Path) -> tuple[list[dict[str, Any]], frozenset[int] | None]:
     if not isinstance(content, list):
         raise CellError(f"{file}: holds a JSON {type(content).__name__}, not a list of COCO results")
     for number, row in enumerate(content):
-        if problem := _broken(row):
+        if problem := _row_problem(row):
             raise CellError(f"{file}: result {number}: {problem}")
     return content, listed
 
 
-def _broken(row: Any) -> str | None:
+def _row_problem(row: Any) -> str | None:
+    """Return what is wrong with a COCO result, or None."""
     if not isinstance(row, dict):
         return "is no object"
     for key in ("image_id", "category_id"):
@@ -143,23 +147,29 @@ def _from_yolact(file: Path, images: Sequence[Any]) -> Iterator[dict[str, Any]]:
             raise CellError(
                 f"{file}: neither COCO results nor YOLACT's layout: an image has no `image_id` or no list `dets`"
             )
-        for found in image["dets"]:
-            name = found.get("category") if isinstance(found, dict) else None
+        for detection in image["dets"]:
+            name = detection.get("category") if isinstance(detection, dict) else None
             if not isinstance(name, str) or name not in _BY_NAME:
                 raise CellError(f"{file}: image {image.get('image_id')}: no category `{name}` in COCO")
             yield {
                 "image_id": image.get("image_id"),
                 "category_id": _BY_NAME[name],
-                "score": found.get("score"),
-                "bbox": found.get("bbox"),
-                "segmentation": found.get("mask"),
+                "score": detection.get("score"),
+                "bbox": detection.get("bbox"),
+                "segmentation": detection.get("mask"),
             }
 
 
 _BY_NAME = {alias: IDS[name] for name, aliases in ALIASES.items() for alias in aliases} | IDS
+"""COCO's category ids by name and alias."""
 
 
 def _detections(rows: Sequence[Mapping[str, Any]]) -> Detections:
+    """Return the results of one image; boxes are those of the masks if the rows have none.
+
+    Raises:
+        ValueError: a mask is broken.
+    """
     masks = [_rle(row["segmentation"]) for row in rows] if "segmentation" in rows[0] else None
     if "bbox" in rows[0]:
         boxes = np.array([row["bbox"] for row in rows], dtype=np.float64)
@@ -176,7 +186,7 @@ def _detections(rows: Sequence[Mapping[str, Any]]) -> Detections:
 
 
 def _rle(mask: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a mask as a compressed RLE; its counts are checked by whoever takes them."""
+    """Return a mask as a compressed RLE. Counts that are compressed already are not checked here."""
     counts, (height, width) = mask["counts"], mask["size"]
     if isinstance(counts, list):
         if not all(type(run) is int and run >= 0 for run in counts) or sum(counts) != height * width:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from segharness import DataError
 from segharness.testing import check_dataset
-from segharness_coco.annotations import broken, complete, structure
+from segharness_coco.annotations import annotation_problems, structure_problems, well_formed_items
 from segharness_coco.dataset import Coco2017, CocoInstances, CocoO, LvisV1
 from segharness_coco.names import IDS, NON_VOC, VOC
 
@@ -135,9 +135,9 @@ def test_many_problems_are_cut_short(folder):
 )
 def test_every_broken_annotation_is_named(change, message):
     changed = content()
-    assert not list(structure(changed)) and not list(broken(changed))
+    assert not list(structure_problems(changed)) and not list(annotation_problems(changed))
     change(changed)
-    problems = [*structure(changed), *broken(complete(changed))]
+    problems = [*structure_problems(changed), *annotation_problems(well_formed_items(changed))]
     assert any(message in problem for problem in problems), problems
 
 

@@ -1,4 +1,4 @@
-"""The 19 corruptions of ImageNet-C as the detection literature uses them: ``corrupt(image, "fog", severity=3, seed=0)``."""
+"""The 19 corruptions of ImageNet-C, as detection papers use them: ``corrupt(image, "fog", severity=3, seed=0)``."""
 
 from __future__ import annotations
 
@@ -25,21 +25,30 @@ def corrupt(
 ) -> npt.NDArray[np.uint8]:
     """Return a corrupted copy of an image.
 
-    The same arguments give the same pixels; with a suite's seed, the name of its data set (``"coco/instances"``) and the
-    id of an image they are the pixels of that run. Give each image its own `image_id` (or `seed`), or all of them get the
+    The same arguments give the same pixels. A suite's seed, the name of its data set (``"coco/instances"``) and an
+    image's id give the pixels of that run. Give each image its own `image_id` (or `seed`); otherwise all images get the
     same noise.
 
     Args:
         image: uint8 RGB (H, W, 3), both sides at least 32 pixels; not modified.
         name: one of `corruption_names()`, ``"mixed"``, or ``"imagecorruptions/..."`` with the extra ``[reference]``.
         severity: 1 to 5.
-        seed, image_id, dataset: the key of the Philox generator that is drawn from.
-        rng: a numpy Generator to draw from instead of the key's.
+        seed, image_id, dataset: the key of the Philox generator that supplies the random draws.
+        rng: a numpy Generator that supplies them instead.
+
+    Returns:
+        A new uint8 RGB array of the same shape.
 
     Raises:
-        TypeError: the image is no uint8 array, `rng` no Generator, a number or a name of another type.
-        ValueError: the image has another shape or is too small, the severity or the name is unknown.
-        ImportError: ``"imagecorruptions/..."`` without the package.
+        TypeError: the image is not a uint8 array, `rng` is not a Generator, or another argument has the wrong type.
+        ValueError: the image has another shape or is too small, or the severity or the name is unknown.
+        ImportError: the name begins with ``"imagecorruptions/"`` and that package is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> gray = np.full((32, 48, 3), 100, dtype=np.uint8)
+        >>> corrupt(gray, "brightness", severity=1)[0, 0].tolist()
+        [125, 125, 125]
     """
     import numpy as np
     from segharness import generator
@@ -57,26 +66,32 @@ def corrupt(
     family = REFERENCE if name.startswith(REFERENCE) else ""
     stages = STAGES if name.removeprefix(family) == MIXED else ((name.removeprefix(family),),)
     for stage in stages:
-        one = stage[int(rng.integers(len(stage)))] if len(stage) > 1 else stage[0]
-        image = _function(family, one)(image, severity, rng)
+        chosen = stage[int(rng.integers(len(stage)))] if len(stage) > 1 else stage[0]
+        image = _function(family, chosen)(image, severity, rng)
     return image
 
 
 def _check_key(name: object, seed: object, image_id: object, dataset: object) -> None:
-    for what, value in (("seed", seed), ("image_id", image_id)):
+    for argument, value in (("seed", seed), ("image_id", image_id)):
         if not hasattr(value, "__index__") or isinstance(value, bool):
-            raise TypeError(f"{what} is {value!r:.60}, not a whole number")
-    for what, value in (("name", name), ("dataset", dataset)):
+            raise TypeError(f"{argument} is {value!r:.60}, not a whole number")
+    for argument, value in (("name", name), ("dataset", dataset)):
         if not isinstance(value, str):
-            raise TypeError(f"{what} is {value!r:.60}, not a text")
+            raise TypeError(f"{argument} is {value!r:.60}, not a text")
 
 
 def corruption_names() -> list[str]:
-    """Return the names of the 19 corruptions, in the order of the imagecorruptions package."""
+    """Return the names of the 19 corruptions, in the order of the imagecorruptions package.
+
+    Example:
+        >>> corruption_names()[:3]
+        ['gaussian_noise', 'shot_noise', 'impulse_noise']
+    """
     return list(ALL)
 
 
 def _function(family: str, name: str) -> Any:
+    """Return the function of a corruption; `family` is "" or `REFERENCE`."""
     from importlib import import_module
 
     if family:

@@ -1,4 +1,4 @@
-"""Blurs."""
+"""The five blurs: Gaussian, defocus, motion, zoom and glass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from segharness_corruptions.pixels import Floats, Image, bands, corruption, trun
 
 @corruption
 def gaussian_blur(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """Gaussian, borders replicated, kernel to four sigmas."""
+    """A Gaussian blur with replicated borders and a kernel of four sigmas."""
     return _gaussian(image, float(parameters("gaussian_blur", severity)))  # type: ignore[arg-type]
 
 
@@ -29,11 +29,12 @@ def _gaussian(image: Image, sigma: float) -> Image:
 
 @corruption
 def defocus_blur(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """A disk, its edge softened by a small Gaussian.
+    """A mean over a disk whose edge is softened by a small Gaussian.
 
-    The disk is summed exactly from an integral image, as rectangles; the softening is a convolution of the sums.
+    The sum over the disk is exact: it is a sum of rectangles of an integral image. The softening is a convolution of
+    the sums.
     """
-    lens = _Lens.of(*parameters("defocus_blur", severity))  # type: ignore[misc]
+    lens = _Lens.make(*parameters("defocus_blur", severity))  # type: ignore[misc]
     reach, soft, width = lens.reach, len(lens.softening) // 2, image.shape[1]
     inverse = cv2.copyMakeBorder(image, reach, reach, reach, reach, lens.mean.border)
     cv2.bitwise_not(inverse, dst=inverse)
@@ -53,15 +54,15 @@ def defocus_blur(image: Image, severity: int, rng: np.random.Generator) -> Image
 
 @dataclass(frozen=True)
 class _Lens:
-    """The kernel of defocus, taken apart.
+    """The kernel of defocus, split into parts that are quick to apply.
 
     Attributes:
-        reach: of sum and softening together.
-        softening: the 1-D kernel that makes means of the sums over a disk.
-        remainder: what the benchmark's kernel has beyond that, as pairs of 1-D kernels: it is softened within a square
-            that disks of radius 8 and 10 touch, and what leaves the square is reflected.
-        surplus: levels by which white is brightened, as the kernel weighs more than 1.
-        mean: the benchmark's kernel itself.
+        reach: pixels from the middle to the edge, of sum and softening together.
+        softening: the 1-D kernel that turns the sums over a disk into means.
+        remainder: the benchmark's kernel minus the softened disk, as pairs of 1-D kernels. The benchmark softens within
+            a square that disks of radius 8 and 10 touch, and reflects there.
+        surplus: levels by which white becomes brighter, because the kernel's weights sum to more than 1.
+        mean: the mean under the benchmark's kernel itself.
     """
 
     reach: int
@@ -72,7 +73,7 @@ class _Lens:
 
     @classmethod
     @functools.cache
-    def of(cls, radius: int, sigma: float) -> _Lens:
+    def make(cls, radius: int, sigma: float) -> _Lens:
         kernel, plain = disk(radius, sigma), disk(radius, 0.0).astype(np.float64)
         soft = 1 if radius <= 8 else 2
         reach = radius + soft
@@ -89,15 +90,15 @@ class _Lens:
 
 
 def _disk_sums(image: Image, radius: int) -> npt.NDArray[np.int32]:
-    """Return the sum over a disk around every pixel that has one within the image, int32 (H - 2r, W - 2r, C)."""
+    """Return the sum over the disk around every pixel whose disk lies in the image, int32 (H - 2r, W - 2r, C)."""
     integral = cv2.integral(image)
     height, width = image.shape[0] - 2 * radius, image.shape[1] - 2 * radius
     sums = np.zeros((height, width, image.shape[2]), np.int32)
     heights = [math.isqrt(radius**2 - right**2) for right in range(radius + 1)]
-    inner = None  # what rectangles of the next height, which are wider, will add within these columns
+    inner = None  # the columns' sums of the previous, lower rectangles
     for right in range(radius, -1, -1):
         if right < radius and heights[right] == heights[right + 1]:
-            continue  # the widest of those of one height stands for all
+            continue  # the widest rectangle of this height has been added
         down = heights[right]
         columns = integral[radius + down + 1 :][:height] - integral[radius - down :][:height]
         more = columns if inner is None else columns - inner
@@ -108,13 +109,13 @@ def _disk_sums(image: Image, radius: int) -> npt.NDArray[np.int32]:
 
 
 def _centred(kernel: npt.NDArray[np.float64], reach: int) -> npt.NDArray[np.float64]:
-    """Return a square kernel cut, or filled with zeros, to a reach."""
+    """Return a square kernel cropped, or padded with zeros, to a reach."""
     more = reach - len(kernel) // 2
     return np.pad(kernel, more) if more > 0 else kernel[-more : len(kernel) + more, -more : len(kernel) + more]
 
 
 def disk(radius: int, sigma: float) -> Floats:
-    """Return the kernel of defocus: 17x17 up to radius 8, else (2r + 1)x(2r + 1); sums to 1 before softening."""
+    """Return the kernel of defocus, float32: 17x17 up to radius 8, else (2r + 1)x(2r + 1). It sums to 1 unsoftened."""
     reach, size = (8, 3) if radius <= 8 else (radius, 5)
     across = np.arange(-reach, reach + 1)
     inside = (across[:, None] ** 2 + across[None, :] ** 2 <= radius**2).astype(np.float32)
@@ -124,7 +125,7 @@ def disk(radius: int, sigma: float) -> Floats:
 
 @corruption
 def motion_blur(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """Along a direction drawn from U(-45, 45) degrees."""
+    """A one-sided blur along a direction drawn from U(-45, 45) degrees."""
     radius, sigma = parameters("motion_blur", severity)  # type: ignore[misc]
     return truncated(motion(image, radius, sigma, rng.uniform(-45, 45)))
 
@@ -134,11 +135,11 @@ def zoom_blur(image: Image, severity: int, rng: np.random.Generator) -> Image:
     """The mean of the image and of its copies zoomed into the centre."""
     end, step = parameters("zoom_blur", severity)  # type: ignore[misc]
     factors = np.arange(1, end, step)
-    # four channels: OpenCV warps them three times as fast as three
+    # OpenCV warps four channels three times as fast as three
     values = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA).astype(np.float32)
     blurred = np.empty_like(image)
     for rows in bands(image):
-        total = 2 * values[rows]  # itself, and enlarged by a factor of 1
+        total = 2 * values[rows]  # the image itself, and the copy with zoom factor 1
         for factor in factors[1:]:
             total += zoom_centre(values, float(factor), rows, image.shape[1])
         total *= np.float32(1 / (len(factors) + 1))
@@ -148,7 +149,7 @@ def zoom_blur(image: Image, severity: int, rng: np.random.Generator) -> Image:
 
 @corruption
 def glass_blur(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """Blur, replace pixels by near ones in raster order from the lower right, blur again."""
+    """Blur, replace pixels by neighbours in raster order from the lower right, blur again."""
     sigma, delta, iterations = parameters("glass_blur", severity)  # type: ignore[misc]
     height, width = image.shape[:2]
     pixels = cv2.cvtColor(_gaussian(image, sigma), cv2.COLOR_RGB2RGBA).view(np.uint32).ravel()
@@ -161,17 +162,18 @@ def glass_blur(image: Image, severity: int, rng: np.random.Generator) -> Image:
 
 
 def _sources(height: int, width: int, delta: int, offsets: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
-    """Return which pixel each ends up with, int32 (height * width,), when inner pixels take a neighbour's value in turn.
+    """Return the index of the pixel that each pixel's final value comes from, int32 (height * width,).
 
-    From the lower right to the upper left, `offsets[i, j]` are the columns right and rows down of the neighbour. One that
-    was visited before passes on what it took, so the sources form chains; they are followed to their ends by doubling.
+    The inner pixels take a neighbour's value in turn, from the lower right to the upper left. `offsets[i, j]` are the
+    columns right and rows down of the neighbour. A neighbour that has had its turn passes on the value that it took, so
+    the sources form chains. The loop follows all chains to their ends by doubling.
     """
     source = np.arange(height * width, dtype=np.int32)
     inside = slice(delta + 1, height - delta + 1), slice(delta + 1, width - delta + 1)
     step = offsets[::-1, ::-1, 1] * np.int32(width)
     step += offsets[::-1, ::-1, 0]
     source.reshape(height, width)[inside] += step
-    # a pixel passes on what it took if it is one of these and comes later in memory: it was visited before
+    # inner pixels that come later in memory have had their turn: they pass on the value that they took
     inner = np.zeros((height, width), dtype=bool)
     inner[inside] = True
     later = np.zeros((height, width), dtype=bool)
@@ -182,8 +184,8 @@ def _sources(height: int, width: int, delta: int, offsets: npt.NDArray[np.int8])
     open_ends = np.flatnonzero(follows)
     while len(open_ends):
         ahead = source.take(open_ends)
-        further, still = source.take(ahead), follows.take(ahead)
-        source[open_ends] = further
-        follows[open_ends] = still
-        open_ends = open_ends[still]
+        next_source, still_open = source.take(ahead), follows.take(ahead)
+        source[open_ends] = next_source
+        follows[open_ends] = still_open
+        open_ends = open_ends[still_open]
     return source

@@ -1,4 +1,4 @@
-"""What there is, as data: names, categories, descriptions, parameters by severity, and the named sets."""
+"""The corruptions as data: names, categories, descriptions, parameters by severity, and the named sets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Entry:
-    """A corruption: where its function is, what it does, and its parameters at severities 1 to 5."""
+    """A corruption and its parameters at severities 1 to 5.
+
+    Attributes:
+        name: of the corruption, and of its function.
+        category: ``noise``, ``blur``, ``weather`` or ``digital``.
+        description: one line for listings.
+        symbols: what the parameters mean, in their order.
+        parameters: one value, or one tuple of values, for each severity.
+        version: rises when the pixels change.
+    """
 
     name: str
     category: str
@@ -18,6 +27,7 @@ class Entry:
 
     @property
     def module(self) -> str:
+        """The module of this package that holds the function."""
         return self.category
 
 
@@ -134,14 +144,18 @@ STAGES = tuple(
     tuple(name for name in PAPER15 if BY_NAME[name].category == category)
     for category in ("blur", "noise", "digital", "weather")
 )
-"""What mixed corruption draws from, and in which order it applies them."""
-
+"""``mixed`` draws one name from each stage and applies them in this order."""
 
 MIXED = "mixed"
 REFERENCE = "imagecorruptions/"
-"""What the names of the package's own corruptions begin with."""
+"""Prefix of the names of the imagecorruptions package's own corruptions."""
 
 
 def parameters(name: str, severity: int) -> object:
-    """Return the parameters of a corruption at a severity from 1 to 5."""
+    """Return the parameters of a corruption at a severity from 1 to 5.
+
+    Example:
+        >>> parameters("fog", 3)
+        (2.5, 1.7)
+    """
     return BY_NAME[name].parameters[severity - 1]

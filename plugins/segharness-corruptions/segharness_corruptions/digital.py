@@ -15,15 +15,15 @@ from segharness_corruptions.filters import gaussian, sample
 from segharness_corruptions.pixels import Image, bands, corruption, truncated
 
 _BITS = 20
-"""Of the fraction of a fixed-point factor: with 8 bits of level and factors up to 255, products fit 31 bits."""
+"""Bits of the fraction of a fixed-point factor. With 8-bit levels and factors up to 255, products fit 31 bits."""
 _LEVELS = np.arange(256)
 _MOST_BENT = 32766
-"""Pixels of a side that OpenCV can resample by a map."""
+"""The longest side, in pixels, that OpenCV can resample by a map."""
 
 
 @corruption
 def brightness(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """V + c in HSV: with hue and saturation fixed, RGB scales with V; black becomes gray."""
+    """Raise V of HSV by c. With hue and saturation fixed, RGB scales with V; black becomes gray."""
     factors, black = _brightness_factors(severity)
     brighter = np.empty_like(image)
     for rows in bands(image):
@@ -40,9 +40,10 @@ def brightness(image: Image, severity: int, rng: np.random.Generator) -> Image:
 
 @functools.cache
 def _brightness_factors(severity: int) -> tuple[npt.NDArray[np.int32], int]:
-    """Return what V multiplies a level by, in fixed point, and the level that black becomes.
+    """Return the fixed-point factor of each V, by which its pixels' levels are multiplied, and the level of black.
 
-    Where a product is whole, the package's doubles decide, as they do for V itself: it may lose a level.
+    If a product is a whole number, the package's doubles may truncate it to one level less. The factors reproduce this
+    for V itself.
     """
     raised = float(parameters("brightness", severity))  # type: ignore[arg-type]
     levels = np.maximum(_LEVELS, 1)
@@ -55,7 +56,10 @@ def _brightness_factors(severity: int) -> tuple[npt.NDArray[np.int32], int]:
 
 @corruption
 def saturate(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """a S + b in HSV: with hue and value fixed, every channel's distance to V scales with S; gray has the hue red."""
+    """Replace S of HSV by a S + b.
+
+    With hue and V fixed, each channel's distance to V scales with S. Gray has the hue red.
+    """
     factors, reddened = _saturation_factors(severity)
     saturated = np.empty_like(image)
     for rows in bands(image):
@@ -78,18 +82,19 @@ def saturate(image: Image, severity: int, rng: np.random.Generator) -> Image:
 
 @functools.cache
 def _saturation_factors(severity: int) -> tuple[npt.NDArray[np.int32], Image]:
-    """Return two tables over 256 V + min: what a distance to V is multiplied by, and what gray loses of green and blue.
+    """Return two tables over 256 V + min: the factor of distances to V, and what gray loses of green and blue.
 
-    Where a product is whole, the package's doubles decide, as they do for the smallest channel: it may lose a level.
+    If a product is a whole number, the package's doubles may truncate it to one level less. The factors reproduce this
+    for the smallest channel.
     """
     factor, addend = parameters("saturate", severity)  # type: ignore[misc]
     value, least = np.mgrid[:256, :256]
     span = np.maximum(value - least, 0)
-    some = np.where(span > 0, span, 1)
+    divisor = np.where(span > 0, span, 1)
     v = np.maximum(value, 1) / 255
     target = np.clip((v - least / 255) / v * factor + addend, 0, 1)
     lowest = (np.where(value > 0, v, 0) * (1 - target) * 255).astype(np.int64)
-    exact = np.clip(span / np.maximum(value, 1) * factor + addend, 0, 1) * value / some
+    exact = np.clip(span / np.maximum(value, 1) * factor + addend, 0, 1) * value / divisor
     factors = np.floor(exact * (1 << _BITS) + 1e-6).astype(np.int64)
     factors += value - (factors * span + (1 << _BITS) - 1 >> _BITS) > lowest
     gray = value - (value / 255 * (1 - addend) * 255).astype(np.int64)
@@ -101,7 +106,7 @@ def _saturation_factors(severity: int) -> tuple[npt.NDArray[np.int32], Image]:
 
 @corruption
 def contrast(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """(x - mean) c + mean, the mean of each channel."""
+    """(x - mean) c + mean, with the mean of each channel."""
     factor = float(parameters("contrast", severity))  # type: ignore[arg-type]
     means = np.array(cv2.sumElems(image)[:3]) / (image.shape[0] * image.shape[1])
     table = (_LEVELS[:, None] - means) * factor + means
@@ -110,7 +115,7 @@ def contrast(image: Image, severity: int, rng: np.random.Generator) -> Image:
 
 @corruption
 def jpeg_compression(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """Encoded and decoded by libjpeg."""
+    """Encode as JPEG and decode, both with libjpeg."""
     quality = int(parameters("jpeg_compression", severity))  # type: ignore[call-overload]
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
@@ -118,7 +123,7 @@ def jpeg_compression(image: Image, severity: int, rng: np.random.Generator) -> I
 
 @corruption
 def pixelate(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """Box filter down by Pillow, nearest neighbour up."""
+    """Shrink with Pillow's box filter, then enlarge by nearest neighbour."""
     scale = float(parameters("pixelate", severity))  # type: ignore[arg-type]
     height, width = image.shape[:2]
     small = PillowImage.fromarray(image).resize((int(width * scale), int(height * scale)), PillowImage.Resampling.BOX)
@@ -127,7 +132,10 @@ def pixelate(image: Image, severity: int, rng: np.random.Generator) -> Image:
 
 @corruption
 def elastic_transform(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """Uniform displacements, smoothed and scaled, both axes bounded by the height as in the reference package."""
+    """Move pixels by smoothed uniform displacements.
+
+    As in the reference package, the height bounds the displacements of both axes.
+    """
     alpha = float(parameters("elastic_transform", severity))  # type: ignore[arg-type]
     height, width = image.shape[:2]
     if max(height, width) > _MOST_BENT:

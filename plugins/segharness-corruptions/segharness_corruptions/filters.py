@@ -1,4 +1,7 @@
-"""The filters that corruptions share. Images are (H, W) or (H, W, C); uint8 or float32 in, float32 out, in their units."""
+"""Filters that several corruptions use.
+
+Images are (H, W) or (H, W, C), uint8 or float32. Results are float32, in the units of the input.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import numpy.typing as npt
 from segharness_corruptions.pixels import Floats, Image, bands
 
 _WIDE = 512
-"""Columns that are filtered together: the rows in flight stay in a core's cache."""
+"""Columns that are filtered together, so few that the rows in use stay in a core's cache."""
 
 
 def separable(values: Image | Floats, across: Floats, down: Floats, border: int = cv2.BORDER_REPLICATE) -> Floats:
@@ -22,12 +25,12 @@ def separable(values: Image | Floats, across: Floats, down: Floats, border: int 
     if width <= 2 * _WIDE:
         return cv2.sepFilter2D(values, cv2.CV_32F, across, down, borderType=border)
     padded = cv2.copyMakeBorder(values, 0, 0, reach, reach, border)
-    found = np.empty(values.shape, np.float32)
+    result = np.empty(values.shape, np.float32)
     for left in range(0, width, _WIDE):
         part = padded[:, left : left + _WIDE + 2 * reach]
         filtered = cv2.sepFilter2D(part, cv2.CV_32F, across, down, borderType=border)
-        found[:, left : left + _WIDE] = filtered[:, reach : filtered.shape[1] - reach]
-    return found
+        result[:, left : left + _WIDE] = filtered[:, reach : filtered.shape[1] - reach]
+    return result
 
 
 def gaussian(
@@ -36,23 +39,31 @@ def gaussian(
     truncate: float = 4.0,
     border: int = cv2.BORDER_REPLICATE,
 ) -> Floats:
-    """Return a Gaussian blur; `sigma` in pixels, or (vertical, horizontal); the kernel ends at `truncate` sigmas."""
+    """Return a Gaussian blur.
+
+    Args:
+        values: the image.
+        sigma: in pixels; a pair is (vertical, horizontal).
+        truncate: the kernel ends after this many sigmas.
+        border: OpenCV's border mode.
+    """
     vertical, horizontal = sigma if isinstance(sigma, tuple) else (sigma, sigma)
     return separable(values, bell(horizontal, truncate), bell(vertical, truncate), border)
 
 
 @functools.lru_cache(64)
 def bell(sigma: float, truncate: float) -> Floats:
-    """Return a Gaussian kernel of weight 1, float32 (2r + 1, 1), r the nearest whole number to truncate * sigma."""
+    """Return a Gaussian kernel that sums to 1, float32 (2r + 1, 1); r is truncate * sigma, rounded."""
     reach = int(truncate * sigma + 0.5)
     weights = np.exp(-(np.arange(-reach, reach + 1, dtype=np.float64) ** 2) / (2 * sigma**2))
     return (weights / weights.sum())[:, None].astype(np.float32)
 
 
 def motion(values: Image | Floats, radius: int, sigma: float, angle: float) -> Floats:
-    """Return a blur along one direction: 2 * radius + 1 taps from the pixel on, weights of half a Gaussian.
+    """Return a one-sided blur along a direction: 2 * radius + 1 taps from the pixel on, weighted by half a Gaussian.
 
-    `angle` in degrees. Borders are replicated. Taps that would leave the image altogether end the sum.
+    `angle` is in degrees. Borders are replicated. The sum ends before the first tap whose offset is as long as the
+    image.
     """
     taps = _taps(values.shape[:2], radius, sigma, angle)
     downs, rights = zip(*taps, strict=True)
@@ -65,13 +76,13 @@ def motion(values: Image | Floats, radius: int, sigma: float, angle: float) -> F
         total = blurred[rows]
         count = rows.stop - rows.start
         for (down, right), weight in taps.items():
-            seen = near[top + down : top + down + count, left + right : left + right + width]
-            cv2.scaleAdd(seen, weight, total, dst=total)
+            shifted = near[top + down : top + down + count, left + right : left + right + width]
+            cv2.scaleAdd(shifted, weight, total, dst=total)
     return blurred
 
 
 def _taps(shape: tuple[int, ...], radius: int, sigma: float, angle: float) -> dict[tuple[int, int], float]:
-    """Return what a motion blur sums: (rows down, columns right) of each neighbour, and its weight."""
+    """Return the weights of a motion blur by neighbour: (rows down, columns right)."""
     count = 2 * radius + 1
     weights = np.exp(-(np.arange(count, dtype=np.float64) ** 2) / (2.0 * sigma**2))
     weights /= weights.sum()
@@ -86,11 +97,17 @@ def _taps(shape: tuple[int, ...], radius: int, sigma: float, angle: float) -> di
 
 
 def zoom_centre(values: Floats, factor: float, rows: slice, columns: int) -> Floats:
-    """Return rows, and columns from the left, of the image's centre enlarged by `factor`: bilinear, aligned corners.
+    """Return part of the image's centre, enlarged by `factor`: bilinear, with aligned corners.
 
-    The benchmark's last row or column is black where the last position, as a double, lies beyond the last pixel.
+    As in the benchmark, the last row or column is black if its position, as a double, lies beyond the last pixel.
+
+    Args:
+        values: the image.
+        factor: of the enlargement.
+        rows: the rows to return of the enlarged centre.
+        columns: how many columns to return, from the left.
     """
-    down, right = (_Zoom.of(length, factor) for length in values.shape[:2])
+    down, right = (_Zoom.make(length, factor) for length in values.shape[:2])
     matrix = np.array([[right.step, 0, right.first], [0, down.step, down.first + down.step * rows.start]])
     zoomed = cv2.warpAffine(
         values,
@@ -107,13 +124,20 @@ def zoom_centre(values: Floats, factor: float, rows: slice, columns: int) -> Flo
 
 
 def zoomed_length(length: int, factor: float) -> int:
-    """Return how long the centre that covers `length` is after enlarging: at least `length`."""
-    return _Zoom.of(length, factor).length
+    """Return the length in pixels of an enlarged centre of `length` pixels: at least `length`."""
+    return _Zoom.make(length, factor).length
 
 
 @dataclass(frozen=True)
 class _Zoom:
-    """One axis: the step in the image for one in the enlarged centre, where the centre begins, its enlarged length."""
+    """One axis of an enlarged centre.
+
+    Attributes:
+        step: pixels of the image for one pixel of the enlarged centre.
+        first: where the centre begins in the image.
+        length: of the enlarged centre, in pixels.
+        last_is_black: whether the last position, as a double, lies beyond the last pixel.
+    """
 
     step: float
     first: int
@@ -121,7 +145,7 @@ class _Zoom:
     last_is_black: bool
 
     @classmethod
-    def of(cls, length: int, factor: float) -> _Zoom:
+    def make(cls, length: int, factor: float) -> _Zoom:
         kept = int(np.ceil(length / factor))
         enlarged = round(kept * factor)
         step = (kept - 1) / (enlarged - 1)
@@ -129,14 +153,14 @@ class _Zoom:
 
 
 def sample(values: Floats, down: Floats, right: Floats) -> Floats:
-    """Return the image at real positions (H, W), bilinear, reflected at the borders (edge pixel repeated)."""
+    """Return the image at real positions, float32 (H, W): bilinear, borders reflected with the edge pixel repeated."""
     return cv2.remap(values, right, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
 def as_separable(kernel: npt.NDArray[np.float64]) -> Sequence[tuple[Floats, Floats]]:
-    """Return pairs of 1-D kernels whose outer products sum to a kernel that is symmetric in both directions.
+    """Return pairs of 1-D kernels (across, down) whose outer products sum to a kernel that is symmetric both ways.
 
-    They are its singular vectors; those of weight 0, up to rounding in float32, are left out.
+    They are its singular vectors, without those of weight 0 up to rounding in float32.
     """
     u, weights, v = np.linalg.svd(kernel)
     kept = weights > 1e-6
@@ -146,6 +170,6 @@ def as_separable(kernel: npt.NDArray[np.float64]) -> Sequence[tuple[Floats, Floa
     ]
 
 
-def _mirrored(half: npt.NDArray[np.float64]) -> Floats:
-    """Return a symmetric kernel, float32 (N, 1), without what rounding made unlike: OpenCV then needs half the products."""
-    return ((half + half[::-1]) / 2)[:, None].astype(np.float32)
+def _mirrored(kernel: npt.NDArray[np.float64]) -> Floats:
+    """Return a kernel made exactly symmetric, float32 (N, 1): OpenCV then needs half the products."""
+    return ((kernel + kernel[::-1]) / 2)[:, None].astype(np.float32)

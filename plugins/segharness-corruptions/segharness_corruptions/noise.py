@@ -1,4 +1,4 @@
-"""Per-pixel noise: each value's new level is drawn from P(new | old), in integers."""
+"""Per-pixel noise. Each value's new level is drawn from P(new | old), in integers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def gaussian_noise(image: Image, severity: int, rng: np.random.Generator) -> Ima
 
 @functools.cache
 def _gaussian_steps(severity: int) -> npt.NDArray[np.int16]:
-    """Return how many levels each word adds: x is whole, so truncating the sum truncates the noise."""
+    """Return the levels that each word adds. Image levels are whole, so truncating the noise truncates the sum."""
     sigma = 255 * float(parameters("gaussian_noise", severity))  # type: ignore[arg-type]
     return np.floor(normal_quantiles() * sigma).astype(np.int16)
 
@@ -48,7 +48,7 @@ def speckle_noise(image: Image, severity: int, rng: np.random.Generator) -> Imag
 
 @functools.cache
 def _speckle_factors(severity: int) -> npt.NDArray[np.int32]:
-    """Return what each word multiplies a level by, in fixed point."""
+    """Return the fixed-point factor of each word, by which a level is multiplied."""
     sigma = float(parameters("speckle_noise", severity))  # type: ignore[arg-type]
     return np.round((1 + sigma * normal_quantiles().astype(np.float64)) * _ONE).astype(np.int32)
 
@@ -67,7 +67,7 @@ def shot_noise(image: Image, severity: int, rng: np.random.Generator) -> Image:
 
 @functools.cache
 def _shot_levels(severity: int) -> Image:
-    """Return the level for every old level and word, uint8 (256 * 65536,): the inverse of each Poisson distribution."""
+    """Return the new level for every old level and word, uint8 (256 * 65536,): each Poisson distribution inverted."""
     photons = float(parameters("shot_noise", severity))  # type: ignore[arg-type]
     counts = np.arange(1 + int(photons + 12 * math.sqrt(photons) + 12))
     seen = (np.clip(counts / photons, 0, 1) * 255).astype(np.uint8)
@@ -85,7 +85,7 @@ def _shot_levels(severity: int) -> Image:
 
 @corruption
 def impulse_noise(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """Each value becomes 0 or 255, half and half, with the given probability."""
+    """Set each value to 0 or 255, each with half of the severity's probability."""
     amount = float(parameters("impulse_noise", severity))  # type: ignore[arg-type]
     salt = round(amount / 2 * WORDS)
     noisy = np.empty_like(image)
@@ -97,5 +97,5 @@ def impulse_noise(image: Image, severity: int, rng: np.random.Generator) -> Imag
 
 
 def _mask(chosen: npt.NDArray[np.bool_]) -> Image:
-    """Return 255 where chosen."""
+    """Return 255 for chosen values, 0 for the rest."""
     return np.negative(chosen.view(np.uint8))

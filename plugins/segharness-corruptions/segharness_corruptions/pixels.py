@@ -1,4 +1,4 @@
-"""What every corruption starts and ends with: the contract of its arguments, bands of rows, floats to uint8."""
+"""The frame of every corruption: checks of its arguments, bands of rows, and floats to uint8."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Corruption: TypeAlias = Callable[[Image, int, np.random.Generator], Image]
 
 SMALLEST = 32
-"""Pixels of the shorter side, as in the reference package."""
+"""The least length of the shorter side in pixels, as in the reference package."""
 NUDGE = 2.0**-12
-"""Added, in levels of 255, before a float is truncated, so that flat areas do not hang on its last bit."""
+"""Levels added before a float is truncated, so that its last bit does not decide flat areas."""
 ROUND_DOWN = NUDGE - 0.5
-"""Added, in levels, where OpenCV rounds to the nearest level: the result is truncated."""
+"""Levels added before OpenCV rounds to the nearest level, so that the result is truncated."""
 _BAND = 1 << 18
-"""Values in a band."""
+"""About how many values a band holds."""
 
 
 def corruption(function: Corruption) -> Corruption:
-    """Make a function of checked arguments a corruption: what is no image, severity or generator is refused.
+    """Return the function with checks of its arguments in front (a decorator).
 
     Raises:
-        TypeError: the image is no uint8 array, or `rng` is no numpy Generator.
-        ValueError: the image is not (H, W, 3) with sides from 32 pixels, or the severity is not 1 to 5.
+        TypeError: the image is not a uint8 array, or `rng` is not a numpy Generator. Raised by the returned function.
+        ValueError: the image is not (H, W, 3) with sides of at least 32 pixels, or the severity is not 1 to 5.
     """
 
     @functools.wraps(function)
@@ -43,7 +43,12 @@ def corruption(function: Corruption) -> Corruption:
 
 
 def check(image: Any, severity: Any) -> None:
-    """Raise TypeError or ValueError unless these are a uint8 RGB image (H, W, 3) from 32x32 and a severity from 1 to 5."""
+    """Check that these are a uint8 RGB image (H, W, 3) of at least 32x32 pixels and a severity from 1 to 5.
+
+    Raises:
+        TypeError: the image is not a uint8 array.
+        ValueError: the image has another shape or is too small, or the severity is not 1 to 5.
+    """
     if not isinstance(image, np.ndarray):
         raise TypeError(f"the image is a {type(image).__name__}, not a numpy array (numpy.asarray(image))")
     if image.dtype != np.uint8:
@@ -63,10 +68,11 @@ def check(image: Any, severity: Any) -> None:
 
 
 def bands(image: npt.NDArray[Any], size: int = 1) -> Iterator[slice]:
-    """Yield slices of rows: small enough for a core's cache, and so large that threads seldom meet at the interpreter lock.
+    """Yield slices of rows that cover an image.
 
-    Where single operations are quick, `size` makes bands larger. All but the last have a multiple of four rows, so that
-    words drawn band by band are those drawn at once.
+    A band fits a core's cache, and is so large that threads seldom wait for the interpreter lock. `size` makes bands
+    larger, for operations that are quick. The row count of every band but the last is a multiple of four, so that words
+    drawn band by band equal words drawn at once.
     """
     height = image.shape[0]
     rows = max(4, size * _BAND // max(1, image[0].size) & ~3)
@@ -75,5 +81,5 @@ def bands(image: npt.NDArray[Any], size: int = 1) -> Iterator[slice]:
 
 
 def truncated(values: Floats) -> Image:
-    """Return levels of 255, float32 (H, W, C), as uint8: clipped, fractions cut off as the reference package does."""
+    """Return float32 levels (H, W, C) as uint8: clipped to 0 to 255 and truncated, as the reference package does."""
     return cv2.add(values, (ROUND_DOWN,) * 4, dtype=cv2.CV_8U)

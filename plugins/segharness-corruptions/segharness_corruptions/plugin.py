@@ -1,4 +1,4 @@
-"""What this distribution offers to segharness."""
+"""The specs that this distribution registers with segharness."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from segharness_corruptions.catalogue import ALL, CATALOGUE, COMMON, MIXED, PAPE
 
 @hookimpl
 def segharness_corruptions() -> list[CorruptionSpec | MixtureSpec | ConditionSet]:
-    found = reference.version()
-    missing = "" if found else "its package is not installed: pip install 'segharness-corruptions[reference]'"
+    installed = reference.version()
+    missing = "" if installed else "its package is not installed: pip install 'segharness-corruptions[reference]'"
     return [
         *_family("", "segharness_corruptions.{0.module}:{0.name}", None, ""),
-        *_family(REFERENCE, "segharness_corruptions.reference:PACKAGE.{0.name}", found or "-", missing),
+        *_family(REFERENCE, "segharness_corruptions.reference:PACKAGE.{0.name}", installed or "-", missing),
         ConditionSet("imagenet-c-common", COMMON, (1, 2, 3, 4, 5), "ImageNet-C's 15 common corruptions"),
         ConditionSet("imagenet-c-all", ALL, (1, 2, 3, 4, 5), "ImageNet-C's 15 common and 4 validation corruptions"),
     ]
 
 
 def _family(
-    prefix: str, place: str, version: str | None, unavailable: str
+    prefix: str, function: str, version: str | None, unavailable: str
 ) -> Iterator[CorruptionSpec | MixtureSpec | ConditionSet]:
     """Yield the 19 corruptions of a family, its mixture, and its set for the robustness benchmark."""
     own = f" (the package's own{'; not installed' if unavailable else ''})" if prefix else ""
     for entry in CATALOGUE:
         yield CorruptionSpec(
             prefix + entry.name,
-            place.format(entry),
+            function.format(entry),
             entry.category,
             entry.description + own,
             version=version or entry.version,

@@ -1,8 +1,9 @@
-"""The imagecorruptions package itself, as it is on PyPI, made to work on current libraries: family ``imagecorruptions/``.
+"""The family ``imagecorruptions/``: the imagecorruptions package of PyPI, made to work with current libraries.
 
-The release does not import beside a current setuptools and calls what numpy and scikit-image have removed. Its file of
-corruptions is executed here with an import function of ours, which hands it what it expects; nothing of the user's
-environment is patched. The same way its ``numpy.random`` becomes a generator of the calling thread.
+The release does not import beside a current setuptools, and it calls functions that numpy and scikit-image have
+removed. This module executes the package's file with an import function of its own, which supplies the modules that the
+file expects. It also replaces the file's ``numpy.random`` by a generator of the calling thread. Nothing in the user's
+environment is patched.
 """
 
 from __future__ import annotations
@@ -20,21 +21,24 @@ from segharness_corruptions.catalogue import BY_NAME
 
 PACKAGE_NAME = "imagecorruptions"
 SHIM = "1"
-"""Changes whenever the pixels of the family change through us."""
+"""Version of this module; it changes whenever this module changes the family's pixels."""
 
 
 def version() -> str | None:
-    """Return the family's version: the package's and ours; None where it, or what it needs, is not installed."""
+    """Return the family's version: the package's and this module's.
+
+    Returns None if the package, or a package that it requires, is not installed.
+    """
     try:
-        for needed in ("scikit-image", "scipy"):
-            importlib.metadata.version(needed)
+        for requirement in ("scikit-image", "scipy"):
+            importlib.metadata.version(requirement)
         return f"{importlib.metadata.version(PACKAGE_NAME)}+shim.{SHIM}"
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
 class Package:
-    """The package's corruptions as attributes: functions (image, severity, rng), loaded when the first is called."""
+    """The package's corruptions as attributes: functions (image, severity, rng). The first call loads the package."""
 
     def __init__(self) -> None:
         self._random = threading.local()
@@ -47,9 +51,10 @@ class Package:
         return functools.partial(self._corrupt, name)
 
     def _corrupt(self, name: str, image: Any, severity: int, rng: Any) -> Any:
-        """Corrupt with numpy's legacy generator seeded by 32 bits of `rng`: what ``numpy.random.seed`` would give.
+        """Corrupt with numpy's legacy generator, seeded by 32 bits of `rng` as ``numpy.random.seed`` would seed it.
 
-        impulse_noise draws from scikit-image, which ``numpy.random.seed`` does not reach: its seed is drawn from there.
+        impulse_noise draws from scikit-image, which ``numpy.random.seed`` does not reach. Its seed is drawn from the
+        legacy generator.
         """
         from numpy.random import RandomState
 
@@ -59,10 +64,16 @@ class Package:
         return self.corrupt(name, image, severity, RandomState(int(rng.integers(1 << 32))))
 
     def corrupt(self, name: str, image: Any, severity: int, random: Any) -> Any:
-        """Return a corrupted image, drawing from `random`: anything with the functions of ``numpy.random`` that are used.
+        """Return a corrupted image.
+
+        Args:
+            name: of a corruption, without prefix.
+            image: uint8 RGB (H, W, 3).
+            severity: 1 to 5.
+            random: supplies the draws; an object with those functions of ``numpy.random`` that the package calls.
 
         Raises:
-            ImportError: the package, or what it needs, is not installed.
+            ImportError: the package, or a package that it requires, is not installed.
         """
         import numpy as np
         from PIL import Image
@@ -91,7 +102,7 @@ class Package:
 
 
 class _Imports:
-    """What ``import`` does in the package's file: real modules, a few of them in the form that it expects."""
+    """The ``import`` of the package's file: it returns real modules, and replacements for a few."""
 
     def __init__(self, folder: Path, random: threading.local) -> None:
         import numpy as np
@@ -106,22 +117,24 @@ class _Imports:
         def random_noise(image: Any, **options: Any) -> Any:
             return skimage.util.random_noise(image, rng=int(random.now.randint(1 << 31)), **options)
 
-        drawing = _Instead(np.random, lambda name: getattr(random.now, name), "uniform", "normal", "poisson", "randint")
-        noise = _Instead(skimage.util, lambda name: random_noise, "random_noise")
-        self._instead: dict[str, Any] = {
-            "numpy": _Instead(np, {"random": drawing, "float_": np.float64}.__getitem__, "random", "float_"),
-            "skimage": _Instead(skimage, lambda name: noise, "util"),
+        drawing = _Overlay(np.random, lambda name: getattr(random.now, name), "uniform", "normal", "poisson", "randint")
+        noise = _Overlay(skimage.util, lambda name: random_noise, "random_noise")
+        self._replacements: dict[str, Any] = {
+            "numpy": _Overlay(np, {"random": drawing, "float_": np.float64}.__getitem__, "random", "float_"),
+            "skimage": _Overlay(skimage, lambda name: noise, "util"),
             "skimage.filters": types.SimpleNamespace(gaussian=gaussian),
             "scipy.ndimage.interpolation": scipy.ndimage,
             "pkg_resources": types.SimpleNamespace(resource_filename=lambda _, name: str(folder / name)),
         }
 
     def __call__(self, name: str, *arguments: Any, **options: Any) -> Any:
-        return self._instead[name] if name in self._instead else builtins.__import__(name, *arguments, **options)
+        return (
+            self._replacements[name] if name in self._replacements else builtins.__import__(name, *arguments, **options)
+        )
 
 
-class _Instead:
-    """A module of which some names are looked up elsewhere."""
+class _Overlay:
+    """A module with some of its names replaced."""
 
     def __init__(self, module: Any, look_up: Callable[[str], Any], *names: str) -> None:
         self._module, self._look_up, self._names = module, look_up, names
@@ -131,7 +144,7 @@ class _Instead:
 
 
 def _quiet(*_: object) -> None:
-    """The package prints when it pads: not on our standard output."""
+    """Replace ``print`` in the package, which prints when it pads."""
 
 
 PACKAGE = Package()

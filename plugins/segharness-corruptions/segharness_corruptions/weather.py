@@ -1,4 +1,4 @@
-"""Snow, frost, fog, spatter."""
+"""The four weather corruptions: snow, frost, fog and spatter."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from segharness_corruptions.filters import gaussian, motion, zoom_centre, zoomed
 from segharness_corruptions.pixels import NUDGE, ROUND_DOWN, Floats, Image, bands, corruption, truncated
 
 _FROST_PICTURES = ("1", "2", "2", "4", "5")
-"""The benchmark draws from five files; the second and the third differ in their alpha channel alone, which is not used."""
+"""The benchmark draws from five files. The second and the third differ only in their alpha channel, which is unused."""
 _WATER = (175, 238, 238)
 _MUD = (63, 42, 20)
 
 
 @corruption
 def snow(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """Blurred flakes and the same flakes turned by half a turn, over a whitened scene."""
+    """Blurred flakes, and the same flakes rotated by 180 degrees, over a whitened scene."""
     mean, scale, zoom, threshold, radius, sigma, mix = parameters("snow", severity)  # type: ignore[misc]
     height, width = image.shape[:2]
     field = normals(rng, (height, width))
@@ -52,7 +52,7 @@ def snow(image: Image, severity: int, rng: np.random.Generator) -> Image:
 
 
 def frost_picture(index: int) -> Image:
-    """Return one of the pictures of frost that the benchmark draws from; see NOTICE for their origin."""
+    """Return a picture of frost, uint8 RGB (H, W, 3), by its index from 0 to 4; see NOTICE for their origin."""
     return _picture(_FROST_PICTURES[index])
 
 
@@ -64,7 +64,10 @@ def _picture(name: str) -> Image:
 
 @corruption
 def frost(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """A crop of one of five pictures, enlarged so that it covers the image and a tenth more."""
+    """A weighted sum of the image and a random crop of one of five pictures.
+
+    The picture is enlarged by a tenth, or further until it covers the image and a tenth more.
+    """
     own, icy = parameters("frost", severity)  # type: ignore[misc]
     picture = frost_picture(int(rng.integers(len(_FROST_PICTURES))))
     height, width = image.shape[:2]
@@ -78,7 +81,7 @@ def frost(image: Image, severity: int, rng: np.random.Generator) -> Image:
 
 @corruption
 def fog(image: Image, severity: int, rng: np.random.Generator) -> Image:
-    """A height map in [0, 1] added, and the sum scaled back to the image's own maximum."""
+    """Add a height map in [0, 1], and scale the sum back to the image's own maximum."""
     strength, decay = parameters("fog", severity)  # type: ignore[misc]
     height, width = image.shape[:2]
     top = int(image.max()) / 255
@@ -96,10 +99,11 @@ def fog(image: Image, severity: int, rng: np.random.Generator) -> Image:
 
 
 def height_map(height: int, width: int, decay: float, rng: np.random.Generator) -> Floats:
-    """Return the upper left of a diamond-square map in [0, 1] on a torus; its side is the next power of two.
+    """Return the upper left part of a diamond-square map on a torus, float32 (height, width) in [0, 1].
 
-    Every new point is the mean of its four neighbours plus U(-w, w) w, where w is 100 at first and is divided by `decay`
-    with every halving of the step. The whole map is scaled to [0, 1], whatever part is returned.
+    The side of the whole map is the next power of two. Every new point is the mean of its four neighbours plus U(-w, w)
+    w, where w is 100 at first and is divided by `decay` with every halving of the step. The whole map is scaled to [0,
+    1], whatever part is returned.
     """
     size = 1 << max(1, max(height, width) - 1).bit_length()
     heights = np.zeros((1, 1), np.float32)
@@ -122,48 +126,48 @@ def _refined(
     rng: np.random.Generator,
     height: int,
     width: int,
-    look: Callable[[Floats], None],
+    observe: Callable[[Floats], None],
 ) -> Floats:
-    """Return the upper left of a map of twice the size; `look` is shown all new points, also those that are cut off.
+    """Return the upper left part of a map of twice the size; `observe` gets all new points, also those cut off.
 
-    First the centres of squares are drawn, then the middles of their upper and of their left sides.
+    First the centres of the squares are drawn, then the middles of their upper sides and of their left sides.
     """
     size = len(corners)
-    drawn = [words(rng, (size, size)) for _ in range(3)]
+    draws = [words(rng, (size, size)) for _ in range(3)]
     wrapped = cv2.copyMakeBorder(corners, 0, 1, 0, 1, cv2.BORDER_WRAP)
-    centres = np.empty((size + 1, size + 1), np.float32)  # with the last row and column repeated before the first
+    centres = np.empty((size + 1, size + 1), np.float32)  # the last row and column are repeated before the first
     for rows in bands(corners):
         around = wrapped[rows] + wrapped[rows.start + 1 : rows.stop + 1]
-        middle = _wibbled(around[:, :-1] + around[:, 1:], drawn[0][rows], reach)
-        look(middle)
+        middle = _wibbled(around[:, :-1] + around[:, 1:], draws[0][rows], reach)
+        observe(middle)
         centres[1:, 1:][rows] = middle
     centres[0], centres[:, 0] = centres[-1], centres[:, -1]
     finer = np.empty((height, width), np.float32)
     for rows in bands(corners):
-        here, inner = wrapped[rows], centres[1:, 1:][rows]
-        top = here[:, :-1] + here[:, 1:]
+        corner_rows, inner = wrapped[rows], centres[1:, 1:][rows]
+        top = corner_rows[:, :-1] + corner_rows[:, 1:]
         top += inner
         top += centres[:-1, 1:][rows]
-        left = here[:, :-1] + wrapped[rows.start + 1 : rows.stop + 1, :-1]
+        left = corner_rows[:, :-1] + wrapped[rows.start + 1 : rows.stop + 1, :-1]
         left += inner
         left += centres[1:, :-1][rows]
-        top, left = _wibbled(top, drawn[1][rows], reach), _wibbled(left, drawn[2][rows], reach)
-        look(top)
-        look(left)
-        wanted = finer[2 * rows.start : 2 * rows.stop]
-        wanted[::2] = _interleaved(corners[rows], top, wanted[::2])
-        wanted[1::2] = _interleaved(left, inner, wanted[1::2])
+        top, left = _wibbled(top, draws[1][rows], reach), _wibbled(left, draws[2][rows], reach)
+        observe(top)
+        observe(left)
+        target = finer[2 * rows.start : 2 * rows.stop]
+        target[::2] = _interleaved(corners[rows], top, target[::2])
+        target[1::2] = _interleaved(left, inner, target[1::2])
     return finer
 
 
-def _wibbled(total: Floats, drawn: npt.NDArray[np.uint16], reach: float) -> Floats:
-    """Return the mean of four and U(-reach, reach) around it."""
-    return cv2.addWeighted(drawn.astype(np.float32), 2 * reach / WORDS, total, 0.25, -reach * (WORDS - 1) / WORDS)
+def _wibbled(total: Floats, draws: npt.NDArray[np.uint16], reach: float) -> Floats:
+    """Return the mean of four points from their sum, plus U(-reach, reach) from random words."""
+    return cv2.addWeighted(draws.astype(np.float32), 2 * reach / WORDS, total, 0.25, -reach * (WORDS - 1) / WORDS)
 
 
-def _interleaved(even: Floats, odd: Floats, wanted: Floats) -> Floats:
-    """Return columns of two in turn, as much of the upper left as is wanted."""
-    count, width = wanted.shape
+def _interleaved(even: Floats, odd: Floats, target: Floats) -> Floats:
+    """Return the columns of two arrays in turn, cropped to the shape of `target`."""
+    count, width = target.shape
     return cv2.merge([even, odd]).reshape(len(even), -1)[:count, :width]
 
 
@@ -187,7 +191,7 @@ def spatter(image: Image, severity: int, rng: np.random.Generator) -> Image:
 
 
 def _covered(image: Image, cover: Floats) -> Image:
-    """Return mud where the cover is, the image where it is not."""
+    """Return the image with mud over it, in proportion to the cover in [0, 1]."""
     muddy = np.empty_like(image)
     for rows in bands(image, 2):
         share = cv2.merge([cover[rows]] * 3)
@@ -200,13 +204,13 @@ def _covered(image: Image, cover: Floats) -> Image:
 
 
 def _drops(liquid: Floats) -> Floats:
-    """Return how strongly water colours each pixel, in [0, 1]: more towards the lower right edge of a drop."""
+    """Return how strongly water colours each pixel, in [0, 1]: strongest towards the lower right edge of a drop."""
     levels = np.clip(liquid * 255, 0, 255).astype(np.uint8)
     distance = cv2.distanceTransform(255 - cv2.Canny(levels, 50, 150), cv2.DIST_L2, 5)
     near = cv2.blur(np.minimum(distance, 20), (3, 3)).astype(np.uint8)
     slope = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]], dtype=np.float32)
     shine = cv2.blur(cv2.filter2D(cv2.equalizeHist(near), cv2.CV_8U, slope), (3, 3)).astype(np.float32)
-    # the reference package multiplies the liquid as uint8 levels, so do we
+    # as in the reference package, the liquid is multiplied as uint8 levels
     coloured = levels.astype(np.float32) * shine
     most = float(coloured.max())
     return coloured / np.float32(most) if most > 0 else coloured

@@ -1,6 +1,6 @@
-"""detectron2's models by name: what they are, and the weights that it publishes. Imports nothing of detectron2.
+"""detectron2's models by name, with the weights it publishes for them. Does not import detectron2.
 
-`catalogue.json` is made by `make_catalogue.py` from a checkout of detectron2 (02b5c4e).
+`make_catalogue.py` made `catalogue.json` from a checkout of detectron2 (02b5c4e).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class Published:
     """A config of detectron2.
 
     Attributes:
-        name: what suites call it: the config's own name, with its folder where another has the same.
+        name: its name in suites: the config's own name, with its folder if another config has the same name.
         config: its path below configs/, or ``projects/...`` below a checkout.
-        weights: a link; empty for a config without.
+        weights: a link; empty if detectron2 publishes none.
         published: box AP, mask AP, PQ in percent, on the data set that it was trained for.
     """
 
@@ -31,28 +31,28 @@ class Published:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What its name says of it: backbone, head, normalisation, initialisation, epochs, augmentation."""
-        return {**_described(PurePosixPath(self.config).stem), "config": self.config}
+        """Facts read from its name: backbone, head, normalisation, initialisation, epochs, augmentation."""
+        return {**_facts_of_name(PurePosixPath(self.config).stem), "config": self.config}
 
 
 @functools.cache
 def catalogue() -> dict[str, Published]:
-    """Return all of them, by their config."""
+    """Return all models, by `Published.config`."""
     rows: list[dict[str, Any]] = json.loads(Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8"))
-    found: dict[str, Published] = {}
-    taken: set[str] = set()
-    for row in sorted(rows, key=lambda row: _is_second(row["config"])):
+    models: dict[str, Published] = {}
+    names: set[str] = set()
+    for row in sorted(rows, key=lambda row: _yields_name(row["config"])):
         path = PurePosixPath(row["config"])
-        if path.suffix == ".py" and str(path.with_suffix(".yaml")) in {other["config"] for other in rows}:
-            continue  # the same model, written once more
-        name = path.stem if path.stem not in taken else f"{path.parent.name}/{path.stem}"
-        taken.add(name)
-        found[row["config"]] = Published(name, **row)
-    return found
+        if path.suffix == ".py" and str(path.with_suffix(".yaml")) in {each["config"] for each in rows}:
+            continue  # the same model in the other format
+        name = path.stem if path.stem not in names else f"{path.parent.name}/{path.stem}"
+        names.add(name)
+        models[row["config"]] = Published(name, **row)
+    return models
 
 
-def _is_second(config: str) -> bool:
-    """Return whether others have a name before it: those for COCO."""
+def _yields_name(config: str) -> bool:
+    """Return whether a config of the same name for COCO takes precedence."""
     return "LVIS" in config or config.startswith(("Detectron1", "PascalVOC"))
 
 
@@ -90,24 +90,24 @@ _HEADS = {
 }
 
 
-def _described(stem: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for known, key in ((_BACKBONES, "backbone"), (_HEADS, "head")):
-        name = next((name for part, name in known.items() if part in stem), None)
+def _facts_of_name(stem: str) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for labels, key in ((_BACKBONES, "backbone"), (_HEADS, "head")):
+        name = next((name for part, name in labels.items() if part in stem), None)
         if name is not None:
-            found[key] = name
+            facts[key] = name
     if "R_50" in stem or "R_101" in stem or "X_101" in stem:
         syncbn = "syncbn" in stem or "LSJ" in stem
-        found["normalisation"] = "SyncBN" if syncbn else "GN" if stem.endswith("_gn") else "frozen BN"
-        found["initialisation"] = "scratch" if "scratch" in stem or "LSJ" in stem else "ImageNet"
+        facts["normalisation"] = "SyncBN" if syncbn else "GN" if stem.endswith("_gn") else "frozen BN"
+        facts["initialisation"] = "scratch" if "scratch" in stem or "LSJ" in stem else "ImageNet"
     epochs = next((n for mark, n in (("_1x", 12), ("_3x", 36), ("_9x", 108)) if mark in stem), None)
     for part in stem.split("_"):
         if part.endswith("ep") and part[:-2].isdigit():
             epochs = int(part[:-2])
     if epochs is not None:
-        found["epochs"] = epochs
+        facts["epochs"] = epochs
     if "LSJ" in stem:
-        found["augmentation"] = "large scale jitter"
+        facts["augmentation"] = "large scale jitter"
     if "dconv" in stem:
-        found["convolutions"] = "deformable, stages 3 to 5"
-    return found
+        facts["convolutions"] = "deformable, stages 3 to 5"
+    return facts

@@ -1,6 +1,6 @@
-"""A model of detectron2, made and run where detectron2 is: in its own environment or in ours.
+"""A model of detectron2. Runs where detectron2 is installed: in a foreign environment, or in segharness's own.
 
-Imports nothing of segharness, but what `segharness_torch` has for others.
+Imports nothing of segharness, only those modules of `segharness_torch` that run without it. Python 3.8 or later.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from segharness_torch.foreign import (
     RANDOM,
     ForeignInstances,
     Precision,
-    changed,
+    as_tensors,
+    category_names,
+    checked_overrides,
+    file_errors,
     load_state,
-    names_of,
-    naming,
-    tensors_of,
 )
 from segharness_torch.seeding import torch_seeded
 from segharness_torch.threads import torch_threads
 
 
 class Recipe:
-    """What a config says: how to make the network, how to prepare images, and what it is evaluated on.
+    """The content of a config: how to make the network, how to prepare images, and its data set.
 
     Attributes:
-        make: returns the network, on the processor.
+        make: returns the network, on the CPU.
         resize: detectron2's augmentation of one image.
-        order: ``"BGR"`` or ``"RGB"``.
-        dataset: the name of the data set that it is for; None where it says none.
+        order: the order of the channels, ``"BGR"`` or ``"RGB"``.
+        dataset: the name of the data set that it is tested on; None if it names none.
     """
 
     def __init__(self, make: Any, resize: Any, order: str, dataset: Any) -> None:
@@ -54,9 +54,9 @@ class Predictor:
 
     Args:
         network: in evaluation mode, on its device.
-        recipe: of its config.
+        recipe: the content of its config.
         categories: label i is categories[i].
-        precision: in which it predicts.
+        precision: the precision that it predicts in.
     """
 
     def __init__(self, network: Any, recipe: Recipe, categories: Any, precision: Precision) -> None:
@@ -69,27 +69,27 @@ class Predictor:
         )
 
     def predict(self, images: Any, prompts: Any = None) -> list[ForeignInstances]:
-        """Return the instances of uint8 RGB images (H, W, 3); masks are encoded where the network is."""
-        with torch_threads(1):  # sums of several threads have another last bit
-            return [self._one(image) for image in images]
+        """Return the instances of uint8 RGB images (H, W, 3); masks are encoded on the network's device."""
+        with torch_threads(1):  # with several threads sums have another last bit
+            return [self._predict_image(image) for image in images]
 
-    def _one(self, image: Any) -> ForeignInstances:
+    def _predict_image(self, image: Any) -> ForeignInstances:
         ordered = np.ascontiguousarray(image if self._recipe.order == "RGB" else image[..., ::-1])
         height, width = image.shape[:2]
         pixels = self._recipe.resize.get_transform(ordered).apply_image(ordered)
-        given = {
+        inputs = {
             "image": torch.as_tensor(pixels.astype("float32").transpose(2, 0, 1)),
             "height": height,
             "width": width,
         }
         with torch.no_grad(), self._nan_detector.active(), self._precision.of(self._network):
-            answer = self._network([given])[0]
+            answer = self._network([inputs])[0]
         if "instances" not in answer:
             raise ValueError("this model of detectron2 gives no instances")
-        found = answer["instances"]
-        masks = encode(found.pred_masks) if found.has("pred_masks") else None
-        boxes, scores = (value.float().cpu().numpy() for value in (found.pred_boxes.tensor, found.scores))
-        return ForeignInstances(boxes, scores, found.pred_classes.cpu().numpy(), masks)
+        instances = answer["instances"]
+        masks = encode(instances.pred_masks) if instances.has("pred_masks") else None
+        boxes, scores = (value.float().cpu().numpy() for value in (instances.pred_boxes.tensor, instances.scores))
+        return ForeignInstances(boxes, scores, instances.pred_classes.cpu().numpy(), masks)
 
 
 def build(
@@ -107,59 +107,59 @@ def build(
     Args:
         config: a file, or a path as in the catalogue.
         weights: a checkpoint, or ``random``.
-        seed: of random weights.
-        categories: a text file with a name a line, where they are not those of the config's data set.
+        seed: the seed of random weights.
+        categories: a text file with a name a line, if they are not those of the config's data set.
         source: a checkout of detectron2, for configs of its projects.
-        overrides: settings of the config with other values: ``{"MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0}``.
-        precision: as `segharness_torch.foreign.Precision`.
-        device: torch's name.
+        overrides: new values for settings of the config: ``{"MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0}``.
+        precision: as in `segharness_torch.foreign.Precision`.
+        device: torch's name for the device.
 
     Raises:
-        ValueError: there is no such config or setting, or the checkpoint is no such network's.
+        ValueError: there is no such config or setting, or the checkpoint is another network's.
     """
     how = Precision(precision)
-    file = _file(config, source)
-    recipe = _lazy(file, overrides) if file.suffix == ".py" else _yaml(file, overrides)
-    with naming(file, "detectron2 cannot make its network"), torch_seeded(seed):
+    file = _config_file(config, source)
+    recipe = _lazy_recipe(file, overrides) if file.suffix == ".py" else _yaml_recipe(file, overrides)
+    with file_errors(file, "detectron2 cannot make its network"), torch_seeded(seed):
         network = recipe.make()
     if weights != RANDOM:
-        _load(network, Path(weights))
-    known = MetadataCatalog.get(recipe.dataset).get("thing_classes") if recipe.dataset else None
-    names = names_of(categories, known, _count(network))
+        _load_checkpoint(network, Path(weights))
+    dataset_names = MetadataCatalog.get(recipe.dataset).get("thing_classes") if recipe.dataset else None
+    names = category_names(categories, dataset_names, _category_count(network))
     return Predictor(network.to(device).eval(), recipe, names, how)
 
 
-def _count(network: Any) -> Any:
-    """Return how many categories a network tells apart; None where it does not say."""
+def _category_count(network: Any) -> Any:
+    """Return how many categories a network has; None if it does not say."""
     return getattr(getattr(network, "roi_heads", network), "num_classes", None)
 
 
-def _file(config: str, source: Any) -> Path:
+def _config_file(config: str, source: Any) -> Path:
     if Path(config).is_absolute():
         return Path(config)
     package = Path(detectron2.__file__).parent
     checkouts = [Path(source)] if source is not None else [package.parent]
-    places = (
+    paths = (
         [c / config for c in checkouts] if config.startswith("projects/") else [package / "model_zoo/configs" / config]
     )
-    for place in places:
-        if place.is_file():
-            return place
+    for path in paths:
+        if path.is_file():
+            return path
     advice = "; give the option `source`, a checkout of detectron2" if config.startswith("projects/") else ""
-    raise ValueError(f"detectron2 {detectron2.__version__} has no config {config}: no file {places[0]}{advice}")
+    raise ValueError(f"detectron2 {detectron2.__version__} has no config {config}: no file {paths[0]}{advice}")
 
 
-def _yaml(file: Path, overrides: Any) -> Recipe:
+def _yaml_recipe(file: Path, overrides: Any) -> Recipe:
     cfg = get_cfg()
     if "PointRend" in file.parts:
         from detectron2.projects.point_rend import add_pointrend_config
 
         add_pointrend_config(cfg)
-    with naming(file):
+    with file_errors(file):
         cfg.merge_from_file(str(file))
     cfg.MODEL.WEIGHTS, cfg.MODEL.DEVICE = "", "cpu"
-    changes = [part for item in changed(cfg, overrides).items() for part in item]
-    with naming(file, f"cannot be given {overrides}"):
+    changes = [part for item in checked_overrides(cfg, overrides).items() for part in item]
+    with file_errors(file, f"cannot be given {overrides}"):
         cfg.merge_from_list(changes)
     assert isinstance(cfg, CfgNode)
     short, longest = cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST
@@ -167,28 +167,28 @@ def _yaml(file: Path, overrides: Any) -> Recipe:
     return Recipe(lambda: build_model(cfg), resize, cfg.INPUT.FORMAT, next(iter(cfg.DATASETS.TEST), None))
 
 
-def _lazy(file: Path, overrides: Any) -> Recipe:
+def _lazy_recipe(file: Path, overrides: Any) -> Recipe:
     for project in ("ViTDet", "MViTv2"):
         if project in file.parts:
             sys.path.append(str(Path(*file.parts[: file.parts.index(project) + 1])))
-    with naming(file):
+    with file_errors(file):
         cfg = LazyConfig.load(str(file))
-    for key, value in changed(OmegaConf.to_container(cfg, resolve=False), overrides).items():
-        with naming(file, f"cannot be given {overrides}"):
+    for key, value in checked_overrides(OmegaConf.to_container(cfg, resolve=False), overrides).items():
+        with file_errors(file, f"cannot be given {overrides}"):
             OmegaConf.update(cfg, key, value, merge=False)
-    with naming(file, "lacks what a config of detectron2 has"):
+    with file_errors(file, "lacks a part that a config of detectron2 has"):
         test = cfg.dataloader.test
         [resize] = instantiate(test.mapper.augmentations)
         order = cfg.model.get("input_format") or test.mapper.image_format
     return Recipe(lambda: instantiate(cfg.model), resize, order, test.dataset.names)
 
 
-def _load(network: Any, path: Path) -> None:
-    """Give a network a checkpoint's weights; names are matched by detectron2's own rules where the file asks for it."""
+def _load_checkpoint(network: Any, path: Path) -> None:
+    """Load a checkpoint into a network. Names are matched by detectron2's own rules if the file says so."""
     content = read_checkpoint(path)
     content = content if isinstance(content, dict) else {}
-    tensors: Any = tensors_of(content.get("model", content.get("state_dict", content)), path)
+    tensors: Any = as_tensors(content.get("model", content.get("state_dict", content)), path)
     if content.get("matching_heuristics", False):
         tensors = align_and_update_state_dicts(network.state_dict(), tensors, c2_conversion=False)
-    # what the config says, or code makes
+    # the config or code sets these
     load_state(network, tensors, path, ("pixel_mean", "pixel_std", "cell_anchors"))

@@ -2,7 +2,7 @@
 
     python make_catalogue.py CHECKOUT catalogue.json
 
-Facts only: what the tables of its documentation say of each config. Needs nothing.
+The catalogue holds only facts from the tables in detectron2's documentation. Needs only Python.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ SEARCHED = ("configs", "projects/PointRend/configs", "projects/MViTv2/configs", 
 
 
 def main(checkout: Path, target: Path) -> None:
+    """Write the catalogue of a checkout to the file `target`."""
     published = {row["config"]: row for table in TABLES for row in _rows(checkout, table)}
-    found = []
+    rows = []
     for path in sorted(p for folder in SEARCHED for p in (checkout / folder).rglob("*") if _is_config(p)):
         config = str(path.relative_to(checkout)).removeprefix("configs/")
-        found.append(published.get(config, {"config": config}))
-    lines = ",\n".join(json.dumps(row) for row in found)
+        rows.append(published.get(config, {"config": config}))
+    lines = ",\n".join(json.dumps(row) for row in rows)
     target.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 def _is_config(path: Path) -> bool:
-    """Return whether a file is a model's config: not a base of others, not a part, and not a test of a few images."""
+    """Return whether a file is a model's config: not a base of others, not a part, and not a quick test."""
     parts = set(path.parts)
     if path.suffix not in (".py", ".yaml") or {"common", "quick_schedules", "SemanticSegmentation"} & parts:
         return False
@@ -48,14 +49,14 @@ def _rows(checkout: Path, table: str) -> Iterator[dict[str, Any]]:
             weights = next((link for link in links if link.endswith(".pkl")), None)
             if config is None or len(cells) != len(heads):
                 continue
-            said = dict(zip(heads, map(_words, cells), strict=True))
+            values = dict(zip(heads, map(_words, cells), strict=True))
             numbers = {
-                name: float(said[column])
+                name: float(values[column])
                 for column, name in COLUMNS.items()
-                if re.fullmatch(r"[0-9.]+", said.get(column, ""))
+                if re.fullmatch(r"[0-9.]+", values.get(column, ""))
             }
-            where = str((Path(table).parent / config).as_posix()).removeprefix("configs/")
-            yield {"config": where, "weights": weights or "", "published": numbers}
+            path = str((Path(table).parent / config).as_posix()).removeprefix("configs/")
+            yield {"config": path, "weights": weights or "", "published": numbers}
 
 
 def _words(cell: str) -> str:

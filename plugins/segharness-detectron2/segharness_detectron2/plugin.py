@@ -1,4 +1,4 @@
-"""What this distribution offers to segharness. Imports nothing of detectron2."""
+"""The models that this distribution registers with segharness. Does not import detectron2."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from segharness_detectron2.catalogue import Published, catalogue
 
 _OPTIONS = {
     "seed": SEED,
-    "categories": categories("where they are not those of its data set"),
+    "categories": categories("if they are not those of its data set"),
     "overrides": Option(
-        "settings of the config with other values: {MODEL.ROI_HEADS.SCORE_THRESH_TEST: 0.0}", check=mapping
+        "new values for settings of the config: {MODEL.ROI_HEADS.SCORE_THRESH_TEST: 0.0}", check=mapping
     ),
     "source": Option(
-        "a checkout of detectron2, where its projects are, if it was not installed from one",
+        "a checkout of detectron2, which has its projects, if detectron2 was not installed from one",
         False,
         True,
         files="segharness_detectron2.published:projects",
@@ -35,23 +35,23 @@ def segharness_models() -> list[ModelSpec | ModelSet]:
     return [*_SETS, _CUSTOM, *map(_spec, catalogue().values())]
 
 
-def _spec(one: Published) -> ModelSpec:
-    about = one.metadata
-    said = " ".join(str(about[key]) for key in ("head", "backbone") if key in about)
+def _spec(entry: Published) -> ModelSpec:
+    facts = entry.metadata
+    description = " ".join(str(facts[key]) for key in ("head", "backbone") if key in facts)
     return ModelSpec(
-        f"detectron2/{one.name}",
+        f"detectron2/{entry.name}",
         "segharness_detectron2.foreign_model:build",
-        said or f"detectron2's {one.name}",
+        description or f"detectron2's {entry.name}",
         licence="Apache-2.0; weights CC BY-SA 3.0",
-        tags=("detectron2", *(("boxes",) if set(one.published) == {"box AP"} else ())),
-        weights_names={**({"published": ""} if one.weights else {}), "random": ""},
+        tags=("detectron2", *(("boxes",) if set(entry.published) == {"box AP"} else ())),
+        weights_names={**({"published": ""} if entry.weights else {}), "random": ""},
         fetch="segharness_detectron2.published:fetch",
-        fixed={"config": one.config},
+        fixed={"config": entry.config},
         options=_OPTIONS,
         metadata={
-            **about,
-            **({"weights": one.weights} if one.weights else {}),
-            **({"published": dict(one.published)} if one.published else {}),
+            **facts,
+            **({"weights": entry.weights} if entry.weights else {}),
+            **({"published": dict(entry.published)} if entry.published else {}),
         },
         **_FOREIGN,
     )
@@ -66,7 +66,7 @@ _CUSTOM = ModelSpec(
     weights_names={"random": ""},
     options={
         "config": Option(
-            "the config, .yaml or .py, either of which may run code",
+            "the config, .yaml or .py; both may run code",
             True,
             True,
             files="segharness_torch.config_files:config_files",
@@ -95,7 +95,7 @@ _SETS = (
     ),
     _set(
         "architectures",
-        "the robustness paper's architectures that are detectron2's, on ResNet-50-FPN",
+        "those architectures of the robustness paper that detectron2 has, on ResNet-50-FPN",
         mask_rcnn_r50=_R50,
         cascade_r50="cascade_mask_rcnn_R_50_FPN_3x",
         deformable="mask_rcnn_R_50_FPN_3x_dconv_c3-c5",
@@ -103,7 +103,7 @@ _SETS = (
     ),
     _set(
         "backbones",
-        "the robustness paper's backbones that are detectron2's, under Mask R-CNN",
+        "those backbones of the robustness paper that detectron2 has, under Mask R-CNN",
         r50_fpn=_R50,
         r50_c4="mask_rcnn_R_50_C4_3x",
         r50_dc5="mask_rcnn_R_50_DC5_3x",

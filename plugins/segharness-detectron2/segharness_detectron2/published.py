@@ -1,4 +1,4 @@
-"""detectron2's published weights, in the cache where detectron2 itself would look for them."""
+"""Downloads detectron2's published weights into the cache that detectron2 itself uses."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from segharness_detectron2.catalogue import catalogue
 
 
 def fetch(weights: str, config: str) -> Path:
-    """Return the file of a config's published weights.
+    """Return the file with a config's published weights; download it if it is missing.
 
     Args:
         weights: ``published``.
-        config: as in the catalogue.
+        config: a path as in the catalogue.
 
     Raises:
-        segharness.UsageError: it cannot be fetched; the message says which file to put where.
+        segharness.UsageError: the file cannot be downloaded; the message says which file to put where.
     """
     url = catalogue()[config].weights
     cache = Path(os.environ.get("FVCORE_CACHE") or Path.home() / ".torch" / "iopath_cache").expanduser()
@@ -27,5 +27,5 @@ def fetch(weights: str, config: str) -> Path:
 
 
 def projects(source: Path) -> list[Path]:
-    """Return the files of a checkout of detectron2 that its projects' models are made of."""
+    """Return the files in a checkout of detectron2 that the models of its projects depend on."""
     return [file for pattern in ("*.py", "*.yaml") for file in (source / "projects").rglob(pattern)]

@@ -1,6 +1,6 @@
-"""mmdet's configs by name: what they are, and the weights that it publishes. Imports nothing of mmdet.
+"""mmdet's configs by name, with the weights it publishes for them. Does not import mmdet.
 
-`catalogue.json` is made by `make_catalogue.py` from mmdet 3.3.0. The eight digits at the end of a weights file's name are
+`make_catalogue.py` made `catalogue.json` from mmdet 3.3.0. The eight digits at the end of a weights file's name are
 the first of its sha256.
 """
 
@@ -21,11 +21,11 @@ class Published:
 
     Attributes:
         config: its path below mmdet's configs/.
-        head: what mmdet's list calls the method; empty for a config that is not in it.
+        head: the name of the method in mmdet's list; empty if the config is not in the list.
         paper: a link.
-        weights: a link; empty for a config without.
-        epochs: of training, where mmdet says so.
-        published: box AP, mask AP, PQ in percent, by the data set that they are of.
+        weights: a link; empty if mmdet publishes none.
+        epochs: of training; None if mmdet does not say.
+        published: box AP, mask AP, PQ in percent, by data set.
     """
 
     config: str
@@ -37,17 +37,18 @@ class Published:
 
     @property
     def name(self) -> str:
+        """The file name of the config, without ``.py``."""
         return PurePosixPath(self.config).stem
 
     @property
     def digits(self) -> str:
-        """The first digits of the sha256 of its weights."""
-        found = re.search(r"[-_]([0-9a-f]{8})\.pth$", self.weights)
-        return found[1] if found else ""
+        """The first eight digits of the sha256 of its weights; empty if unknown."""
+        match = re.search(r"[-_]([0-9a-f]{8})\.pth$", self.weights)
+        return match[1] if match else ""
 
 
 @functools.cache
 def catalogue() -> dict[str, Published]:
-    """Return all of them, by their config."""
+    """Return all configs, by `Published.config`."""
     rows: list[dict[str, Any]] = json.loads(Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8"))
     return {row["config"]: Published(**row) for row in rows}

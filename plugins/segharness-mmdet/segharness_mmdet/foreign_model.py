@@ -1,6 +1,6 @@
-"""A model of mmdet, made and run where mmdet is: in its own environment or in ours.
+"""A model of mmdet. Runs where mmdet is installed: in a foreign environment, or in segharness's own.
 
-Imports nothing of segharness, but what `segharness_torch` has for others.
+Imports nothing of segharness, only those modules of `segharness_torch` that run without it. Python 3.8 or later.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from segharness_torch.foreign import (
     RANDOM,
     ForeignInstances,
     Precision,
-    changed,
+    as_tensors,
+    category_names,
+    checked_overrides,
+    file_errors,
     load_state,
-    names_of,
-    naming,
-    tensors_of,
 )
 from segharness_torch.seeding import torch_seeded
 from segharness_torch.threads import torch_threads
 
 
 class Detector:
-    """A detector of mmdet, asked through mmdet's own inference function, one image at a time.
+    """A detector of mmdet. It predicts through mmdet's own inference function, one image at a time.
 
     Args:
         network: the detector.
         categories: label i is categories[i].
-        precision: in which it predicts.
+        precision: the precision that it predicts in.
     """
 
     def __init__(self, network: Any, categories: Any, precision: Precision) -> None:
@@ -51,21 +51,21 @@ class Detector:
         self._pipeline = Compose(pipeline)
 
     def predict(self, images: Any, prompts: Any = None) -> list[ForeignInstances]:
-        """Return the instances of uint8 RGB images (H, W, 3); masks are encoded where the network is."""
-        with torch_threads(1):  # sums of several threads have another last bit
-            return [self._one(image) for image in images]
+        """Return the instances of uint8 RGB images (H, W, 3); masks are encoded on the network's device."""
+        with torch_threads(1):  # with several threads sums have another last bit
+            return [self._predict_image(image) for image in images]
 
-    def _one(self, image: Any) -> ForeignInstances:
+    def _predict_image(self, image: Any) -> ForeignInstances:
         with self._nan_detector.active(), self._precision.of(self._network):
             sample = inference_detector(self._network, np.ascontiguousarray(image[..., ::-1]), self._pipeline)
         if "pred_instances" not in sample:
             raise ValueError("this model of mmdet gives no instances")
-        found = sample.pred_instances
-        masks = encode(torch.as_tensor(found.masks).bool()) if "masks" in found else None
-        boxes, scores = (found[key].float().cpu().numpy() for key in ("bboxes", "scores"))
-        if masks is not None and not boxes.any():  # SOLO and its like predict none, and mmdet has zeros in their place
+        instances = sample.pred_instances
+        masks = encode(torch.as_tensor(instances.masks).bool()) if "masks" in instances else None
+        boxes, scores = (instances[key].float().cpu().numpy() for key in ("bboxes", "scores"))
+        if masks is not None and not boxes.any():  # SOLO predicts no boxes; mmdet fills in zeros
             boxes = None
-        return ForeignInstances(boxes, scores, found.labels.cpu().numpy(), masks)
+        return ForeignInstances(boxes, scores, instances.labels.cpu().numpy(), masks)
 
 
 def build(
@@ -82,91 +82,96 @@ def build(
     Args:
         config: a file, or a path below mmdet's configs/.
         weights: a checkpoint, or ``random``.
-        seed: of random weights.
-        categories: a text file with a name a line, where neither checkpoint nor the config's data set say.
-        overrides: settings of the config that are to have other values: ``{"model.test_cfg.rcnn.score_thr": 0.3}``.
-        precision: as `segharness_torch.foreign.Precision`.
-        device: torch's name.
+        seed: the seed of random weights.
+        categories: a text file with a name a line, for use if neither checkpoint nor the config's data set name them.
+        overrides: new values for settings of the config: ``{"model.test_cfg.rcnn.score_thr": 0.3}``.
+        precision: as in `segharness_torch.foreign.Precision`.
+        device: torch's name for the device.
 
     Raises:
-        ValueError: there is no such config or setting, or the checkpoint is no such network's.
+        ValueError: there is no such config or setting, or the checkpoint is another network's.
     """
     how = Precision(precision)
-    file = _file(config)
-    with naming(file):
+    file = _config_file(config)
+    with file_errors(file):
         settings = Config.fromfile(str(file))
-    changes = {key: _like(settings, key, value) for key, value in changed(dict(settings.items()), overrides).items()}
+    changes = {
+        key: _as_tuple(settings, key, value)
+        for key, value in checked_overrides(dict(settings.items()), overrides).items()
+    }
     if changes:
-        with naming(file, f"cannot be given {changes}"):
+        with file_errors(file, f"cannot be given {changes}"):
             settings.merge_from_dict(changes)
     if "model" not in settings:
-        raise ValueError(f"{file}: has no `model`, which a config of mmdet has")
-    with naming(file, "mmdet cannot make its network"), torch_seeded(seed):
+        raise ValueError(f"{file}: has no `model`, which every config of mmdet has")
+    with file_errors(file, "mmdet cannot make its network"), torch_seeded(seed):
         network = init_detector(settings, None, "coco", "cpu")
-    count, known = _count(settings.model), [_of_dataset(settings)]
+    count, candidates = _category_count(settings.model), [_dataset_names(settings)]
     if weights != RANDOM:
-        known.insert(0, _load(network, Path(weights)))
-    said = [names for names in known if names]
-    fitting = [names for names in said if count in (None, len(names))]  # a panoptic checkpoint may say stuff, too
-    names = names_of(categories, next(iter(fitting or said), None), count)
+        candidates.insert(0, _load_checkpoint(network, Path(weights)))
+    named = [names for names in candidates if names]
+    fitting = [names for names in named if count in (None, len(names))]  # a panoptic checkpoint may name stuff, too
+    names = category_names(categories, next(iter(fitting or named), None), count)
     return Detector(network.to(device), names, how)
 
 
-def _file(config: str) -> Path:
+def _config_file(config: str) -> Path:
     file = Path(config) if Path(config).is_absolute() else Path(mmdet.__file__).parent / ".mim" / "configs" / config
     if not file.is_file():
         raise ValueError(f"mmdet {mmdet.__version__} has no config {config}: no file {file}")
     return file
 
 
-def _like(settings: Any, key: str, value: Any) -> Any:
-    """Return an override as the config has such a value: a tuple where it has one, which suites cannot write."""
-    found: Any = settings
+def _as_tuple(settings: Any, key: str, value: Any) -> Any:
+    """Return an override, as a tuple if the config has a tuple there; a suite cannot express tuples."""
+    current: Any = settings
     for part in key.split("."):
-        found = found[int(part)] if isinstance(found, (list, tuple)) else found[part]
-    return tuple(value) if isinstance(found, tuple) and isinstance(value, list) else value
+        current = current[int(part)] if isinstance(current, (list, tuple)) else current[part]
+    return tuple(value) if isinstance(current, tuple) and isinstance(value, list) else value
 
 
-def _of_dataset(settings: Any) -> Any:
-    """Return the names of the categories of the data set that a config is tested on; None where it has none."""
+def _dataset_names(settings: Any) -> Any:
+    """Return the category names of the data set that a config is tested on; None if it has none."""
     dataset = (settings.get("test_dataloader") or {}).get("dataset") or {}
-    while "dataset" in dataset:  # wrapped
+    while "dataset" in dataset:  # a wrapper around another data set
         dataset = dataset["dataset"]
-    kind = DATASETS.get(dataset["type"]) if isinstance(dataset.get("type"), str) else dataset.get("type")
-    return _names(dataset.get("metainfo")) or _names(getattr(kind, "METAINFO", None))
+    dataset_class = DATASETS.get(dataset["type"]) if isinstance(dataset.get("type"), str) else dataset.get("type")
+    return _thing_names(dataset.get("metainfo")) or _thing_names(getattr(dataset_class, "METAINFO", None))
 
 
-def _names(meta: Any) -> Any:
-    """Return the names in what mmdet says of a data set; those of things where it has stuff, too."""
+def _thing_names(meta: Any) -> Any:
+    """Return the category names in mmdet's metadata of a data set; only those of things if it has stuff, too."""
     lower = {str(key).lower(): value for key, value in (meta or {}).items()}
-    found = lower.get("thing_classes") or lower.get("classes")
-    return (found,) if isinstance(found, str) else found
+    names = lower.get("thing_classes") or lower.get("classes")
+    return (names,) if isinstance(names, str) else names
 
 
-def _count(model: Any) -> Any:
-    """Return how many categories the heads of a config have; None where they do not agree, or do not say."""
-    found = set()
+def _category_count(model: Any) -> Any:
+    """Return how many categories the heads of a config have; None if they disagree or do not say."""
+    counts = set()
     for part in ("bbox_head", "mask_head", "panoptic_head"):
-        for owner in (model, model.get("roi_head") or {}):
-            heads = owner.get(part) or []
+        for module in (model, model.get("roi_head") or {}):
+            heads = module.get(part) or []
             for head in heads if isinstance(heads, (list, tuple)) else [heads]:
-                found |= {head[key] for key in ("num_classes", "num_things_classes") if head.get(key) is not None}
-    return found.pop() if len(found) == 1 else None
+                counts |= {head[key] for key in ("num_classes", "num_things_classes") if head.get(key) is not None}
+    return counts.pop() if len(counts) == 1 else None
 
 
-_NOT_LOOKED_AT = ("mmengine.logging.history_buffer.HistoryBuffer",)
-"""Classes of what training keeps beside the weights."""
+_IGNORED = ("mmengine.logging.history_buffer.HistoryBuffer",)
+"""Classes of objects that training stores beside the weights."""
 
 
-def _load(network: Any, path: Path) -> Any:
-    """Give a network a checkpoint's weights; return the names of its categories, where it has them."""
-    content = read_checkpoint(path, _NOT_LOOKED_AT)
+def _load_checkpoint(network: Any, path: Path) -> Any:
+    """Load a checkpoint into a network; return the names of its categories, or None if it has none."""
+    content = read_checkpoint(path, _IGNORED)
     content = content if isinstance(content, dict) else {}
     state = content.get("state_dict", content)
     tensors = OrderedDict(
-        (key[7:] if key.startswith("module.") else key, value) for key, value in tensors_of(state, path).items()
+        (key[7:] if key.startswith("module.") else key, value) for key, value in as_tensors(state, path).items()
     )
-    tensors._metadata = getattr(state, "_metadata", OrderedDict())  # versions of modules, which move old names
+    tensors._metadata = getattr(
+        state, "_metadata", OrderedDict()
+    )  # versions of modules, by which torch renames old weights
     load_state(network, tensors, path)
     meta = content.get("meta") or {}
-    return _names(meta.get("dataset_meta")) or _names(meta)
+    return _thing_names(meta.get("dataset_meta")) or _thing_names(meta)

@@ -1,8 +1,8 @@
-"""Makes `catalogue.json` from an installed mmdet, in its environment: names, configs, published AP and weights.
+"""Makes `catalogue.json` from an installed mmdet, in mmdet's environment: names, configs, published AP and weights.
 
     python make_catalogue.py catalogue.json
 
-Facts only: what mmdet's own metafiles say of each config. Needs mmdet and PyYAML.
+The catalogue holds only facts from mmdet's own metafiles. Needs mmdet and PyYAML.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import yaml
 
 TASKS = {"Object Detection": "box AP", "Instance Segmentation": "mask AP", "Panoptic Segmentation": "PQ"}
 METRICS = ("box AP", "mask AP", "PQ")
-OTHERS = {
+NO_DETECTORS = {
     "bytetrack",
     "deepsort",
     "mask2former_vis",
@@ -28,17 +28,18 @@ OTHERS = {
     "sort",
     "strongsort",
 }
-"""Folders of what is no detector of single images."""
+"""Folders of methods that do not detect objects in single images."""
 
 
 def main(target: str) -> None:
+    """Write the catalogue to the file `target`."""
     spec = importlib.util.find_spec("mmdet")
     assert spec is not None and spec.submodule_search_locations
     root = Path(spec.submodule_search_locations[0]) / ".mim"
     published = dict(_published(root))
     rows = []
     for path in sorted((root / "configs").glob("*/*.py")):
-        if path.parent.name.startswith("_") or path.parent.name in OTHERS or path.stem.endswith("_tta"):
+        if path.parent.name.startswith("_") or path.parent.name in NO_DETECTORS or path.stem.endswith("_tta"):
             continue
         config = str(path.relative_to(root / "configs"))
         rows.append({"config": config, **published.get(config, {})})
@@ -57,16 +58,16 @@ def _published(root: Path) -> Any:
 
 
 def _link(paper: Any) -> str:
-    found = paper.get("URL", "") if isinstance(paper, dict) else (paper or "")
-    return str(found[0] if isinstance(found, list) else found)
+    url = paper.get("URL", "") if isinstance(paper, dict) else (paper or "")
+    return str(url[0] if isinstance(url, list) else url)
 
 
 def _row(model: dict[str, Any], papers: dict[str, str]) -> dict[str, Any]:
-    about = model.get("Metadata") or {}
+    metadata = model.get("Metadata") or {}
     head = model.get("In Collection", "")
     row: dict[str, Any] = {"head": head, "paper": papers.get(head, ""), "weights": model.get("Weights") or ""}
-    if "Epochs" in about:
-        row["epochs"] = about["Epochs"]
+    if "Epochs" in metadata:
+        row["epochs"] = metadata["Epochs"]
     for result in model.get("Results") or ():
         for name, value in (result.get("Metrics") or {}).items():
             if name in METRICS and result["Task"] in TASKS:

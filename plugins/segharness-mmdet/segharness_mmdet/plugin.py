@@ -1,4 +1,4 @@
-"""What this distribution offers to segharness. Imports nothing of mmdet."""
+"""The models that this distribution registers with segharness. Does not import mmdet."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from segharness_mmdet.catalogue import Published, catalogue
 
 _OPTIONS = {
     "seed": SEED,
-    "categories": categories("where the checkpoint does not say"),
-    "overrides": Option(
-        "settings of the config with other values: {model.test_cfg.rcnn.score_thr: 0.3}", check=mapping
-    ),
+    "categories": categories("for a checkpoint that does not name them"),
+    "overrides": Option("new values for settings of the config: {model.test_cfg.rcnn.score_thr: 0.3}", check=mapping),
     "precision": PRECISION,
 }
 _FOREIGN = {
@@ -29,25 +27,25 @@ def segharness_models() -> list[ModelSpec | ModelSet]:
     return [*_SETS, _CUSTOM, *map(_spec, catalogue().values())]
 
 
-def _spec(one: Published) -> ModelSpec:
-    tasks = {metric for metrics in one.published.values() for metric in metrics}
+def _spec(entry: Published) -> ModelSpec:
+    tasks = {metric for metrics in entry.published.values() for metric in metrics}
     return ModelSpec(
-        f"mmdet/{one.name}",
+        f"mmdet/{entry.name}",
         "segharness_mmdet.foreign_model:build",
-        one.head or f"a config of mmdet's {one.config.partition('/')[0]}",
+        entry.head or f"a config of mmdet's {entry.config.partition('/')[0]}",
         licence="Apache-2.0",
-        paper=one.paper,
+        paper=entry.paper,
         tags=("mmdet", *(("boxes",) if tasks == {"box AP"} else ())),
-        weights_names={**({"published": one.digits} if one.weights else {}), "random": ""},
+        weights_names={**({"published": entry.digits} if entry.weights else {}), "random": ""},
         fetch="segharness_mmdet.published:fetch",
-        fixed={"config": one.config},
+        fixed={"config": entry.config},
         options=_OPTIONS,
         metadata={
-            "config": one.config,
-            **({"head": one.head} if one.head else {}),
-            **({"epochs": one.epochs} if one.epochs is not None else {}),
-            **({"weights": one.weights} if one.weights else {}),
-            **{f"published on {dataset}": dict(found) for dataset, found in one.published.items()},
+            "config": entry.config,
+            **({"head": entry.head} if entry.head else {}),
+            **({"epochs": entry.epochs} if entry.epochs is not None else {}),
+            **({"weights": entry.weights} if entry.weights else {}),
+            **{f"published on {dataset}": dict(scores) for dataset, scores in entry.published.items()},
         },
         **_FOREIGN,
     )
@@ -82,7 +80,7 @@ _SETS = (
             "solov2": "mmdet/solov2_r50_fpn_ms-3x_coco",
             "yolact": "mmdet/yolact_r50_1xb8-55e_coco",
         },
-        "instance segmentation of other kinds, ResNet-50 all of them",
+        "several architectures of instance segmentation, all with ResNet-50",
     ),
     ModelSet(
         "mmdet/backbones",
@@ -100,6 +98,6 @@ _SETS = (
             "htc": "mmdet/htc_r50_fpn_20e_coco",
             "scnet": "mmdet/scnet_r50_fpn_20e_coco",
         },
-        "what SCNet compares itself with, ResNet-50-FPN",
+        "SCNet and the models its paper compares it with, ResNet-50-FPN",
     ),
 )

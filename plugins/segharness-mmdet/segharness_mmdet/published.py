@@ -1,4 +1,4 @@
-"""mmdet's published weights, in the cache where mmdet itself would look for them."""
+"""Downloads mmdet's published weights into the cache that mmdet itself uses."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from segharness_mmdet.catalogue import catalogue
 
 
 def fetch(weights: str, config: str) -> Path:
-    """Return the file of a config's published weights.
+    """Return the file with a config's published weights; download it if it is missing.
 
     Args:
         weights: ``published``.
-        config: below mmdet's configs/.
+        config: a path below mmdet's configs/.
 
     Raises:
-        segharness.UsageError: it cannot be fetched; the message says which file to put where.
+        segharness.UsageError: the file cannot be downloaded; the message says which file to put where.
     """
-    one = catalogue()[config]
+    entry = catalogue()[config]
     cache = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torch"
-    return download(one.weights, Path(cache) / "hub" / "checkpoints" / one.weights.rpartition("/")[2], one.digits)
+    return download(entry.weights, Path(cache) / "hub" / "checkpoints" / entry.weights.rpartition("/")[2], entry.digits)

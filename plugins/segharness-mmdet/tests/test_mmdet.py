@@ -224,7 +224,7 @@ def test_a_set_is_planned_where_mmdet_is_not_installed_and_refused_when_it_is_ru
     assert "segharness config set python.mmdet PATH" in done.err
     planned.write("p.yaml", PLAN.replace("model: mmdet/architectures,", "model: mmdet/architectures, id: all,"))
     done = planned("collect", "p.yaml")
-    assert done.code == 4 and "p.yaml:4:" in done.err and "is a set of models, which have ids of their own" in done.err
+    assert done.code == 4 and "p.yaml:4:" in done.err and "is a set of models; each of them has its own id" in done.err
 
 
 def test_published_weights_come_from_the_cache_or_the_message_says_where_they_belong(

@@ -6,11 +6,13 @@ import argparse
 
 
 def configure(group) -> None:
+    """Add ``--ray-address`` and ``--ray-cpus`` to a group of arguments."""
     group.add_argument(
         "--ray-address",
         default="auto",
         metavar="ADDRESS",
-        help="auto (this machine's cluster, or RAY_ADDRESS), host:port, ray://host:port, or local: start one; auto",
+        help="auto (this machine's cluster, or RAY_ADDRESS), host:port, ray://host:port, or local (start one); "
+        "default auto",
     )
     group.add_argument("--ray-cpus", type=_cpus, metavar="N", help="cores for each worker; default an even share")
 

@@ -1,4 +1,4 @@
-"""The executor ``ray``: a pool of actors."""
+"""The executor ``ray``: a pool of actors on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -28,71 +28,81 @@ from segharness.execution import (
     check_needs,
 )
 
-from segharness_ray.relay import Relay, look
+from segharness_ray.relay import Relay, node_memory
 
-_POLL = 5.0
-"""How long, in seconds, an actor waits for its worker to say something before it answers that it said nothing."""
+_POLL_SECONDS = 5.0
+"""How many seconds an actor waits for an event of its worker before it answers that there is none."""
 
 
 class RayWorker:
-    """An actor, as the pool sees it: messages are sent and not waited for."""
+    """An actor, as the pool sees it. Messages are sent without waiting for an answer."""
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
 
     def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message to the worker."""
         self.actor.send.remote(dict(message))
 
     def stop(self, grace: float) -> None:
+        """Give the worker `grace` seconds to end, then kill it and its actor."""
         if grace:
-            with contextlib.suppress(RayError):  # it is gone, or hangs: killed below in either case
+            with contextlib.suppress(RayError):  # gone or hanging; killed below in either case
                 ray.get(self.actor.stop.remote(grace), timeout=grace + 5)
         self.kill()
 
     def kill(self) -> None:
-        with contextlib.suppress(RayError):  # it hangs, or was never placed: the actor is killed in either case
+        """Kill the worker and its actor."""
+        with contextlib.suppress(RayError):  # hanging, or never placed; the actor is killed in either case
             ray.get(self.actor.stop.remote(0), timeout=2)
         ray.kill(self.actor)
 
 
 class ActorLauncher:
-    """Starts actors and gets their events, with one question to each on its way.
+    """Starts actors and polls their events. Every actor has one poll under way.
 
     Args:
-        placements: of every slot, by its number.
+        placements: where each slot is, by the slot's index.
+
+    Attributes:
+        mark: a file in the run folder, which every node must see; None if the run folder is a URL.
     """
 
     def __init__(self, placements: Mapping[int, Placement]) -> None:
         self._placements = placements
-        self._asked: dict[Any, RayWorker] = {}
+        self._polls: dict[Any, RayWorker] = {}
         self._events: deque[tuple[RayWorker, WorkerEvent]] = deque()
         self.mark: str | None = None
 
     def start(self, job: Job, slot: WorkerSlot) -> RayWorker:
+        """Start a worker for a slot, on the slot's node."""
         placement = self._placements[slot.index]
         actor = ray.remote(Relay).options(
             num_cpus=placement.cpus,
             num_gpus=0 if slot.kind == "cpu" else 1,
             max_concurrency=4,
             max_restarts=0,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(placement.node, soft=True),  # elsewhere if it is gone
+            scheduling_strategy=NodeAffinitySchedulingStrategy(
+                placement.node, soft=True
+            ),  # elsewhere if the node is gone
         )
         worker = RayWorker(actor.remote())
         worker.actor.open.remote(replace(job, threads=placement.cpus).to_json(), slot.device, self.mark)
-        self._ask(worker)
+        self._poll(worker)
         return worker
 
     def next_event(self, seconds: float) -> tuple[RayWorker, WorkerEvent] | None:
-        if not self._events and self._asked:
-            answered, _ = ray.wait(list(self._asked), num_returns=1, timeout=seconds)
-            for question in answered:
-                worker = self._asked.pop(question)
-                self._take(worker, question)
+        """Return the next event and its worker; None if there is none within `seconds`."""
+        if not self._events and self._polls:
+            answered, _ = ray.wait(list(self._polls), num_returns=1, timeout=seconds)
+            for poll in answered:
+                worker = self._polls.pop(poll)
+                self._receive(worker, poll)
         return self._events.popleft() if self._events else None
 
-    def _take(self, worker: RayWorker, question: Any) -> None:
+    def _receive(self, worker: RayWorker, poll: Any) -> None:
         try:
-            events = ray.get(question)
+            events = ray.get(poll)
         except RayError as error:
             how = f"its actor died: {str(error).strip().splitlines()[0]}"
             self._events.append((worker, WorkerEnded(how)))
@@ -101,14 +111,18 @@ class ActorLauncher:
         if any(isinstance(event, WorkerEnded) for event in events):
             ray.kill(worker.actor)
         else:
-            self._ask(worker)
+            self._poll(worker)
 
-    def _ask(self, worker: RayWorker) -> None:
-        self._asked[worker.actor.poll.remote(_POLL)] = worker
+    def _poll(self, worker: RayWorker) -> None:
+        self._polls[worker.actor.poll.remote(_POLL_SECONDS)] = worker
 
 
 class RayExecutor:
-    """One actor for every GPU of the cluster; where there is none, for every few cores."""
+    """Runs units on one actor for every GPU of the cluster, or, on nodes without a GPU, for every few cores.
+
+    Raises:
+        UsageError: there is no such cluster, or it lacks the devices that are needed.
+    """
 
     def __init__(self, options: ExecutorOptions) -> None:
         if options.objects:
@@ -125,6 +139,7 @@ class RayExecutor:
         self.devices: Sequence[str] = [slot.device for slot in slots]
 
     def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[RunEvent]:
+        """Run the units and yield what happens; leave the cluster at the end."""
         mark = None
         if "://" not in job.folder:
             mark = Path(job.folder) / f".seen-{uuid.uuid4().hex}"
@@ -138,19 +153,23 @@ class RayExecutor:
             ray.shutdown()
 
     def finish(self) -> None:
+        """Finish the files in flight and start no more; see `Executor`."""
         self._pool.finish()
 
 
 def connect(address: str) -> None:
-    """Join a cluster, or start one.
+    """Connect to a cluster, or start one.
+
+    Args:
+        address: as of ``--ray-address``.
 
     Raises:
-        UsageError: there is none at that address.
+        UsageError: there is no cluster at that address.
     """
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         host, _, port = address.removeprefix("ray://").rpartition(":")
-        if host and port.isdigit():  # Ray itself tries for a minute
+        if host and port.isdigit():  # fails at once; Ray itself tries for a minute
             socket.create_connection((host, int(port)), timeout=5).close()
         if address == "local":
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -158,40 +177,44 @@ def connect(address: str) -> None:
         else:
             ray.init(address=address, **quiet)
     except Exception as error:
-        said = " ".join(str(error).split())[:200]
+        message = " ".join(str(error).split())[:200]
         raise UsageError(
-            f"--ray-address {address}: no Ray cluster there ({said}); start one with `ray start --head`, "
+            f"--ray-address {address}: no Ray cluster there ({message}); start one with `ray start --head`, "
             "or give --ray-address local"
         ) from error
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a slot is: a node by its id, and the cores that its worker may keep busy there."""
+    """Where a slot is: the id of its node, and the number of cores that its worker may keep busy there."""
 
     node: str
     cpus: int
 
 
 def find_slots(options: ExecutorOptions) -> tuple[list[WorkerSlot], dict[int, Placement]]:
-    """Return a slot for every GPU of the cluster's nodes, or on nodes without one for every few cores, and where each is.
+    """Return a slot for every GPU of the cluster, or, on nodes without a GPU, for every few cores; and where each is.
 
     Raises:
-        UsageError: the cluster has neither, or fewer cores on every node than each worker was to have.
+        UsageError: the cluster has neither, or no node has as many cores as ``--ray-cpus`` says.
     """
     alive = [node for node in ray.nodes() if node["Alive"]]
-    asked = options.arguments.get("cpus")
+    wanted_cpus = options.arguments.get("cpus")
     on_cpu = any(needs.device == "cpu" for needs in options.needs.values())
     placed: list[tuple[WorkerSlot, Placement]] = []
     for node in alive:
         cores, gpus = (int(node["Resources"].get(name, 0)) for name in ("CPU", "GPU"))
-        share = gpus or (-(-options.workers // len(alive)) if options.workers else cores)  # so many workers here
-        cpus = asked or max(1, cores // max(1, share))
+        share = gpus or (
+            -(-options.workers // len(alive)) if options.workers else cores
+        )  # the node's number of workers
+        cpus = wanted_cpus or max(1, cores // max(1, share))
         if cpus > cores:
             continue
         affinity = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        host, memory = ray.get(ray.remote(look).options(num_cpus=0, scheduling_strategy=affinity).remote(bool(gpus)))
-        kinds = ["cuda:0"] * gpus or ["cpu"] * (cores // cpus)  # Ray shows an actor its own GPU alone
+        host, memory = ray.get(
+            ray.remote(node_memory).options(num_cpus=0, scheduling_strategy=affinity).remote(bool(gpus))
+        )
+        kinds = ["cuda:0"] * gpus or ["cpu"] * (cores // cpus)  # Ray shows an actor only its own GPU
         if gpus and on_cpu and cores // cpus > gpus:
             kinds += ["cpu"] * (cores // cpus - gpus)
         for index, kind in enumerate(kinds):
@@ -200,15 +223,16 @@ def find_slots(options: ExecutorOptions) -> tuple[list[WorkerSlot], dict[int, Pl
             placed.append((slot, Placement(node["NodeID"], cpus)))
     placed = placed[: options.workers] if options.workers else placed
     if not placed:
-        what = (
-            f"--ray-cpus {asked}: no node has so many cores"
-            if asked
+        problem = (
+            f"--ray-cpus {wanted_cpus}: no node has so many cores"
+            if wanted_cpus
             else "the Ray cluster offers neither cores nor GPUs"
         )
-        raise UsageError(what)
+        raise UsageError(problem)
     slots = [replace(slot, index=index) for index, (slot, _) in enumerate(placed)]
     return slots, {index: placement for index, (_, placement) in enumerate(placed)}
 
 
 def make(options: ExecutorOptions) -> RayExecutor:
+    """Return the executor; `RayExecutor` has its errors."""
     return RayExecutor(options)

@@ -1,4 +1,4 @@
-"""What this distribution offers; imports no Ray."""
+"""The executor that this distribution registers with segharness. Does not import Ray."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def segharness_executors():
         ExecutorSpec(
             "ray",
             "segharness_ray.executor:make",
-            "actors on a Ray cluster, one a device",
+            "actors on a Ray cluster, one for each device",
             configure="segharness_ray.arguments:configure",
         )
     ]

@@ -1,4 +1,4 @@
-"""What runs on a node: an actor that holds a device and a worker process, and passes messages on."""
+"""The actor on a node: it holds a device and a worker process, and passes messages on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from segharness.execution import Job, WorkerBroken, WorkerEnded, WorkerEvent, WorkerProcess, memory_of
+from segharness.execution import Job, WorkerBroken, WorkerEnded, WorkerEvent, WorkerProcess, device_memory
 
 
-def look(gpus: bool) -> tuple[str, dict[str, float | None]]:
-    """Return a node's name, and the GiB of its memory and of its first GPU, by kind of device; None where nobody says."""
-    return platform.node(), {"cpu": memory_of("cpu"), "cuda": memory_of("cuda:0") if gpus else None}
+def node_memory(gpus: bool) -> tuple[str, dict[str, float | None]]:
+    """Return a node's name, and the GiB of memory of its CPU and of its first GPU (``cuda``); None if unknown."""
+    return platform.node(), {"cpu": device_memory("cpu"), "cuda": device_memory("cuda:0") if gpus else None}
 
 
 class Relay:
@@ -28,7 +28,13 @@ class Relay:
         self._folder = tempfile.TemporaryDirectory(prefix="segharness-ray-")
 
     def open(self, job: dict[str, Any], device: str, mark: str | None) -> None:
-        """Start the worker; `mark` is a file in the run folder that this node must see."""
+        """Start the worker.
+
+        Args:
+            job: a `segharness.execution.Job` as JSON.
+            device: the worker's device.
+            mark: a file in the run folder, which this node must see; None if the run folder is a URL.
+        """
         if mark is not None and not Path(mark).is_file():
             where = f"{Path(mark).parent} is not shared with {platform.node()}"
             self._events.put((None, WorkerBroken(f"{where}: give --out on a shared file system, or a URL")))
@@ -37,7 +43,7 @@ class Relay:
         log = Path(self._folder.name) / "worker.log"
         try:
             worker = WorkerProcess(Job.from_json(job), device, log, self._events)
-        except Exception as error:  # noqa: BLE001  told to the driver, which cannot see this node
+        except Exception as error:  # noqa: BLE001  the driver reports it; it cannot see this node
             how = f"{type(error).__name__} on {platform.node()}: {error}"
             self._events.put((None, WorkerBroken(how)))
             self._events.put((None, WorkerEnded(how)))
@@ -48,6 +54,7 @@ class Relay:
                 worker.send(message)
 
     def send(self, message: dict[str, Any]) -> None:
+        """Pass a message to the worker, or keep it until the worker has started."""
         with self._lock:
             if self._worker is None:
                 self._early.append(message)  # the worker is still being started
@@ -55,7 +62,7 @@ class Relay:
                 self._worker.send(message)
 
     def poll(self, seconds: float) -> list[WorkerEvent]:
-        """Return what the worker said, after at most so many seconds."""
+        """Return the worker's new events; wait at most `seconds` for the first one."""
         events = []
         try:
             events.append(self._events.get(timeout=seconds)[1])
@@ -65,6 +72,7 @@ class Relay:
             return events
 
     def stop(self, grace: float) -> None:
+        """Stop the worker, killing it after `grace` seconds, and delete its log."""
         if self._worker is not None:
             self._worker.stop(grace)
         self._folder.cleanup()

@@ -1,1 +1,1 @@
-"""What segharness's plugins of PyTorch models share. `options` imports no torch; the other modules do."""
+"""Code shared by segharness's plugins for PyTorch models. `options`, `names` and `config_files` do not import torch."""

@@ -20,14 +20,14 @@ _PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bflo
 
 @dataclass(frozen=True)
 class Execution:
-    """Where and how.
+    """The device that a network runs on, and how it runs.
 
     Attributes:
-        device: torch's name of it.
+        device: torch's name for it: ``cpu``, ``cuda:0``.
         precision, channels_last, compile: as in `segharness_torch.options`.
 
     Raises:
-        UsageError: a value is none of these.
+        segharness.UsageError: `precision`, `channels_last` or `compile` has a value that its option does not allow.
     """
 
     device: str = "cpu"
@@ -40,7 +40,7 @@ class Execution:
             option.checked(name, getattr(self, name))
 
     def prepared(self, network: nn.Module) -> Any:
-        """Return a network in evaluation mode, on the device."""
+        """Return a network in evaluation mode, on the device, compiled if `compile` says so."""
         network = network.to(self.device).eval()
         if self.channels_last:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -48,14 +48,14 @@ class Execution:
 
     @contextlib.contextmanager
     def predicting(self) -> Iterator[None]:
-        """Predict without gradients, in the precision that is asked for, and on one thread of the processor."""
-        kind = _PRECISIONS[self.precision]
-        cast = torch.autocast(torch.device(self.device).type, kind) if kind is not None else contextlib.nullcontext()
+        """Predict without gradients, in the chosen precision, and on one CPU thread."""
+        dtype = _PRECISIONS[self.precision]
+        cast = torch.autocast(torch.device(self.device).type, dtype) if dtype is not None else contextlib.nullcontext()
         with torch.inference_mode(), torch_threads(1), cast:
             yield
 
     def tensors(self, images: Sequence[npt.NDArray[np.uint8]]) -> list[torch.Tensor]:
-        """Return uint8 RGB images (H, W, 3) as float32 (3, H, W) in 0 to 1, on the device."""
+        """Return uint8 RGB images (H, W, 3) as float32 tensors (3, H, W) from 0 to 1, on the device."""
         return [
             torch.from_numpy(np.array(image)).to(self.device).permute(2, 0, 1).contiguous().float() / 255
             for image in images

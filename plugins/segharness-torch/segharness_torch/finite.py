@@ -1,7 +1,7 @@
-"""Sees that weights and answers are numbers. Needs torch, and nothing of ours.
+"""Checks that weights and outputs are numbers. Needs torch, not segharness.
 
-A network whose activations overflow, or whose weights are damaged, gives NaN. What compares scores with a threshold then
-finds nothing, which looks like an answer. Here it is an error of the image.
+A network whose activations overflow, or whose weights are damaged, gives NaN. No score then passes a threshold, and the
+network seems to have found nothing. These checks turn that into an error of the image.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _WHY = "is not a number: weights are damaged, or values too large for the precis
 
 
 class NotANumberError(ArithmeticError):
-    """A part of a network gave NaN; the message names it.
+    """A part of a network gave NaN; the message names the part.
 
     Args:
-        what: the part.
+        what: the subject of the message: ``what the network answers``.
     """
 
     def __init__(self, what: str) -> None:
@@ -27,7 +27,14 @@ class NotANumberError(ArithmeticError):
 
 
 def first_nonfinite(state: Mapping[str, Any]) -> Any:
-    """Return the name of the first weights that are not finite; None if all are. Quantized ones and whole numbers are."""
+    """Return the name of the first tensor of a state dict that is not finite; None if all are.
+
+    Whole numbers and quantised weights are always finite.
+
+    Example:
+        >>> first_nonfinite({"a": torch.zeros(2), "b": torch.tensor([1.0, float("nan")])})
+        'b'
+    """
     for name, value in state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value.float()).all()):
             return name
@@ -35,11 +42,12 @@ def first_nonfinite(state: Mapping[str, Any]) -> Any:
 
 
 class NanDetector:
-    """Looks at what the outer parts of a network give; the device is asked once, when it has predicted.
+    """Watches the outputs of a network's outer parts. The device is read once, after the prediction.
 
     Args:
-        network: whose.
-        depth: how far in, not counting lists of parts. Parts that are scripted cannot be watched, what is around them is.
+        network: the network.
+        depth: how many levels of parts are watched; lists of parts do not count. A scripted part cannot be watched, but
+            the part around it is.
     """
 
     def __init__(self, network: Any, depth: int = 3) -> None:
@@ -50,15 +58,15 @@ class NanDetector:
 
     def _hook(self, name: str) -> Any:
         @_uncompiled
-        def look(part: Any, given: Any, found: Any) -> None:
+        def record(part: Any, inputs: Any, outputs: Any) -> None:
             if self._is_active:
-                self._seen += [(name, tensor.amax()) for tensor in _tensors(found)]  # NaN where one is, and fast
+                self._seen += [(name, tensor.amax()) for tensor in _tensors(outputs)]  # NaN if one value is; cheap
 
-        return look
+        return record
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
-        """Look while a network predicts.
+        """Watch the network while it predicts.
 
         Raises:
             NotANumberError: a part gave NaN.
@@ -79,7 +87,7 @@ class NanDetector:
 
 def _parts(network: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
     for name, part in network.named_children():
-        if isinstance(part, (torch.nn.ModuleList, torch.nn.ModuleDict)):  # is never called itself
+        if isinstance(part, (torch.nn.ModuleList, torch.nn.ModuleDict)):  # never called itself
             yield from _parts(part, f"{prefix}{name}.", depth)
         elif not isinstance(part, torch.jit.ScriptModule):
             yield f"{prefix}{name}", part
@@ -88,19 +96,19 @@ def _parts(network: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
 
 
 def _uncompiled(function: Any) -> Any:
-    """Return a function that torch.compile leaves alone, where there is such a thing."""
+    """Return a function that torch.compile does not trace, if this torch can compile."""
     disable = getattr(getattr(torch, "compiler", None), "disable", None)
     return function if disable is None else disable(function)
 
 
-def _tensors(found: Any) -> Iterator[Any]:
-    """Yield the tensors of floats in what a part of a network returned."""
-    if torch.is_tensor(found):
-        if found.is_floating_point() and found.numel():
-            yield found
-    elif isinstance(found, Mapping):
-        for value in found.values():
+def _tensors(output: Any) -> Iterator[Any]:
+    """Yield the floating-point tensors in the output of a part."""
+    if torch.is_tensor(output):
+        if output.is_floating_point() and output.numel():
+            yield output
+    elif isinstance(output, Mapping):
+        for value in output.values():
             yield from _tensors(value)
-    elif isinstance(found, (list, tuple)):
-        for value in found:
+    elif isinstance(output, (list, tuple)):
+        for value in output:
             yield from _tensors(value)

@@ -1,6 +1,6 @@
-"""What models share that are made where their framework is, perhaps under another interpreter: Python 3.8 or later.
+"""Code shared by models that are built next to their framework, perhaps in a foreign environment: Python 3.8 or later.
 
-Needs torch, numpy and pycocotools, and nothing of ours but what needs no more.
+Needs torch, numpy and pycocotools, and no module of segharness that needs more.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from segharness_torch.finite import first_nonfinite
 from segharness_torch.names import read_names
 
 RANDOM = "random"
-"""What `weights` says where a network is to have those that it begins with."""
+"""The value of `weights` for a network that keeps its initial weights."""
 
 _PRECISIONS = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 class ForeignInstances:
-    """What was found in one image: as `segharness.Instances`.
+    """The instances of one image; stands for `segharness.Instances`.
 
     Args:
-        boxes: float32 (N, 4), x1 y1 x2 y2; those of the masks where None.
+        boxes: float32 (N, 4), x1 y1 x2 y2 in pixels; if None, the boxes of the masks.
         scores: float32 (N,).
         labels: int64 (N,).
         masks: N COCO RLEs, or None for boxes only.
@@ -44,87 +44,97 @@ class Precision:
     """The precision that a network predicts in.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: the name is not ``float32``, ``float16`` or ``bfloat16``.
     """
 
     def __init__(self, name: str) -> None:
         if name not in _PRECISIONS:
             raise ValueError(f"`precision` is {name!r}, not {', '.join(_PRECISIONS)}")
-        self._kind = _PRECISIONS[name]
+        self._dtype = _PRECISIONS[name]
 
     def of(self, network: Any) -> Any:
         """Return the context in which a network predicts."""
-        if self._kind is None:
+        if self._dtype is None:
             return contextlib.nullcontext()
-        return torch.autocast(next(network.parameters()).device.type, self._kind)
+        return torch.autocast(next(network.parameters()).device.type, self._dtype)
 
 
 @contextlib.contextmanager
-def naming(file: Any, what: str = "cannot be read") -> Iterator[None]:
-    """Name a file in whatever is raised while it is read, or while a network is made of it.
+def file_errors(file: Any, what: str = "cannot be read") -> Iterator[None]:
+    """Name a file in every error raised while it is read, or while a network is made from it.
+
+    Args:
+        file: the file.
+        what: says in the message what failed.
 
     Raises:
-        ValueError: it cannot be; `what` is how the message says that.
+        ValueError: the enclosed code raised an error.
     """
     try:
         yield
     except MemoryError:
         raise
-    except (Exception, SystemExit) as error:  # a framework raises anything, and so does a config that is code
-        said = " ".join(str(error).split())
+    except (Exception, SystemExit) as error:  # frameworks and configs that are code may raise any error
+        message = " ".join(str(error).split())
         line = f" in line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        raise ValueError(f"{file}: {what}: {type(error).__name__}{line}: {said[:300]}") from error
+        raise ValueError(f"{file}: {what}: {type(error).__name__}{line}: {message[:300]}") from error
 
 
-def names_of(given: Any, known: Any, count: int | None) -> list[str]:
-    """Return the names of the categories of a network, and see that it has so many.
+def category_names(names_file: Any, model_names: Any, count: int | None) -> list[str]:
+    """Return the names of a network's categories, and check their number.
 
     Args:
-        given: a text file with a name a line, which comes before `known`; or None.
-        known: what checkpoint or config say; None where they don't.
-        count: how many categories the network has, where that can be said.
+        names_file: a text file with a name a line, which overrides `model_names`; or None.
+        model_names: the names that checkpoint or config hold; None if they hold none.
+        count: how many categories the network has; None if unknown.
 
     Raises:
-        ValueError: nobody says, or they are more or fewer than the network's.
+        ValueError: there are no names, or their number is not the network's.
+
+    Example:
+        >>> category_names(None, ("cat", "dog"), 2)
+        ['cat', 'dog']
     """
-    if given is not None:
-        names = read_names(given)
-    elif known is None:
-        raise ValueError(
-            "neither checkpoint nor config say what the categories are called: give the option `categories`"
-        )
+    if names_file is not None:
+        names = read_names(names_file)
+    elif model_names is None:
+        raise ValueError("neither checkpoint nor config name the categories: give the option `categories`")
     else:
-        names = [known] if isinstance(known, str) else [str(name) for name in known]
+        names = [model_names] if isinstance(model_names, str) else [str(name) for name in model_names]
     if count is not None and len(names) != count:
-        where = f"{given} has" if given is not None else "checkpoint or config name"
+        where = f"{names_file} has" if names_file is not None else "checkpoint or config name"
         raise ValueError(
-            f"the network has {count} categories, but {where} {len(names)}, {', '.join(names[:3])} ...: give the option "
-            "`categories`, a text file with a name a line"
+            f"the network has {count} categories, but {where} {len(names)}, {', '.join(names[:3])} ...: give the "
+            "option `categories`, a text file with a name a line"
         )
     return names
 
 
-def changed(settings: Any, overrides: Any) -> Mapping[str, Any]:
-    """Return overrides of a config whose settings exist, as mappings and lists, by their dotted names.
+def checked_overrides(settings: Any, overrides: Any) -> Mapping[str, Any]:
+    """Return the overrides of a config, after checking that the config has each setting.
+
+    Args:
+        settings: the config, as nested mappings and lists.
+        overrides: new values by dotted name, ``{"a.b.0.c": 1}``; or None.
 
     Raises:
-        ValueError: there is no such setting, or it is a number there and something else here.
+        ValueError: the config has no such setting, or the setting is a number and the new value is not.
     """
     overrides = overrides or {}
     if not isinstance(overrides, Mapping):
         raise ValueError(f"`overrides` is {overrides!r:.60}, not settings with their values: {{a.b.c: 1}}")
     for key in overrides:
-        found = settings
+        value = settings
         for i, part in enumerate(key.split(".")):
-            there = found if isinstance(found, Mapping) else {str(i): one for i, one in enumerate(_items(found))}
-            if part not in there:
+            children = value if isinstance(value, Mapping) else {str(i): item for i, item in enumerate(_items(value))}
+            if part not in children:
                 owner = ".".join(key.split(".")[:i]) or "the config"
-                has = ", ".join(sorted(map(str, there))[:20]) or "nothing"
+                has = ", ".join(sorted(map(str, children))[:20]) or "nothing"
                 raise ValueError(f"`overrides`: the config has no {key}: {owner} has {has}")
-            found = there[part]
-        if _is_number(found) and not _is_number(overrides[key]) and overrides[key] is not None:
+            value = children[part]
+        if _is_number(value) and not _is_number(overrides[key]) and overrides[key] is not None:
             raise ValueError(
-                f"`overrides`: {key} is {overrides[key]!r:.60}, not a number, as {found!r} in the config is"
+                f"`overrides`: {key} is {overrides[key]!r:.60}, not a number, as {value!r} in the config is"
             )
     return overrides
 
@@ -137,33 +147,37 @@ def _items(value: Any) -> Sequence[Any]:
     return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
 
 
-def tensors_of(state: Any, path: Path) -> dict[str, torch.Tensor]:
-    """Return a state dict whose values are tensors or numpy arrays as one of tensors.
+def as_tensors(state: Any, path: Path) -> dict[str, torch.Tensor]:
+    """Return a state dict with its numpy arrays as tensors.
+
+    Args:
+        state: tensors or numpy arrays, by name.
+        path: the file it was read from, for messages.
 
     Raises:
-        ValueError: it is something else; the message names `path`.
+        ValueError: `state` is no such mapping, or is empty.
     """
     state = state if isinstance(state, Mapping) else {}
-    found = {key: torch.as_tensor(np.asarray(v)) if isinstance(v, np.ndarray) else v for key, v in state.items()}
-    if not found or not all(torch.is_tensor(value) for value in found.values()):
+    tensors = {key: torch.as_tensor(np.asarray(v)) if isinstance(v, np.ndarray) else v for key, v in state.items()}
+    if not tensors or not all(torch.is_tensor(value) for value in tensors.values()):
         raise ValueError(f"{path}: holds no state dict")
-    return found
+    return tensors
 
 
 def load_state(network: Any, state: Mapping[str, torch.Tensor], path: Path, ignored: Sequence[str] = ()) -> None:
-    """Give a network weights. Names that it does not know are left out, as frameworks do.
+    """Load weights into a network. Like the frameworks do, ignore weights whose names the network does not have.
 
     Args:
-        network: whose.
-        state: by name; may have ``_metadata``.
-        path: for messages.
-        ignored: parts of names that may be missing.
+        network: the network.
+        state: the weights by name; may have ``_metadata``.
+        path: the file they were read from, for messages.
+        ignored: weights whose names contain one of these may be missing.
 
     Raises:
         ValueError: weights are missing, are not finite, or have other shapes.
     """
-    known = network.state_dict()
-    if (key := first_nonfinite({name: value for name, value in state.items() if name in known})) is not None:
+    own = network.state_dict()
+    if (key := first_nonfinite({name: value for name, value in state.items() if name in own})) is not None:
         raise ValueError(f"{path}: `{key}` is not finite")
     try:
         missing, _ = network.load_state_dict(state, strict=False)

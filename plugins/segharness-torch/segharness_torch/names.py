@@ -1,4 +1,4 @@
-"""Names of categories in a text file. Needs nothing but Python, 3.8 or later."""
+"""Category names in a text file. Needs only Python, 3.8 or later."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any
 
 
 def read_names(path: Any) -> list[str]:
-    """Return the names of a text file, a name a line. One may be there twice, as ``N/A`` is in COCO's 91.
+    """Return the names in a text file, a name a line. A name may occur twice, as ``N/A`` does in COCO's 91.
 
     Raises:
-        ValueError: it cannot be read, or has no names; the message begins with the path.
+        ValueError: the file cannot be read, or holds no names; the message begins with the path.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "no text in UTF-8"
-        raise ValueError(f"{path}: cannot be read: {why}; it is to be a text file with a name a line") from error
+        reason = getattr(error, "strerror", None) or "no text in UTF-8"
+        raise ValueError(f"{path}: cannot be read: {reason}; give a text file with a name a line") from error
     names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names or "\0" in text:
-        raise ValueError(f"{path}: holds no names; it is to be a text file with a name a line")
+        raise ValueError(f"{path}: holds no names; give a text file with a name a line")
     return names
 
 
 def check_names(path: Any) -> str | None:
-    """Return what is wrong with a file of names, for `segharness.Option`; None if nothing is."""
+    """Return what is wrong with a file of names, for `segharness.Option`; None if it is fine."""
     try:
         read_names(path)
     except ValueError as error:

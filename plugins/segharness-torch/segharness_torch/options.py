@@ -8,21 +8,21 @@ from segharness.plugin.checks import boolean, one_of, whole_number
 from segharness_torch.names import check_names
 
 PRECISION = Option(
-    "float32, or float16 or bfloat16 where the device has them; float32 when absent",
+    "float32, or float16 or bfloat16 if the device supports them; float32 when absent",
     check=one_of("float32", "float16", "bfloat16"),
 )
 EXECUTION = {
     "precision": PRECISION,
     "channels_last": Option(
-        "the network's memory in that order, which some devices like better; no when absent", check=boolean
+        "store the network in memory with channels last, which is faster on some devices; no when absent", check=boolean
     ),
     "compile": Option("torch.compile the network; no when absent", check=boolean),
 }
-"""How a network is executed; all of it may move the last digits, and is part of what predictions are made from."""
+"""How a network is executed. All of it may change the last digits, so it is part of the identity of predictions."""
 
-SEED = Option("of random weights; 0", check=whole_number(0))
+SEED = Option("the seed of random weights; 0 when absent", check=whole_number(0))
 
 
 def categories(where: str) -> Option:
-    """Return the option of a text file with a name a line; `where` says when it is needed."""
+    """Return the option for a text file of category names; `where` ends its description: when it is needed."""
     return Option(f"a text file with a name a line, {where}", path=True, check=check_names)

@@ -1,4 +1,4 @@
-"""How many of the processor's threads torch uses, for a while."""
+"""How many CPU threads torch uses, for a while."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 
 @contextlib.contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads, and afterwards as many as before.
+    """Let torch use `count` CPU threads, and restore the number afterwards.
 
-    Sums in another order have another last bit. The networks predict on one thread, so that their results do not depend on
-    how many workers share a machine.
+    Sums in another order have another last bit. The networks predict on one thread, so that their results do not depend
+    on how many workers share a machine.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(count)

@@ -1,6 +1,6 @@
-"""Weights of networks in files: safetensors in half precision for those that ship, and what a user brings.
+"""Weights in files: safetensors in half precision for networks that ship with a plugin, and a user's own files.
 
-Loading runs no code of a file's.
+Loading a file runs no code in it.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from torch import nn
 from segharness_torch.checkpoints import CheckpointError, read_checkpoint
 
 _WRAPPED = ("state_dict", "model", "model_state_dict")
-"""Keys under which training scripts keep the weights beside other things."""
+"""Keys under which training scripts keep the weights, beside other content."""
 
 
-def state_of(path: Path) -> dict[str, torch.Tensor]:
-    """Return the weights of a file of which `segharness_torch.checkpoints.read_checkpoint` reads the kind.
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Return the weights in a file, of any kind that `segharness_torch.checkpoints.read_checkpoint` reads.
 
     Raises:
-        UsageError: the file is missing or damaged, or holds something else.
+        UsageError: the file is missing or damaged, or holds no weights.
     """
     try:
-        found = read_checkpoint(path)
+        content = read_checkpoint(path)
     except CheckpointError as error:
         raise UsageError(str(error)) from error
     for key in _WRAPPED:
-        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
-            found = found[key]
-    if not isinstance(found, Mapping) or not all(isinstance(value, torch.Tensor) for value in found.values()):
-        raise UsageError(f"{path}: holds no state dict: names of weights, and their tensors")
-    return dict(found)
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise UsageError(f"{path}: holds no state dict, a mapping from names to tensors")
+    return dict(content)
 
 
 def save_weights(network: nn.Module, path: Path, about: str) -> None:
@@ -43,7 +43,7 @@ def save_weights(network: nn.Module, path: Path, about: str) -> None:
     Args:
         network: whose weights.
         path: the file, written whole or not at all.
-        about: a line that the file carries. One, for a second would be written in a random order.
+        about: a line of metadata. A second entry would be written in random order.
 
     Raises:
         UsageError: a weight is not finite, or too large for half precision.
@@ -59,37 +59,38 @@ def save_weights(network: nn.Module, path: Path, about: str) -> None:
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Give a network the weights of a file, in the network's own precision.
+    """Load the weights in a file into a network, in the network's own precision.
 
     Raises:
-        UsageError: as `state_of`; they are another network's, or no training gives such.
+        UsageError: as `read_state`; or names, shapes or types are another network's; or a value is impossible, such
+            as a negative variance.
     """
-    found = state_of(path)
+    state = read_state(path)
     own = network.state_dict()
     name = type(network).__name__
-    strangers = sorted(key for key in set(own) ^ set(found) if key in found or not key.endswith(_COUNTER))
-    if strangers:
-        where = "lacks" if strangers[0] in own else "has"
-        more = f", and {len(strangers) - 1} more names do not fit" if len(strangers) > 1 else ""
-        raise UsageError(f"{path}: weights of another network than {name}: it {where} `{strangers[0]}`{more}")
-    for key, value in found.items():
+    unmatched = sorted(key for key in set(own) ^ set(state) if key in state or not key.endswith(_COUNTER))
+    if unmatched:
+        where = "lacks" if unmatched[0] in own else "has"
+        more = f", and {len(unmatched) - 1} more names do not fit" if len(unmatched) > 1 else ""
+        raise UsageError(f"{path}: weights of another network than {name}: it {where} `{unmatched[0]}`{more}")
+    for key, value in state.items():
         if value.shape != own[key].shape:
             raise UsageError(
                 f"{path}: weights of another {name}: `{key}` is {list(value.shape)}, not {list(own[key].shape)}"
             )
-        found[key] = _fitting(value, own[key], f"{path}: `{key}`")
-    network.load_state_dict({**own, **found})
+        state[key] = _converted(value, own[key], f"{path}: `{key}`")
+    network.load_state_dict({**own, **state})
 
 
 _COUNTER = "num_batches_tracked"
-"""What only training looks at, and files of old torch lack."""
+"""A buffer that only training uses, and that files of old torch versions lack."""
 
 
-def _fitting(value: torch.Tensor, own: torch.Tensor, where: str) -> torch.Tensor:
-    """Return a weight in the type of the network's, if it can be one."""
+def _converted(value: torch.Tensor, own: torch.Tensor, where: str) -> torch.Tensor:
+    """Return a weight in the type of the network's own one, if that is possible."""
     if value.is_floating_point() != own.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
-        wanted = "a float" if own.is_floating_point() else "a whole number"
-        raise UsageError(f"{where} is {str(value.dtype).removeprefix('torch.')}, not {wanted}")
+        expected = "a float" if own.is_floating_point() else "a whole number"
+        raise UsageError(f"{where} is {str(value.dtype).removeprefix('torch.')}, not {expected}")
     value = value.to(own.dtype)
     if not bool(torch.isfinite(value).all()):
         raise UsageError(f"{where} is not finite")

@@ -153,6 +153,6 @@ def test_what_is_no_checkpoint_is_named(name, content, tmp_path):
     if content == b"":
         assert said == "is empty"
     if content == b"text" and name == "m.pth":
-        assert said.startswith("no checkpoint, which begins as a zip archive or a pickle does")
+        assert said.startswith("not a checkpoint: it begins neither as a zip archive nor as a pickle")
     with pytest.raises(CheckpointError, match=r"none\.pth: cannot be read"):
         read_checkpoint(tmp_path / "none.pth")

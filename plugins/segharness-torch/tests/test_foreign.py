@@ -10,7 +10,14 @@ import pytest
 import segharness_torch
 import torch
 from pycocotools import mask as rle
-from segharness_torch.foreign import ForeignInstances, Precision, changed, load_state, names_of, tensors_of
+from segharness_torch.foreign import (
+    ForeignInstances,
+    Precision,
+    as_tensors,
+    category_names,
+    checked_overrides,
+    load_state,
+)
 from torch import nn
 
 SETTINGS = {"model": {"head": {"score_thr": 0.05}, "stages": [{"depth": 1}, {"depth": 2}]}, "text": "abc"}
@@ -27,18 +34,18 @@ def test_boxes_that_were_not_predicted_are_the_masks():
 
 def test_names_are_as_many_as_the_networks(tmp_path):
     (tmp_path / "names.txt").write_text("cat\n\ndog\n")
-    assert names_of(tmp_path / "names.txt", ("a", "b", "c"), 2) == ["cat", "dog"]
-    assert names_of(None, "balloon", 1) == ["balloon"]
-    assert names_of(None, ("a", "b"), None) == ["a", "b"]
+    assert category_names(tmp_path / "names.txt", ("a", "b", "c"), 2) == ["cat", "dog"]
+    assert category_names(None, "balloon", 1) == ["balloon"]
+    assert category_names(None, ("a", "b"), None) == ["a", "b"]
     with pytest.raises(ValueError, match="the network has 3 categories, but .*names.txt has 2, cat, dog"):
-        names_of(tmp_path / "names.txt", None, 3)
+        category_names(tmp_path / "names.txt", None, 3)
     with pytest.raises(ValueError, match="the network has 8 categories, but checkpoint or config name 2"):
-        names_of(None, ("a", "b"), 8)
+        category_names(None, ("a", "b"), 8)
     (tmp_path / "names.bin").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="names.bin: cannot be read: no text in UTF-8"):
-        names_of(tmp_path / "names.bin", None, 3)
+        category_names(tmp_path / "names.bin", None, 3)
     with pytest.raises(ValueError, match="give the option `categories`"):
-        names_of(None, None, 8)
+        category_names(None, None, 8)
 
 
 @pytest.mark.parametrize(
@@ -52,18 +59,21 @@ def test_names_are_as_many_as_the_networks(tmp_path):
 )
 def test_a_setting_that_does_not_exist_is_not_made(key, message):
     with pytest.raises(ValueError, match=message):
-        changed(SETTINGS, {key: 1})
+        checked_overrides(SETTINGS, {key: 1})
 
 
 def test_settings_that_exist_may_be_changed():
-    assert changed(SETTINGS, {"model.head.score_thr": 0.1, "model.stages.1.depth": 3})["model.stages.1.depth"] == 3
-    assert changed(SETTINGS, None) == {}
-    assert changed(SETTINGS, {"model.head.score_thr": None, "model.stages": 3, "text": 1})["text"] == 1
+    assert (
+        checked_overrides(SETTINGS, {"model.head.score_thr": 0.1, "model.stages.1.depth": 3})["model.stages.1.depth"]
+        == 3
+    )
+    assert checked_overrides(SETTINGS, None) == {}
+    assert checked_overrides(SETTINGS, {"model.head.score_thr": None, "model.stages": 3, "text": 1})["text"] == 1
     for wrong in ("many", [0.1], True):
         with pytest.raises(ValueError, match=r"model.head.score_thr is .*, not a number, as 0.05 in the config is"):
-            changed(SETTINGS, {"model.head.score_thr": wrong})
+            checked_overrides(SETTINGS, {"model.head.score_thr": wrong})
     with pytest.raises(ValueError, match="not settings with their values"):
-        changed(SETTINGS, ["a"])
+        checked_overrides(SETTINGS, ["a"])
     with pytest.raises(ValueError, match="`precision` is 'half', not float32, float16, bfloat16"):
         Precision("half")
 
@@ -72,13 +82,13 @@ def test_weights_are_whole_and_of_the_network(tmp_path):
     network, path = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), tmp_path / "w.pth"
     state = {**network.state_dict(), "0.bias": np.full(3, 7.0, np.float32), "more": torch.ones(1)}
     del state["1.num_batches_tracked"]
-    load_state(network, tensors_of(state, path), path)
+    load_state(network, as_tensors(state, path), path)
     assert network[0].bias.tolist() == [7, 7, 7]
     for wrong in ({}, [1], {"a": 1}):
         with pytest.raises(ValueError, match="holds no state dict"):
-            tensors_of(wrong, path)
+            as_tensors(wrong, path)
     for key, message in (("0.bias", "lack `0.bias`$"), ("0", "lack `0.weight`, and 1 more")):
-        less = {k: v for k, v in tensors_of(state, path).items() if not k.startswith(key)}
+        less = {k: v for k, v in as_tensors(state, path).items() if not k.startswith(key)}
         with pytest.raises(ValueError, match=message):
             load_state(network, less, path)
     load_state(network, {k: v for k, v in network.state_dict().items() if k != "0.bias"}, path, ["bias"])

@@ -1,7 +1,7 @@
-"""torchvision's detectors by name: what they are, and the weights it publishes for them. Imports nothing of torch.
+"""torchvision's detectors by name, with the weights it publishes for them. Does not import torch.
 
-File names, published APs on COCO val2017 and categories are torchvision's (0.29); a test compares them with those of the
-torchvision that is installed. The eight digits at the end of a file's name are the first of its sha256.
+File names, published APs on COCO val2017 and categories are torchvision's (0.29); a test compares them with the
+installed torchvision. The eight digits at the end of a file's name are the first of its sha256.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NAMED = (
     "refrigerator", "N/A", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
 )  # fmt: skip
 COCO = ("__background__", *_NAMED)
-"""COCO's category ids as labels; those that COCO leaves out are N/A, which no data set has."""
+"""COCO's category ids as labels. Ids that COCO leaves out are N/A, a name that no data set has."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,11 @@ class Published:
     """A detector of torchvision.
 
     Attributes:
-        name: of its constructor.
-        file: of its weights COCO_V1.
-        box, mask: AP on COCO val2017 in percent, as torchvision says; no mask for those without mask head.
-        backbone, head, recipe: what it is, and how it was trained, where that differs.
+        name: the name of its constructor.
+        file: the file name of its weights COCO_V1.
+        box, mask: AP on COCO val2017 in percent, as torchvision publishes it; `mask` is None without a mask head.
+        backbone, head: the parts of the network.
+        recipe: how it was trained; empty for torchvision's reference recipe.
     """
 
     name: str

@@ -25,12 +25,12 @@ Image = npt.NDArray[np.uint8]
 
 
 class TorchvisionDetector:
-    """A network of torchvision's detection convention: a list of images in; boxes, scores, labels, masks of each out.
+    """A network of torchvision's detection convention: takes a list of images, returns boxes, scores, labels and masks.
 
     Args:
         network: the network.
         categories: label i is categories[i]; 0 is the background.
-        execution: how it is executed.
+        execution: device, precision and so on.
     """
 
     def __init__(self, network: torch.nn.Module, categories: Sequence[str], execution: Execution) -> None:
@@ -39,45 +39,52 @@ class TorchvisionDetector:
         self._network, self._execution = execution.prepared(network), execution
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
-        """Return the instances of uint8 RGB images (H, W, 3); masks are thresholded at 0.5 and encoded on the device."""
+        """Return the instances of uint8 RGB images (H, W, 3); masks are thresholded at 0.5 and encoded on the device.
+
+        Raises:
+            ValueError: the network's output does not follow torchvision's convention.
+        """
         with self._execution.predicting():
             with self._nan_detector.active():
-                found = self._network(self._execution.tensors(images))
-            if not isinstance(found, (list, tuple)) or not all(_is_answer(one) for one in found):
+                outputs = self._network(self._execution.tensors(images))
+            if not isinstance(outputs, (list, tuple)) or not all(_is_output(output) for output in outputs):
                 raise ValueError(
-                    f"the network returned {_shape(found)}, not a list of mappings with boxes, scores, labels: one an image"
+                    f"the network returned {_described(outputs)}, "
+                    "not a list of mappings with boxes, scores, labels, one for each image"
                 )
-            return [_instances(one) for one in found]
+            return [_instances(output) for output in outputs]
 
 
-def _is_answer(found: Any) -> bool:
-    return isinstance(found, Mapping) and all(torch.is_tensor(found.get(key)) for key in ("boxes", "scores", "labels"))
+def _is_output(output: Any) -> bool:
+    return isinstance(output, Mapping) and all(
+        torch.is_tensor(output.get(key)) for key in ("boxes", "scores", "labels")
+    )
 
 
-def _shape(found: Any) -> str:
-    inner = found[0] if isinstance(found, (list, tuple)) and found else found
+def _described(value: Any) -> str:
+    inner = value[0] if isinstance(value, (list, tuple)) and value else value
     keys = f" with {', '.join(map(str, inner))}" if isinstance(inner, Mapping) else ""
-    return f"a {type(found).__name__}" + (f" of {type(inner).__name__}" if inner is not found else "") + keys
+    return f"a {type(value).__name__}" + (f" of {type(inner).__name__}" if inner is not value else "") + keys
 
 
-def _instances(found: dict[str, torch.Tensor]) -> Instances:
-    masks = encode(_probabilities(found["masks"])[:, 0] > 0.5) if "masks" in found else None
-    boxes, scores = (found[key].float().cpu().numpy() for key in ("boxes", "scores"))
-    return Instances(boxes, scores, found["labels"].cpu().numpy(), masks)
+def _instances(output: dict[str, torch.Tensor]) -> Instances:
+    masks = encode(_probabilities(output["masks"])[:, 0] > 0.5) if "masks" in output else None
+    boxes, scores = (output[key].float().cpu().numpy() for key in ("boxes", "scores"))
+    return Instances(boxes, scores, output["labels"].cpu().numpy(), masks)
 
 
 _OVERSHOOT = 0.1
-"""How far probabilities may be out of 0 to 1 where they were resized by a cubic."""
+"""How far probabilities may lie outside 0 to 1 after a cubic resize."""
 
 
 def _probabilities(masks: torch.Tensor) -> torch.Tensor:
-    """Return masks (N, 1, H, W) if they are what torchvision's networks give; logits would be thresholded wrongly."""
+    """Return masks (N, 1, H, W) after checking that they are probabilities; logits would be thresholded wrongly."""
     if masks.ndim != 4 or masks.shape[1] != 1:
-        raise ValueError(f"masks have the shape {tuple(masks.shape)}, and are to be (N, 1, H, W)")
+        raise ValueError(f"masks have the shape {tuple(masks.shape)}, not (N, 1, H, W)")
     if masks.numel():
         low, high = (float(value) for value in masks.aminmax())
         if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):
-            raise ValueError(f"masks reach from {low:g} to {high:g}, and are to be probabilities, 0 to 1")
+            raise ValueError(f"masks reach from {low:g} to {high:g}; they must be probabilities, 0 to 1")
     return masks
 
 
@@ -94,18 +101,18 @@ def make(
     device: str = "cpu",
     **execution: Any,
 ) -> TorchvisionDetector:
-    """Return a detector of torchvision's own.
+    """Return one of torchvision's own detectors.
 
     Args:
-        name: of torchvision's constructor.
+        name: the name of torchvision's constructor.
         weights: a file, or `RANDOM`.
-        seed: of random weights.
-        categories: a text file with a name a line, for weights of other categories than COCO's; without background.
-        min_size, max_size: the sides that images are brought to, pixels; the network's own when None.
-        score: detections below are dropped; the network's own when None: 0.05.
-        detections: at most so many an image; the network's own when None: 100, of RetinaNet 300.
-        device: torch's name.
-        execution: those of `segharness_torch.options`.
+        seed: the seed of random weights.
+        categories: a text file with a name a line, without background, for weights with other categories than COCO's.
+        min_size, max_size: the sides that images are resized to, pixels; the network's own if None.
+        score: detections with a lower score are dropped; the network's own if None: 0.05.
+        detections: the largest number per image; the network's own if None: 100, for RetinaNet 300.
+        device: torch's name for the device.
+        execution: `precision`, `channels_last`, `compile`, as in `segharness_torch.options`.
 
     Raises:
         UsageError: an option is wrong, or the weights are another network's.
@@ -128,23 +135,23 @@ def make(
 def custom(
     builder: Any, weights: str | None = None, categories: str | None = None, device: str = "cpu", **execution: Any
 ) -> TorchvisionDetector:
-    """Return a detector around a network that a function of the user's makes.
+    """Return a detector around a network that a user's function makes.
 
     Args:
-        builder: returns a ``torch.nn.Module`` that takes and gives what torchvision's detectors do.
-        weights: a file for it; None where the function loads its own.
-        categories: a text file with a name a line, without background; COCO's when None.
-        device: torch's name.
-        execution: those of `segharness_torch.options`.
+        builder: returns a ``torch.nn.Module`` with the inputs and outputs of torchvision's detectors.
+        weights: a file for the network; None if the function loads its own.
+        categories: a text file with a name a line, without background; COCO's if None.
+        device: torch's name for the device.
+        execution: `precision`, `channels_last`, `compile`, as in `segharness_torch.options`.
 
     Raises:
-        UsageError: what it returns is no network, or the weights are another's.
+        UsageError: the function does not return a network, or the weights are another network's.
     """
     name = getattr(builder, "__name__", "builder")
     try:
         inspect.signature(builder).bind()
     except TypeError as error:
-        raise UsageError(f"`{name}` is called without arguments, and needs some: {error}") from error
+        raise UsageError(f"`{name}` is called without arguments, but needs some: {error}") from error
     network = builder()
     if not isinstance(network, torch.nn.Module):
         raise UsageError(f"`{name}` returned a {type(network).__name__}, not a torch.nn.Module")

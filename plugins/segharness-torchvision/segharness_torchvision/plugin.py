@@ -1,4 +1,4 @@
-"""What this distribution offers to segharness."""
+"""The models that this distribution registers with segharness."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from segharness_torch.options import EXECUTION, SEED, categories
 
 from segharness_torchvision.catalogue import CATALOGUE, Published
 
-_CATEGORIES = categories("for weights of other categories than COCO's")
+_CATEGORIES = categories("for weights with other categories than COCO's")
 _OPTIONS = {
     "seed": SEED,
     "categories": _CATEGORIES,
     "min_size": Option(
-        "the shorter side that images are brought to, pixels; the network's own when absent", check=whole_number(1)
+        "the shorter side of resized images, pixels; the network's own when absent", check=whole_number(1)
     ),
     "max_size": Option(
-        "the longest the other side may be, pixels; the network's own when absent", check=whole_number(1)
+        "the upper limit of their longer side, pixels; the network's own when absent", check=whole_number(1)
     ),
-    "score": Option("detections below are dropped; the network's own, 0.05, when absent", check=number(0, 1)),
-    "detections": Option("at most so many an image; the network's own, 100 or 300, when absent", check=whole_number(1)),
+    "score": Option("drop detections with a lower score; the network's own, 0.05, when absent", check=number(0, 1)),
+    "detections": Option(
+        "the most detections per image; the network's own, 100 or 300, when absent", check=whole_number(1)
+    ),
     **EXECUTION,
 }
 
@@ -29,25 +31,25 @@ def segharness_models() -> list[ModelSpec]:
     return [*map(_spec, CATALOGUE), _CUSTOM]
 
 
-def _spec(one: Published) -> ModelSpec:
-    published = {"box AP": one.box} if one.mask is None else {"box AP": one.box, "mask AP": one.mask}
+def _spec(entry: Published) -> ModelSpec:
+    published = {"box AP": entry.box} if entry.mask is None else {"box AP": entry.box, "mask AP": entry.mask}
     return ModelSpec(
-        f"torchvision/{one.name}",
+        f"torchvision/{entry.name}",
         "segharness_torchvision.model:make",
-        f"{one.head} {one.backbone}" + (f", {one.recipe} recipe" if one.recipe else ""),
+        f"{entry.head} {entry.backbone}" + (f", {entry.recipe} recipe" if entry.recipe else ""),
         licence="BSD-3-Clause",
         paper="https://docs.pytorch.org/vision/stable/models.html#object-detection",
-        tags=("torchvision", one.name.split("_")[0], *(("boxes",) if one.mask is None else ())),
+        tags=("torchvision", entry.name.split("_")[0], *(("boxes",) if entry.mask is None else ())),
         weights="required",
-        weights_names={"COCO_V1": one.file.rpartition("-")[2].removesuffix(".pth"), "random": ""},
-        fixed={"name": one.name},
+        weights_names={"COCO_V1": entry.file.rpartition("-")[2].removesuffix(".pth"), "random": ""},
+        fixed={"name": entry.name},
         fetch="segharness_torchvision.published:fetch",
         options=_OPTIONS,
         metadata={
-            "backbone": one.backbone,
-            "head": one.head,
-            "recipe": one.recipe or "references",
-            "file": one.file,
+            "backbone": entry.backbone,
+            "head": entry.head,
+            "recipe": entry.recipe or "references",
+            "file": entry.file,
             "published on COCO val2017": published,
         },
     )
@@ -56,7 +58,7 @@ def _spec(one: Published) -> ModelSpec:
 _CUSTOM = ModelSpec(
     "torchvision/custom",
     "segharness_torchvision.model:custom",
-    "any network of torchvision's detection convention that a function of yours makes",
+    "a network of torchvision's detection convention that your own function makes",
     licence="yours",
     tags=("torchvision",),
     weights="optional",

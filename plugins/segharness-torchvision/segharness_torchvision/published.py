@@ -1,4 +1,4 @@
-"""torchvision's published weights: in its own cache, fetched by its own code."""
+"""torchvision's published weights, fetched by its own code into its own cache."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from segharness import UsageError
 
 
 def fetch(weights: str, name: str) -> Path:
-    """Return the file of published weights in torchvision's cache.
+    """Return the file with published weights in torchvision's cache; download it if it is missing.
 
     Args:
-        weights: their name, ``COCO_V1``.
-        name: of torchvision's constructor.
+        weights: the name of the weights, ``COCO_V1``.
+        name: the name of torchvision's constructor.
 
     Raises:
-        UsageError: they cannot be fetched; the message says which file to put where.
+        UsageError: the weights cannot be downloaded; the message says which file to put where.
     """
     import torch
     import torchvision

@@ -250,8 +250,8 @@ class Answer(torch.nn.Module):
     ("change", "message"),
     [
         (lambda found: [{**one, "masks": one["masks"] * float("nan")} for one in found], "masks reach from nan to nan"),
-        (lambda found: [{**one, "masks": one["masks"] * 4 - 6} for one in found], "masks reach from -3 to -3, and are to"),
-        (lambda found: [{**one, "masks": one["masks"][:, 0]} for one in found], r"shape \(1, 8, 8\), and are to be \(N, 1"),
+        (lambda found: [{**one, "masks": one["masks"] * 4 - 6} for one in found], "masks reach from -3 to -3; they must be"),
+        (lambda found: [{**one, "masks": one["masks"][:, 0]} for one in found], r"shape \(1, 8, 8\), not \(N, 1"),
         (lambda found: found[0], "returned a dict with boxes, scores, labels, masks, not a list of mappings"),
         (lambda found: [{"boxes": found[0]["boxes"]}], "returned a list of dict with boxes, not a list of mappings"),
         (lambda found: None, "returned a NoneType, not a list of mappings"),
@@ -278,7 +278,7 @@ def test_a_builder_is_called_without_arguments_and_may_be_anything_that_can_be_c
     def build(change):
         return Answer(change)
 
-    with pytest.raises(UsageError, match="`build` is called without arguments, and needs some: .*'change'"):
+    with pytest.raises(UsageError, match="`build` is called without arguments, but needs some: .*'change'"):
         custom(build)
     model = custom(functools.partial(build, tuple))
     bicubic = custom(lambda: Answer(lambda found: [{**one, "masks": one["masks"] + 0.3} for one in found]))

@@ -1,4 +1,4 @@
-"""Boxes of masks."""
+"""Boxes around masks."""
 
 from __future__ import annotations
 

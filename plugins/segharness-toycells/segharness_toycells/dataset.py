@@ -1,4 +1,4 @@
-"""``toycells/train``, ``test`` and ``quick``: the toy problem as a data set without files."""
+"""The data sets ``toycells/train``, ``test`` and ``quick``: the toy problem, generated without files."""
 
 from __future__ import annotations
 
@@ -16,22 +16,26 @@ from segharness_toycells.options import ENLARGED
 from segharness_toycells.scene import SIZE, Scene, make_scene
 
 VERSION = 2
-"""Changes whenever pixels or masks change."""
+"""The version of the images; it changes whenever pixels or masks change."""
 
 TRAIN_SEED, _TEST_SEED, _VALIDATION_SEED = 1, 2, 3
 _TRAIN_IMAGES, _TEST_IMAGES, _QUICK_IMAGES = 10_000, 2000, 64
 
 
 class ToyCells:
-    """The first `count` images of a split; image ids count from 1.
+    """The first `count` images of a split, as a `segharness.Dataset`; image ids count from 1.
 
     Args:
         seed: of the split.
         count: how many images.
-        enlarged: each pixel is a square of so many along a side.
+        enlarged: every pixel becomes a square of this many pixels a side.
 
     Raises:
-        UsageError: `enlarged` is no whole number from 1 to 16.
+        UsageError: `enlarged` is not a whole number from 1 to 16.
+
+    Attributes:
+        side: height and width of the images, pixels.
+        digest: sha256 of all that decides the images.
     """
 
     categories: Sequence[Category] = (Category(1, "cell", ("bacterium", "object")),)
@@ -43,20 +47,21 @@ class ToyCells:
         self.digest = hashlib.sha256(f"toycells:{VERSION}:{seed}:{count}:{enlarged}".encode()).hexdigest()
 
     def scene(self, image_id: int) -> Scene:
-        """Return an image with its masks, before it is enlarged."""
+        """Return an image with its masks, not enlarged."""
         return make_scene(self._seed, image_id - 1)
 
     def samples(self) -> Sequence[Sample]:
+        """Return the samples, by rising image id; a sample's source generates its image."""
         return [
             Sample(i, functools.partial(_pixels, self._seed, i - 1, self._times), self.side, self.side, f"toycells {i}")
             for i in range(1, self._count + 1)
         ]
 
     def ground_truth(self, kind: str) -> Mapping[str, Any]:
-        """Return the visible part of every cell for ``"instances"``.
+        """Return the visible part of every cell as COCO annotations.
 
         Raises:
-            KeyError: another kind.
+            KeyError: `kind` is not ``"instances"``.
         """
         if kind != "instances":
             raise KeyError(kind)
@@ -87,20 +92,20 @@ def _pixels(seed: int, index: int, times: int) -> Any:
 
 
 def train(enlarged: int = 1) -> ToyCells:
-    """The 10000 training images."""
+    """Return the 10000 training images."""
     return ToyCells(TRAIN_SEED, _TRAIN_IMAGES, enlarged)
 
 
 def validation(count: int) -> ToyCells:
-    """Images that are neither trained nor tested on."""
+    """Return the first `count` images of a split that is used neither for training nor for tests."""
     return ToyCells(_VALIDATION_SEED, count)
 
 
 def test(enlarged: int = 1) -> ToyCells:
-    """The 2000 test images."""
+    """Return the 2000 test images."""
     return ToyCells(_TEST_SEED, _TEST_IMAGES, enlarged)
 
 
 def quick(enlarged: int = 1) -> ToyCells:
-    """The first 64 of them."""
+    """Return the first 64 test images."""
     return ToyCells(_TEST_SEED, _QUICK_IMAGES, enlarged)

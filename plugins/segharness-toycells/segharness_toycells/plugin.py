@@ -1,4 +1,4 @@
-"""What this distribution offers to segharness."""
+"""The specs that this distribution registers with segharness."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from segharness_toycells.options import ENLARGED, SHRINK
 _PAPER = "https://arxiv.org/abs/1909.07829"
 _SPLITS = {
     "train": "AdaptIS's toy problem: 10000 images, generated",
-    "test": "its 2000 test images",
+    "test": "AdaptIS's toy problem: 2000 test images, generated",
     "quick": "the first 64 images of toycells/test",
 }
 

@@ -1,4 +1,4 @@
-"""Two segmenters without weights: what the toy problem looks like to classical methods."""
+"""Two classical segmenters for the toy problem, without weights: a baseline for trained models."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from segharness_toycells.options import SHRINK
 
 _LEAST_AREA = 12
 _SHARE = 0.6
-"""Of Otsu's threshold: the blurred outline of a cell is part of it."""
+"""The share of Otsu's threshold that is used, so low that the blurred outline of a cell belongs to the cell."""
 
 Image = npt.NDArray[np.uint8]
 
 
 class Segmenter(ABC):
-    """What both share: images in, regions out.
+    """The base of both segmenters, as a `segharness.Model`.
 
     Args:
-        shrink: so many pixels of an image, along a side, are one of the segmenter's: 4 for images enlarged 4 times.
+        shrink: images are shrunk this many times first; 4 for images that were enlarged 4 times.
+
+    Raises:
+        UsageError: `shrink` is not a whole number from 1 to 16.
     """
 
     categories: Sequence[str] = ("cell",)
@@ -40,18 +43,18 @@ class Segmenter(ABC):
 
     @abstractmethod
     def _labels(self, image: Image) -> npt.NDArray[np.int32]:
-        """Return the number of each pixel's region (H, W); 0 is none."""
+        """Return the number of each pixel's region (H, W); 0 is background."""
 
 
 class Threshold(Segmenter):
-    """Otsu's threshold on brightness, then connected components; touching cells become one."""
+    """Otsu's threshold on brightness, then connected components; cells that touch become one region."""
 
     def _labels(self, image: Image) -> npt.NDArray[np.int32]:
         return cv2.connectedComponents(_bright(image))[1].astype(np.int32)
 
 
 class Watershed(Segmenter):
-    """A threshold on colour, divided by a watershed from the peaks of the distance to the cells' red boundaries."""
+    """A threshold on colour, then a watershed from the points that are far from the cells' red boundaries."""
 
     def _labels(self, image: Image) -> npt.NDArray[np.int32]:
         foreground = _coloured(image)
@@ -60,20 +63,20 @@ class Watershed(Segmenter):
         distance = cv2.distanceTransform(body, cv2.DIST_L2, 5)
         markers = cv2.connectedComponents((distance > 1.2).astype(np.uint8))[1]
         seeds = np.where(foreground == 0, 1, np.where(markers > 0, markers + 1, 0)).astype(np.int32)
-        # floods climb steps last: markers fill their body first, then the red rim, and leave the foreground never
+        # floods climb steps last: markers fill their body first, then the red rim, and never leave the foreground
         relief = np.where(foreground == 0, 255, np.where(body == 0, 64, 0)).astype(np.uint8)
         divided = cv2.watershed(np.repeat(relief[..., None], 3, axis=2), seeds)
         return np.where((divided > 1) & (foreground > 0), divided - 1, 0).astype(np.int32)
 
 
 def _bright(image: Image) -> npt.NDArray[np.uint8]:
-    """Return 1 where the brightest channel is over Otsu's threshold."""
+    """Return 1 for pixels whose brightest channel exceeds Otsu's threshold, 0 for the rest."""
     value = cv2.GaussianBlur(image, (3, 3), 0).max(axis=2)
     return cv2.threshold(value, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1].astype(np.uint8)
 
 
 def _coloured(image: Image) -> npt.NDArray[np.uint8]:
-    """Return 1 where red or blue stands out over green by more than a share of Otsu's threshold."""
+    """Return 1 for pixels whose red or blue exceeds green by more than `_SHARE` of Otsu's threshold."""
     smooth = cv2.GaussianBlur(image, (3, 3), 0).astype(np.int16)
     colour = np.clip(np.maximum(smooth[..., 0], smooth[..., 2]) - smooth[..., 1], 0, 255).astype(np.uint8)
     level, _ = cv2.threshold(colour, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
@@ -81,7 +84,7 @@ def _coloured(image: Image) -> npt.NDArray[np.uint8]:
 
 
 def _instances(labels: npt.NDArray[np.int32], times: int) -> Instances:
-    """Return the labelled regions, enlarged; a score is how well one fills its smallest turned rectangle."""
+    """Return the labelled regions, enlarged. A score is the share of its smallest rotated box that a region fills."""
     masks, scores = [], []
     for label in range(1, int(labels.max()) + 1):
         mask = labels == label

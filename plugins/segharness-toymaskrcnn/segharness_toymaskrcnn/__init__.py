@@ -1,1 +1,1 @@
-"""A small Mask R-CNN for the toy problem, in batch norm and in group norm."""
+"""A small Mask R-CNN for the toy problem, with batch norm and with group norm."""

@@ -1,4 +1,4 @@
-"""``toymaskrcnn/bn`` and ``toymaskrcnn/gn``: the models."""
+"""The models ``toymaskrcnn/bn`` and ``toymaskrcnn/gn``."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Image = npt.NDArray[np.uint8]
 
 
 def batch_norm(weights: str, shrink: int = 1, device: str = "cpu") -> ToyMaskRCNNModel:
-    """Return the model in batch norm on a weights file.
+    """Return the model with batch norm and weights from a file; arguments as for `ToyMaskRCNNModel`.
 
     Raises:
-        UsageError: an option is wrong, or the weights are damaged or another network's.
+        UsageError: an option is wrong, or the weights are damaged or belong to another network.
     """
     return _model("bn", weights, shrink, device)
 
 
 def group_norm(weights: str, shrink: int = 1, device: str = "cpu") -> ToyMaskRCNNModel:
-    """Return the model in group norm on a weights file.
+    """Return the model with group norm and weights from a file; arguments as for `ToyMaskRCNNModel`.
 
     Raises:
-        UsageError: an option is wrong, or the weights are damaged or another network's.
+        UsageError: an option is wrong, or the weights are damaged or belong to another network.
     """
     return _model("gn", weights, shrink, device)
 
@@ -49,9 +49,9 @@ class ToyMaskRCNNModel:
 
     Args:
         network: in any mode; it is put into evaluation mode.
-        shrink: so many pixels of an image, along a side, are one of the network's images: 4 for images enlarged 4 times.
-            It enlarges them again itself, smoothly.
-        device: the network's.
+        shrink: images are shrunk this many times before the network; 4 for images that were enlarged 4 times. The
+            network enlarges every image again itself, by interpolation.
+        device: where the network runs.
     """
 
     categories: Sequence[str] = ("cell",)
@@ -67,7 +67,7 @@ class ToyMaskRCNNModel:
     def _predict(self, image: Image) -> Instances:
         pixels = torch.from_numpy(np.array(shrunk(image, self._shrink))).to(self._device).permute(2, 0, 1).float() / 255
         with torch.inference_mode(), torch_threads(1):
-            [found] = self._network([pixels])
-        masks = enlarged((found["masks"][:, 0] >= 0.5).cpu().numpy(), self._shrink, (1, 2))
-        boxes = found["boxes"].cpu().numpy() * np.float32(self._shrink)
-        return Instances(boxes, found["scores"].cpu().numpy(), np.zeros(len(masks), dtype=np.int64), masks)
+            [detections] = self._network([pixels])
+        masks = enlarged((detections["masks"][:, 0] >= 0.5).cpu().numpy(), self._shrink, (1, 2))
+        boxes = detections["boxes"].cpu().numpy() * np.float32(self._shrink)
+        return Instances(boxes, detections["scores"].cpu().numpy(), np.zeros(len(masks), dtype=np.int64), masks)

@@ -18,7 +18,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 
 ENLARGED = 4
-"""Images are enlarged so many times, as the paper does for Mask R-CNN: 96 to 384 pixels."""
+"""How many times images are enlarged, as in the paper's Mask R-CNN: from 96 to 384 pixels."""
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {"bn": nn.BatchNorm2d, "gn": partial(nn.GroupNorm, 8)}
 
@@ -30,8 +30,8 @@ _HIDDEN = 128
 class Backbone(nn.Module):
     """Features at strides 4, 8 and 16 of the enlarged image.
 
-    The stem is a 4x4 convolution of stride 4: enlarged images have no finer detail. Each stage is two residual blocks of two
-    3x3 convolutions. (He et al., 2016; Lin et al., 2017)
+    The stem is a 4x4 convolution of stride 4, because enlarged images have no finer detail. Each stage is two residual
+    blocks of two 3x3 convolutions. (He et al., 2016; Lin et al., 2017)
     """
 
     out_channels = _PYRAMID
@@ -41,24 +41,24 @@ class Backbone(nn.Module):
         self.stem = nn.Sequential(nn.Conv2d(3, _WIDTHS[0], 4, stride=4, bias=False), norm(_WIDTHS[0]), nn.ReLU(True))
         widths = (_WIDTHS[0], *_WIDTHS)
         self.stages = nn.ModuleList(
-            nn.Sequential(Block(a, b, 1 if index == 0 else 2, norm), Block(b, b, 1, norm))
-            for index, (a, b) in enumerate(zip(widths, _WIDTHS, strict=False))
+            nn.Sequential(Block(inputs, outputs, 1 if index == 0 else 2, norm), Block(outputs, outputs, 1, norm))
+            for index, (inputs, outputs) in enumerate(zip(widths, _WIDTHS, strict=False))
         )
         self.pyramid = FeaturePyramidNetwork(list(_WIDTHS), _PYRAMID, norm_layer=norm)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return the pyramid's maps, finest first, of images (B, 3, H, W)."""
         x = self.stem(images)
-        found: OrderedDict[str, Tensor] = OrderedDict()
+        stage_maps: OrderedDict[str, Tensor] = OrderedDict()
         for index, stage in enumerate(self.stages):
             x = stage(x)
-            found[str(index)] = x
-        maps: dict[str, Tensor] = self.pyramid(found)
+            stage_maps[str(index)] = x
+        maps: dict[str, Tensor] = self.pyramid(stage_maps)
         return maps
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions beside a shortcut."""
+    """A residual block: two 3x3 convolutions and a shortcut."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
@@ -73,24 +73,26 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output (B, outputs, H', W') of a map (B, inputs, H, W)."""
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
 class Enlarged(GeneralizedRCNNTransform):
-    """torchvision's transform, which fits images to a size, with the size that is `ENLARGED` times the image's own."""
+    """torchvision's resizing transform, which here enlarges every image `ENLARGED` times."""
 
     def __init__(self) -> None:
         super().__init__(SIZE * ENLARGED, SIZE * ENLARGED, [0.25] * 3, [0.25] * 3)
 
     def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
+        """Return the enlarged image (C, H, W) and its target."""
         height, width = image.shape[-2:]
         self.min_size, self.max_size = (ENLARGED * min(height, width),), ENLARGED * max(height, width)
-        found: tuple[Tensor, dict[str, Tensor] | None] = super().resize(image, target)
-        return found
+        resized: tuple[Tensor, dict[str, Tensor] | None] = super().resize(image, target)
+        return resized
 
 
 class ToyMaskRCNN(MaskRCNN):
-    """torchvision's Mask R-CNN with one category, small heads and one norm throughout."""
+    """torchvision's Mask R-CNN with one category, small heads, and the same norm in all parts (a key of `NORMS`)."""
 
     def __init__(self, norm: str) -> None:
         layer = NORMS[norm]
@@ -115,6 +117,6 @@ class ToyMaskRCNN(MaskRCNN):
 
 
 def seeded(norm: str, seed: int) -> ToyMaskRCNN:
-    """Return an untrained network; the same for the same seed, and no other random state is touched."""
+    """Return an untrained network, the same for the same seed. The global random state does not change."""
     with torch_seeded(seed):
         return ToyMaskRCNN(norm)

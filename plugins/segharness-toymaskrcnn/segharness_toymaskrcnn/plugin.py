@@ -1,4 +1,4 @@
-"""What this distribution offers to segharness."""
+"""The specs that this distribution registers with segharness."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DIGESTS = {
     "gn": "aaa55dc07b130b36d8e8a74332221601464e78eb05949611b3112adfa42245bb",
 }
 _NORMS = {"bn": ("batch", "batch_norm"), "gn": ("group", "group_norm")}
-"""What each network normalises over, and its factory."""
+"""For each network the name of its normalisation, and its factory."""
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""What Mask R-CNN learns: its own losses, on the toy problem's images."""
+"""The training task of Mask R-CNN: torchvision's losses on the toy problem's images."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from segharness_toymaskrcnn.network import NORMS, ToyMaskRCNN, seeded
 
 
 class ToyTask:
-    """Boxes and masks of the visible parts.
+    """The task as a `segharness_toycells.training.Task`: boxes and masks of the visible parts.
 
-    torchvision draws which anchors and regions count from torch's own generator: it is seeded anew from the step's.
+    torchvision samples anchors and regions with torch's own generator, which every step seeds from its `rng`.
+
+    Args:
+        norm: a key of `NORMS`.
     """
 
     def __init__(self, norm: str) -> None:
@@ -27,9 +30,11 @@ class ToyTask:
         self._norm = norm
 
     def network(self, seed: int) -> ToyMaskRCNN:
+        """Return the untrained network of a seed."""
         return seeded(self._norm, seed)
 
     def loss(self, network: ToyMaskRCNN, scenes: Sequence[Scene], rng: np.random.Generator) -> Mapping[str, Tensor]:
+        """Return torchvision's losses of a batch, by name."""
         device = next(network.parameters()).device
         images = [torch.from_numpy(scene.pixels).to(device).permute(2, 0, 1).float() / 255 for scene in scenes]
         targets = [{key: value.to(device) for key, value in _targets(scene).items()} for scene in scenes]
@@ -38,12 +43,13 @@ class ToyTask:
         return losses
 
     def model(self, network: ToyMaskRCNN) -> ToyMaskRCNNModel:
+        """Return the network as a model, for validation."""
         return ToyMaskRCNNModel(network, device=str(next(network.parameters()).device))
 
 
 _RECIPE = Recipe(steps=3200, batch=4, learning_rate=2e-3, validate_every=400, validation_images=32)
 TASKS = {norm: (ToyTask(norm), _RECIPE) for norm in NORMS}
-"""What can be trained, each with the recipe of its shipped weights."""
+"""The tasks by name, each with the recipe of its shipped weights."""
 
 
 def _targets(scene: Scene) -> dict[str, Tensor]:

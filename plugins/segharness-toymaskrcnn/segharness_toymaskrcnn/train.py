@@ -1,4 +1,4 @@
-"""``python -m segharness_toymaskrcnn.train bn``."""
+"""The training command ``python -m segharness_toymaskrcnn.train bn``."""
 
 from __future__ import annotations
 

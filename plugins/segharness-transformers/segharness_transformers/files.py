@@ -1,4 +1,4 @@
-"""Which files of a repository of the hub are looked at, and what they say. Imports no framework."""
+"""The files of a model on the hub, and checks of them that need no framework."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ DESCRIPTION = (
     "vocab.json",
     "merges.txt",
 )
-"""What describes a network; the last five are OneFormer's tokenizer."""
+"""Files that describe a network; the last five are OneFormer's tokenizer."""
 
 FILES = (*DESCRIPTION, "*.safetensors", "*.safetensors.index.json")
-"""All that is fetched, and that predictions are made from: nothing that could run code."""
+"""All files that are fetched and that predictions depend on. None of them can run code."""
 
 
-def described(config: Path) -> list[Path]:
-    """Return the files that decide a network with random weights, of a config.json or its folder."""
+def description_files(config: Path) -> list[Path]:
+    """Return the files that define a network with random weights, from a config.json or its folder."""
     folder = config if config.is_dir() else config.parent
     return [
         *([] if config.is_dir() else [config]),
@@ -41,16 +41,16 @@ TYPES = {
     "sam": ("sam",),
     "sam2": ("sam2", "sam2_video"),
 }
-"""The `model_type` of config.json, by family."""
+"""The allowed values of `model_type` in config.json, by family."""
 
 
 def problem(weights: str, family: str, config: str | None = None) -> str | None:
-    """Return what is wrong with the files of a model, in a line; None if nothing is that shows without the framework.
+    """Return what is wrong with the files of a model, in a line; None if no problem shows without the framework.
 
     Args:
-        weights: the absolute path of a folder, ``random``, or a name of the hub, whose files are looked at when fetched.
-        family: of `TYPES`.
-        config: of random weights: a config.json, or its folder.
+        weights: the absolute path of a folder, ``random``, or a name on the hub, whose files are checked when fetched.
+        family: a key of `TYPES`.
+        config: for random weights: a config.json, or its folder.
     """
     if weights == RANDOM:
         if config is None:
@@ -66,29 +66,29 @@ def problem(weights: str, family: str, config: str | None = None) -> str | None:
 
 
 def problem_with_folder(folder: Path) -> str | None:
-    """Return which file a folder of weights lacks; None if none."""
+    """Return which file a folder of weights lacks, in a line; None if it is complete."""
     if not folder.is_dir():
         return f"{folder} is a file, not a folder with config.json and *.safetensors"
     if not (folder / "config.json").is_file():
         return f"{folder} has no config.json"
     if not any(folder.glob("*.safetensors")):
         pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in folder.glob(pattern))
-        more = f"; {pickles[0]} is not loaded, for it could run anything" if pickles else ""
+        more = f"; {pickles[0]} is not loaded, for it could run any code" if pickles else ""
         return f"{folder} has no *.safetensors{more}"
     if not any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
-        return f"{folder} has no preprocessor_config.json, which says how images are brought to the network"
+        return f"{folder} has no preprocessor_config.json, which says how images are prepared for the network"
     return None
 
 
 def _problem_with_config(file: Path, family: str) -> str | None:
     try:
-        found = json.loads(file.read_bytes())
+        settings = json.loads(file.read_bytes())
     except OSError as error:
         return f"{file} cannot be read: {error.strerror}"
     except (ValueError, RecursionError) as error:
         return f"{file} is no JSON: {error}"
-    kind = found.get("model_type") if isinstance(found, dict) else None
+    kind = settings.get("model_type") if isinstance(settings, dict) else None
     if kind not in TYPES[family]:
-        said = f"is of a model of type {kind!r:.60}" if isinstance(found, dict) else "is no mapping"
-        return f"{file} {said}, not of {' or '.join(TYPES[family])}"
+        mismatch = f"is of a model of type {kind!r:.60}" if isinstance(settings, dict) else "is no mapping"
+        return f"{file} {mismatch}, not of {' or '.join(TYPES[family])}"
     return None

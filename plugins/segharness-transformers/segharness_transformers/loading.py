@@ -1,4 +1,4 @@
-"""From a folder to a network and its preprocessing: safetensors only, no code of others, nothing fetched."""
+"""Loads a network and its image processor from a folder: safetensors only. Runs no code in it, and fetches nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from segharness_transformers.files import problem
 
 @dataclass(frozen=True)
 class Family:
-    """Names of transformers' classes."""
+    """The names of a family's classes in transformers: network, configuration, image processor."""
 
     network: str
     config: str
@@ -49,44 +49,50 @@ class Loaded:
 
 
 def load(family: str, weights: str, config: str | None = None, seed: int = 0) -> Loaded:
-    """Return what a folder, or `RANDOM` with a configuration, stands for.
+    """Return the network in a folder, or one with random weights from a configuration.
+
+    Args:
+        family: a key of `FAMILIES`.
+        weights: a folder, or `RANDOM`.
+        config: for random weights: a config.json, or its folder.
+        seed: the seed of random weights.
 
     Raises:
-        UsageError: it is another network's, damaged, or no safetensors.
+        UsageError: the weights are another network's, are damaged, or are not safetensors.
     """
-    known = FAMILIES[family]
-    if (wrong := problem(weights, family, config)) is not None:
-        raise UsageError(wrong)
+    classes = FAMILIES[family]
+    if (message := problem(weights, family, config)) is not None:
+        raise UsageError(message)
     if config is not None:
         folder = Path(config).parent if Path(config).is_file() else Path(config)
         file = Path(config) if Path(config).is_file() else folder / "config.json"
-        settings = _config(known, file)
+        settings = _read_config(classes, file)
         with torch_seeded(seed):
-            network = _made(lambda: _class(known, settings)(settings), file)
+            network = _load_or_refuse(lambda: _network_class(classes, settings)(settings), file)
     else:
         folder = Path(weights)
-        settings = _config(known, folder / "config.json")
-        network = _made(lambda: _weights(_class(known, settings), settings, folder), folder)
-    return Loaded(network, settings, _processor(known, folder, weights == RANDOM), folder)
+        settings = _read_config(classes, folder / "config.json")
+        network = _load_or_refuse(lambda: _load_weights(_network_class(classes, settings), settings, folder), folder)
+    return Loaded(network, settings, _load_processor(classes, folder, weights == RANDOM), folder)
 
 
-def _config(known: Family, file: Path) -> Any:
+def _read_config(classes: Family, file: Path) -> Any:
     try:
-        found, _ = transformers.PretrainedConfig.get_config_dict(file.parent, _configuration_file=file.name)
+        values, _ = transformers.PretrainedConfig.get_config_dict(file.parent, _configuration_file=file.name)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{file}: no configuration that can be read: {_first(error)}") from error
-    return _made(lambda: getattr(transformers, known.config).from_dict(found), file)
+        raise UsageError(f"{file}: cannot be read as a configuration: {_first_lines(error)}") from error
+    return _load_or_refuse(lambda: getattr(transformers, classes.config).from_dict(values), file)
 
 
-def _class(known: Family, config: Any) -> Any:
-    """Return the network's class; DETR with a mask head is another one."""
+def _network_class(classes: Family, config: Any) -> Any:
+    """Return the network's class; DETR with a mask head has its own."""
     masked = "DetrForSegmentation" in (config.architectures or ())
-    return getattr(transformers, "DetrForSegmentation" if masked else known.network)
+    return getattr(transformers, "DetrForSegmentation" if masked else classes.network)
 
 
-def _weights(kind: Any, config: Any, folder: Path) -> torch.nn.Module:
+def _load_weights(network_class: Any, config: Any, folder: Path) -> torch.nn.Module:
     with _quiet():
-        network, about = kind.from_pretrained(
+        network, report = network_class.from_pretrained(
             folder,
             config=config,
             use_safetensors=True,
@@ -94,19 +100,21 @@ def _weights(kind: Any, config: Any, folder: Path) -> torch.nn.Module:
             trust_remote_code=False,
             dtype=torch.float32,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are refused below, by name
+            ignore_mismatched_sizes=True,  # refused below, by name
         )
     missing = sorted(
         key
-        for key in about["missing_keys"]
-        if not key.startswith("criterion.") and not key.endswith("num_batches_tracked")  # what only training looks at
+        for key in report["missing_keys"]
+        if not key.startswith("criterion.") and not key.endswith("num_batches_tracked")  # only training uses them
     )
     if missing:
         more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise UsageError(f"{folder}: weights of another network than {kind.__name__}: they lack `{missing[0]}`{more}")
-    for key, *sizes in sorted(about["mismatched_keys"]):
-        theirs, own = (list(size) for size in sizes)
-        raise UsageError(f"{folder}: weights of another {kind.__name__}: `{key}` is {theirs}, not {own}")
+        raise UsageError(
+            f"{folder}: weights of another network than {network_class.__name__}: they lack `{missing[0]}`{more}"
+        )
+    for key, *sizes in sorted(report["mismatched_keys"]):
+        stored, own = (list(size) for size in sizes)
+        raise UsageError(f"{folder}: weights of another {network_class.__name__}: `{key}` is {stored}, not {own}")
     if (key := first_nonfinite(network.state_dict())) is not None:
         raise UsageError(f"{folder}: `{key}` is not finite")
     return network
@@ -125,29 +133,29 @@ def _quiet() -> Iterator[None]:
             log.enable_progress_bar()
 
 
-def _processor(known: Family, folder: Path, random: bool) -> Any:
-    """Return the checkpoint's image processor; that of random weights may be the family's default."""
-    kind = getattr(transformers, known.processor)
+def _load_processor(classes: Family, folder: Path, random: bool) -> Any:
+    """Return the checkpoint's image processor; with random weights it may be the family's default."""
+    processor_class = getattr(transformers, classes.processor)
     if not any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
-        assert random  # others were refused
-        return kind()
-    if known.network.startswith("OneFormer"):  # its class file would be fetched, and is for training
-        found, _ = kind.get_image_processor_dict(folder, local_files_only=True)
-        return _made(lambda: kind.from_dict({**found, "class_info_file": None}), folder)
+        assert random  # `problem` refused other weights
+        return processor_class()
+    if classes.network.startswith("OneFormer"):  # its class_info_file would be fetched, but only training needs it
+        values, _ = processor_class.get_image_processor_dict(folder, local_files_only=True)
+        return _load_or_refuse(lambda: processor_class.from_dict({**values, "class_info_file": None}), folder)
     load = transformers.AutoImageProcessor.from_pretrained
-    return _made(lambda: load(folder, local_files_only=True, trust_remote_code=False), folder)
+    return _load_or_refuse(lambda: load(folder, local_files_only=True, trust_remote_code=False), folder)
 
 
-def _made(make: Any, where: Path) -> Any:
-    """Return what a function makes; what transformers says is wrong with the files is the user's to know."""
+def _load_or_refuse(make: Any, path: Path) -> Any:
+    """Return what a function makes; turn transformers' errors about the files into a UsageError."""
     try:
         return make()
     except ImportError as error:
-        raise UsageError(f"{where}: needs a package that is not installed: {_first(error)}") from error
+        raise UsageError(f"{path}: needs a package that is not installed: {_first_lines(error)}") from error
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, safetensors.SafetensorError) as error:
-        raise UsageError(f"{where}: transformers cannot load it: {_first(error)}") from error
+        raise UsageError(f"{path}: transformers cannot load it: {_first_lines(error)}") from error
 
 
-def _first(error: BaseException) -> str:
+def _first_lines(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:2])[:240] or type(error).__name__

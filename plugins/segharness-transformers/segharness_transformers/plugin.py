@@ -1,4 +1,4 @@
-"""What this distribution offers to segharness. Imports no framework."""
+"""The models that this distribution registers with segharness. Imports no framework."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from segharness_transformers.options import MASKS, OUTPUT, PROMPTED
 _FAMILIES = (
     ("mask2former", "Mask2Former, of any backbone", "https://arxiv.org/abs/2112.01527"),
     ("maskformer", "MaskFormer, of any backbone", "https://arxiv.org/abs/2107.06278"),
-    ("oneformer", "OneFormer, asked for the task of `output`", "https://arxiv.org/abs/2211.06220"),
+    ("oneformer", "OneFormer, told the task of `output`", "https://arxiv.org/abs/2211.06220"),
     ("eomt", "EoMT, an encoder-only mask transformer", "https://arxiv.org/abs/2503.19108"),
     ("detr", "DETR, with a mask head, or with boxes only", "https://arxiv.org/abs/2005.12872"),
 )
@@ -23,8 +23,8 @@ _PROMPTABLE = (
 @hookimpl
 def segharness_models() -> list[ModelSpec]:
     return [
-        *(_spec(*one, "segmenter", OUTPUT if one[0] == "detr" else MASKS, "queries") for one in _FAMILIES),
-        *(_spec(*one, "promptable", PROMPTED, "promptable") for one in _PROMPTABLE),
+        *(_spec(*family, "segmenter", OUTPUT if family[0] == "detr" else MASKS, "queries") for family in _FAMILIES),
+        *(_spec(*family, "promptable", PROMPTED, "promptable") for family in _PROMPTABLE),
     ]
 
 
@@ -39,7 +39,7 @@ def _spec(family: str, description: str, paper: str, module: str, options: dict[
         weights="required",
         weights_names={"random": ""},
         weights_pattern=r"[A-Za-z0-9][\w.-]*/[\w.-]+",
-        weights_form="owner/name of the hub",
+        weights_form="owner/name on the hub",
         weights_files=FILES,
         check="segharness_transformers.files:problem",
         fetch="segharness_transformers.hub:fetch",

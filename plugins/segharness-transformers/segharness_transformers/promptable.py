@@ -1,4 +1,4 @@
-"""SAM and SAM 2 as `segharness.Model`s that answer boxes or points."""
+"""SAM and SAM 2 as `segharness.Model`s, prompted with boxes or points."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Promptable:
     """A network that answers every prompt with one mask. An image is encoded once, for all its prompts.
 
     Args:
-        loaded: network and preprocessing.
-        execution: how it is executed; what is compiled is the image's encoder.
+        loaded: network and image processor.
+        execution: device, precision and so on; only the image encoder is compiled.
         prompt: ``"boxes"`` or ``"points"``.
-        multimask: the network gives several masks, of which the one with the highest predicted IoU is taken.
-        together: so many prompts at a time.
+        multimask: the network predicts several masks, and the one with the highest predicted IoU is taken.
+        together: how many prompts the network gets at a time.
     """
 
     categories: Sequence[str] = ("object",)
@@ -44,56 +44,59 @@ class Promptable:
         self._multimask, self._together = multimask, together
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
-        """Return the answers to the prompts of uint8 RGB images (H, W, 3): one mask each, scored by its predicted IoU.
+        """Return a mask for every prompt of uint8 RGB images (H, W, 3), scored by its predicted IoU.
 
         Args:
             images: the images.
-            prompts: of every image, float (N, 4) x1 y1 x2 y2, or (N, 2) x y.
+            prompts: one array for each image, float: boxes (N, 4) x1 y1 x2 y2, or points (N, 2) x y, in pixels.
+
+        Raises:
+            UsageError: there are no prompts.
         """
         if prompts is None:
-            raise UsageError(f"the model answers prompts, {self.prompt}, and none were given")
-        return [self._one(image, np.asarray(given)) for image, given in zip(images, prompts, strict=True)]
+            raise UsageError(f"the model needs prompts ({self.prompt}), and none were given")
+        return [self._answer(image, np.asarray(points)) for image, points in zip(images, prompts, strict=True)]
 
-    def _one(self, image: Image, prompts: npt.NDArray[Any]) -> Instances:
+    def _answer(self, image: Image, prompts: npt.NDArray[Any]) -> Instances:
         if not len(prompts):
             return Instances(None, np.zeros(0, np.float32), None, [])
         with torch_threads(1):
-            given = self._processor(
+            inputs = self._processor(
                 images=[np.ascontiguousarray(image)], return_tensors="pt", input_data_format="channels_last"
             )
-        pixels = given["pixel_values"].to(self._execution.device)
+        pixels = inputs["pixel_values"].to(self._execution.device)
         padded, size = (pixels.shape[-2], pixels.shape[-1]), (image.shape[0], image.shape[1])
-        inside = given.get("reshaped_input_sizes")  # SAM 2 has none: it pads nothing
+        inside = inputs.get("reshaped_input_sizes")  # SAM 2 does not pad, and has none
         rows, columns = padded if inside is None else (int(side) for side in inside[0])
         scale = np.array([columns / size[1], rows / size[0]])
-        places = (prompts.reshape(len(prompts), -1, 2).astype(np.float64) * scale).astype(np.float32)
-        asked = torch.from_numpy(places).to(self._execution.device)
+        scaled = (prompts.reshape(len(prompts), -1, 2).astype(np.float64) * scale).astype(np.float32)
+        corners = torch.from_numpy(scaled).to(self._execution.device)
         masks: list[Any] = []
         scores: list[torch.Tensor] = []
         with self._execution.predicting():
             features = self._network.get_image_embeddings(pixels)
-            for first in range(0, len(asked), self._together):
-                best, score = self._answers(features, asked[first : first + self._together])
+            for first in range(0, len(corners), self._together):
+                best, score = self._best_masks(features, corners[first : first + self._together])
                 own = (best.shape[-2], best.shape[-1])
                 geometry = Geometry(own, own, size) if inside is None else Geometry(padded, (rows, columns), size)
                 masks += encode(resized(best, geometry) > 0)
                 scores.append(score.float().cpu())
         return Instances(None, torch.cat(scores).numpy(), None, masks)
 
-    def _answers(self, features: Any, asked: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return mask logits (n, h, w) and predicted IoUs (n,) for prompts (n, 1 or 2, 2), in pixels of the input."""
+    def _best_masks(self, features: Any, corners: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mask logits (n, h, w) and predicted IoUs (n,) for prompts (n, 1 or 2, 2): points or corners."""
         if self.prompt == "boxes":
-            prompts = {"input_boxes": asked.reshape(1, -1, 4)}
+            prompts = {"input_boxes": corners.reshape(1, -1, 4)}
         else:
-            labels = torch.ones((1, len(asked), 1), dtype=torch.int64, device=asked.device)
-            prompts = {"input_points": asked[None], "input_labels": labels}
+            labels = torch.ones((1, len(corners), 1), dtype=torch.int64, device=corners.device)
+            prompts = {"input_points": corners[None], "input_labels": labels}
         answer = self._network(image_embeddings=features, multimask_output=self._multimask, **prompts)
         logits, ious = answer.pred_masks[0], answer.iou_scores[0]
         if bool(torch.isnan(logits).any() | torch.isnan(ious).any()):
             raise NotANumberError("what the network answers")
         best = ious.argmax(dim=1)
-        every = torch.arange(len(asked), device=asked.device)
-        return logits[every, best], ious[every, best]
+        index = torch.arange(len(corners), device=corners.device)
+        return logits[index, best], ious[index, best]
 
 
 def make(
@@ -115,16 +118,16 @@ def make(
     Args:
         family: ``"sam"`` or ``"sam2"``.
         weights: a folder, or ``random``.
-        prompt, multimask, together: as in the options of the plugin.
-        config, seed: as `segharness_transformers.loading.load`.
-        revision, local_files_only: of `segharness_transformers.hub.fetch`, which was asked before.
-        device: torch's name.
-        execution: those of `segharness_torch.options`.
+        prompt, multimask, together: as in the plugin's options.
+        config, seed: as in `segharness_transformers.loading.load`.
+        revision, local_files_only: used by `segharness_transformers.hub.fetch`, which has run before.
+        device: torch's name for the device.
+        execution: `precision`, `channels_last`, `compile`, as in `segharness_torch.options`.
 
     Raises:
-        UsageError: an option is wrong, or the weights cannot be had, or are another network's.
+        UsageError: an option is wrong, or the weights cannot be loaded, or are another network's.
     """
     PROMPTED["prompt"].checked("prompt", prompt)
-    how = Execution(device, **execution)
+    settings = Execution(device, **execution)
     loaded = load(family, weights, config, seed)
-    return Promptable(loaded, how, prompt, prompt == "points" if multimask is None else multimask, together)
+    return Promptable(loaded, settings, prompt, prompt == "points" if multimask is None else multimask, together)

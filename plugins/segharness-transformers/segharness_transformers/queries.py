@@ -1,7 +1,7 @@
-"""From what queries answer to instances and segments. Pure torch, on whatever device the logits are.
+"""Decodes the outputs of queries into instances and segments. Pure torch, on the device of the logits.
 
-Q queries, C classes, masks in three sizes (rows, columns): h w of the logits, then the network's input, of which the
-image fills `content` from the top left corner and the rest is padding, then H W of the image itself.
+There are Q queries and C classes. Masks have three sizes (rows, columns): h w of the logits; the network's input, of
+which the image fills `content` at the top left and the rest is padding; and H W of the image itself.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import torch.nn.functional as F  # noqa: N812
 Size = tuple[int, int]
 
 _PIXELS = 1 << 25
-"""How many pixels of masks are in floating point at a time, at the image's size."""
+"""How many mask pixels are held in floating point at a time, at the image's size."""
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Sizes (rows, columns).
+    """Sizes (rows, columns) of an image on its way through the network.
 
     Attributes:
-        padded: of the network's input.
-        content: of the part of it that is image, at the top left.
-        image: of the image given.
+        padded: the network's input.
+        content: the part of the input that is image, at the top left.
+        image: the original image.
     """
 
     padded: Size
@@ -38,11 +38,11 @@ class QueryMasks:
     """N instances or segments.
 
     Attributes:
-        boxes: float (N, 4), x1 y1 x2 y2 in pixels of the image; x2 and y2 are behind the last pixel.
+        boxes: float (N, 4), x1 y1 x2 y2 in pixels of the image; x2 and y2 are one past the last pixel.
         scores: float (N,).
         labels: int64 (N,).
         masks: bool (M, H, W), or None for boxes only.
-        which: int64 (N,), which of the M masks is whose: several classes of a query share one.
+        which: int64 (N,), the index of each instance's mask; several classes of a query share a mask.
     """
 
     boxes: torch.Tensor
@@ -55,17 +55,17 @@ class QueryMasks:
 def resized(logits: torch.Tensor, geometry: Geometry) -> torch.Tensor:
     """Return mask logits (N, h, w) at the image's size (N, H, W): bilinear to the input, cropped, bilinear again."""
     rows, columns = geometry.content
-    return _to(_to(logits.float(), geometry.padded)[:, :rows, :columns], geometry.image)
+    return _interpolated(_interpolated(logits.float(), geometry.padded)[:, :rows, :columns], geometry.image)
 
 
-def _to(logits: torch.Tensor, size: Size) -> torch.Tensor:
+def _interpolated(logits: torch.Tensor, size: Size) -> torch.Tensor:
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
     return F.interpolate(logits[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
 
 
 def _chunks(logits: torch.Tensor, geometry: Geometry) -> Iterator[tuple[int, torch.Tensor]]:
-    """Yield the first query of a few, and their logits at the image's size."""
+    """Yield chunks of queries: the index of the first one, and their logits at the image's size."""
     rows, columns = geometry.image
     step = max(1, _PIXELS // max(1, rows * columns))
     for first in range(0, len(logits), step):
@@ -73,12 +73,17 @@ def _chunks(logits: torch.Tensor, geometry: Geometry) -> Iterator[tuple[int, tor
 
 
 def boxes_of(masks: torch.Tensor) -> torch.Tensor:
-    """Return the boxes x1 y1 x2 y2, float (N, 4), of masks (N, H, W); zeros for an empty one."""
+    """Return the boxes x1 y1 x2 y2, float (N, 4), of masks (N, H, W); an empty mask has zeros.
+
+    Example:
+        >>> boxes_of(torch.tensor([[[0, 0, 0], [0, 1, 1]]], dtype=torch.bool))
+        tensor([[1., 1., 3., 2.]])
+    """
     sides = []
     for dim in (1, 2):  # columns, then rows
-        there = masks.any(dim=dim).int()
-        first, last = there.argmax(dim=1), there.shape[1] - there.flip(1).argmax(dim=1)
-        sides.append((first, torch.where(there.any(dim=1), last, first)))
+        occupied = masks.any(dim=dim).int()
+        first, last = occupied.argmax(dim=1), occupied.shape[1] - occupied.flip(1).argmax(dim=1)
+        sides.append((first, torch.where(occupied.any(dim=1), last, first)))
     (x1, x2), (y1, y2) = sides
     return torch.stack([x1, y1, x2, y2], dim=1).float()
 
@@ -91,17 +96,17 @@ def instances(
     things: torch.Tensor | None = None,
     mask_score: bool = True,
 ) -> QueryMasks:
-    """Return the instances of Mask2Former and its like: the likeliest pairs of a query and a class, in that order.
+    """Return the instances of Mask2Former and similar models: the likeliest pairs of a query and a class, best first.
 
-    The mask is where the logit is over 0; instances without a pixel are dropped. No score is too low.
+    A mask is where the logit is over 0; instances without a pixel are dropped. There is no lower limit for scores.
 
     Args:
-        classes: logits (Q, C + 1), no object last.
+        classes: logits (Q, C + 1); the last class is "no object".
         masks: logits (Q, h, w).
-        geometry: of the image.
-        most: how many pairs.
-        things: bool (C,), the classes looked at; all when None.
-        mask_score: the probability of the class is multiplied by the mean one of the mask's pixels.
+        geometry: the sizes of the image.
+        most: the largest number of pairs.
+        things: bool (C,), the classes that are used; None: all.
+        mask_score: multiply the probability of the class by the mean probability of the mask's pixels.
     """
     probabilities = classes.float().softmax(dim=-1)[:, :-1]
     count = probabilities.shape[1]
@@ -117,10 +122,10 @@ def instances(
     size = (len(queries), *geometry.image)
     binary, means = torch.zeros(size, dtype=torch.bool, device=masks.device), torch.zeros(size[0], device=masks.device)
     for first, logits in _chunks(masks[queries], geometry):
-        here = logits > 0
-        binary[first : first + len(here)] = here
-        inside = (logits.sigmoid() * here).sum(dim=(1, 2))
-        means[first : first + len(here)] = inside / here.sum(dim=(1, 2)).clamp(min=1)
+        positive = logits > 0
+        binary[first : first + len(positive)] = positive
+        inside = (logits.sigmoid() * positive).sum(dim=(1, 2))
+        means[first : first + len(positive)] = inside / positive.sum(dim=(1, 2)).clamp(min=1)
     kept = binary.flatten(1).any(dim=1)[which]
     scores, labels, which = scores[kept], labels[kept], which[kept]
     if mask_score:
@@ -136,24 +141,24 @@ def detections(
     most: int = 100,
     things: torch.Tensor | None = None,
 ) -> QueryMasks:
-    """Return the instances of DETR: every query with its likeliest class, the likeliest first.
+    """Return the instances of DETR: every query with its likeliest class, best first.
 
-    A mask is where its probability is over 0.5; one without a pixel stays, for the box is predicted by itself.
+    A mask is where its probability is over 0.5. An instance without a pixel stays: its box is predicted separately.
 
     Args:
-        classes: logits (Q, C + 1), no object last.
-        boxes: (Q, 4), centre x y, width, height, as parts of the image.
-        masks: logits (Q, h, w), or None without mask head.
-        geometry: of the image.
-        most: how many.
-        things: bool (C,), the classes looked at; all when None.
+        classes: logits (Q, C + 1); the last class is "no object".
+        boxes: (Q, 4), centre x y, width, height, as fractions of the image.
+        masks: logits (Q, h, w); None without mask head.
+        geometry: the sizes of the image.
+        most: the largest number of instances.
+        things: bool (C,), the classes that are used; None: all.
     """
     probabilities = classes.float().softmax(dim=-1)[:, :-1]
     if things is not None:
         probabilities = probabilities.masked_fill(~things, -1)
     scores, labels = probabilities.max(dim=-1)
     scores, order = scores.sort(descending=True, stable=True)
-    order = order[scores >= 0][:most]  # none where nothing is a thing
+    order = order[scores >= 0][:most]  # empty if no class is a thing
     scores, labels = scores[: len(order)], labels[order]
     centre, extent = boxes.float()[order].split(2, dim=-1)
     rows, columns = geometry.image
@@ -177,16 +182,16 @@ def panoptic(
 ) -> QueryMasks:
     """Return segments that do not overlap, in the order of their queries.
 
-    Queries whose likeliest class is an object's, with more than `object_threshold`, compete for every pixel with the
-    product of the probabilities of class and pixel; the winner has it where its own probability is at least 0.5. Where
-    all that a query wins is less than `overlap` of its mask, or nothing is left, there is no segment. Those of one
-    class that is no thing become one, with the best score of them.
+    Queries whose likeliest class is an object, with a probability over `object_threshold`, compete for every pixel. The
+    highest product of class and pixel probability wins the pixel. The winner's segment has it if the pixel probability
+    is at least 0.5. A query gets no segment if it wins less than `overlap` of its mask, or if no pixel is left. The
+    segments of a class that is not a thing are merged; the merged segment has their best score.
 
     Args:
-        classes: logits (Q, C + 1), no object last.
+        classes: logits (Q, C + 1); the last class is "no object".
         masks: logits (Q, h, w).
-        geometry: of the image.
-        things: bool (C,); all are things when None.
+        geometry: the sizes of the image.
+        things: bool (C,); None: all classes are things.
         object_threshold, overlap: as above.
     """
     scores, labels = classes.float().softmax(dim=-1).max(dim=-1)
@@ -202,9 +207,9 @@ def panoptic(
         value, query = (probabilities * scores[first:last, None, None]).max(dim=0)
         better = value > best
         best, winner = torch.where(better, value, best), torch.where(better, query + first, winner)
-    places: dict[int, int] = {}
+    stuff_index: dict[int, int] = {}
     segments: list[torch.Tensor] = []
-    found: list[tuple[float, int]] = []
+    scored: list[tuple[float, int]] = []
     for query, (score, label) in enumerate(zip(scores.tolist(), labels.tolist(), strict=True)):
         won = winner == query
         mask = won & binary[query]
@@ -212,19 +217,19 @@ def panoptic(
         if not bool(mask.any()) or int(won.sum()) / area < overlap:
             continue
         if things is not None and not bool(things[label]):
-            if label in places:
-                place = places[label]
-                segments[place] = segments[place] | mask
-                found[place] = (max(found[place][0], score), label)
+            if label in stuff_index:
+                index = stuff_index[label]
+                segments[index] = segments[index] | mask
+                scored[index] = (max(scored[index][0], score), label)
                 continue
-            places[label] = len(segments)
+            stuff_index[label] = len(segments)
         segments.append(mask)
-        found.append((score, label))
+        scored.append((score, label))
     stacked = torch.stack(segments) if segments else binary[:0]
     return QueryMasks(
         boxes_of(stacked),
-        torch.tensor([score for score, _ in found], dtype=torch.float32),
-        torch.tensor([label for _, label in found], dtype=torch.int64),
+        torch.tensor([score for score, _ in scored], dtype=torch.float32),
+        torch.tensor([label for _, label in scored], dtype=torch.int64),
         stacked,
-        torch.arange(len(found)),
+        torch.arange(len(scored)),
     )

@@ -24,16 +24,16 @@ Image = npt.NDArray[np.uint8]
 
 
 class Segmenter:
-    """A network whose queries answer with a class and a mask, or with a class, a box and perhaps a mask.
+    """A network whose queries predict a class and a mask, or a class, a box and perhaps a mask.
 
-    Images are given to it one at a time: together they would be padded to one size, which changes what is found.
+    The network gets images one at a time: a batch would be padded to one size, which changes the results.
 
     Args:
-        loaded: network and preprocessing.
-        execution: how it is executed.
+        loaded: network and image processor.
+        execution: device, precision and so on.
         output: ``"instances"`` or ``"panoptic"``.
-        things: names or how many, as in the options.
-        most: at most so many instances.
+        things: names of the categories that are things, or n: the first n are; None: all are.
+        most: the largest number of instances per image.
         settings: further arguments of `queries.instances` or `queries.panoptic`.
         extra: further inputs of the network, the same for every image.
     """
@@ -53,19 +53,19 @@ class Segmenter:
         self._network, self._execution = execution.prepared(loaded.network), execution
         self._processor, self._output, self._most, self._settings = loaded.processor, output, most, settings
         self._extra = {name: tensor.to(execution.device) for name, tensor in extra.items()}
-        chosen = _things(things, self.categories)
-        self._things = None if chosen is None else torch.tensor(chosen, device=execution.device)
+        is_thing = _thing_flags(things, self.categories)
+        self._things = None if is_thing is None else torch.tensor(is_thing, device=execution.device)
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
         """Return the instances, or segments, of uint8 RGB images (H, W, 3)."""
-        return [self._one(image) for image in images]
+        return [self._segment(image) for image in images]
 
-    def _one(self, image: Image) -> Instances:
+    def _segment(self, image: Image) -> Instances:
         with torch_threads(1):
-            given = self._processor(images=[np.ascontiguousarray(image)], return_tensors="pt", **_LAST)
-        pixels = given["pixel_values"].to(self._execution.device)
+            batch = self._processor(images=[np.ascontiguousarray(image)], return_tensors="pt", **_LAST)
+        pixels = batch["pixel_values"].to(self._execution.device)
         inputs = {"pixel_values": pixels, **self._extra}
-        mask = given.get("pixel_mask")
+        mask = batch.get("pixel_mask")
         if mask is not None:
             inputs["pixel_mask"] = mask.to(self._execution.device)
         geometry = queries.Geometry(
@@ -74,10 +74,10 @@ class Segmenter:
             (image.shape[0], image.shape[1]),
         )
         with self._execution.predicting():
-            return _instances(self._found(self._network(**inputs), geometry))
+            return _instances(self._decode(self._network(**inputs), geometry))
 
     def _content(self, mask: torch.Tensor | None, image: Image, padded: queries.Size) -> queries.Size:
-        """Return which part of the input is image: the processor's pixel mask says so, but EoMT's has none."""
+        """Return the size of the image in the padded input, from the processor's pixel mask. EoMT has no such mask."""
         if mask is not None:
             return int(mask[0].any(dim=1).sum()), int(mask[0].any(dim=0).sum())
         size = self._processor.size
@@ -86,7 +86,7 @@ class Segmenter:
             return min(rows, padded[0]), min(columns, padded[1])
         return padded
 
-    def _found(self, answer: Any, geometry: queries.Geometry) -> queries.QueryMasks:
+    def _decode(self, answer: Any, geometry: queries.Geometry) -> queries.QueryMasks:
         boxes = answer.get("pred_boxes")
         if boxes is None:
             classes, masks = answer["class_queries_logits"][0], answer["masks_queries_logits"][0]
@@ -105,26 +105,26 @@ class Segmenter:
 _LAST = {"input_data_format": "channels_last"}
 
 
-def _instances(found: queries.QueryMasks) -> Instances:
+def _instances(decoded: queries.QueryMasks) -> Instances:
     masks = None
-    if found.masks is not None:
-        rles, which = encode(found.masks), found.which.tolist()
-        masks = [rles[i] for i in which]
-    boxes, scores = (value.float().cpu().numpy() for value in (found.boxes, found.scores))
-    return Instances(boxes, scores, found.labels.cpu().numpy(), masks)
+    if decoded.masks is not None:
+        rles, mask_indices = encode(decoded.masks), decoded.which.tolist()
+        masks = [rles[i] for i in mask_indices]
+    boxes, scores = (value.float().cpu().numpy() for value in (decoded.boxes, decoded.scores))
+    return Instances(boxes, scores, decoded.labels.cpu().numpy(), masks)
 
 
-def _things(given: Sequence[str] | int | None, categories: list[str]) -> list[bool] | None:
-    if given is None:
+def _thing_flags(things: Sequence[str] | int | None, categories: list[str]) -> list[bool] | None:
+    if things is None:
         return None
-    if isinstance(given, int):
-        if given > len(categories):
-            raise UsageError(f"`things` is {given}, not 1 to {len(categories)}, the number of categories")
-        return [i < given for i in range(len(categories))]
-    for name in given:
+    if isinstance(things, int):
+        if things > len(categories):
+            raise UsageError(f"`things` is {things}, not 1 to {len(categories)}, the number of categories")
+        return [i < things for i in range(len(categories))]
+    for name in things:
         if name not in categories:
             raise UsageError(f"`things`: the model has no category {name!r:.60}; it has {', '.join(categories)[:200]}")
-    return [name in given for name in categories]
+    return [name in things for name in categories]
 
 
 def make(
@@ -149,14 +149,14 @@ def make(
     Args:
         family: its name.
         weights: a folder, or ``random``.
-        output, things, most, object_threshold, overlap, mask_score: as in the options of the plugin.
-        config, seed: as `segharness_transformers.loading.load`.
-        revision, local_files_only: of `segharness_transformers.hub.fetch`, which was asked before.
-        device: torch's name.
-        execution: those of `segharness_torch.options`.
+        output, things, most, object_threshold, overlap, mask_score: as in the plugin's options.
+        config, seed: as in `segharness_transformers.loading.load`.
+        revision, local_files_only: used by `segharness_transformers.hub.fetch`, which has run before.
+        device: torch's name for the device.
+        execution: `precision`, `channels_last`, `compile`, as in `segharness_torch.options`.
 
     Raises:
-        UsageError: an option is wrong, or the weights cannot be had, or are another network's.
+        UsageError: an option is wrong, or the weights cannot be loaded, or are another network's.
     """
     OUTPUT["output"].checked("output", output)
     how = Execution(device, **execution)
@@ -173,14 +173,14 @@ def make(
 
 
 def _task(loaded: Loaded, output: str) -> torch.Tensor:
-    """Return what OneFormer is asked for: the sentence's tokens, (1, task_seq_len), and zeros behind them."""
+    """Return OneFormer's task input: the tokens of a sentence, (1, task_seq_len), padded with zeros."""
     problem = UsageError(
-        f"{loaded.folder}: has no tokenizer that can be read, which OneFormer is asked for its task with: "
+        f"{loaded.folder}: has no readable tokenizer, with which OneFormer is told its task: "
         "vocab.json, merges.txt and tokenizer_config.json"
     )
-    have = {file.name for file in loaded.folder.iterdir()}
-    if "tokenizer.json" not in have and not {"vocab.json", "merges.txt"} <= have:
-        raise problem  # transformers would make one that knows no words
+    files = {file.name for file in loaded.folder.iterdir()}
+    if "tokenizer.json" not in files and not {"vocab.json", "merges.txt"} <= files:
+        raise problem  # transformers would make a tokenizer without words
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             loaded.folder, config=loaded.config, local_files_only=True, trust_remote_code=False

@@ -71,14 +71,14 @@ def test_folders_are_looked_at_before_the_first_cell(harness, saved, tmp_path):
     assert collected(harness, "eomt", saved("eomt")).code == 0
     (tmp_path / "nothing").mkdir()
     for family, folder, message in (
-        ("eomt", pickled, "has no *.safetensors; pytorch_model.bin is not loaded, for it could run anything"),
+        ("eomt", pickled, "has no *.safetensors; pytorch_model.bin is not loaded, for it could run any code"),
         ("eomt", bare, "has no preprocessor_config.json"),
         ("eomt", listed, "config.json is no mapping"),
         ("eomt", broken, "config.json is no JSON"),
         ("eomt", tmp_path / "nothing", "has no config.json"),
         ("eomt", pickled / "pytorch_model.bin", "is a file, not a folder with config.json"),
         ("detr", saved("eomt"), "is of a model of type 'eomt', not of detr"),
-        ("eomt", "mask2former", "and not random or owner/name of the hub"),
+        ("eomt", "mask2former", "and not random or owner/name on the hub"),
         ("eomt", "random", "`weights: random` needs the option `config`"),
     ):
         done = collected(harness, family, folder)

@@ -164,7 +164,7 @@ def test_sam_is_not_asked_anything(saved, images):
     model = promptable.make("sam", str(saved("sam")))
     [found] = model.predict(images[:1], prompts=[np.zeros((0, 4), np.float32)])
     assert found.masks == [] and len(found.scores) == 0
-    with pytest.raises(UsageError, match="answers prompts, boxes, and none were given"):
+    with pytest.raises(UsageError, match=r"needs prompts \(boxes\), and none were given"):
         model.predict(images[:1])
 
 

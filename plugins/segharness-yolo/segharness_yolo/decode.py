@@ -1,4 +1,4 @@
-"""Network outputs -> instances: scores, suppression, boxes and masks at the image's own resolution."""
+"""Decodes network outputs into instances: scores, suppression, boxes and masks at the image's own resolution."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MOST_CANDIDATES = 30_000
 
 @dataclass(frozen=True)
 class Letterbox:
-    """An image fitted into the network's input, keeping its shape, with gray bars.
+    """How an image lies in the network's input: scaled without distortion, with gray bars around it.
 
     Attributes:
-        scale: input pixels an image pixel.
-        left, top: width of the bars in input pixels.
-        height, width: of the image.
+        scale: input pixels per image pixel.
+        left, top: the widths of the bars in input pixels.
+        height, width: the size of the image.
     """
 
     scale: float
@@ -47,8 +47,13 @@ def letterbox(image: npt.NDArray[np.uint8], height: int, width: int) -> tuple[Fl
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What is kept: class scores over `confidence`; of overlapping boxes of a class (IoU over `iou`) the best; at most
-    `most` an image. `crop` is that of `paste`.
+    """Which detections are kept.
+
+    Attributes:
+        confidence: class scores must be greater.
+        iou: of boxes of a class whose IoU is greater, only the best is kept.
+        most: the largest number per image.
+        crop: as in `paste`.
     """
 
     confidence: float
@@ -61,11 +66,11 @@ def decode(outputs: Outputs, box: Letterbox, size: tuple[int, int], classes: int
     """Return the instances of one image.
 
     Args:
-        outputs: of the network.
-        box: how the image lay in the input.
+        outputs: the network's outputs.
+        box: how the image lies in the input.
         size: (height, width) of the input.
         classes: how many class scores a row has.
-        keep: thresholds.
+        keep: the thresholds.
     """
     anchors, labels, scores = _candidates(outputs.rows, classes, keep)
     corners = _corners(outputs.rows[anchors, :4])
@@ -81,12 +86,12 @@ def decode(outputs: Outputs, box: Letterbox, size: tuple[int, int], classes: int
 def _candidates(
     rows: Floats, classes: int, keep: Thresholds
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
-    """Return anchor, label and score of every class score over the threshold, best first; an anchor may have several."""
+    """Return anchor, label and score of every class score over the threshold, best first; anchors may repeat."""
     scores = rows[:, 4 : 4 + classes]
     anchors, labels = np.nonzero(scores > keep.confidence)
-    found = scores[anchors, labels]
-    order = np.argsort(-found, kind="stable")[:_MOST_CANDIDATES]
-    return anchors[order], labels[order], found[order]
+    kept = scores[anchors, labels]
+    order = np.argsort(-kept, kind="stable")[:_MOST_CANDIDATES]
+    return anchors[order], labels[order], kept[order]
 
 
 def _corners(centres: Floats) -> Floats:
@@ -95,12 +100,13 @@ def _corners(centres: Floats) -> Floats:
 
 
 def suppress(corners: Floats, scores: Floats, labels: npt.NDArray[np.int64], keep: Thresholds) -> npt.NDArray[np.int64]:
-    """Return which boxes survive: greedily the best of each class, at most `keep.most`, best first.
+    """Return the indices of the boxes that survive greedy suppression within each class, best first.
 
     Args:
         corners: float32 (N, 4), x1 y1 x2 y2.
         scores: float32 (N,), in descending order.
-        labels: (N,); boxes of different labels do not compete.
+        labels: int64 (N,); boxes of different labels do not compete.
+        keep: the thresholds; at most `keep.most` boxes survive.
     """
     reach = float(np.abs(corners).max()) * 2 + 1 if len(corners) else 1.0
     apart = corners.astype(np.float64) + labels[:, None] * reach
@@ -130,9 +136,11 @@ def paste(
         prototypes: float32 (K, h, w).
         coefficients: float32 (N, K).
         boxes: float32 (N, 4) in image pixels.
-        box: how the image lay in the input of `size`.
-        crop: ``"prototype"`` zeroes the logits outside of the box before they are interpolated, so that a mask may reach
-            over its box by up to one and a half prototype pixels; ``"box"`` interpolates first and ends a mask at its box.
+        box: how the image lies in the input.
+        size: (height, width) of the input.
+        crop: ``"prototype"`` zeroes the logits outside the box before they are interpolated, so that a mask may reach
+            over its box by up to one and a half prototype pixels; ``"box"`` interpolates first and cuts a mask at its
+            box.
     """
     masks = np.zeros((len(boxes), box.height, box.width), dtype=bool)
     if not len(boxes):
@@ -160,7 +168,7 @@ def paste(
 
 
 def _span(weights: Floats, first: int, last: int) -> slice:
-    """Return the prototype pixels that image pixels first..last - 1 draw on."""
+    """Return the range of prototype pixels that image pixels first..last - 1 depend on."""
     used = np.flatnonzero(weights[[first, last - 1]].any(axis=0))
     return slice(int(used[0]), int(used[-1]) + 1)
 

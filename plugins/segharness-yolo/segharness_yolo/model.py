@@ -1,4 +1,4 @@
-"""``yolo/seg``: the model."""
+"""The model ``yolo/seg``."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class YoloSeg:
     Args:
         weights: a .tflite or .onnx file.
         confidence, iou, most, crop: see `segharness_yolo.decode.Thresholds`.
-        categories: class names, where the file has none and they are not COCO's 80.
+        categories: class names, needed if the file has none and they are not COCO's 80.
 
     Raises:
-        UsageError: the file is no YOLO segmentation network, or has other classes than the names given; there is no such
-            `crop`.
+        UsageError: the file is not a YOLO segmentation network, the number of names is not that of its classes, or
+            there is no such `crop`.
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class YoloSeg:
         self._network = open_network(Path(weights), int(os.environ.get("OMP_NUM_THREADS", "1")))
         self._keep = Thresholds(confidence, iou, most, OPTIONS["crop"].checked("crop", crop))
         size = (self._network.height, self._network.width)
-        empty = self._network(np.zeros((*size, 3), dtype=np.float32))
-        classes = empty.rows.shape[1] - 4 - empty.prototypes.shape[0]
+        outputs = self._network(np.zeros((*size, 3), dtype=np.float32))
+        classes = outputs.rows.shape[1] - 4 - outputs.prototypes.shape[0]
         names = categories or self._network.names or COCO80
         if classes < 1 or len(names) != classes:
             raise UsageError(
@@ -53,8 +53,9 @@ class YoloSeg:
         self.categories: Sequence[str] = list(names)
 
     def predict(self, images: Sequence[npt.NDArray[np.uint8]], prompts: Any = None) -> list[Instances]:
-        found = []
+        """Return the instances of uint8 RGB images (H, W, 3), best first."""
+        instances = []
         for image in images:
             canvas, box = letterbox(image, *self._size)
-            found.append(decode(self._network(canvas), box, self._size, self._classes, self._keep))
-        return found
+            instances.append(decode(self._network(canvas), box, self._size, self._classes, self._keep))
+        return instances

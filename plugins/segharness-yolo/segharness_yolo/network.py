@@ -1,6 +1,6 @@
-"""A network file behind one call: float image in, float predictions and prototypes out.
+"""Runs a network file: takes a float image, returns float predictions and prototypes.
 
-Layouts (NHWC, NCHW), quantisation (int8, uint8, float) and which output is which are read from the file.
+Layout (NHWC, NCHW), quantisation (int8, uint8, float) and the order of outputs are read from the file.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the network says of one image.
+    """The raw output of a network for one image.
 
     Attributes:
-        rows: float32 (A, 4 + C + K): centre x, centre y, width, height in pixels of the input; C class scores;
-            K mask coefficients; one row an anchor.
+        rows: float32 (A, 4 + C + K), a row for each anchor: centre x, centre y, width, height in pixels of the input;
+            C class scores; K mask coefficients.
         prototypes: float32 (K, h, w).
     """
 
@@ -39,8 +39,8 @@ class Network(Protocol):
     """A loaded network.
 
     Attributes:
-        height, width: of the input in pixels.
-        names: of the classes, if the file has them.
+        height, width: the size of the input in pixels.
+        names: the class names; None if the file has none.
     """
 
     height: int
@@ -52,10 +52,14 @@ class Network(Protocol):
 
 
 def open_network(path: Path, threads: int) -> Network:
-    """Load a network file by its ending.
+    """Load a network file; its ending says of which kind it is.
+
+    Args:
+        path: a .tflite or .onnx file.
+        threads: how many CPU threads the network uses.
 
     Raises:
-        UsageError: the file is missing, is no such network, or is not a segmentation network.
+        UsageError: the file is missing, is damaged, or is not a YOLO segmentation network.
     """
     kinds = {".tflite": TFLiteNetwork, ".onnx": OnnxNetwork}
     if path.suffix not in kinds:
@@ -66,7 +70,7 @@ def open_network(path: Path, threads: int) -> Network:
 
 
 class TFLiteNetwork:
-    """A TFLite file, run by LiteRT. Exports have boxes as fractions of the input's size."""
+    """A TFLite file, run by LiteRT. TFLite exports give boxes as fractions of the input's size."""
 
     def __init__(self, path: Path, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -79,24 +83,26 @@ class TFLiteNetwork:
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         shape = [int(n) for n in inputs[0]["shape"]]
         if len(inputs) != 1 or len(shape) != 4 or 3 not in (shape[1], shape[3]):
-            raise UsageError(f"{path}: expected one image as input, found {[d['shape'].tolist() for d in inputs]}")
+            raise UsageError(
+                f"{path}: expected one image as input, not inputs of {[d['shape'].tolist() for d in inputs]}"
+            )
         self._input, self._channels_first = inputs[0], shape[3] != 3
         self.height, self.width = shape[2:] if self._channels_first else shape[1:3]
-        self._outputs = _which(path, outputs, [tuple(int(n) for n in d["shape"]) for d in outputs])
+        self._outputs = _rows_and_prototypes(path, outputs, [tuple(int(n) for n in d["shape"]) for d in outputs])
         self.names = _tflite_names(path)
 
     def __call__(self, image: Floats) -> Outputs:
         values = image.transpose(2, 0, 1) if self._channels_first else image
         self._interpreter.set_tensor(self._input["index"], _quantised(values, self._input)[None])
         self._interpreter.invoke()
-        raw_rows, raw_prototypes = (_real(self._interpreter.get_tensor(d["index"]), d) for d in self._outputs)
+        raw_rows, raw_prototypes = (_dequantised(self._interpreter.get_tensor(d["index"]), d) for d in self._outputs)
         rows, prototypes = oriented(raw_rows[0], raw_prototypes[0])
         rows[:, :4] *= np.array([self.width, self.height] * 2, dtype=np.float32)
         return Outputs(rows, prototypes)
 
 
 class OnnxNetwork:
-    """An ONNX file, run by ONNX Runtime. Exports have boxes in pixels of the input."""
+    """An ONNX file, run by ONNX Runtime. ONNX exports give boxes in pixels of the input."""
 
     def __init__(self, path: Path, threads: int) -> None:
         import onnxruntime
@@ -105,12 +111,12 @@ class OnnxNetwork:
         options.intra_op_num_threads = threads
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its kinds are private to the runtime
+        except Exception as error:  # the runtime's own classes of errors are private
             raise UsageError(f"{path}: not an ONNX network: {str(error).splitlines()[0]}") from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         shape = list(inputs[0].shape)
         if len(inputs) != 1 or len(shape) != 4 or 3 not in (shape[1], shape[3]):
-            raise UsageError(f"{path}: expected one image as input, found {[i.shape for i in inputs]}")
+            raise UsageError(f"{path}: expected one image as input, not inputs of {[i.shape for i in inputs]}")
         self._name, self._channels_first = inputs[0].name, shape[1] == 3
         sides = shape[2:] if self._channels_first else shape[1:3]
         if not all(isinstance(side, int) for side in sides):
@@ -118,7 +124,7 @@ class OnnxNetwork:
         self.height, self.width = (int(side) for side in sides)
         self._dtype = np.float16 if inputs[0].type == "tensor(float16)" else np.float32
         shapes = [tuple(s if isinstance(s, int) else -1 for s in o.shape) for o in outputs]
-        self._outputs = [o.name for o in _which(path, outputs, shapes)]
+        self._outputs = [o.name for o in _rows_and_prototypes(path, outputs, shapes)]
         self.names = _names(self._session.get_modelmeta().custom_metadata_map.get("names"))
 
     def __call__(self, image: Floats) -> Outputs:
@@ -127,7 +133,7 @@ class OnnxNetwork:
         return Outputs(*oriented(raw[0][0].astype(np.float32), raw[1][0].astype(np.float32)))
 
 
-def _which(path: Path, outputs: Sequence[Any], shapes: Sequence[tuple[int, ...]]) -> tuple[Any, Any]:
+def _rows_and_prototypes(path: Path, outputs: Sequence[Any], shapes: Sequence[tuple[int, ...]]) -> tuple[Any, Any]:
     """Return the output with the rows (three axes) and the one with the prototypes (four)."""
     rows = [o for o, shape in zip(outputs, shapes, strict=True) if len(shape) == 3]
     prototypes = [o for o, shape in zip(outputs, shapes, strict=True) if len(shape) == 4]
@@ -140,9 +146,10 @@ def _which(path: Path, outputs: Sequence[Any], shapes: Sequence[tuple[int, ...]]
 
 
 def oriented(rows: Floats, prototypes: Floats) -> tuple[Floats, Floats]:
-    """Return rows as (anchors, values) and prototypes as (K, h, w), whichever way the file has them.
+    """Return rows as (anchors, values) and prototypes as (K, h, w), whatever the layout of the file.
 
-    A network has far more anchors than values an anchor; the number of coefficients is the smallest axis of the prototypes.
+    A network has far more anchors than values per anchor. The number of coefficients is the shortest axis of the
+    prototypes.
     """
     if rows.shape[0] < rows.shape[1]:
         rows = rows.T
@@ -160,7 +167,7 @@ def _quantised(values: Floats, detail: Any) -> npt.NDArray[Any]:
     return np.clip(np.rint(values / np.float32(scale)) + zero, limits.min, limits.max).astype(dtype)
 
 
-def _real(values: npt.NDArray[Any], detail: Any) -> Floats:
+def _dequantised(values: npt.NDArray[Any], detail: Any) -> Floats:
     if values.dtype == np.float32:
         return values.copy()
     scale, zero = detail["quantization"]
@@ -168,7 +175,7 @@ def _real(values: npt.NDArray[Any], detail: Any) -> Floats:
 
 
 def _tflite_names(path: Path) -> Sequence[str] | None:
-    """Return the class names of the metadata that exporters append to a TFLite file as a zip archive, if there is one."""
+    """Return the class names in the zip archive that exporters append to a TFLite file; None if there are none."""
     data = path.read_bytes()
     if not zipfile.is_zipfile(io.BytesIO(data)):
         return None
@@ -176,18 +183,18 @@ def _tflite_names(path: Path) -> Sequence[str] | None:
         for name in archive.namelist():
             text = archive.read(name).decode(errors="replace")
             try:
-                found = ast.literal_eval(text) if name.endswith(".txt") else json.loads(text)
+                metadata = ast.literal_eval(text) if name.endswith(".txt") else json.loads(text)
             except (ValueError, SyntaxError):
                 continue
-            if isinstance(found, dict) and "names" in found:
-                return _names(found["names"])
+            if isinstance(metadata, dict) and "names" in metadata:
+                return _names(metadata["names"])
     return None
 
 
-def _names(found: Any) -> Sequence[str] | None:
-    """Return class names from ``{0: "person", ...}``, given as a mapping or as its text."""
-    if isinstance(found, str):
-        found = ast.literal_eval(found)
-    if not isinstance(found, dict):
+def _names(names: Any) -> Sequence[str] | None:
+    """Return class names from ``{0: "person", ...}``, a mapping or its text; None if it is neither."""
+    if isinstance(names, str):
+        names = ast.literal_eval(names)
+    if not isinstance(names, dict):
         return None
-    return [str(found[key]) for key in sorted(found, key=int)]
+    return [str(names[key]) for key in sorted(names, key=int)]

@@ -1,4 +1,4 @@
-"""What this distribution offers to segharness."""
+"""The model that this distribution registers with segharness."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def segharness_models() -> list[ModelSpec]:
         ModelSpec(
             "yolo/seg",
             "segharness_yolo.model:YoloSeg",
-            "a YOLOv8-seg or YOLO11-seg export (.tflite or .onnx), with decoding of our own",
+            "a YOLOv8-seg or YOLO11-seg export (.tflite or .onnx), decoded by this plugin",
             licence="Apache-2.0 (this code; weights have licences of their own)",
             tags=("yolo", "one-stage"),
             weights="required",

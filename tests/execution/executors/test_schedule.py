@@ -1,4 +1,4 @@
-"""Who gets what next, and how the end of a large run looks."""
+"""The order of units, their division among workers, and the end of a large run."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from segharness.data.dataset import Shard
 from segharness.execution import ExecutorOptions, Schedule, Unit, WorkerPool, WorkerSlot
 from segharness.execution.events import (
     ModelLoaded,
+    ModelLoadFailed,
     ModelLoading,
-    ModelUnloadable,
     Progress,
     ShardWritten,
     UnitDone,
     UnitFailed,
-    UnitWanted,
+    UnitRequested,
     WorkerEnded,
     WorkerReady,
 )
@@ -32,19 +32,19 @@ def slots(count, device="cuda", memory=None):
     ]
 
 
-def all_of(schedule, slot):
-    """Take everything, as one that does each piece at once."""
-    found = []
+def take_all(schedule, slot):
+    """Take and settle one piece after another until there are no more."""
+    pieces = []
     while (piece := schedule.take(slot)) is not None:
-        found.append(piece)
-        schedule.settled(slot, piece.index, piece.conditions)
-    return found
+        pieces.append(piece)
+        schedule.note_settled(slot, piece.index, piece.conditions)
+    return pieces
 
 
 def test_one_worker_gets_whole_units_the_largest_first():
     (slot,) = slots(1)
     schedule = Schedule([unit(0, images=7), unit(1), unit(2)], {}, [slot])
-    assert [(u.index, u.conditions) for u in all_of(schedule, slot)] == [(i, CONDITIONS) for i in (2, 1, 0)]
+    assert [(u.index, u.conditions) for u in take_all(schedule, slot)] == [(i, CONDITIONS) for i in (2, 1, 0)]
     assert not schedule.pending
 
 
@@ -56,7 +56,7 @@ def test_a_worker_keeps_its_model():
         for slot in (first, second):
             piece = schedule.take(slot)
             models[slot.index].add(piece.model)
-            schedule.settled(slot, piece.index, piece.conditions)
+            schedule.note_settled(slot, piece.index, piece.conditions)
     assert sorted(map(sorted, models.values())) == [["a"], ["b"]]
 
 
@@ -68,7 +68,7 @@ def test_a_single_unit_is_divided_among_workers_by_its_conditions():
     assert len({c for piece in pieces for c in piece.conditions}) == sum(len(p.conditions) for p in pieces)
 
 
-def test_every_condition_is_handed_out_once_whatever_comes_back():
+def test_every_condition_is_handed_out_once_even_if_workers_die():
     all_slots = slots(3)
     schedule = Schedule([unit(i) for i in range(4)], {}, all_slots)
     done: list[tuple[int, str]] = []
@@ -78,14 +78,14 @@ def test_every_condition_is_handed_out_once_whatever_comes_back():
             step += 1
             if (piece := schedule.take(slot)) is None:
                 continue
-            if step % 3 == 0:  # it dies after its first file
-                schedule.written(slot, piece.index, piece.conditions[0])
+            if step % 3 == 0:  # the worker dies after its first file
+                schedule.note_written(slot, piece.index, piece.conditions[0])
                 done.append((piece.index, piece.conditions[0]))
                 schedule.give_back(schedule.vacate(slot))
                 slot.alive = True
             else:
                 done += [(piece.index, condition) for condition in piece.conditions]
-                schedule.settled(slot, piece.index, piece.conditions)
+                schedule.note_settled(slot, piece.index, piece.conditions)
     assert sorted(done) == sorted((i, c) for i in range(4) for c in CONDITIONS)
 
 
@@ -97,20 +97,20 @@ def test_a_slow_worker_does_not_hold_the_end_up():
         schedule.learn(fast, 64, 64.0)
         schedule.learn(slow, 64, 1280.0)
     assert slow.speed < fast.speed / 10
-    took = schedule.take(slow)
-    assert took is None or len(took.conditions) == 1
+    slow_piece = schedule.take(slow)
+    assert slow_piece is None or len(slow_piece.conditions) == 1
     while (piece := schedule.take(fast)) is not None:
-        schedule.settled(fast, piece.index, piece.conditions)
+        schedule.note_settled(fast, piece.index, piece.conditions)
     assert schedule.take(slow) is None and not schedule.pending
 
 
-def test_a_model_that_needs_an_accelerator_runs_on_none_but_that():
+def test_a_model_runs_only_on_the_kind_of_device_that_it_needs():
     gpu, cpu = WorkerSlot(0, "cuda:0", memory=10, alive=True), WorkerSlot(1, "cpu", memory=64, alive=True)
     schedule = Schedule(
         [unit(0, "big"), unit(1, "small")], {"big": Needs("cuda", 8), "small": Needs("cpu")}, [gpu, cpu]
     )
-    assert {u.model for u in all_of(schedule, cpu)} == {"small"}
-    assert {u.model for u in all_of(schedule, gpu)} == {"big"}
+    assert {u.model for u in take_all(schedule, cpu)} == {"small"}
+    assert {u.model for u in take_all(schedule, gpu)} == {"big"}
 
 
 def test_workers_on_processors_load_a_model_as_often_as_the_memory_holds_it():
@@ -122,17 +122,17 @@ def test_workers_on_processors_load_a_model_as_often_as_the_memory_holds_it():
 
 
 class Scripted:
-    """Launches workers that do everything at once, in slots that let them start; what they are given is kept."""
+    """Launches workers that run a unit at once. No worker starts in a `broken` slot; `sent` records the units."""
 
     def __init__(self, broken=(), unloadable=()):
-        self.broken, self.unloadable, self.given, self.events = set(broken), dict(unloadable), [], []
+        self.broken, self.unloadable, self.sent, self.events = set(broken), dict(unloadable), [], []
 
     def start(self, job, slot):
         worker = _ScriptedWorker(self, slot)
         if slot.index in self.broken:
             self.events.append((worker, WorkerEnded("exit code 1")))
         else:
-            self.events += [(worker, WorkerReady()), (worker, UnitWanted())]
+            self.events += [(worker, WorkerReady()), (worker, UnitRequested())]
         return worker
 
     def next_event(self, seconds):
@@ -147,11 +147,11 @@ class _ScriptedWorker:
         if message["op"] != "unit":
             return
         unit = Unit.from_json(message["unit"])
-        self.launcher.given.append((self.slot.index, unit.model))
+        self.launcher.sent.append((self.slot.index, unit.model))
         if unit.model in self.launcher.unloadable.get(self.slot.index, ()):
             events = [
                 ModelLoading(unit.model),
-                ModelUnloadable(unit.model, "cannot be loaded"),
+                ModelLoadFailed(unit.model, "cannot be loaded"),
                 UnitFailed(unit.index, unit.conditions, "cannot be loaded"),
             ]
         else:
@@ -161,7 +161,7 @@ class _ScriptedWorker:
                 *(ShardWritten(unit.index, condition) for condition in unit.conditions),
                 UnitDone(unit.index, unit.conditions),
             ]
-        self.launcher.events += [(self, event) for event in (*events, UnitWanted())]
+        self.launcher.events += [(self, event) for event in (*events, UnitRequested())]
 
     def stop(self, grace): ...
 
@@ -174,14 +174,14 @@ class _Job:
 
 
 def run_pool(launcher, slots, units, needs):
-    """Run to the end, or fail: a run that hangs turns its loop for ever."""
-    turns = 0
+    """Run to the end, or fail if the pool waits for events forever."""
+    calls = 0
     next_event = launcher.next_event
 
     def counted(seconds):
-        nonlocal turns
-        turns += 1
-        assert turns < 5000, "it hangs"
+        nonlocal calls
+        calls += 1
+        assert calls < 5000, "the pool hangs"
         return next_event(seconds)
 
     launcher.next_event = counted
@@ -196,14 +196,14 @@ def written(events):
     return sum(isinstance(event, ShardWritten) for event in events)
 
 
-def test_a_slot_that_can_run_the_model_is_started_though_there_is_less_to_do_than_slots():
+def test_a_slot_that_can_run_the_model_is_started_if_there_is_less_work_than_slots():
     two = [WorkerSlot(0, "cuda:0"), WorkerSlot(1, "cpu")]
     launcher = Scripted()
     events = run_pool(launcher, two, [unit(0, conditions=("clean",))], {"m": Needs("cpu")})
-    assert launcher.given == [(1, "m")] and written(events) == 1
+    assert launcher.sent == [(1, "m")] and written(events) == 1
 
 
-def test_what_only_a_broken_slot_could_run_is_given_up_and_the_rest_is_done():
+def test_units_that_only_a_broken_slot_could_run_are_given_up_and_the_others_done():
     two = [WorkerSlot(0, "cuda:0"), WorkerSlot(1, "cpu")]
     units = [unit(0, "big"), unit(1, "small")]
     events = run_pool(Scripted(broken=[0]), two, units, {"big": Needs("cuda"), "small": Needs("cpu")})
@@ -218,14 +218,14 @@ def test_a_model_that_one_slot_cannot_load_is_left_to_the_others():
     assert written(events) + failed(events) == len(units) * len(CONDITIONS)
 
 
-def test_a_model_that_nobody_can_load_is_given_up_at_once():
+def test_a_model_that_no_slot_can_load_is_given_up_at_once():
     two = [WorkerSlot(0, "cpu"), WorkerSlot(1, "cpu")]
     launcher = Scripted(unloadable={0: ("m",), 1: ("m",)})
     events = run_pool(launcher, two, [unit(i) for i in range(50)], {})
-    assert failed(events) == 50 * len(CONDITIONS) and len(launcher.given) <= 4
+    assert failed(events) == 50 * len(CONDITIONS) and len(launcher.sent) <= 4
 
 
-def test_it_says_how_long_the_rest_takes():
+def test_the_schedule_estimates_the_time_of_the_remaining_work():
     (slot,) = slots(1)
     schedule = Schedule([unit(0)], {}, [slot])
     assert schedule.seconds_left() is None
@@ -244,12 +244,12 @@ def test_256_devices_are_idle_for_less_than_3_percent_of_10000_units(cluster):
     """Recorded times; a quarter of the devices at half the speed."""
     times = cluster.recorded()
     units = cluster.make_units(10_000, sorted(times))
-    found = cluster.simulate(units, [2.0] * 64 + [1.0] * 192, times, load=20.0)
-    assert found.idle < 0.03
+    result = cluster.simulate(units, [2.0] * 64 + [1.0] * 192, times, load=20.0)
+    assert result.idle < 0.03
 
 
 def test_few_units_on_many_devices_are_spread_by_their_conditions(cluster):
     times = cluster.recorded()
     units = cluster.make_units(16, sorted(times))
-    found = cluster.simulate(units, [1.0] * 8, times, load=0.0)
-    assert found.idle < 0.05
+    result = cluster.simulate(units, [1.0] * 8, times, load=0.0)
+    assert result.idle < 0.05

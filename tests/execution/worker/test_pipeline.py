@@ -1,4 +1,4 @@
-"""Decode, corrupt, predict, encode: in order, bounded, one failure costing one image."""
+"""The pipeline: images stay in order, memory is bounded, and a failure costs one image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOISE = Condition("gaussian_noise-3", "gaussian_noise", 3, "noise")
 
 
 class Echo:
-    """Returns one instance an image whose score is the image's mean; remembers batches and threads."""
+    """Returns one instance per image, with the image's mean as its score. Records batches and threads."""
 
     categories = ("thing",)
 
@@ -36,44 +36,44 @@ class Echo:
         return [
             Instances(
                 np.float32([[0, 0, 4, 4]]),
-                np.float32([i.mean() / 255]),
+                np.float32([image.mean() / 255]),
                 np.array([0]),
-                np.ones((1, *i.shape[:2]), bool),
+                np.ones((1, *image.shape[:2]), bool),
             )
-            for i in images
+            for image in images
         ]
 
 
 def samples(count, sizes=((32, 40),)):
-    found = []
+    images = []
     for i in range(count):
         h, w = sizes[i % len(sizes)]
-        found.append(Sample(i + 1, lambda i=i, h=h, w=w: np.full((h, w, 3), i, np.uint8), h, w, f"{i + 1}.png"))
-    return found
+        images.append(Sample(i + 1, lambda i=i, h=h, w=w: np.full((h, w, 3), i, np.uint8), h, w, f"{i + 1}.png"))
+    return images
 
 
 def pipeline(model, threads=2, batch_size=1, message=lambda text: None):
     return Pipeline(model, "echo", threads, BatchSize(batch_size), message=message)
 
 
-def work(model, samples, conditions, done, ended=lambda error: None):
-    """Return a unit whose tables go into `done`."""
+def open_unit(model, samples, conditions, tables, ended=lambda error: None):
+    """Return an opened unit that writes its tables to `tables`, by condition."""
     corruptor = Corruptor(PluginHost.load(), {c.name: c for c in conditions}, 0)
     labels = Labels(model.categories, [Category(1, "thing")])
     return OpenUnit(
-        samples, conditions, "d", corruptor, labels, None, lambda name, t, timings: done.__setitem__(name, t), ended
+        samples, conditions, "d", corruptor, labels, None, lambda name, t, timings: tables.__setitem__(name, t), ended
     )
 
 
-def source(*works):
-    """Return where a pipeline gets these units from, all at once."""
-    waiting = list(works)
-    return lambda block: waiting.pop(0) if waiting else None
+def source(*units):
+    """Return a function that gives a pipeline these units."""
+    remaining = list(units)
+    return lambda block: remaining.pop(0) if remaining else None
 
 
 def run(pipeline, samples, conditions, progress=lambda n, stages: None):
     done = {}
-    pipeline.run(source(work(pipeline._model, samples, conditions, done)), progress)
+    pipeline.run(source(open_unit(pipeline._model, samples, conditions, done)), progress)
     return done
 
 
@@ -142,21 +142,21 @@ def test_progress_counts_every_prediction():
 
 def test_work_in_flight_is_bounded(monkeypatch):
     monkeypatch.setattr("segharness.execution.worker.prefetch.PREFETCHED_IMAGES", 6)
-    alive, most, lock = 0, 0, threading.Lock()
+    in_flight, most, lock = 0, 0, threading.Lock()
 
     class Slow(Echo):
         def predict(self, images, prompts=None):
-            nonlocal alive
+            nonlocal in_flight
             time.sleep(0.01)
             with lock:
-                alive -= len(images)
+                in_flight -= len(images)
             return super().predict(images)
 
     def load(i):
-        nonlocal alive, most
+        nonlocal in_flight, most
         with lock:
-            alive += 1
-            most = max(most, alive)
+            in_flight += 1
+            most = max(most, in_flight)
         return np.zeros((32, 40, 3), np.uint8)
 
     many = [Sample(i, lambda i=i: load(i), 32, 40) for i in range(60)]
@@ -167,22 +167,22 @@ def test_work_in_flight_is_bounded(monkeypatch):
 def test_images_in_flight_are_bounded_by_their_bytes_too(monkeypatch):
     monkeypatch.setattr("segharness.execution.worker.prefetch.PREFETCHED_BYTES", 5 * 3 * 32 * 40)
     loaded, model = [], Echo()
-    seen = []
+    loaded_by_call = []
 
     def predict(images, prompts=None):
         time.sleep(0.02)
-        seen.append(len(loaded))
+        loaded_by_call.append(len(loaded))
         return Echo.predict(model, images)
 
     model.predict = predict
     many = [Sample(i, lambda i=i: loaded.append(i) or np.zeros((32, 40, 3), np.uint8), 32, 40) for i in range(30)]
     run(pipeline(model, 1), many, [CLEAN])
-    assert seen[0] <= 6 and all(ahead <= index + 7 for index, ahead in enumerate(seen))
+    assert loaded_by_call[0] <= 6 and all(count <= call + 7 for call, count in enumerate(loaded_by_call))
 
 
 def test_a_condition_is_finished_as_soon_as_its_last_image_is_done():
     model, finished = Echo(), []
-    unit = work(model, samples(4), [CLEAN, NOISE], {})
+    unit = open_unit(model, samples(4), [CLEAN, NOISE], {})
     unit.write = lambda name, tables, stages: finished.append((name, len(model.batches)))
     pipeline(model).run(source(unit))
     assert [name for name, _ in finished] == ["clean", "gaussian_noise-3"]
@@ -217,56 +217,56 @@ def test_the_memory_of_cached_images_is_given_back_after_their_last_use():
 def test_the_next_unit_is_prepared_while_the_model_works_on_this_one():
     """The images of the second unit are loaded before the model has the last of the first."""
     model, events = Echo(), []
-    predicted = model.predict
+    original_predict = model.predict
 
     def predict(images, prompts=None):
         time.sleep(0.005)
         events.append("predict")
-        return predicted(images)
+        return original_predict(images)
 
     model.predict = predict
     first = [Sample(i, lambda: np.zeros((32, 40, 3), np.uint8), 32, 40) for i in range(8)]
     second = [Sample(i, lambda: events.append("load") or np.zeros((32, 40, 3), np.uint8), 32, 40) for i in range(8)]
     done: list[dict] = [{}, {}]
-    units = [work(model, s, [CLEAN], d) for s, d in zip((first, second), done, strict=True)]
+    units = [open_unit(model, s, [CLEAN], d) for s, d in zip((first, second), done, strict=True)]
     pipeline(model).run(source(*units))
     assert [len(d["clean"].images) for d in done] == [8, 8]
     assert events.index("load") < 7
 
 
-def test_what_finishing_raises_ends_its_unit_alone():
+def test_an_error_of_writing_ends_its_unit_alone():
     ended, done = [], {}
     model = Echo()
 
     def full(name, tables, stages):
         raise OSError("full")
 
-    broken = work(model, samples(9), [CLEAN, NOISE], {}, lambda error: ended.append(("broken", str(error))))
+    broken = open_unit(model, samples(9), [CLEAN, NOISE], {}, lambda error: ended.append(("broken", str(error))))
     broken.write = full
-    whole = work(model, samples(3), [CLEAN], done, lambda error: ended.append(("whole", error)))
-    pipeline(model).run(source(broken, whole))
-    assert ended == [("broken", "full"), ("whole", None)]
+    intact = open_unit(model, samples(3), [CLEAN], done, lambda error: ended.append(("intact", error)))
+    pipeline(model).run(source(broken, intact))
+    assert ended == [("broken", "full"), ("intact", None)]
     assert len(done["clean"].images) == 3
 
 
-def test_when_it_is_to_finish_only_the_condition_that_has_begun_is_finished():
+def test_after_finish_only_the_condition_that_has_begun_is_finished():
     finishing, done, model = threading.Event(), {}, Echo()
     pipeline(model).run(
-        source(work(model, samples(6), [CLEAN, NOISE], done)), lambda n, stages: finishing.set(), finishing
+        source(open_unit(model, samples(6), [CLEAN, NOISE], done)), lambda n, stages: finishing.set(), finishing
     )
     assert list(done) == ["clean"] and len(done["clean"].images) == 6
 
 
-def test_the_seconds_of_every_stage_are_told():
-    told, model = {}, Echo()
-    unit = work(model, samples(6), [NOISE], {})
-    unit.write = lambda name, tables, stages: told.update(stages.to_json())
+def test_the_seconds_of_every_stage_are_reported():
+    seconds, model = {}, Echo()
+    unit = open_unit(model, samples(6), [NOISE], {})
+    unit.write = lambda name, tables, stages: seconds.update(stages.to_json())
     pipeline(model).run(source(unit))
-    assert told["decode"] > 0 and told["corrupt"] > 0 and told["predict"] > 0 and told["encode"] > 0
+    assert all(seconds[stage] > 0 for stage in ("decode", "corrupt", "predict", "encode"))
 
 
 class Hungry(Echo):
-    """Has memory for so many images at once, and no more."""
+    """Has memory for at most `most` images at once."""
 
     def __init__(self, most, error=MemoryError):
         super().__init__()
@@ -279,20 +279,20 @@ class Hungry(Echo):
 
 
 @pytest.mark.parametrize("error", [MemoryError, RuntimeError])
-def test_where_memory_is_short_the_batch_is_halved_and_every_image_is_still_predicted(error):
-    said = []
+def test_if_memory_is_short_the_batch_is_halved_and_every_image_is_still_predicted(error):
+    messages = []
     model = Hungry(3, error)
-    done = run(pipeline(model, 2, 8, said.append), samples(20), [CLEAN])["clean"]
+    done = run(pipeline(model, 2, 8, messages.append), samples(20), [CLEAN])["clean"]
     assert done.images.column("image_id").to_pylist() == list(range(1, 21)) and not done.errors
     assert done.predictions.equals(run(pipeline(Echo()), samples(20), [CLEAN])["clean"].predictions)
     assert set(done.images.column("batch").to_pylist()) == {2}
-    assert said == [
+    assert messages == [
         "model `echo`: out of memory at batch 8 on cpu; going on with 4",
         "model `echo`: out of memory at batch 4 on cpu; going on with 2",
     ]
 
 
-def test_where_memory_is_short_for_one_image_the_worker_is_lost():
+def test_if_memory_is_short_for_one_image_the_worker_is_lost():
     with pytest.raises(LostError, match="out of memory at batch 1"):
         run(pipeline(Hungry(0), 2, 4), samples(4), [CLEAN])
 
@@ -300,27 +300,24 @@ def test_where_memory_is_short_for_one_image_the_worker_is_lost():
 def test_an_automatic_batch_grows_while_that_makes_an_image_cheaper():
     size = BatchSize("auto")
     while size.searching:
-        size.took(size.now, 1.0 / size.now if size.now <= 8 else 1 / 8)
+        size.record(size.now, 1.0 / size.now if size.now <= 8 else 1 / 8)
     assert size.now == 8
 
 
-def test_an_automatic_batch_stays_at_one_where_larger_ones_gain_nothing():
+def test_an_automatic_batch_stays_at_one_if_larger_batches_gain_nothing():
     size = BatchSize("auto")
     while size.searching:
-        size.took(size.now, 0.1)
+        size.record(size.now, 0.1)
     assert size.now == 1
 
 
-def test_an_automatic_batch_ends_its_search_where_memory_ends():
-    model = Hungry(4)
+def test_an_automatic_batch_stops_growing_when_memory_is_short():
+    class AlwaysCheaper(BatchSize):
+        def record(self, images, seconds):
+            super().record(images, 1.0 / images)
 
-    def predict(images, prompts=None):
-        time.sleep(0.004)
-        return Hungry.predict(model, images)
-
-    fixed = pipeline(model, 2)
-    fixed._batches = BatchSize("auto")
-    fixed._model = type("M", (), {"predict": staticmethod(predict), "categories": model.categories})
-    done = run(fixed, samples(80), [CLEAN])["clean"]
+    automatic = pipeline(Hungry(4), 2)
+    automatic._batches = AlwaysCheaper("auto")
+    done = run(automatic, samples(80), [CLEAN])["clean"]
     assert not done.errors and len(done.images) == 80
-    assert fixed._batches.now == 4 and max(done.images.column("batch").to_pylist()) == 4
+    assert automatic._batches.now == 4 and max(done.images.column("batch").to_pylist()) == 4

@@ -19,11 +19,11 @@ REQUIREMENTS = ["cityscapesscripts==2.3.0", "pyquaternion==0.9.9", "numpy<2.4", 
 """To be installed with --no-deps. The package calls np.in1d, which numpy 2.4 no longer has."""
 
 
-def pixels(given):
+def pixels(source):
     """Read an array from a nested list or the path of an .npy file."""
     import numpy as np
 
-    return np.load(given) if isinstance(given, str) else np.array(given)
+    return np.load(source) if isinstance(source, str) else np.array(source)
 
 
 def write(frames: list[dict], folder: Path) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""AP on resamples: the engine's on the data as they are, pycocotools' on data sets that hold images as often as drawn."""
+"""AP on resamples equals the engine's AP on the data itself, and pycocotools' on data sets that repeat drawn images."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ ENGINES = ["hotcoco", "pycocotools"]
 
 
 def weights(truth, columns):
+    """Return resamples with the given counts: a column for each resample, a count for each image."""
     ids = np.array(sorted(image["id"] for image in truth["images"]), dtype=np.int64)
     return Resamples(ids, np.array(columns, dtype=np.int16).reshape(len(columns), -1).T.copy())
 
@@ -30,23 +31,23 @@ def weights(truth, columns):
 @given(problems(), st.sampled_from(["segm", "bbox"]), st.booleans(), st.sampled_from(ENGINES))
 def test_the_identity_resample_is_the_engines_number(problem, task, agnostic, engine):
     truth, results = problem
-    setting = read({"class_agnostic": agnostic})
+    parameters = read({"class_agnostic": agnostic})
     ground_truth, predictions = GroundTruth(truth), as_predictions(results)
-    whole = accumulate(ground_truth, predictions, task, engine, setting)
-    matches = match(ground_truth, predictions, task, engine, setting)
-    found = average_precisions(matches, weights(truth, [[1] * len(truth["images"])]))
-    for column in range(found.shape[0]):
-        expected = mean(whole, "AP", np.array([column]), setting)
-        value = means(found, np.array([column]))[0]
+    accumulated = accumulate(ground_truth, predictions, task, engine, parameters)
+    matches = match(ground_truth, predictions, task, engine, parameters)
+    samples = average_precisions(matches, weights(truth, [[1] * len(truth["images"])]))
+    for column in range(samples.shape[0]):
+        expected = mean(accumulated, "AP", np.array([column]), parameters)
+        value = means(samples, np.array([column]))[0]
         assert np.isnan(value) if expected is None else value == pytest.approx(expected, abs=1e-12)
-    expected = mean(whole, "AP", np.arange(found.shape[0]), setting)
-    value = means(found, np.arange(found.shape[0]))[0]
+    expected = mean(accumulated, "AP", np.arange(samples.shape[0]), parameters)
+    value = means(samples, np.arange(samples.shape[0]))[0]
     assert np.isnan(value) if expected is None else value == pytest.approx(expected, abs=1e-12)
 
 
 def resampled(truth, results, counts):
     """Return the data set that holds each image as often as drawn, under new ids."""
-    images, annotations, found = [], [], []
+    images, annotations, drawn_results = [], [], []
     for image, count in zip(sorted(truth["images"], key=lambda i: i["id"]), counts, strict=True):
         for _ in range(count):
             id = len(images) + 1
@@ -54,8 +55,8 @@ def resampled(truth, results, counts):
             for a in truth["annotations"]:
                 if a["image_id"] == image["id"]:
                     annotations.append({**a, "id": len(annotations) + 1, "image_id": id})
-            found += [{**r, "image_id": id} for r in results if r["image_id"] == image["id"]]
-    return {**truth, "images": images, "annotations": annotations}, found
+            drawn_results += [{**r, "image_id": id} for r in results if r["image_id"] == image["id"]]
+    return {**truth, "images": images, "annotations": annotations}, drawn_results
 
 
 @settings(max_examples=80, deadline=None)
@@ -64,19 +65,19 @@ def test_explicit_resamples_are_pycocotools_on_the_resampled_data_set(seed, task
     rng = np.random.default_rng(seed)
     truth, results = make(rng, 4, [int(rng.choice([0, 3, 10, 120])) for _ in range(4)], distinct=True)
     columns = [rng.multinomial(4, [0.25] * 4) for _ in range(3)]
-    setting = read({})
-    matches = match(GroundTruth(truth), as_predictions(results), task, engine, setting)
-    found = average_precisions(matches, weights(truth, columns))
+    parameters = read({})
+    matches = match(GroundTruth(truth), as_predictions(results), task, engine, parameters)
+    samples = average_precisions(matches, weights(truth, columns))
     for column, counts in enumerate(columns):
         expected = evaluated(*resampled(truth, plain(results, task), counts), task).eval["precision"][..., 0, -1]
         for category in range(2):
             values = expected[:, :, category]
             if values.max() < 0:
-                assert np.isnan(found[category, :, column]).all()
+                assert np.isnan(samples[category, :, column]).all()
             else:
-                assert found[category, :, column] == pytest.approx(values.mean(axis=1), abs=1e-12)
+                assert samples[category, :, column] == pytest.approx(values.mean(axis=1), abs=1e-12)
         defined = expected[expected > -1]
-        overall = means(found, np.arange(2))[column]
+        overall = means(samples, np.arange(2))[column]
         assert overall == pytest.approx(defined.mean(), abs=1e-12) if len(defined) else np.isnan(overall)
 
 
@@ -85,9 +86,9 @@ def test_large_cells_are_done_in_parts(monkeypatch):
     truth, results = make(rng, 6, [60] * 6, distinct=True)
     resamples = draw("x", [i["id"] for i in truth["images"]], 50)
     matches = match(GroundTruth(truth), as_predictions(results), "segm", "hotcoco", read({}))
-    whole = average_precisions(matches, resamples)
+    at_once = average_precisions(matches, resamples)
     monkeypatch.setattr("segharness.score.evaluations.bootstrap._ELEMENTS", 700)
-    assert np.array_equal(average_precisions(matches, resamples), whole, equal_nan=True)
+    assert np.array_equal(average_precisions(matches, resamples), at_once, equal_nan=True)
 
 
 def test_draws_depend_on_the_data_set_alone():
@@ -104,10 +105,10 @@ def test_a_score_carries_its_resamples():
     truth, results = make(rng, 8, [20] * 8)
     resamples = draw("x", [i["id"] for i in truth["images"]], 200)
     request = ScoreRequest(GroundTruth(truth), as_predictions(results), "segm", resamples=resamples)
-    found = {(s.metric, s.category): s for s in score(request)}
-    assert found["AP", None].samples.shape == (200,)
-    assert found["AP50", "c1"].samples is not None and found["AR100", None].samples is None
-    assert found["AP", None].samples.std() > 0
+    scores = {(s.metric, s.category): s for s in score(request)}
+    assert scores["AP", None].samples.shape == (200,)
+    assert scores["AP50", "c1"].samples is not None and scores["AR100", None].samples is None
+    assert scores["AP", None].samples.std() > 0
 
 
 def test_intervals_hold_the_middle_and_move_with_the_bias():
@@ -124,8 +125,8 @@ def test_intervals_hold_the_middle_and_move_with_the_bias():
 
 @pytest.mark.parametrize(("value", "side"), [(0.1, "smaller"), (0.9, "larger")])
 def test_a_number_beyond_all_resamples_has_no_interval(value, side):
-    found = interval(value, np.linspace(0.2, 0.8, 500))
-    assert found.low is None and found.reason == f"no interval: it is {side} than on all resamples"
+    bounds = interval(value, np.linspace(0.2, 0.8, 500))
+    assert bounds.low is None and bounds.reason == f"no interval: it is {side} than on all resamples"
 
 
 def test_an_interval_needs_nearly_all_resamples():
@@ -133,29 +134,34 @@ def test_an_interval_needs_nearly_all_resamples():
     samples[:10] = np.nan
     assert interval(0.5, samples).low is not None
     samples[:11] = np.nan
-    found = interval(0.5, samples)
-    assert found.low is None and found.reason == "no interval: undefined on 11 of 1000 resamples"
+    bounds = interval(0.5, samples)
+    assert bounds.low is None and bounds.reason == "no interval: undefined on 11 of 1000 resamples"
 
 
 def population(rng, size, categories=1):
-    """Return images as (categories, scores, hits) of detections and categories of truths; they differ in difficulty."""
+    """Return images that differ in difficulty, each (categories, scores, hits, categories of the ground truths)."""
     shares = 1 / np.arange(1, categories + 1)
     shares /= shares.sum()
-    found = []
+    images = []
     for _ in range(size):
         hard = rng.normal(0, 0.15)
         truths = rng.choice(categories, rng.poisson(4), p=shares)
         iou = np.clip(rng.beta(4, 2, len(truths)) + hard, 0, 1)
-        others = rng.choice(categories, rng.poisson(5), p=shares)
-        scores = np.concatenate([np.clip(iou + rng.normal(0, 0.2, len(iou)), 0, 1), rng.beta(2, 4, len(others))])
-        hits = np.concatenate(
-            [iou[None] >= np.linspace(0.5, 0.95, 10)[:, None], np.zeros((10, len(others)), bool)], axis=1
+        false_positives = rng.choice(categories, rng.poisson(5), p=shares)
+        scores = np.concatenate(
+            [np.clip(iou + rng.normal(0, 0.2, len(iou)), 0, 1), rng.beta(2, 4, len(false_positives))]
         )
-        found.append((np.concatenate([truths, others]), scores + rng.random(len(scores)) * 1e-9, hits, truths))
-    return found
+        hits = np.concatenate(
+            [iou[None] >= np.linspace(0.5, 0.95, 10)[:, None], np.zeros((10, len(false_positives)), bool)], axis=1
+        )
+        images.append(
+            (np.concatenate([truths, false_positives]), scores + rng.random(len(scores)) * 1e-9, hits, truths)
+        )
+    return images
 
 
 def laid_out(images, categories=1):
+    """Return the `Matches` of images of a `population`."""
     from segharness.score.evaluations.matches import Matches
 
     image = np.repeat(np.arange(len(images)), [len(scores) for _, scores, _, _ in images])
@@ -165,16 +171,17 @@ def laid_out(images, categories=1):
     truth = np.repeat(np.arange(len(images)), [len(t) for _, _, _, t in images])
     kinds = np.concatenate([t for _, _, _, t in images])
     starts, truth_starts = (
-        np.concatenate([[0], np.cumsum(np.bincount(found, minlength=categories))]) for found in (category, kinds)
+        np.concatenate([[0], np.cumsum(np.bincount(categories_of, minlength=categories))])
+        for categories_of in (category, kinds)
     )
     by_kind = np.argsort(kinds, kind="stable")
     return Matches(starts, image[order], hits, np.zeros_like(hits), truth_starts, truth[by_kind])
 
 
 def coverage(seed, categories, images, repetitions, size=6000):
-    """Return how often our intervals of AP, and plain percentiles of the same resamples, hold the population's AP."""
+    """Return how often the intervals, and plain percentiles of the same resamples, hold the population's AP."""
     rng = np.random.default_rng(seed)
-    everyone = population(rng, size, categories)
+    all_images = population(rng, size, categories)
     columns = np.arange(categories)
 
     def ap(chosen, resamples):
@@ -183,29 +190,29 @@ def coverage(seed, categories, images, repetitions, size=6000):
     def identity(count):
         return Resamples(np.arange(count), np.ones((count, 1), np.int16))
 
-    [truth] = ap(everyone, identity(size))
-    held = np.zeros(2)
+    [truth] = ap(all_images, identity(size))
+    covered = np.zeros(2)
     for repeat in range(repetitions):
-        chosen = [everyone[i] for i in rng.choice(size, images, replace=False)]
+        chosen = [all_images[i] for i in rng.choice(size, images, replace=False)]
         [value] = ap(chosen, identity(images))
         samples = ap(chosen, draw(str(repeat), range(images), 300))
-        ours, (low, high) = interval(value, samples), np.quantile(samples, [0.025, 0.975])
-        held += [ours.low is not None and ours.low <= truth <= ours.high, low <= truth <= high]
-    return held / repetitions
+        corrected, (low, high) = interval(value, samples), np.quantile(samples, [0.025, 0.975])
+        covered += [corrected.low is not None and corrected.low <= truth <= corrected.high, low <= truth <= high]
+    return covered / repetitions
 
 
 @pytest.mark.slow
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
     """300 samples of 100 images: the 95 % interval of AP holds the population's AP; three standard errors are .038."""
-    ours, _ = coverage(7, 1, 100, 300)
-    assert 0.90 <= ours <= 0.99
+    corrected, _ = coverage(7, 1, 100, 300)
+    assert 0.90 <= corrected <= 0.99
 
 
 @pytest.mark.slow
 def test_the_correction_is_what_keeps_means_over_many_rare_categories_covered():
     """20 categories, most of them rare, in 100 images: AP is biased upwards, resampled AP more so."""
-    ours, plain = (coverage(1, 20, 100, 150) + coverage(2, 20, 100, 150)) / 2
-    assert ours >= 0.82 and ours >= plain + 0.02
+    corrected, percentiles = (coverage(1, 20, 100, 150) + coverage(2, 20, 100, 150)) / 2
+    assert corrected >= 0.82 and corrected >= percentiles + 0.02
 
 
 def test_matches_do_not_change_what_they_are_made_from():

@@ -1,4 +1,4 @@
-"""Boundary AP: the boundary by its definition, the IoU by brute force, the numbers of an independent implementation."""
+"""Boundary AP: checked by definition, by brute force, and against an independent implementation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.score.problems import as_predictions, encoded, evaluated, make, plain
 
 
 def by_definition(pixels: np.ndarray, reach: int) -> np.ndarray:
-    """Return the pixels of a mask within `reach`, in both directions, of one that is not in it, or of the outside."""
+    """Return the pixels of a mask whose square of +-`reach` pixels is not entirely in the mask and in the image."""
     padded = np.pad(pixels.astype(bool), reach)
     inner = np.ones_like(pixels, dtype=bool)
     for y in range(2 * reach + 1):
@@ -35,8 +35,8 @@ def test_the_boundary_is_what_an_erosion_takes_off(seed, height, width_):
     for _ in range(3):
         y, x = rng.integers(0, height), rng.integers(0, width_)
         pixels[y : y + rng.integers(1, 60), x : x + rng.integers(1, 60)] = True
-    found = rle.decode(boundary(encoded(pixels))).astype(bool)
-    assert np.array_equal(found, by_definition(pixels, width(height, width_)))
+    boundary_pixels = rle.decode(boundary(encoded(pixels))).astype(bool)
+    assert np.array_equal(boundary_pixels, by_definition(pixels, width(height, width_)))
 
 
 @pytest.mark.parametrize(("size", "expected"), [((480, 640), 16), ((45, 60), 2), ((225, 300), 8), ((5, 5), 1)])
@@ -48,9 +48,9 @@ class BruteForce(COCOeval):
     """Every pair's IoU from its pixels."""
 
     def computeIoU(self, imgId, catId):  # noqa: N802, N803
-        found = super().computeIoU(imgId, catId)
-        if not len(found):
-            return found
+        ious = super().computeIoU(imgId, catId)
+        if not len(ious):
+            return ious
         truths, detections = self._gts[imgId, catId], self._dts[imgId, catId]
         order = np.argsort([-d["score"] for d in detections], kind="mergesort")[: self.params.maxDets[-1]]
         for row, d in enumerate(order):
@@ -59,8 +59,8 @@ class BruteForce(COCOeval):
                     a, b = (rle.decode(x["segmentation"]) for x in (detections[d], truth))
                     a, b = (by_definition(pixels, width(*pixels.shape)) for pixels in (a, b))
                     union = (a | b).sum()
-                    found[row, column] = min(found[row, column], (a & b).sum() / union if union else 0.0)
-        return found
+                    ious[row, column] = min(ious[row, column], (a & b).sum() / union if union else 0.0)
+        return ious
 
 
 @settings(max_examples=60, deadline=None)
@@ -69,26 +69,26 @@ def test_the_numbers_are_those_of_brute_force(problem):
     truth, results = problem
     results = results[:40]
     expected = evaluated(truth, plain(results, "segm"), "segm", BruteForce).eval
-    found = accumulate(GroundTruth(truth), as_predictions(results), "boundary", "hotcoco", CocoParameters())
-    assert np.array_equal(found.precision, expected["precision"])
-    assert np.array_equal(found.recall, expected["recall"])
+    accumulated = accumulate(GroundTruth(truth), as_predictions(results), "boundary", "hotcoco", CocoParameters())
+    assert np.array_equal(accumulated.precision, expected["precision"])
+    assert np.array_equal(accumulated.recall, expected["recall"])
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_faster_coco_eval_agrees(seed):
-    """Its width is rounded otherwise at some sizes; at 64x64 (1.81 to 2) it is not."""
+    """faster_coco_eval rounds the width differently at some sizes, but not at 64x64 (1.81 to 2)."""
     from faster_coco_eval import COCO, COCOeval_faster
 
     rng = np.random.default_rng(seed)
     truth, results = make(rng, 3, [int(rng.choice([1, 6, 120])) for _ in range(3)], size=64)
-    expected = COCO(truth, use_deepcopy=True)
-    evaluation = COCOeval_faster(expected, expected.loadRes(plain(results, "segm")), iouType="boundary")
+    ground_truth = COCO(truth, use_deepcopy=True)
+    evaluation = COCOeval_faster(ground_truth, ground_truth.loadRes(plain(results, "segm")), iouType="boundary")
     evaluation.evaluate()
     evaluation.accumulate()
-    found = accumulate(GroundTruth(truth), as_predictions(results), "boundary", "pycocotools", CocoParameters())
-    assert np.array_equal(found.recall, evaluation.eval["recall"])
-    assert found.precision == pytest.approx(evaluation.eval["precision"], abs=1e-12)
+    accumulated = accumulate(GroundTruth(truth), as_predictions(results), "boundary", "pycocotools", CocoParameters())
+    assert np.array_equal(accumulated.recall, evaluation.eval["recall"])
+    assert accumulated.precision == pytest.approx(evaluation.eval["precision"], abs=1e-12)
 
 
 def test_a_coarse_mask_has_less_of_it_than_of_mask_ap():

@@ -1,12 +1,12 @@
-"""Cityscapes' instance-level AP: to 1e-9 that of the package ``cityscapesscripts``, on generated frames and on its rules.
+"""Cityscapes' instance-level AP agrees with the package ``cityscapesscripts`` to 1e-9, on generated frames and rules.
 
-The package runs in an environment of its own (``cityscapes_reference.py``), which costs about ten seconds and a network.
+The package runs in an environment of its own (``cityscapes_reference.py``). It takes ten seconds and a network.
 
-What it takes for void: the pixels whose value in ``*_instanceIds.png`` *is* the id of a label marked ``ignoreInEval``:
-0 to 6, 9, 10, 14, 15, 16, 18, 29 (caravan) and 30 (trailer); also license plate, -1, which that format cannot hold.
-A single caravan or trailer (29000, 30001) is therefore not void, and of no class that is scored.
+The package takes for void the pixels whose value in ``*_instanceIds.png`` *is* the id of a label marked
+``ignoreInEval``: 0 to 6, 9, 10, 14, 15, 16, 18, 29 (caravan) and 30 (trailer); also license plate, -1, which that
+format cannot hold. A single caravan or trailer (29000, 30001) is therefore not void, and of no class that is scored.
 
-What it cannot do: it ends with an IndexError for a class that has both ground truth and predictions if, at some
+The package ends with an IndexError for a class that has both ground truth and predictions if, at some
 threshold, no prediction is left, because each is ignored. So the generated frames give each class that has both one
 prediction that is right.
 """
@@ -43,30 +43,32 @@ def reference(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cityscapes")
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv/bin/python"
-    wanted = runpy.run_path(str(SCRIPT))["REQUIREMENTS"]
-    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", *wanted]
+    requirements = runpy.run_path(str(SCRIPT))["REQUIREMENTS"]
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", *requirements]
     installed = subprocess.run(pip, capture_output=True, text=True)
     if installed.returncode:
-        pytest.fail(f"pip cannot install {wanted}:\n{installed.stdout}{installed.stderr}")
+        pytest.fail(f"pip cannot install {requirements}:\n{installed.stdout}{installed.stderr}")
 
     def run(scenes: list[Scene]) -> dict:
-        made = tmp_path_factory.mktemp("frames")
+        frames_folder = tmp_path_factory.mktemp("frames")
         content = []
         for number, (ids, predictions) in enumerate(scenes):
-            np.save(made / f"{number}.npy", ids)
-            listed = []
+            np.save(frames_folder / f"{number}.npy", ids)
+            prediction_entries = []
             for index, (label, score, mask) in enumerate(predictions):
-                path = made / f"{number}_{index}.npy"
+                path = frames_folder / f"{number}_{index}.npy"
                 np.save(path, mask)
-                listed.append({"label": label, "score": score, "mask": str(path)})
-            content.append({"ids": str(made / f"{number}.npy"), "predictions": listed})
-        (made / "frames.json").write_text(json.dumps(content))
-        done = subprocess.run(
-            [python, "-I", SCRIPT, made / "frames.json", made / "out.json"], capture_output=True, text=True
+                prediction_entries.append({"label": label, "score": score, "mask": str(path)})
+            content.append({"ids": str(frames_folder / f"{number}.npy"), "predictions": prediction_entries})
+        (frames_folder / "frames.json").write_text(json.dumps(content))
+        process = subprocess.run(
+            [python, "-I", SCRIPT, frames_folder / "frames.json", frames_folder / "out.json"],
+            capture_output=True,
+            text=True,
         )
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        return json.loads((made / "out.json").read_text())
+        if process.returncode:
+            raise RuntimeError(process.stderr)
+        return json.loads((frames_folder / "out.json").read_text())
 
     return run
 
@@ -90,34 +92,34 @@ def frame(ids, predictions):
     )
 
 
-def ours(scenes: list[Scene]) -> np.ndarray:
+def harness_precisions(scenes: list[Scene]) -> np.ndarray:
     """Return segharness' AP, a row for each class."""
     from segharness.score.evaluations.cityscapes import average_precision
 
-    found = average_precision([frame(*scene) for scene in scenes], LABELS)
-    assert found.shape == (len(LABELS), len(THRESHOLDS))
-    return found
+    precisions = average_precision([frame(*scene) for scene in scenes], LABELS)
+    assert precisions.shape == (len(LABELS), len(THRESHOLDS))
+    return precisions
 
 
 def mean(values: np.ndarray) -> float:
-    """Return the mean over what is not nan."""
+    """Return the mean over values that are not nan."""
     kept = values[~np.isnan(values)]
     return float(kept.mean()) if kept.size else float("nan")
 
 
-def agree(found: np.ndarray, numbers: dict) -> None:
-    """Compare thresholds, classes and the whole with the package's numbers."""
+def assert_agreement(precisions: np.ndarray, numbers: dict) -> None:
+    """Compare single thresholds, classes and overall numbers with the package's."""
 
-    def same(a, b):
+    def assert_close(a, b):
         np.testing.assert_allclose(a, np.array(b, dtype=float), rtol=0, atol=1e-9)  # None becomes nan; nan equals nan
 
     assert set(numbers["classes"]) == set(CITYSCAPES)
-    of = [numbers["classes"][name] for name in CITYSCAPES]
-    same(found, [c["aps"] for c in of])
-    same(found.mean(1), [c["ap"] for c in of])
-    same(found[:, 0], [c["ap50%"] for c in of])
-    same(mean(found.mean(1)), numbers["allAp"])
-    same(mean(found[:, 0]), numbers["allAp50%"])
+    classes = [numbers["classes"][name] for name in CITYSCAPES]
+    assert_close(precisions, [c["aps"] for c in classes])
+    assert_close(precisions.mean(1), [c["ap"] for c in classes])
+    assert_close(precisions[:, 0], [c["ap50%"] for c in classes])
+    assert_close(mean(precisions.mean(1)), numbers["allAp"])
+    assert_close(mean(precisions[:, 0]), numbers["allAp50%"])
 
 
 # generated frames
@@ -201,7 +203,7 @@ def plant(rng, ids: np.ndarray, x: int, label: int, number: int) -> list[tuple[i
 
 
 def scene(rng, truths: list[int], guesses: list[int]) -> Scene:
-    """Draw a frame whose ground truth is of some classes and whose predictions are of some."""
+    """Draw a frame with ground truth of the classes in `truths`, and predictions of the classes in `guesses`."""
     shape = (int(rng.integers(64, 200)), int(rng.integers(96, 300)))
     ids = np.full(shape, ROAD, dtype=np.int32)
     if rng.random() < 0.05:
@@ -261,8 +263,8 @@ def problem(seed: int, count: int) -> list[Scene]:
     truths, guesses = order[:6], order[1:7]
     scenes = [scene(rng, truths, guesses) for _ in range(count)]
     for label in set(truths) & set(guesses):  # see above: something has to be left at each threshold
-        places = [(n, i) for n, s in enumerate(scenes) for i in np.unique(s[0]) if i // 1000 == label]
-        large = [(n, i) for n, i in places if (scenes[n][0] == i).sum() >= 100]
+        regions = [(n, i) for n, s in enumerate(scenes) for i in np.unique(s[0]) if i // 1000 == label]
+        large = [(n, i) for n, i in regions if (scenes[n][0] == i).sum() >= 100]
         if large:
             n, i = large[rng.integers(len(large))]
             scenes[n][1].append((label, any_score(rng), scenes[n][0] == i))
@@ -274,7 +276,7 @@ def problem(seed: int, count: int) -> list[Scene]:
 def test_generated_frames(reference, seed, count):
     scenes = problem(seed, count)
     numbers = reference(scenes)
-    agree(ours(scenes), numbers)
+    assert_agreement(harness_precisions(scenes), numbers)
 
 
 def test_the_generated_frames_are_hard():
@@ -374,12 +376,12 @@ def persons(paint, predictions) -> Scene:
     ids = np.full((40, 100), ROAD, dtype=np.int32)
     for i, y, x, h, w in paint:
         ids[y : y + h, x : x + w] = i
-    found = []
+    labelled = []
     for score, y, x, h, w in predictions:
         mask = np.zeros(ids.shape, dtype=bool)
         mask[y : y + h, x : x + w] = True
-        found.append((24, score, mask))
-    return ids, found
+        labelled.append((24, score, mask))
+    return ids, labelled
 
 
 @pytest.mark.slow
@@ -389,9 +391,9 @@ def test_rules(reference, name):
     scenes = [persons(paint, predictions)]
     numbers = reference(scenes)
     person = numbers["classes"]["person"]
-    found = [NAN if v is None else v for v in (person["ap50%"], person["ap"])]
-    assert found == pytest.approx([ap50, ap], abs=1e-9, nan_ok=True)  # the package does what the rule says
-    agree(ours(scenes), numbers)
+    package_aps = [NAN if v is None else v for v in (person["ap50%"], person["ap"])]
+    assert package_aps == pytest.approx([ap50, ap], abs=1e-9, nan_ok=True)  # the package does what the rule says
+    assert_agreement(harness_precisions(scenes), numbers)
 
 
 @pytest.mark.slow
@@ -399,6 +401,6 @@ def test_where_the_package_fails_ours_does_not(reference):
     scenes = [persons([GT, (4, 20, 0, 10, 20)], [FAR])]  # the only prediction is ignored
     with pytest.raises(RuntimeError, match="IndexError"):
         reference(scenes)
-    found = ours(scenes)
-    np.testing.assert_array_equal(found[0], 0)
-    assert np.isnan(found[1:]).all()
+    precisions = harness_precisions(scenes)
+    np.testing.assert_array_equal(precisions[0], 0)
+    assert np.isnan(precisions[1:]).all()

@@ -54,8 +54,8 @@ def simple():
     """Two images, categories 1 and 4; the detections of category 1 are perfect, those of 4 are absent."""
     mask = np.zeros((SIZE, SIZE), np.uint8)
     mask[2:20, 3:15] = 1
-    found = rle.encode(np.asfortranarray(mask))
-    shape = {"size": found["size"], "counts": found["counts"].decode()}
+    compressed = rle.encode(np.asfortranarray(mask))
+    shape = {"size": compressed["size"], "counts": compressed["counts"].decode()}
     annotations = [
         {"id": i, "image_id": image, "category_id": c, "iscrowd": 0, "segmentation": shape,
          "bbox": [3, 2, 12, 18], "area": 216.0}
@@ -121,44 +121,44 @@ def test_the_area_of_a_detection_is_its_masks():
 
 @st.composite
 def options(draw):
-    """Generate what a suite may set."""
-    found = {}
+    """Generate options that a suite may set."""
+    chosen = {}
     if draw(st.booleans()):
-        found["iou_thresholds"] = draw(st.sampled_from([[0.5, 0.7, 0.8, 0.9], [0.5], [0.3, 0.75], [0.55, 1.0]]))
+        chosen["iou_thresholds"] = draw(st.sampled_from([[0.5, 0.7, 0.8, 0.9], [0.5], [0.3, 0.75], [0.55, 1.0]]))
     if draw(st.booleans()):
-        found["areas"] = draw(st.sampled_from([{"tiny": [0, 20]}, {"a": [0, 100], "b": [100, 1e10]}, {}]))
+        chosen["areas"] = draw(st.sampled_from([{"tiny": [0, 20]}, {"a": [0, 100], "b": [100, 1e10]}, {}]))
     if draw(st.booleans()):
-        found["max_dets"] = draw(st.sampled_from([[100], [1, 5], [2, 10, 200]]))
+        chosen["max_dets"] = draw(st.sampled_from([[100], [1, 5], [2, 10, 200]]))
     if draw(st.booleans()):
-        found["class_agnostic"] = draw(st.booleans())
-    return found
+        chosen["class_agnostic"] = draw(st.booleans())
+    return chosen
 
 
 @settings(max_examples=150, deadline=None)
 @given(problems(), options(), st.sampled_from(["segm", "bbox"]))
 def test_every_setting_gives_pycocotools_bits(problem, chosen, task):
     truth, results = problem
-    setting = read(chosen)
+    parameters = read(chosen)
     expected = evaluated(
         truth,
         plain(results, task),
         task,
-        iouThrs=setting.iou,
-        areaRng=setting.ranges,
-        areaRngLbl=["all", *(name for name, _, _ in setting.areas)],
-        maxDets=list(setting.max_dets),
-        useCats=int(not setting.class_agnostic),
+        iouThrs=parameters.iou,
+        areaRng=parameters.ranges,
+        areaRngLbl=["all", *(name for name, _, _ in parameters.areas)],
+        maxDets=list(parameters.max_dets),
+        useCats=int(not parameters.class_agnostic),
     ).eval
     for engine in ENGINES:
-        found = accumulate(GroundTruth(truth), as_predictions(results), task, engine, setting)
-        assert np.array_equal(found.precision, expected["precision"]), engine
-        assert np.array_equal(found.recall, expected["recall"]), engine
+        accumulated = accumulate(GroundTruth(truth), as_predictions(results), task, engine, parameters)
+        assert np.array_equal(accumulated.precision, expected["precision"]), engine
+        assert np.array_equal(accumulated.recall, expected["recall"]), engine
 
 
 def test_the_numbers_are_named_after_the_settings():
     assert configure({}) == COCO_METRICS
-    named = configure({"iou_thresholds": [0.5, 0.525, 0.9], "areas": {"tiny": [0, 9]}, "max_dets": [5, 50]})
-    assert named == ("AP", "AP50", "AP52.5", "AP90", "AP_tiny", "AR5", "AR50", "AR_tiny")
+    metrics = configure({"iou_thresholds": [0.5, 0.525, 0.9], "areas": {"tiny": [0, 9]}, "max_dets": [5, 50]})
+    assert metrics == ("AP", "AP50", "AP52.5", "AP90", "AP_tiny", "AR5", "AR50", "AR_tiny")
 
 
 def test_settings_reach_the_numbers():
@@ -170,8 +170,8 @@ def test_settings_reach_the_numbers():
             "segm",
             options={"iou_thresholds": [0.5, 0.9], "max_dets": [2], "areas": {"big": [500, 1000]}},
         )
-        [found] = [s for s in score(request) if s.metric == name and s.split == "all" and s.category is None]
-        assert found.value == expected
+        [selected] = [s for s in score(request) if s.metric == name and s.split == "all" and s.category is None]
+        assert selected.value == expected
 
 
 def test_class_agnostic_has_no_categories():
@@ -227,8 +227,8 @@ def test_class_agnostic_splits_are_null_with_the_reason():
         (Split("cats", ("cat",)),),
         options={"class_agnostic": True},
     )
-    [found] = [s for s in score(request) if s.split == "cats" and s.metric == "AP"]
-    assert found.value is None and "no categories to split" in found.reason
+    [selected] = [s for s in score(request) if s.split == "cats" and s.metric == "AP"]
+    assert selected.value is None and "no categories to split" in selected.reason
 
 
 def test_what_was_given_prompts_has_no_ap_beside_detectors():

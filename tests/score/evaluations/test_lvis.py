@@ -1,4 +1,4 @@
-"""LVIS's AP: that of the package ``lvis`` (0.5.3) to 1e-12, on generated federated data."""
+"""LVIS's AP agrees with the package ``lvis`` (0.5.3) to 1e-12, on generated federated data."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from segharness.score.request import GroundTruth
 from segharness.store import PREDICTIONS, table
 from segharness.suite import Split
 
-THEIRS = {"AP_S": "APs", "AP_M": "APm", "AP_L": "APl", "AR300": "AR@300", "AR_S": "ARs@300", "AR_M": "ARm@300",
+PACKAGE_NAMES = {"AP_S": "APs", "AP_M": "APm", "AP_L": "APl", "AR300": "AR@300", "AR_S": "ARs@300", "AR_M": "ARm@300",
           "AR_L": "ARl@300"}  # fmt: skip
 SIZE = 160
 
 
 def make(seed: int, images: int, categories: int, crowded: bool = False) -> tuple[dict, list[dict]]:
-    """Return a federated ground truth, and detections with ties and with categories that nobody looked for."""
+    """Return a federated ground truth, and detections with ties and of categories that are not annotated."""
     rng = np.random.default_rng(seed)
     content = {
         "images": [],
@@ -36,17 +36,17 @@ def make(seed: int, images: int, categories: int, crowded: bool = False) -> tupl
             for k in range(1, categories + 1)
         ],
     }
-    found = []
+    detections = []
     for image_id in range(1, images + 1):
-        named = rng.permutation(np.arange(1, categories + 1))
-        positive, negative, partly = named[:3].tolist(), named[3:5].tolist(), named[:1].tolist()
+        shuffled = rng.permutation(np.arange(1, categories + 1))
+        positive, negative, not_exhaustive = shuffled[:3].tolist(), shuffled[3:5].tolist(), shuffled[:1].tolist()
         content["images"].append(
             {
                 "id": image_id,
                 "height": SIZE,
                 "width": SIZE,
                 "neg_category_ids": negative,
-                "not_exhaustive_category_ids": partly,
+                "not_exhaustive_category_ids": not_exhaustive,
             }
         )
         for category in positive:
@@ -56,11 +56,11 @@ def make(seed: int, images: int, categories: int, crowded: bool = False) -> tupl
         for truth in truths:
             if rng.random() < 0.8:
                 jitter = rng.integers(-2, 3, 4)
-                found.append(_detection(rng, image_id, truth["category_id"], np.array(truth["bbox"]) + jitter))
+                detections.append(_detection(rng, image_id, truth["category_id"], np.array(truth["bbox"]) + jitter))
         for _ in range(400 if crowded else 6):
             category = int(rng.integers(1, categories + 1))
-            found.append(_detection(rng, image_id, category, _box(rng)))
-    return content, found
+            detections.append(_detection(rng, image_id, category, _box(rng)))
+    return content, detections
 
 
 def _box(rng):
@@ -88,30 +88,30 @@ def _detection(rng, image_id, category, box):
     return {"image_id": image_id, "category_id": category, "bbox": box, "score": float(rng.integers(1, 200)) / 200}
 
 
-def ours(content, found, task, splits=()):
-    masks = [rle.frPyObjects([_polygon(d["bbox"])], SIZE, SIZE)[0]["counts"] for d in found]
+def harness_scores(content, detections, task, splits=()):
+    masks = [rle.frPyObjects([_polygon(d["bbox"])], SIZE, SIZE)[0]["counts"] for d in detections]
     predictions = table(
         PREDICTIONS,
         {
-            "image_id": [d["image_id"] for d in found],
-            "category_id": [d["category_id"] for d in found],
-            "score": [d["score"] for d in found],
-            "bbox": [d["bbox"].astype(float).tolist() for d in found],
+            "image_id": [d["image_id"] for d in detections],
+            "category_id": [d["category_id"] for d in detections],
+            "score": [d["score"] for d in detections],
+            "bbox": [d["bbox"].astype(float).tolist() for d in detections],
             "mask": masks,
-            "annotation_id": [None] * len(found),
+            "annotation_id": [None] * len(detections),
         },
     )
     truth = {**content, "annotations": [{"iscrowd": 0, **a} for a in content["annotations"]]}
     return score(ScoreRequest(GroundTruth(truth), predictions, task, splits))
 
 
-def theirs(content, found, task):
+def package_numbers(content, detections, task):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "gt.json"
         file.write_text(json.dumps(content))
         truth = lvis.LVIS(str(file))
     results = []
-    for d in found:
+    for d in detections:
         row = {"image_id": d["image_id"], "category_id": d["category_id"], "score": d["score"]}
         if task == "bbox":
             row["bbox"] = d["bbox"].astype(float).tolist()
@@ -124,36 +124,36 @@ def theirs(content, found, task):
     return evaluation.get_results()
 
 
-def agree(content, found, task):
-    expected = theirs(content, found, task)
-    got = {s.metric: s.value for s in ours(content, found, task) if s.category is None}
-    assert set(got) == set(METRICS)
-    for metric, value in got.items():
-        reference = expected[THEIRS.get(metric, metric)]
+def assert_agreement(content, detections, task):
+    expected = package_numbers(content, detections, task)
+    values = {s.metric: s.value for s in harness_scores(content, detections, task) if s.category is None}
+    assert set(values) == set(METRICS)
+    for metric, value in values.items():
+        reference = expected[PACKAGE_NAMES.get(metric, metric)]
         assert (-1 if value is None else value) == pytest.approx(reference, abs=1e-12), metric
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), images=st.integers(1, 6), task=st.sampled_from(["segm", "bbox"]))
 def test_all_numbers_are_the_packages(seed, images, task):
-    agree(*make(seed, images, 8), task)
+    assert_agreement(*make(seed, images, 8), task)
 
 
 def test_only_300_detections_of_an_image_count():
-    agree(*make(5, 3, 8, crowded=True), "bbox")
+    assert_agreement(*make(5, 3, 8, crowded=True), "bbox")
 
 
 def test_splits_and_categories_are_means_of_the_same_arrays():
-    content, found = make(1, 6, 8)
-    scores = ours(content, found, "segm", [Split("some", ("k1", "k2"))])
+    content, detections = make(1, 6, 8)
+    scores = harness_scores(content, detections, "segm", [Split("some", ("k1", "k2"))])
     by_category = {s.category: s.value for s in scores if s.category}
     [split] = [s for s in scores if s.split == "some" and s.metric == "AP"]
     assert split.value == pytest.approx(np.mean([by_category["k1"], by_category["k2"]]), abs=1e-12)
 
 
 def test_another_data_set_has_no_such_number():
-    content, found = make(1, 2, 4)
+    content, detections = make(1, 2, 4)
     plain = {**content, "categories": [{"id": c["id"], "name": c["name"]} for c in content["categories"]]}
-    assert "does not say how frequent" in ours(plain, found, "segm")[0].reason
+    assert "does not say how frequent" in harness_scores(plain, detections, "segm")[0].reason
     bare = {**content, "images": [{"id": i["id"], "height": SIZE, "width": SIZE} for i in content["images"]]}
-    assert "have no neg_category_ids" in ours(bare, found, "segm")[0].reason
+    assert "have no neg_category_ids" in harness_scores(bare, detections, "segm")[0].reason

@@ -22,17 +22,17 @@ CATEGORIES = [
 
 def segments(rng, count, void=0.3):
     """Return a map of segment numbers, 0 for none, and the category of each."""
-    found = np.zeros((SIZE, SIZE), dtype=int)
+    numbers = np.zeros((SIZE, SIZE), dtype=int)
     for number in range(1, count + 1):
         y, x = rng.integers(0, SIZE, 2)
-        found[y : y + rng.integers(1, 14), x : x + rng.integers(1, 14)] = number
-    found[rng.random(found.shape) < void * rng.random()] = 0
-    return found, {number: int(rng.choice([1, 2, 7])) for number in np.unique(found) if number}
+        numbers[y : y + rng.integers(1, 14), x : x + rng.integers(1, 14)] = number
+    numbers[rng.random(numbers.shape) < void * rng.random()] = 0
+    return numbers, {number: int(rng.choice([1, 2, 7])) for number in np.unique(numbers) if number}
 
 
 def problem(rng):
     """Return ground truth and predicted segments of a few images: (map, categories, crowds) and (map, categories)."""
-    found = []
+    images = []
     for _ in range(rng.integers(1, 4)):
         truth, labels = segments(rng, int(rng.integers(0, 6)))
         crowds = {n for n in labels if rng.random() < 0.25}
@@ -40,8 +40,8 @@ def problem(rng):
             guess, guesses = np.roll(truth, int(rng.integers(0, 3)), axis=1), dict(labels)
         else:
             guess, guesses = segments(rng, int(rng.integers(0, 6)))
-        found.append((truth, labels, crowds, guess, guesses))
-    return found
+        images.append((truth, labels, crowds, guess, guesses))
+    return images
 
 
 def by_definition(images):
@@ -53,8 +53,8 @@ def by_definition(images):
         for t, category in labels.items():
             if t in crowds:
                 continue
-            for g, other in guesses.items():
-                if other != category:
+            for g, guessed in guesses.items():
+                if guessed != category:
                     continue
                 inter = ((truth == t) & (guess == g)).sum()
                 union = (truth == t).sum() + ((guess == g) & ~void).sum() - inter
@@ -100,7 +100,7 @@ def request(images, splits=()):
 @given(st.integers(0, 2**32 - 1))
 def test_pq_is_what_its_definition_says(seed):
     images = problem(np.random.default_rng(seed))
-    found = {(s.metric, s.split, s.category): s.value for s in score(request(images, (Split("cars", ("car",)),)))}
+    by_key = {(s.metric, s.split, s.category): s.value for s in score(request(images, (Split("cars", ("car",)),)))}
     per_class = {}
     for category, (iou, tp, fp, fn) in by_definition(images).items():
         if tp + fp + fn:
@@ -110,15 +110,15 @@ def test_pq_is_what_its_definition_says(seed):
         values = [per_class[c] for c in ids if c in per_class]
         for position, kind in enumerate(("PQ", "SQ", "RQ")):
             expected = pytest.approx(np.mean([v[position] for v in values]), abs=1e-12) if values else None
-            assert found[f"{kind}{suffix}", "all", None] == expected
-    assert found["PQ", "cars", None] == (pytest.approx(per_class[2][0], abs=1e-12) if 2 in per_class else None)
-    assert found["PQ", "all", "sky"] == (pytest.approx(per_class[7][0], abs=1e-12) if 7 in per_class else None)
+            assert by_key[f"{kind}{suffix}", "all", None] == expected
+    assert by_key["PQ", "cars", None] == (pytest.approx(per_class[2][0], abs=1e-12) if 2 in per_class else None)
+    assert by_key["PQ", "all", "sky"] == (pytest.approx(per_class[7][0], abs=1e-12) if 7 in per_class else None)
 
 
 def square(number, category):
-    found = np.zeros((SIZE, SIZE), dtype=int)
-    found[2:10, 2:10] = number
-    return found, {number: category}
+    numbers = np.zeros((SIZE, SIZE), dtype=int)
+    numbers[2:10, 2:10] = number
+    return numbers, {number: category}
 
 
 def test_an_iou_of_one_half_is_no_match():
@@ -133,30 +133,30 @@ def test_an_iou_of_one_half_is_no_match():
 
 def test_segments_that_overlap_are_refused():
     truth, labels = square(1, 1)
-    one = request([(truth, labels, set(), truth, labels)])
+    perfect = request([(truth, labels, set(), truth, labels)])
     row = {"image_id": 1, "category_id": 1, "score": 1.0, "segmentation": encoded(truth == 1)}
-    scores = score(ScoreRequest(one.ground_truth, as_predictions([row, row]), "panoptic"))
+    scores = score(ScoreRequest(perfect.ground_truth, as_predictions([row, row]), "panoptic"))
     assert {s.value for s in scores} == {None} and "overlap, first in image 1" in scores[0].reason
 
 
 def test_empty_masks_are_no_segments():
     truth, labels = square(1, 1)
-    one = request([(truth, labels, set(), truth, labels)])
+    perfect = request([(truth, labels, set(), truth, labels)])
     rows = [{"image_id": 1, "category_id": c, "score": 1.0, "segmentation": encoded(m)}
             for c, m in ((1, truth == 1), (2, truth == 9))]  # fmt: skip
-    found = score(ScoreRequest(one.ground_truth, as_predictions(rows), "panoptic"))
-    assert next(s.value for s in found if s.metric == "PQ") == 1.0
+    scores = score(ScoreRequest(perfect.ground_truth, as_predictions(rows), "panoptic"))
+    assert next(s.value for s in scores if s.metric == "PQ") == 1.0
 
 
 def test_nothing_predicted_is_zero():
     truth, labels = square(1, 1)
-    one = request([(truth, labels, set(), truth, labels)])
-    found = {
+    perfect = request([(truth, labels, set(), truth, labels)])
+    values = {
         s.metric: s.value
-        for s in score(ScoreRequest(one.ground_truth, as_predictions([]), "panoptic"))
+        for s in score(ScoreRequest(perfect.ground_truth, as_predictions([]), "panoptic"))
         if not s.category
     }
-    assert tuple(found) == METRICS and found["PQ"] == 0.0 and found["PQ_st"] is None
+    assert tuple(values) == METRICS and values["PQ"] == 0.0 and values["PQ_st"] is None
 
 
 def test_real_ground_truth_is_perfect_against_itself(shared):
@@ -166,5 +166,5 @@ def test_real_ground_truth_is_perfect_against_itself(shared):
     content = data.ground_truth("panoptic")
     results = [{"score": 1.0, **{k: a[k] for k in ("image_id", "category_id", "segmentation")}}
                for a in content["annotations"] if not a["iscrowd"]]  # fmt: skip
-    found = score(ScoreRequest(GroundTruth(content), as_predictions(results), "panoptic"))
-    assert {s.value for s in found if s.category is None} == {1.0}
+    scores = score(ScoreRequest(GroundTruth(content), as_predictions(results), "panoptic"))
+    assert {s.value for s in scores if s.category is None} == {1.0}

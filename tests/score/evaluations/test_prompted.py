@@ -41,33 +41,34 @@ def problem(scores=(0.9, 0.8, 0.7), prompt="boxes"):
 
 
 def numbers(request, evaluation=boxes):
+    """Return the scores of a request by metric, split and category."""
     return {(s.metric, s.split, s.category): s for s in evaluation(request)}
 
 
 def test_means_over_categories_and_instances():
     truth, predictions, images = problem()
-    found = numbers(ScoreRequest(truth, predictions, "segm", (Split("dogs", ("dog",)),), images=images))
-    assert found["mask_mIoU", "all", None].value == pytest.approx((0.75 + 0.25) / 2)
-    assert found["mask_IoU", "all", None].value == pytest.approx((1 + 0.5 + 0.25) / 3)
-    assert found["mask_mIoU", "dogs", None].value == pytest.approx(0.25)
-    assert found["mask_IoU", "all", "cat"].value == pytest.approx(0.75)
-    assert found["mask_IoU", "all", None].n_instances == 3
-    assert found["AP50", "all", None].value == pytest.approx(0.5)  # both cats, no dog
+    by_key = numbers(ScoreRequest(truth, predictions, "segm", (Split("dogs", ("dog",)),), images=images))
+    assert by_key["mask_mIoU", "all", None].value == pytest.approx((0.75 + 0.25) / 2)
+    assert by_key["mask_IoU", "all", None].value == pytest.approx((1 + 0.5 + 0.25) / 3)
+    assert by_key["mask_mIoU", "dogs", None].value == pytest.approx(0.25)
+    assert by_key["mask_IoU", "all", "cat"].value == pytest.approx(0.75)
+    assert by_key["mask_IoU", "all", None].n_instances == 3
+    assert by_key["AP50", "all", None].value == pytest.approx(0.5)  # both cats, no dog
 
 
 def test_resamples_weigh_the_instances_of_an_image():
     truth, predictions, images = problem()
     resamples = Resamples(np.array([1, 2]), np.array([[2, 0, 1], [0, 2, 1]], dtype=np.int16))
-    found = numbers(ScoreRequest(truth, predictions, "segm", images=images, resamples=resamples))
-    assert found["mask_mIoU", "all", None].samples == pytest.approx([0.75, 0.25, 0.5])
-    assert found["mask_IoU", "all", None].samples == pytest.approx([0.75, 0.25, 1.75 / 3])
+    by_key = numbers(ScoreRequest(truth, predictions, "segm", images=images, resamples=resamples))
+    assert by_key["mask_mIoU", "all", None].samples == pytest.approx([0.75, 0.25, 0.5])
+    assert by_key["mask_IoU", "all", None].samples == pytest.approx([0.75, 0.25, 1.75 / 3])
 
 
 def test_without_scores_there_is_no_ap():
     truth, predictions, images = problem(scores=(None, None, None))
-    found = numbers(ScoreRequest(truth, predictions, "segm", images=images))
-    assert found["mask_mIoU", "all", None].value == pytest.approx(0.5)
-    assert found["AP", "all", None].value is None and found["AP", "all", None].reason == "the model gives no scores"
+    by_key = numbers(ScoreRequest(truth, predictions, "segm", images=images))
+    assert by_key["mask_mIoU", "all", None].value == pytest.approx(0.5)
+    assert by_key["AP", "all", None].value is None and by_key["AP", "all", None].reason == "the model gives no scores"
 
 
 @pytest.mark.parametrize(
@@ -79,5 +80,5 @@ def test_without_scores_there_is_no_ap():
 )
 def test_evaluations_are_not_mixed(prompt, evaluation, reason):
     truth, predictions, images = problem(prompt=prompt)
-    found = evaluation(ScoreRequest(truth, predictions, "segm", images=images))
-    assert {s.value for s in found} == {None} and reason in found[0].reason
+    scores = evaluation(ScoreRequest(truth, predictions, "segm", images=images))
+    assert {s.value for s in scores} == {None} and reason in scores[0].reason

@@ -1,4 +1,4 @@
-"""Frames a second: what counts, and what is said where nothing does."""
+"""Frames per second: which calls are timed, and the reasons for missing values."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def scores(count=30, **columns):
 
 
 def test_the_first_calls_are_not_timed():
-    found = {s.metric: s for s in scores()}
-    assert found["ms_median"].value == pytest.approx(205.0)  # of .11 to .30
-    assert found["fps"].value == pytest.approx(1 / 0.205)
-    assert found["ms_p95"].value == pytest.approx(290.5)
-    assert {s.device for s in found.values()} == {"cpu x"} and found["fps"].n_images == 30 - WARM_UP
+    by_metric = {s.metric: s for s in scores()}
+    assert by_metric["ms_median"].value == pytest.approx(205.0)  # of .11 to .30
+    assert by_metric["fps"].value == pytest.approx(1 / 0.205)
+    assert by_metric["ms_p95"].value == pytest.approx(290.5)
+    assert {s.device for s in by_metric.values()} == {"cpu x"} and by_metric["fps"].n_images == 30 - WARM_UP
 
 
 def test_every_device_has_its_numbers():
-    found = scores(device=["a", "b"] * 15)
-    assert [(s.device, s.n_images) for s in found if s.metric == "fps"] == [("a", 10), ("b", 10)]
+    device_scores = scores(device=["a", "b"] * 15)
+    assert [(s.device, s.n_images) for s in device_scores if s.metric == "fps"] == [("a", 10), ("b", 10)]
 
 
 @pytest.mark.parametrize(
@@ -44,5 +44,5 @@ def test_every_device_has_its_numbers():
     ],
 )
 def test_what_cannot_be_said_is_null_with_the_reason(columns, reason):
-    found = scores(**columns)
-    assert {s.value for s in found} == {None} and all(reason in s.reason for s in found)
+    null_scores = scores(**columns)
+    assert {s.value for s in null_scores} == {None} and all(reason in s.reason for s in null_scores)

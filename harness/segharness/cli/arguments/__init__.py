@@ -1,1 +1,1 @@
-"""Arguments that several commands share, and the way from them to values."""
+"""Arguments that several commands share, and the functions that turn them into values."""

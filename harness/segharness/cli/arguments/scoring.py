@@ -1,37 +1,42 @@
-"""The arguments that ``run`` and ``score`` share: how predictions become numbers."""
+"""The arguments that ``run`` and ``score`` share: how predictions are scored."""
 
 from __future__ import annotations
 
 import argparse
 
 from segharness.cli.arguments.numbers import positive
-from segharness.score import BOOTSTRAP, ScoreOptions
-from segharness.score.resample import FEWEST, MOST
+from segharness.score import DEFAULT_RESAMPLES, ScoreOptions
+from segharness.score.resample import MAX_RESAMPLES, MIN_RESAMPLES
 
 
 def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the group `scoring`."""
     group = parser.add_argument_group("scoring")
-    group.add_argument("--engine", metavar="NAME", help="of the coco evaluation: hotcoco (default) or pycocotools")
+    group.add_argument(
+        "--engine", metavar="NAME", help="engine of the coco evaluation: hotcoco (default) or pycocotools"
+    )
     draws = group.add_mutually_exclusive_group()
     draws.add_argument(
         "--bootstrap",
-        type=_enough,
-        default=BOOTSTRAP,
+        type=_resamples,
+        default=DEFAULT_RESAMPLES,
         metavar="B",
-        help=f"how many resamples of the images intervals are taken from (default {BOOTSTRAP})",
+        help=f"number of resamples of the images that intervals are computed from; default {DEFAULT_RESAMPLES}",
     )
-    draws.add_argument("--no-bootstrap", action="store_const", dest="bootstrap", const=0, help="no intervals")
+    draws.add_argument("--no-bootstrap", action="store_const", dest="bootstrap", const=0, help="compute no intervals")
 
 
-def _enough(text: str) -> int:
-    found = positive(text)
-    if found < FEWEST:
-        raise argparse.ArgumentTypeError(f"{found} resamples are too few for an interval; give at least {FEWEST}")
-    if found > MOST:
-        raise argparse.ArgumentTypeError(f"{found} resamples are more than memory is kept for; give at most {MOST}")
-    return found
+def _resamples(text: str) -> int:
+    count = positive(text)
+    if count < MIN_RESAMPLES:
+        raise argparse.ArgumentTypeError(
+            f"{count} resamples are too few for an interval; give at least {MIN_RESAMPLES}"
+        )
+    if count > MAX_RESAMPLES:
+        raise argparse.ArgumentTypeError(f"{count} resamples need too much memory; give at most {MAX_RESAMPLES}")
+    return count
 
 
 def score_options_from(args: argparse.Namespace) -> ScoreOptions:
-    """Return what the arguments say."""
+    """Return the scoring options that the arguments give."""
     return ScoreOptions(args.engine, args.bootstrap)

@@ -1,4 +1,4 @@
-"""The arguments that ``run`` and ``collect`` share, and the way from them to plans."""
+"""The arguments that ``run`` and ``collect`` share, and the plans that follow from them."""
 
 from __future__ import annotations
 
@@ -20,34 +20,43 @@ from segharness.suite.select import Selection, expression
 
 
 def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that select suites and cells, and those that replace parts of a suite."""
     parser.add_argument(
         "suites",
         nargs="*",
         metavar="SUITE",
-        help="files, folders, or file.yaml::model::dataset::condition; default suites/",
+        help="suite files, folders of them, or cells as file.yaml::model::dataset::condition; default suites/",
     )
     select = parser.add_argument_group("selection")
-    select.add_argument("-k", default="", metavar="EXPR", help="cells whose names match, e.g. 'yolo and not fog'")
-    select.add_argument("-m", default="", metavar="EXPR", help="cells whose tags match, e.g. 'blur or noise'")
-    select.add_argument("--lf", "--last-failed", action="store_true", help="only what failed last time")
+    select.add_argument("-k", default="", metavar="EXPR", help="only cells whose names match, e.g. 'yolo and not fog'")
+    select.add_argument("-m", default="", metavar="EXPR", help="only cells whose tags match, e.g. 'blur or noise'")
+    select.add_argument(
+        "--lf", "--last-failed", action="store_true", help="only cells that failed last time; all cells if none did"
+    )
     replace = parser.add_argument_group("replacing parts of a suite")
     replace.add_argument(
         "--var", action="append", default=[], metavar="NAME=VALUE", help="a value for ${NAME} in the suite"
     )
-    entry = "NAME[,id=ID][,KEY=VALUE...]"
-    replace.add_argument("--model", action="append", default=[], metavar=entry, help="instead of the suite's models")
+    metavar = "NAME[,id=ID][,KEY=VALUE...]"
     replace.add_argument(
-        "--dataset", action="append", default=[], metavar=entry, help="instead of the suite's data sets"
+        "--model", action="append", default=[], metavar=metavar, help="replaces the suite's models; may be repeated"
+    )
+    replace.add_argument(
+        "--dataset",
+        action="append",
+        default=[],
+        metavar=metavar,
+        help="replaces the suite's data sets; may be repeated",
     )
     replace.add_argument(
         "--reference",
         action="append",
         default=[],
         metavar="[GROUP=]ID|RESULTS.arrow[::MODEL]",
-        help="instead of the suite's reference",
+        help="replaces the suite's reference model",
     )
     replace.add_argument("--limit", type=positive, metavar="N", help="only the first N images of every data set")
-    parser.add_argument("--out", metavar="DIR", help="the run folder, or a URL (s3://bucket/run); default runs/<suite>")
+    parser.add_argument("--out", metavar="DIR", help="run folder, or its URL (s3://bucket/run); default runs/<suite>")
 
 
 @dataclass(frozen=True)
@@ -60,28 +69,28 @@ class PlannedSuite:
 
 
 def plan_suites(args: argparse.Namespace) -> list[PlannedSuite]:
-    """Load every suite asked for; all their mistakes are found before anything runs.
+    """Load and plan every suite that the arguments name; all mistakes are reported before anything runs.
 
     Raises:
-        UsageError: of the arguments or of any suite.
+        UsageError: the arguments or a suite are wrong; `problems` lists every mistake.
     """
     for text, flag in ((args.k, "-k"), (args.m, "-m")):
         if text:
             expression(text, flag)
     if args.out == "":
         raise UsageError("--out: give a folder")
-    variables = Variables.everywhere(pairs(args.var))
+    variables = Variables.of_process(parse_variables(args.var))
     overrides = Overrides(args.model, args.dataset, args.reference, args.limit)
-    found = find_suites(args.suites)
+    suites = find_suites(args.suites)
     problems: list[str] = []
-    chosen: list[PlannedSuite] = []
+    planned: list[PlannedSuite] = []
     names: dict[str, str] = {}
-    for suite in found:
+    for suite in suites:
         host = PluginHost.load(
             PluginArguments(args.plugin_names, (str(suite.file.parent.absolute()),), args.strict_plugins),
             warn=_warn_local,
         )
-        host.refuse_conflicts()
+        host.check_conflicts()
         try:
             loaded = load_suite(suite.file, host, shown=suite.shown, variables=variables, overrides=overrides)
         except SuiteError as error:
@@ -96,38 +105,43 @@ def plan_suites(args: argparse.Namespace) -> list[PlannedSuite]:
         if name in names:
             problems.append(f"{suite.shown}: has the name `{name}` of {names[name]}; both would write one run folder")
         names[name] = suite.shown
-        out = str(store_path(args.out) / name) if args.out and len(found) > 1 else args.out
+        out = str(store_path(args.out) / name) if args.out and len(suites) > 1 else args.out
         folder = RunFolder(run_folder(loaded.suite, out))
         keys = frozenset(read_failures(folder.failures)) if args.lf else None
         selection = Selection(suite.parts, args.k, args.m, keys or None)
         plan = make_plan(loaded.suite, host, selection)
         problems += _unmatched(suite.parts, plan, suite.shown)
-        chosen.append(PlannedSuite(plan, host, folder))
+        planned.append(PlannedSuite(plan, host, folder))
     unused = set(variables.given) - variables.used
     problems += [f"--var {name}: no suite uses it{nearest(name, variables.used)}" for name in sorted(unused)]
     if problems:
         raise UsageError(dict.fromkeys(problems))
-    return chosen
+    return planned
 
 
 def _warn_local(line: str) -> None:
-    """Warn of what is beside a suite; the other plugins were warned of when the command line began."""
+    """Print a warning about the plugin module beside a suite; other warnings were printed when the command started."""
     if "segharness_plugins.py" in line:
         print(f"warning: {line}", file=sys.stderr)
 
 
 def _unmatched(parts: tuple[tuple[str, ...], ...], plan: Plan, shown: str) -> list[str]:
+    """Return a problem for every part of a suite that names no cell."""
     known = ["::".join(cell.key[:n]) for cell in plan.cells for n in (1, 2, 3)]
     names = ["::".join(part) for part in parts]
     return [f"{shown}::{name}: no such cell{nearest(name, known)}" for name in names if name not in known]
 
 
-def pairs(given: Sequence[str]) -> dict[str, str]:
-    """Return the values of ``--var NAME=VALUE``."""
-    found = {}
-    for text in given:
+def parse_variables(texts: Sequence[str]) -> dict[str, str]:
+    """Return the values of ``--var NAME=VALUE``, by name.
+
+    Raises:
+        UsageError: a text is not NAME=VALUE.
+    """
+    values = {}
+    for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise UsageError(f"--var {text}: write NAME=VALUE")
-        found[name] = value
-    return found
+        values[name] = value
+    return values

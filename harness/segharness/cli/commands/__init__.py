@@ -1,1 +1,1 @@
-"""The command line's commands, one module each: `configure` adds its arguments, `execute` returns its exit code."""
+"""Commands, one module each: `configure` adds a command's arguments, `execute` runs it and returns the exit code."""

@@ -1,4 +1,4 @@
-"""``segharness compare``: in plain words, what two models differ in."""
+"""``segharness compare``: the differences between two models, in words."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rich.text import Text
 
 from segharness.cli.exit_codes import Exit
 from segharness.errors import UsageError
-from segharness.score.compare import BETTER, WORSE, Difference, Side, compare, sides
+from segharness.score.compare import BETTER, WORSE, Difference, Side, compare, model_pairs
 from segharness.suite import OVERALL
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
-        "Differences are the second model's number less the first one's, in points of percent; intervals are of 95 percent, "
-        "from the same resampled images for both, each difference looked at alone."
+        "A difference is the second model's number minus the first model's, in percentage points. Intervals cover 95 "
+        "percent and use the same resampled images for both models. They are not adjusted for multiple comparisons."
     )
     parser.add_argument(
         "results",
@@ -30,50 +30,51 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="RUN[::MODEL]",
         help="two runs, two models of one run (RUN::A RUN::B), or one run that has two models",
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="also parts of the sets of conditions, and mPC")
-    parser.add_argument("--format", choices=["table", "json"], default="table")
+    parser.add_argument("-v", "--verbose", action="store_true", help="also print the parts of condition sets, and mPC")
+    parser.add_argument("--format", choices=["table", "json"], default="table", help="default table")
 
 
 def execute(args: argparse.Namespace) -> int:
     if len(args.results) > 2:
         raise UsageError("compare takes one run or two")
-    found = [(first, second, list(compare(first, second))) for first, second in sides(args.results)]
-    for first, second, differences in found:
+    comparisons = [(first, second, list(compare(first, second))) for first, second in model_pairs(args.results)]
+    for first, second, differences in comparisons:
         if not differences:
             raise UsageError(f"{first.shown} and {second.shown} have no number in common")
     if args.format == "json":
-        rows = [_json(a, b, d) for a, b, differences in found for d in differences]
+        rows = [_json(a, b, d) for a, b, differences in comparisons for d in differences]
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")
         return Exit.OK
     console = Console()
-    for first, second, differences in found:
+    for first, second, differences in comparisons:
         shown = differences if args.verbose else [d for d in differences if not d.part and d.metric != "mPC"]
         _show(console, first, second, shown)
     return Exit.OK
 
 
-def _json(first: Side, second: Side, found: Difference) -> dict[str, Any]:
+def _json(first: Side, second: Side, row: Difference) -> dict[str, Any]:
     return {
         "first": first.shown,
         "second": second.shown,
-        **{key: getattr(found, key) for key in ("dataset", "condition", "evaluation", "task", "split", "metric")},
-        "values": list(found.values),
-        "difference": found.difference,
-        "ci_low": found.interval.low,
-        "ci_high": found.interval.high,
-        "verdict": found.verdict,
-        "reason": found.reason,
+        **{key: getattr(row, key) for key in ("dataset", "condition", "evaluation", "task", "split", "metric")},
+        "values": list(row.values),
+        "difference": row.difference,
+        "ci_low": row.interval.low,
+        "ci_high": row.interval.high,
+        "verdict": row.verdict,
+        "reason": row.reason,
     }
 
 
 def _show(console: Console, first: Side, second: Side, differences: Sequence[Difference]) -> None:
     by_kind: dict[tuple[str, str, str, str], list[Difference]] = {}
-    for found in differences:
-        by_kind.setdefault((found.dataset, found.evaluation, found.task, found.split), []).append(found)
+    for row in differences:
+        by_kind.setdefault((row.dataset, row.evaluation, row.task, row.split), []).append(row)
     for (dataset, evaluation, task, split), group in by_kind.items():
-        of = f", {split} categories" if split != OVERALL else ""
+        categories = f", {split} categories" if split != OVERALL else ""
         title = (
-            f"{second.shown} (second) against {first.shown} (first): {task} ({evaluation}) on {dataset}{of}, percent"
+            f"{second.shown} (second) against {first.shown} (first): "
+            f"{task} ({evaluation}) on {dataset}{categories}, percent"
         )
         console.print(Text(title, style="bold"), soft_wrap=True)
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
@@ -83,26 +84,26 @@ def _show(console: Console, first: Side, second: Side, differences: Sequence[Dif
             table.add_column(heading, justify="right", no_wrap=True, min_width=6)
         table.add_column("the second is")
         reasons: dict[str, None] = {}
-        for found in group:
-            numbers = ("-" if value is None else f"{100 * value:.1f}" for value in found.values)
-            table.add_row(Text(found.condition), found.metric, *numbers, _sentence(found))
-            if found.verdict is None:
-                reasons.setdefault(f"{found.condition}, {found.metric}: {found.reason}")
+        for row in group:
+            numbers = ("-" if value is None else f"{100 * value:.1f}" for value in row.values)
+            table.add_row(Text(row.condition), row.metric, *numbers, _verdict(row))
+            if row.verdict is None:
+                reasons.setdefault(f"{row.condition}, {row.metric}: {row.reason}")
         console.print(table)
         for line in reasons:
             console.print(f"  - {line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _sentence(found: Difference) -> Text:
-    """Return what the difference says of the second model."""
-    if found.difference is None:
+def _verdict(row: Difference) -> Text:
+    """Return what a row says about the second model."""
+    if row.difference is None:
         return Text("-", style="dim")
-    points = 100 * found.difference
-    low, high = found.interval.low, found.interval.high
-    if found.verdict is None or low is None or high is None:
+    points = 100 * row.difference
+    low, high = row.interval.low, row.interval.high
+    if row.verdict is None or low is None or high is None:
         return Text(f"{points:+.1f}, no interval", style="dim")
-    if found.verdict in (BETTER, WORSE):
+    if row.verdict in (BETTER, WORSE):
         least, most = sorted((abs(100 * low), abs(100 * high)))
-        style = "green" if found.verdict == BETTER else "red"
-        return Text(f"{found.verdict} by {abs(points):.1f} [{least:.1f}, {most:.1f}]", style=style)
-    return Text(f"{found.verdict}: {points:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]")
+        style = "green" if row.verdict == BETTER else "red"
+        return Text(f"{row.verdict} by {abs(points):.1f} [{least:.1f}, {most:.1f}]", style=style)
+    return Text(f"{row.verdict}: {points:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]")

@@ -1,4 +1,4 @@
-"""``segharness datasets``: what is on offer, how to set one up, and whether its files are whole."""
+"""``segharness datasets``: which data sets there are, how to set one up, and whether its files are complete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from segharness.cli.arguments.selection import pairs
+from segharness.cli.arguments.selection import parse_variables
 from segharness.cli.commands import listing
 from segharness.cli.exit_codes import Exit
 from segharness.data.dataset import OpenDataset, open_dataset
@@ -26,10 +26,10 @@ from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import CategorySet, DatasetSpec, slug
 from segharness.records import Sample
 from segharness.suite import DatasetEntry
-from segharness.suite.arguments import given_dataset
+from segharness.suite.arguments import dataset_from_argument
 
-_MOST = 20
-"""How many problems of one kind are printed."""
+_MAX_PROBLEMS = 20
+"""How many problems of one part are printed."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,11 +37,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "words",
         nargs="*",
         metavar="[check] NAME[,KEY=VALUE...]",
-        help="show how to set one up; with `check`, look at every file of it",
+        help="show how to set up a data set; with `check`, read all its files and report what is wrong",
     )
-    parser.add_argument("--root", metavar="DIR", help="with check: the option `root`")
-    parser.add_argument("--var", action="append", default=[], metavar="NAME=VALUE", help="with check: as for run")
-    parser.add_argument("--json", action="store_true", help="what there is, as JSON")
+    parser.add_argument("--root", metavar="DIR", help="with check: the value of the option `root`")
+    parser.add_argument(
+        "--var",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="with check: a value for a variable, as for run",
+    )
+    parser.add_argument("--json", action="store_true", help="print as JSON")
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -50,7 +56,7 @@ def execute(args: argparse.Namespace) -> int:
             args.name = args.words[0] if args.words else None
             return listing.show(args, (DatasetSpec, CategorySet))
         case ["check", _] if args.json:
-            raise UsageError("datasets check: writes no JSON")
+            raise UsageError("datasets check: has no JSON output")
         case ["check", name]:
             return _check(args, name)
         case ["check"]:
@@ -61,17 +67,17 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace, text: str) -> int:
-    """Check every part of a data set, or the one that is named; exit code 1 when something is wrong."""
+    """Check every part of a data set, or only the part that is named; the exit code is 1 if something is wrong."""
     name, *settings = text.split(",")
-    given = {setting.partition("=")[0] for setting in settings}
-    if strange := [key for key in given if key in ("id", "limit", "categories") or key.startswith("labels.")]:
-        raise UsageError(f"datasets check: looks at a whole data set; `{strange[0]}` is for suites")
+    keys = {setting.partition("=")[0] for setting in settings}
+    if unsupported := [key for key in keys if key in ("id", "limit", "categories") or key.startswith("labels.")]:
+        raise UsageError(f"datasets check: reads the whole data set; `{unsupported[0]}` is for suites")
     spec: DatasetSpec = args.host.get(name, DatasetSpec)
-    parts: list[str | None] = [None] if not spec.parts or spec.part in given else list(spec.parts)
+    parts: list[str | None] = [None] if not spec.parts or spec.part in keys else list(spec.parts)
     root = {"root": args.root} if args.root is not None else {}
-    variables = pairs(args.var)
+    variables = parse_variables(args.var)
     entries = [
-        given_dataset(
+        dataset_from_argument(
             text, args.host, more={**root, **({spec.part: part} if part is not None else {})}, variables=variables
         )
         for part in parts
@@ -80,7 +86,7 @@ def _check(args: argparse.Namespace, text: str) -> int:
     readable: list[DatasetEntry] = []
     for entry in entries:
         with rereading():
-            report = _look(entry, spec, args.host)
+            report = _check_part(entry, spec, args.host)
         part = entry.options.get(spec.part)
         print(f"{spec.name}" + (f", {spec.part} {part}" if part is not None else ""))
         for line in (*report.lines, *_shortened(report.problems)):
@@ -89,29 +95,37 @@ def _check(args: argparse.Namespace, text: str) -> int:
         if report.lines:
             readable.append(entry)
     if readable:
-        print("in a suite, under `datasets:`", *(f"  - {_line(entry, spec)}" for entry in readable), sep="\n")
+        print("in a suite, under `datasets:`", *(f"  - {_suite_line(entry, spec)}" for entry in readable), sep="\n")
     else:
-        print(f"`segharness datasets {spec.name}` shows how to get it, and how the files must lie", file=sys.stderr)
+        print(
+            f"`segharness datasets {spec.name}` shows how to get it, and how its files must be laid out",
+            file=sys.stderr,
+        )
     return Exit.FAILED if wrong else Exit.OK
 
 
 def _shortened(problems: list[str]) -> list[str]:
-    more = [f"and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else []
-    return [*(f"wrong: {problem}" for problem in problems[:_MOST]), *more]
+    more = [f"and {len(problems) - _MAX_PROBLEMS} more problems"] if len(problems) > _MAX_PROBLEMS else []
+    return [*(f"wrong: {problem}" for problem in problems[:_MAX_PROBLEMS]), *more]
 
 
 @dataclass
 class _Report:
-    """What was found of one part of a data set."""
+    """The result of checking one part of a data set.
+
+    Attributes:
+        lines: facts to print.
+        problems: what is wrong.
+    """
 
     lines: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
-def _look(entry: DatasetEntry, spec: DatasetSpec, host: PluginHost) -> _Report:
+def _check_part(entry: DatasetEntry, spec: DatasetSpec, host: PluginHost) -> _Report:
     report = _Report()
     try:
-        _look_into(open_dataset(entry, host), spec, report)
+        _add_findings(open_dataset(entry, host), spec, report)
     except UsageError as error:
         report.problems += [problem.removeprefix(f"data set `{entry.id}`: ") for problem in error.problems]
     except (Exception, SystemExit) as error:  # noqa: BLE001  a data set is a plugin's code
@@ -119,7 +133,7 @@ def _look(entry: DatasetEntry, spec: DatasetSpec, host: PluginHost) -> _Report:
     return report
 
 
-def _look_into(opened: OpenDataset, spec: DatasetSpec, report: _Report) -> None:
+def _add_findings(opened: OpenDataset, spec: DatasetSpec, report: _Report) -> None:
     truth = opened.ground_truth("instances")
     expected = spec.parts.get(str(opened.entry.options.get(spec.part, "")))
     count = len(opened.samples)
@@ -134,31 +148,34 @@ def _look_into(opened: OpenDataset, spec: DatasetSpec, report: _Report) -> None:
     report.lines.append(f"height x width: {shown}" + (f" and {len(sizes) - 5} other sizes" if len(sizes) > 5 else ""))
     if truth is not None:
         report.lines += _counts(truth)
-        report.problems += _insane(opened, truth)
+        report.problems += _impossible_annotations(opened, truth)
     report.lines.append(f"digest {opened.dataset.digest[:16]}")
     report.problems += _undecodable(opened)
 
 
 def _counts(truth: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how many instances and crowds there are, and of which categories."""
     names = {category["id"]: category["name"] for category in truth["categories"]}
     crowds = Counter(bool(a.get("iscrowd")) for a in truth["annotations"])
-    found = Counter(names.get(a["category_id"], "?") for a in truth["annotations"] if not a.get("iscrowd"))
+    instances = Counter(names.get(a["category_id"], "?") for a in truth["annotations"] if not a.get("iscrowd"))
     yield f"{crowds[False]} instances, {crowds[True]} crowds"
-    listed = ", ".join(f"{name} {n}" for name, n in found.most_common(10))
-    yield f"instances: {listed or 'none'}" + (f" and {len(found) - 10} more categories" if len(found) > 10 else "")
-    if lacking := [name for name in names.values() if name not in found]:
+    listed = ", ".join(f"{name} {n}" for name, n in instances.most_common(10))
+    yield f"instances: {listed or 'none'}" + (
+        f" and {len(instances) - 10} more categories" if len(instances) > 10 else ""
+    )
+    if lacking := [name for name in names.values() if name not in instances]:
         yield f"without an instance: {len(lacking)} of {len(names)} categories ({', '.join(lacking[:5])} ...)"
 
 
-def _insane(opened: OpenDataset, truth: Mapping[str, Any]) -> Iterator[str]:
-    """Yield annotations that no image can have: boxes that leave it by more than a pixel, no pixel at all."""
+def _impossible_annotations(opened: OpenDataset, truth: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a problem for every annotation with an unknown category, no area, or a box over a pixel off its image."""
     samples = {sample.image_id: sample for sample in opened.samples}
-    known = {category["id"] for category in truth["categories"]}
+    category_ids = {category["id"] for category in truth["categories"]}
     for annotation in truth["annotations"]:
         sample = samples[annotation["image_id"]]
         x, y, w, h = annotation["bbox"]
         where = f"{sample}: annotation {annotation['id']}"
-        if annotation["category_id"] not in known:
+        if annotation["category_id"] not in category_ids:
             yield f"{where}: its category {annotation['category_id']} is not one of the data set's"
         if x < -1 or y < -1 or x + w > sample.width + 1 or y + h > sample.height + 1:
             yield f"{where}: bbox {[x, y, w, h]} leaves its image, {sample.height}x{sample.width} (height x width)"
@@ -167,16 +184,18 @@ def _insane(opened: OpenDataset, truth: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _undecodable(opened: OpenDataset) -> Iterator[str]:
+    """Yield a problem for every image that cannot be decoded."""
     console = Console(stderr=True)
     shown = console.is_terminal
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(_problem_of, opened.samples)
-        for said in track(found, "images", len(opened.samples), console=console, transient=True, disable=not shown):
-            if said is not None:
-                yield said
+        problems = pool.map(_decoding_problem, opened.samples)
+        count = len(opened.samples)
+        for problem in track(problems, "images", count, console=console, transient=True, disable=not shown):
+            if problem is not None:
+                yield problem
 
 
-def _problem_of(sample: Sample) -> str | None:
+def _decoding_problem(sample: Sample) -> str | None:
     try:
         decode(sample)
     except ImageError as error:
@@ -184,8 +203,8 @@ def _problem_of(sample: Sample) -> str | None:
     return None
 
 
-def _line(entry: DatasetEntry, spec: DatasetSpec) -> str:
-    """Return what stands in a suite for a data set: one flow mapping."""
+def _suite_line(entry: DatasetEntry, spec: DatasetSpec) -> str:
+    """Return the entry of a data set in a suite, as a flow mapping."""
     options = ", ".join(f"{key}: {_quoted(value)}" for key, value in entry.options.items())
     part = entry.options.get(spec.part)
     id = slug(spec.name).split("-")[0] + (f"_{part}" if part else "")

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from segharness.cli.arguments.numbers import positive
 from segharness.cli.exit_codes import Exit
-from segharness.suite.arguments import given_conditions, given_dataset
+from segharness.suite.arguments import conditions_from_arguments, dataset_from_argument
 
-FORMATS = ("png", "webp")
+_FORMATS = ("png", "webp")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,20 +27,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="NAME[,NAME...]",
-        help="as in a suite: sets, corruptions, mixtures, clean",
+        help="conditions as in a suite: condition sets, corruptions, mixtures, clean",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the suite's; default 0")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the random draws, as in a suite; default 0"
+    )
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N images")
-    parser.add_argument("--format", choices=FORMATS, default="png", help="both lossless; default png")
-    parser.add_argument("--workers", type=positive, metavar="N", help="threads; default one a core")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    parser.add_argument("--format", choices=_FORMATS, default="png", help="image format, both lossless; default png")
+    parser.add_argument("--workers", type=positive, metavar="N", help="number of threads; default one per core")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print no progress")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the folder of the copy")
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Make what is missing of the copy; a broken image costs itself, exit code 1."""
-    entry = given_dataset(args.dataset, args.host, args.limit)
-    conditions = given_conditions(args.conditions, args.host, "--conditions")
+    """Make the missing files of the copy; a broken image is skipped and makes the exit code 1."""
+    entry = dataset_from_argument(args.dataset, args.host, args.limit)
+    conditions = conditions_from_arguments(args.conditions, args.host, "--conditions")
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # images are corrupted side by side
     from segharness.data.dataset import open_dataset
     from segharness.execution.monitor.progress import display
@@ -51,9 +53,9 @@ def execute(args: argparse.Namespace) -> int:
         with display(Console(stderr=True), -1 if args.quiet else 0) as show:
             outcome = copy_dataset(copy, args.host, show, args.workers)
     except KeyboardInterrupt:
-        print(f"interrupted: {args.out} keeps what is finished; the same command continues", file=sys.stderr)
+        print(f"interrupted: {args.out} keeps the finished images; the same command continues", file=sys.stderr)
         return Exit.INTERRUPTED
-    kept = f", {outcome.kept} were there" if outcome.kept else ""
+    kept = f", {outcome.kept} existed already" if outcome.kept else ""
     print(
         f"{outcome.made} images made{kept}: annotations {args.out / 'annotations.json'}, images {args.out}/<condition>/"
     )

@@ -1,4 +1,4 @@
-"""``segharness export-results``."""
+"""``segharness export-results``: the predictions of a run as COCO result files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         required=True,
-        help="gets MODEL/DATASET/CONDITION.segm.json and .bbox.json",
+        help="folder for MODEL/DATASET/CONDITION.segm.json and .bbox.json",
     )
 
 
@@ -29,5 +29,8 @@ def execute(args: argparse.Namespace) -> int:
     count = export_results(folder, host, args.output, skipped.append)
     for line in skipped:
         print(f"not written: {line}", file=sys.stderr)
-    print(f"{args.output}: {count} files; as a model: --model coco-results/{args.output}/MODEL/DATASET,id=MODEL")
+    print(
+        f"{args.output}: {count} files; "
+        f"to use them as a model: --model coco-results/{args.output}/MODEL/DATASET,id=MODEL"
+    )
     return Exit.FAILED if skipped else Exit.OK

@@ -1,4 +1,4 @@
-"""``segharness collect --labels``: what every label of a model becomes on every data set, and what is dropped."""
+"""``segharness collect --labels``: what each label of a model becomes on each data set."""
 
 from __future__ import annotations
 
@@ -26,36 +26,39 @@ if TYPE_CHECKING:
 _FATES = {DROP: "dropped", IGNORE: "ignored"}
 
 
-def print_labels(chosen: Sequence[PlannedSuite]) -> None:
+def print_labels(suites: Sequence[PlannedSuite]) -> None:
     """Print a table for every model on every data set of the suites."""
     console = Console(soft_wrap=True)
-    for one in chosen:
-        datasets = [open_dataset(entry, one.host) for entry in one.plan.suite.datasets]
-        for model in one.plan.suite.models:
-            known: dict[str, Sequence[str] | None] = {}
+    for planned in suites:
+        datasets = [open_dataset(entry, planned.host) for entry in planned.plan.suite.datasets]
+        for model in planned.plan.suite.models:
+            by_options: dict[str, Sequence[str] | None] = {}
             for opened in datasets:
                 options = repr(model.options_on(opened.entry.id))
-                if options not in known:
-                    known[options] = _categories(model, opened, one)
-                _print(console, model, known[options], opened)
+                if options not in by_options:
+                    by_options[options] = _categories(model, opened, planned)
+                _print(console, model, by_options[options], opened)
 
 
-def _categories(model: ModelEntry, opened: OpenDataset, one: PlannedSuite) -> Sequence[str] | None:
-    """Return a model's own categories; None where it has the data set's."""
-    spec = one.host.find(model.model, ModelSpec) if model.local is None else None
+def _categories(model: ModelEntry, opened: OpenDataset, planned: PlannedSuite) -> Sequence[str] | None:
+    """Return a model's own categories, or None if it uses the data set's."""
+    spec = planned.host.find(model.model, ModelSpec) if model.local_function is None else None
     if spec is not None and spec.categories is not None:
         return spec.categories
     try:
-        loaded = load_model(model, opened.entry.id, one.host, "cpu", resolve_weights(model, opened.entry.id, one.host))
+        loaded = load_model(
+            model, opened.entry.id, planned.host, "cpu", resolve_weights(model, opened.entry.id, planned.host)
+        )
     except (Exception, SystemExit) as error:
-        raise UsageError(f"model `{model.id}`: cannot be asked for its categories: {error}") from error
+        raise UsageError(f"model `{model.id}`: its categories cannot be read: {error}") from error
     if isinstance(loaded, StoredPredictions) or getattr(loaded, "prompt", None) is not None:
         return None
     return loaded.categories
 
 
 def _print(console: Console, model: ModelEntry, names: Sequence[str] | None, opened: OpenDataset) -> None:
-    becomes = opened.taxonomy.becomes
+    """Print the table of a model on a data set, and notes on what is dropped, merged or never predicted."""
+    becomes = opened.taxonomy.targets
     title = f"{model.id} on {opened.entry.id}"
     if names is None:
         names = list(becomes)
@@ -80,22 +83,23 @@ def _print(console: Console, model: ModelEntry, names: Sequence[str] | None, ope
 
 
 def _notes(names: Sequence[str], ids: Sequence[int], by_id: dict[int, str], becomes: dict[str, str]) -> Iterator[str]:
+    """Yield what the table does not show: dropped labels, categories without a label, merged annotations."""
     dropped = [name for name, id in zip(names, ids, strict=True) if id < 0]
     if dropped:
         yield f"{len(dropped)} labels that the data set does not have are dropped: {', '.join(dropped)}"
-    found = {becomes[by_id[id]] for id in ids if id >= 0}
-    lacking = [name for name, target in becomes.items() if target == name and name not in found]
-    if lacking:
-        yield f"no label gives {', '.join(lacking)}: nothing is found there"
+    reached = {becomes[by_id[id]] for id in ids if id >= 0}
+    unreached = [name for name, target in becomes.items() if target == name and name not in reached]
+    if unreached:
+        yield f"no label becomes {', '.join(unreached)}: the model cannot detect them"
     merged = [name for name, target in becomes.items() if target not in (name, DROP, IGNORE)]
-    for fate, who in (
+    for fate, categories in (
         ("merged into others", merged),
-        ("dropped", _of(becomes, DROP)),
-        ("ignored", _of(becomes, IGNORE)),
+        ("dropped", _with_fate(becomes, DROP)),
+        ("ignored", _with_fate(becomes, IGNORE)),
     ):
-        if who:
-            yield f"annotations {fate}: {', '.join(f'{n} -> {becomes[n]}' if n in merged else n for n in who)}"
+        if categories:
+            yield f"annotations {fate}: {', '.join(f'{n} -> {becomes[n]}' if n in merged else n for n in categories)}"
 
 
-def _of(becomes: dict[str, str], fate: str) -> list[str]:
+def _with_fate(becomes: dict[str, str], fate: str) -> list[str]:
     return [name for name, target in becomes.items() if target == fate]

@@ -1,4 +1,4 @@
-"""``segharness models``, ``datasets`` and ``corruptions``: what suites may name. Imports no framework."""
+"""``segharness models``, ``datasets`` and ``corruptions``: what suites can name. Imports no framework."""
 
 from __future__ import annotations
 
@@ -29,33 +29,35 @@ from segharness.plugin.specs import (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "name", nargs="?", metavar="NAME", help="show all that is known of one, or the members of a family"
+        "name", nargs="?", metavar="NAME", help="show everything about this name, or the members of this family"
     )
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
 
 
 def models(args: argparse.Namespace) -> int:
+    """Run ``segharness models``."""
     return show(args, (ModelSet, ModelSpec))
 
 
 def corruptions(args: argparse.Namespace) -> int:
+    """Run ``segharness corruptions``."""
     return show(args, (CorruptionSpec, MixtureSpec, ConditionSet))
 
 
 def show(args: argparse.Namespace, kinds: Sequence[type[Any]]) -> int:
-    """Print a table of what is on offer of some kinds, or all that is known of ``args.name``."""
+    """Print a table of all specs of some kinds, or everything about ``args.name``; return the exit code."""
     host: PluginHost = args.host
     family = args.name is not None and [
         s for kind in kinds for s in host.all(kind) if s.name.startswith(f"{args.name}/")
     ]
     if args.name is not None and not (family and not any(host.find(args.name, kind) for kind in kinds)):
-        found = next((spec for kind in kinds if (spec := host.find(args.name, kind))), None) or host.get(
+        named = next((spec for kind in kinds if (spec := host.find(args.name, kind))), None) or host.get(
             args.name, *kinds
         )
         if args.json:
-            print(json.dumps(_plain(found), indent=1))
+            print(json.dumps(_plain(named), indent=1))
         else:
-            _one(found, host)
+            _print_spec(named, host)
         return Exit.OK
     if args.json:
         print(json.dumps([_plain(spec) for spec in family or [s for kind in kinds for s in host.all(kind)]], indent=1))
@@ -63,7 +65,7 @@ def show(args: argparse.Namespace, kinds: Sequence[type[Any]]) -> int:
     console = screen()
     for kind in kinds:
         specs = [spec for spec in family if type(spec) is kind] if family else host.all(kind)
-        folded = {} if family else _large(specs)
+        folded = {} if family else _large_families(specs)
         specs = [spec for spec in specs if spec.name.partition("/")[0] not in folded]
         if not specs and not folded:
             continue
@@ -76,22 +78,22 @@ def show(args: argparse.Namespace, kinds: Sequence[type[Any]]) -> int:
             extra = (Text(_brief(getattr(spec, column))) for column in _COLUMNS[kind])
             table.add_row(spec.name, *extra, host.owner(spec).distribution, Text(spec.description))
         for name, members in folded.items():
-            said = Text(f"{len(members)} of them: segharness {args.command} {name}")
-            table.add_row(f"{name}/...", *("" for _ in _COLUMNS[kind]), host.owner(members[0]).distribution, said)
+            summary = Text(f"{len(members)} members: segharness {args.command} {name}")
+            table.add_row(f"{name}/...", *("" for _ in _COLUMNS[kind]), host.owner(members[0]).distribution, summary)
         console.print(table)
     return Exit.OK
 
 
-_MANY = 30
-"""A family of more is one line, until it is asked for."""
+_MAX_MEMBERS = 30
+"""A family with more members is one line of the table, unless it is named."""
 
 
-def _large(specs: Sequence[Any]) -> dict[str, list[Any]]:
-    """Return the families that are too large to be listed among others."""
+def _large_families(specs: Sequence[Any]) -> dict[str, list[Any]]:
+    """Return the families that are too large to list every member."""
     families: dict[str, list[Any]] = {}
     for spec in specs:
         families.setdefault(spec.name.partition("/")[0], []).append(spec)
-    return {name: members for name, members in families.items() if len(members) > _MANY}
+    return {name: members for name, members in families.items() if len(members) > _MAX_MEMBERS}
 
 
 _TITLES = {
@@ -123,7 +125,8 @@ def _brief(value: Any) -> str:
     return str(value)
 
 
-def _one(spec: Any, host: PluginHost) -> None:
+def _print_spec(spec: Any, host: PluginHost) -> None:
+    """Print all fields of a spec, and the plugin that it comes from."""
     owner = host.owner(spec)
     print(f"{spec.name}  (plugin {owner.name}, {owner.distribution} {owner.version})")
     for field in dataclasses.fields(spec):
@@ -133,8 +136,8 @@ def _one(spec: Any, host: PluginHost) -> None:
         if isinstance(value, dict):
             print(f"  {field.name}:")
             for key, item in value.items():
-                said = _option(item) if isinstance(item, Option) else item
-                print(f"    {key}" if item is None else f"    {key}: {said}")
+                text = _option(item) if isinstance(item, Option) else item
+                print(f"    {key}" if item is None else f"    {key}: {text}")
         elif isinstance(value, str) and "\n" in value:
             print(f"  {field.name}:", *value.splitlines(), sep="\n    ")
         else:
@@ -154,12 +157,12 @@ def _stages(stages: Sequence[Sequence[str]]) -> str:
 
 
 def _plain(spec: Any) -> dict[str, Any]:
-    found = {"kind": type(spec).__name__.removesuffix("Spec").lower(), **dataclasses.asdict(spec)}
-    return {key: _data(value) for key, value in found.items() if not callable(value)}
+    content = {"kind": type(spec).__name__.removesuffix("Spec").lower(), **dataclasses.asdict(spec)}
+    return {key: _data(value) for key, value in content.items() if not callable(value)}
 
 
 def _data(value: Any) -> Any:
     """Return a value without the functions in it."""
     if isinstance(value, dict):
-        return {key: _data(one) for key, one in value.items() if not callable(one)}
+        return {key: _data(item) for key, item in value.items() if not callable(item)}
     return value

@@ -1,4 +1,4 @@
-"""``segharness plugins``."""
+"""``segharness plugins``: the plugins on this machine, what they offer, and which were left out."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from segharness.plugin.host import PluginHost
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="as JSON, with all names offered")
-    parser.add_argument("-v", "--verbose", action="store_true", help="with the tracebacks of what was left out")
+    parser.add_argument("--json", action="store_true", help="print as JSON, with every name that a plugin offers")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="also print why plugins were left out, with tracebacks"
+    )
 
 
 def execute(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""``segharness report``."""
+"""``segharness report``: the tables of a run, on the screen or as a document."""
 
 from __future__ import annotations
 
@@ -17,14 +17,26 @@ from segharness.suite import VIEWS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run folder or a results.arrow, or a URL of one")
-    parser.add_argument("--format", metavar="NAME", help="csv, markdown, latex, svg, or a plugin's; default the screen")
-    for name, what in VIEWS.items():
-        parser.add_argument(f"--{name}", dest="views", action="append_const", const=name, help=f"also {what}")
+    parser.add_argument("run", metavar="RUN", help="a run folder or a results.arrow, or the URL of one")
     parser.add_argument(
-        "--digits", type=int, choices=range(7), metavar="N", help="decimals; default no more than intervals support"
+        "--format",
+        metavar="NAME",
+        help="csv, markdown, latex, svg, or a plugin's format; default tables for the screen",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there; its ending says the format")
+    for name, description in VIEWS.items():
+        parser.add_argument(
+            f"--{name}", dest="views", action="append_const", const=name, help=f"also show {description}"
+        )
+    parser.add_argument(
+        "--digits",
+        type=int,
+        choices=range(7),
+        metavar="N",
+        help="number of decimals; default 1, or 0 if the interval is too wide for one",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write to FILE; its ending chooses the format"
+    )
 
 
 def execute(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""``segharness run``."""
+"""``segharness run``: predict, score, and print the tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from segharness.cli.arguments.selection import add_selection_arguments, plan_sui
 from segharness.cli.commands.collect import print_cells
 from segharness.cli.exit_codes import Exit
 from segharness.cli.output import screen
-from segharness.execution import RETRIES, TIMEOUT, ExecutorOptions, RunOutcome, RunSettings
+from segharness.execution import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ExecutorOptions, RunOutcome, RunSettings
 from segharness.execution.monitor.progress import display
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser, host: PluginHost) -> None:
     add_selection_arguments(parser)
     running = parser.add_argument_group("running")
-    running.add_argument("--collect-only", "--co", action="store_true", help="show the cells and stop")
+    running.add_argument("--collect-only", "--co", action="store_true", help="print the selected cells and stop")
     running.add_argument(
         "-x",
         "--exitfirst",
@@ -43,44 +43,48 @@ def configure(parser: argparse.ArgumentParser, host: PluginHost) -> None:
         help="stop at the first failed cell",
     )
     running.add_argument("--maxfail", type=positive, default=0, metavar="N", help="stop after N failed cells")
-    running.add_argument("--fresh", action="store_true", help="make every selected file again")
+    running.add_argument("--fresh", action="store_true", help="make every selected file again, even if it exists")
     running.add_argument(
-        "--workers", type=positive, metavar="N", help="worker processes; default one a device, or a core"
+        "--workers", type=positive, metavar="N", help="number of worker processes; default one per device, or per core"
     )
     running.add_argument(
-        "--devices", default="", metavar="LIST", help="e.g. cuda:0,cuda:1 or cpu; default what there is"
+        "--devices", default="", metavar="LIST", help="e.g. cuda:0,cuda:1 or cpu; default all there are"
     )
-    running.add_argument("--executor", default="local", metavar="NAME", help="local, inline, or a plugin's")
+    running.add_argument(
+        "--executor", default="local", metavar="NAME", help="local (default), inline, or a plugin's executor"
+    )
     running.add_argument(
         "--retries",
         type=natural,
-        default=RETRIES,
+        default=DEFAULT_RETRIES,
         metavar="N",
-        help=f"how often a unit is tried again whose worker died; {RETRIES}",
+        help=f"how often a unit is tried again if its worker died; default {DEFAULT_RETRIES}",
     )
     running.add_argument(
         "--timeout",
         type=seconds,
-        default=TIMEOUT,
+        default=DEFAULT_TIMEOUT,
         metavar="SECONDS",
-        help=f"give a unit up that shows no sign for so long; {TIMEOUT:.0f}",
+        help=f"give up a unit whose worker sends no event for so long; default {DEFAULT_TIMEOUT:.0f}",
     )
-    running.add_argument("--log-file", type=Path, metavar="FILE", help="append the run's events, as JSON lines")
+    running.add_argument("--log-file", type=Path, metavar="FILE", help="append the run's events to FILE, as JSON lines")
     for spec in host.all(ExecutorSpec):
         if spec.configure is not None:
             load(spec.configure)(parser.add_argument_group(f"executor {spec.name}"))
     add_scoring_arguments(parser)
     showing = parser.add_argument_group("showing")
-    showing.add_argument("--durations", type=positive, default=0, metavar="N", help="show the N slowest cells")
-    showing.add_argument("-v", "--verbose", action="count", default=0, help="a line for every cell")
-    showing.add_argument("-q", "--quiet", action="count", default=0, help="only failures and the table; -qq no table")
+    showing.add_argument("--durations", type=positive, default=0, metavar="N", help="print the N slowest cells")
+    showing.add_argument("-v", "--verbose", action="count", default=0, help="print a line for every cell")
+    showing.add_argument(
+        "-q", "--quiet", action="count", default=0, help="print only failures and the table; -qq: no table"
+    )
 
 
 def execute(args: argparse.Namespace) -> int:
-    chosen = [c for c in plan_suites(args) if c.plan.selected]
+    suites = [planned for planned in plan_suites(args) if planned.plan.selected]
     if args.collect_only:
-        return print_cells(chosen, args.verbose - args.quiet)
-    if not chosen:
+        return print_cells(suites, args.verbose - args.quiet)
+    if not suites:
         print("nothing to run: no cell was selected", file=sys.stderr)
         return Exit.NOTHING
     options = ExecutorOptions(
@@ -90,12 +94,12 @@ def execute(args: argparse.Namespace) -> int:
         timeout=args.timeout,
         arguments=_executor_arguments(args),
     )
-    prepared = [
+    prepared_runs = [
         prepare_run(
-            c.plan,
-            c.host,
+            planned.plan,
+            planned.host,
             RunSettings(
-                c.folder.path,
+                planned.folder.path,
                 fresh=args.fresh,
                 maxfail=args.maxfail,
                 log_file=args.log_file,
@@ -104,67 +108,68 @@ def execute(args: argparse.Namespace) -> int:
             ),
             score_options_from(args),
         )
-        for c in chosen
+        for planned in suites
     ]
     worst = Exit.OK
-    for one, ready in zip(chosen, prepared, strict=True):
+    for planned, prepared_run in zip(suites, prepared_runs, strict=True):
         console, errors = screen(), Console(stderr=True)
         with display(errors, args.verbose - args.quiet) as shown:
-            finished = finish_run(ready, one.host, score_options_from(args), shown)
+            finished = finish_run(prepared_run, planned.host, score_options_from(args), shown)
         outcome = finished.outcome
         if outcome.interrupted:
-            again = "the same command without --fresh" if args.fresh else "the same command"
-            print(f"interrupted; {again} continues where this one stopped", file=sys.stderr)
+            command = "the same command without --fresh" if args.fresh else "the same command"
+            print(f"interrupted; {command} continues where this one stopped", file=sys.stderr)
             return Exit.INTERRUPTED
         if finished.results is not None and args.quiet < 2:
             show(make_report(finished.results), console)
         for line in dict.fromkeys(outcome.scoring):
             print(f"FAILED {line}", file=sys.stderr)
-        _summary(one, outcome, errors if args.quiet < 2 else None)
+        _summary(planned, outcome, errors if args.quiet < 2 else None)
         if args.durations:
-            _durations(one, console, args.durations)
-        whole = len(outcome.done) == len(one.plan.selected) and not outcome.stopped and not outcome.scoring
-        worst = max(worst, Exit.OK if whole else Exit.FAILED)
+            _durations(planned, console, args.durations)
+        complete = len(outcome.done) == len(planned.plan.selected) and not outcome.stopped and not outcome.scoring
+        worst = max(worst, Exit.OK if complete else Exit.FAILED)
         if outcome.stopped:
             break
     return worst
 
 
 def _executor_arguments(args: argparse.Namespace) -> dict[str, object]:
-    """Return the values of the arguments that belong to the executor alone: ``--ray-address`` is `address` of `ray`."""
+    """Return the values of the executor's own arguments: ``--ray-address`` is `address` of the executor `ray`."""
     prefix = f"{args.executor}_"
     return {name.removeprefix(prefix): value for name, value in vars(args).items() if name.startswith(prefix)}
 
 
-def _summary(one: PlannedSuite, outcome: RunOutcome, console: Console | None) -> None:
+def _summary(planned: PlannedSuite, outcome: RunOutcome, console: Console | None) -> None:
+    """Print how many cells are done, failed or not run; on the console if there is one."""
     if outcome.stopped:
         print(f"error: {outcome.stopped}", file=sys.stderr)
     if console is not None:
-        count = len(one.plan.selected)
+        count = len(planned.plan.selected)
         failed = f", {len(outcome.failed)} failed" if outcome.failed else ""
-        rest = count - len(outcome.done) - len(outcome.failed)
-        failed += f", {rest} not run" if rest else ""
+        not_run = count - len(outcome.done) - len(outcome.failed)
+        failed += f", {not_run} not run" if not_run else ""
         console.print(
             f"{len(outcome.done)} of {count} cells done{failed}; {outcome.made} predictions made, "
-            f"{outcome.reused} reused; {one.folder.results}",
+            f"{outcome.reused} reused; {planned.folder.results}",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
 
 
-def _durations(one: PlannedSuite, console: Console, count: int) -> None:
+def _durations(planned: PlannedSuite, console: Console, count: int) -> None:
     """Print the cells in which the model took longest."""
     from segharness.store import IMAGES, read_table
 
-    took = {}
-    for cell in one.plan.selected:
-        place = one.folder.shard(*cell.key, 0).images.parent
+    durations = {}
+    for cell in planned.plan.selected:
+        folder = planned.folder.shard(*cell.key, 0).images.parent
         total = 0.0
-        files: list[StorePath] = list(place.glob("*.arrow"))
+        files: list[StorePath] = list(folder.glob("*.arrow"))
         for file in files:
             total += sum(s or 0 for s in read_table(file, IMAGES)[0].column("seconds").to_pylist())
-        took[cell.node_id] = total
+        durations[cell.node_id] = total
     console.print(f"slowest {count} cells (seconds in predict)")
-    for node_id, total in sorted(took.items(), key=lambda pair: -pair[1])[:count]:
+    for node_id, total in sorted(durations.items(), key=lambda pair: -pair[1])[:count]:
         console.print(f"{total:9.2f}  {node_id}", highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``segharness schema``."""
+"""``segharness schema``: the JSON Schema of suite files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from segharness.suite.schema import for_editors
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
-        "Editors with the YAML language server complete suites that begin with "
-        "`# yaml-language-server: $schema=suite.schema.json` after `segharness schema > suite.schema.json`."
+        "To have suites completed by an editor with the YAML language server, write `segharness schema > "
+        "suite.schema.json` and begin suites with `# yaml-language-server: $schema=suite.schema.json`."
     )
 
 

@@ -1,4 +1,4 @@
-"""``segharness score``."""
+"""``segharness score``: score the stored predictions of a run again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from segharness.store import Lock, RunFolder
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run folder or URL, e.g. runs/robustness")
     add_scoring_arguments(parser)
-    parser.add_argument("-q", "--quiet", action="store_true", help="no table")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print no table")
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -35,15 +35,15 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def stored_run(args: argparse.Namespace) -> tuple[RunFolder, PluginHost]:
-    """Return the folder of a run, and the plugins that it was made with and that were asked for now.
+    """Return the folder of a run, and a host with the plugins of the run and those of the command line.
 
     Raises:
-        StoreError: it is no run folder.
-        PluginError: one of the plugins cannot be had.
+        StoreError: it is not a run folder.
+        PluginError: a plugin cannot be loaded.
     """
-    folder = RunFolder.at(args.run)
-    given = folder.read_manifest()["plugin_arguments"]
-    names = (*given["include"], *args.plugin_names)
-    host = PluginHost.load(PluginArguments(names, tuple(given["folders"]), args.strict_plugins))
-    host.refuse_conflicts()
+    folder = RunFolder.from_text(args.run)
+    plugin_arguments = folder.read_manifest()["plugin_arguments"]
+    names = (*plugin_arguments["include"], *args.plugin_names)
+    host = PluginHost.load(PluginArguments(names, tuple(plugin_arguments["folders"]), args.strict_plugins))
+    host.check_conflicts()
     return folder, host

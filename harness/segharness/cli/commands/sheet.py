@@ -13,41 +13,53 @@ from typing import TYPE_CHECKING, Any
 from segharness.cli.arguments.numbers import positive
 from segharness.cli.exit_codes import Exit
 from segharness.errors import DataError, ImageError, PluginError, UsageError
-from segharness.suite.arguments import given_conditions, given_dataset
+from segharness.suite.arguments import conditions_from_arguments, dataset_from_argument
 
 if TYPE_CHECKING:
     from segharness.data.dataset import OpenDataset
     from segharness.records import Sample
 
-_WIDEST = 2000
-_MOST = 200
-_LARGEST = 100_000_000
-"""Pixels of a picture's width; pictures; pixels of the sheet."""
+_MAX_WIDTH = 2000
+"""Of a picture, in pixels."""
+_MAX_PICTURES = 200
+_MAX_PIXELS = 100_000_000
+"""Of the sheet."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dataset", metavar="NAME[,KEY=VALUE...]", help="a data set with its options, as for run --dataset"
     )
-    parser.add_argument("--count", type=positive, default=12, metavar="N", help="so many images; default 12")
-    parser.add_argument("--first", type=positive, default=1, metavar="N", help="begin with the Nth; default 1")
-    parser.add_argument("--condition", default="clean", metavar="NAME", help="what is done to them; default clean")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the corruption, the suite's; default 0")
-    parser.add_argument("--columns", type=positive, default=6, metavar="N", help="side by side; default 6")
-    parser.add_argument("--width", type=positive, default=192, metavar="PIXELS", help="of each picture; default 192")
+    parser.add_argument("--count", type=positive, default=12, metavar="N", help="number of images; default 12")
+    parser.add_argument("--first", type=positive, default=1, metavar="N", help="start at the Nth image; default 1")
+    parser.add_argument(
+        "--condition",
+        default="clean",
+        metavar="NAME",
+        help="the condition that the images are shown under; default clean",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the random draws, as in a suite; default 0"
+    )
+    parser.add_argument("--columns", type=positive, default=6, metavar="N", help="pictures side by side; default 6")
+    parser.add_argument(
+        "--width", type=positive, default=192, metavar="PIXELS", help="width of each picture; default 192"
+    )
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.png", help="the sheet")
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Write the sheet; a broken image is named, exit code 1."""
-    entry = given_dataset(args.dataset, args.host)
+    """Write the sheet; if an image is broken, name it and return exit code 1."""
+    entry = dataset_from_argument(args.dataset, args.host)
     last = args.first + args.count - 1
     entry = replace(entry, limit=min(last, entry.limit or last))
-    conditions = given_conditions([args.condition], args.host, "--condition")
+    conditions = conditions_from_arguments([args.condition], args.host, "--condition")
     if len(conditions) != 1:
         raise UsageError(f"--condition {args.condition}: is {len(conditions)} conditions; name one, e.g. fog-3")
-    if args.width > _WIDEST or args.count > _MOST:
-        raise UsageError(f"a sheet has at most {_MOST} pictures (--count), each at most {_WIDEST} wide (--width)")
+    if args.width > _MAX_WIDTH or args.count > _MAX_PICTURES:
+        raise UsageError(
+            f"a sheet has at most {_MAX_PICTURES} pictures (--count), each at most {_MAX_WIDTH} wide (--width)"
+        )
     if not args.out.name:
         raise UsageError("-o: give the sheet a name, e.g. sheet.png")
     if args.out.suffix.lower() != ".png":
@@ -63,7 +75,7 @@ def execute(args: argparse.Namespace) -> int:
     if not samples:
         raise UsageError(f"--first {args.first}: {entry.dataset} has {len(dataset.samples)} images")
     tallest = max(sample.height * args.width / sample.width for sample in samples)
-    if 2 * tallest * args.width * len(samples) > _LARGEST:
+    if 2 * tallest * args.width * len(samples) > _MAX_PIXELS:
         raise UsageError("the sheet would be too large; give a smaller --count or --width")
     truth = _truth(dataset)
     [condition] = conditions
@@ -90,7 +102,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _truth(dataset: OpenDataset) -> Mapping[int, Sequence[Mapping[str, Any]]]:
-    """Return the annotations of every image that has some."""
+    """Return the annotations by image id, for the images that have any."""
     name = dataset.entry.dataset
     try:
         truth = dataset.ground_truth("instances")
@@ -100,24 +112,26 @@ def _truth(dataset: OpenDataset) -> Mapping[int, Sequence[Mapping[str, Any]]]:
         raise PluginError(f"data set `{name}`: its ground truth: {type(error).__name__}: {error}") from error
     if truth is None:
         raise UsageError(f"data set `{name}` has no ground truth of instances")
-    found: dict[int, list[Mapping[str, Any]]] = {}
+    by_image: dict[int, list[Mapping[str, Any]]] = {}
     for annotation in truth["annotations"]:
-        found.setdefault(annotation["image_id"], []).append(annotation)
-    return found
+        by_image.setdefault(annotation["image_id"], []).append(annotation)
+    return by_image
 
 
 def _masks(truth: Mapping[int, Sequence[Mapping[str, Any]]], sample: Sample, dataset: str) -> list[Any]:
-    """Return the masks of an image, crowds among them."""
+    """Return the masks of an image, including crowds."""
     from segharness.masks import to_pixels
 
     masks = []
     for annotation in truth.get(sample.image_id, ()):
         try:
-            shape = annotation.get("segmentation") or [_corners(*annotation["bbox"])]  # some have boxes alone
+            # some annotations have only a box
+            shape = annotation.get("segmentation") or [_corners(*annotation["bbox"])]
             masks.append(to_pixels(shape, sample.height, sample.width) > 0)
         except (TypeError, ValueError, KeyError, IndexError) as error:
             raise DataError(
-                f"data set `{dataset}`: annotation {annotation['id']} ({sample}): no segmentation that can be drawn: {error}"
+                f"data set `{dataset}`: annotation {annotation['id']} ({sample}): "
+                f"no segmentation that can be drawn: {error}"
             ) from error
     return masks
 

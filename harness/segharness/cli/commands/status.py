@@ -1,4 +1,4 @@
-"""``segharness status``: how a run stands, from its files alone."""
+"""``segharness status``: the progress of a run, read from its files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from segharness.store import RunFolder
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run folder or URL, of a run here or elsewhere")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("run", metavar="RUN", help="a run folder or URL, also of a run on another machine")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
 
 
 def execute(args: argparse.Namespace) -> int:
-    status = read_status(RunFolder.at(args.run))
+    status = read_status(RunFolder.from_text(args.run))
     if args.json:
         print(json.dumps(status.to_json(), indent=1))
         return Exit.OK

@@ -1,1 +1,1 @@
-"""Ways to execute units: what an executor is, those of the engine, and what executors of worker processes share."""
+"""Executors: their interface, the two of the engine, and the scheduling that executors of worker processes share."""

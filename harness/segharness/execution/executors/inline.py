@@ -1,4 +1,4 @@
-"""The executor ``inline``: one unit after another in this process."""
+"""The executor ``inline``: runs one unit after another in this process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from segharness.errors import LostError
-from segharness.execution.devices import memory_of
+from segharness.execution.devices import device_memory
 from segharness.execution.events import RunEvent, UnitFailed, WorkerEvent
 from segharness.execution.executors.interface import check_needs
 from segharness.execution.executors.schedule import WorkerSlot
@@ -17,7 +17,7 @@ from segharness.plugin.host import PluginHost
 
 
 class _SingleUnit:
-    """A single unit, for `UnitRunner.serve`."""
+    """Gives `UnitRunner.serve` a single unit."""
 
     def __init__(self, unit: Unit) -> None:
         self._unit: Unit | None = unit
@@ -30,21 +30,23 @@ class _SingleUnit:
 
 
 class InlineExecutor:
-    """Runs units here. A model that ends the process ends the run; what was written stays."""
+    """Runs units in this process. A model that ends the process ends the run; files that were written stay."""
 
     def __init__(self, options: ExecutorOptions) -> None:
         self.devices: Sequence[str] = options.devices[:1] or ("cpu",)
-        check_needs(options.needs, [WorkerSlot(0, self.devices[0], memory=memory_of(self.devices[0]))])
+        check_needs(options.needs, [WorkerSlot(0, self.devices[0], memory=device_memory(self.devices[0]))])
         self._options = options
         self._runner: UnitRunner | None = None
         self._finishing = False
 
     def finish(self) -> None:
+        """Finish the files in flight and start no more; see `Executor`."""
         self._finishing = True
         if self._runner is not None:
             self._runner.finish()
 
     def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[RunEvent]:
+        """Run the units in order; see `Executor`."""
         host = PluginHost.load(job.plugins)
         self._runner = runner = UnitRunner(job, host, self.devices[0], self._options.objects)
         self._options.logs.mkdir(parents=True, exist_ok=True)
@@ -62,14 +64,14 @@ class InlineExecutor:
                     try:
                         runner.serve(_SingleUnit(unit), events.append)
                     except DiskFullError:
-                        yield from _of_the_run(events)
+                        yield from _run_events(events)
                         return
                     except LostError as error:
                         runner.close()
                         if attempt < self._options.retries:
                             continue
                         events.append(UnitFailed(unit.index, unit.conditions, str(error)))
-                    yield from _of_the_run(events)
+                    yield from _run_events(events)
                     break
         finally:
             engine_logger.removeHandler(handler)
@@ -78,12 +80,13 @@ class InlineExecutor:
             runner.close()
 
 
-def _of_the_run(events: Sequence[WorkerEvent]) -> Iterator[RunEvent]:
-    """Yield the events that are for the run; the others are for a pool of workers."""
+def _run_events(events: Sequence[WorkerEvent]) -> Iterator[RunEvent]:
+    """Yield the events that are for the run. The others are for a pool of workers."""
     for event in events:
         if isinstance(event, RunEvent):
             yield event
 
 
 def make(options: ExecutorOptions) -> InlineExecutor:
+    """Return an `InlineExecutor`: the factory of the plugin's spec."""
     return InlineExecutor(options)

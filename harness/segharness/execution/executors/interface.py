@@ -1,4 +1,4 @@
-"""What an executor is: it takes a job and units, and yields events until every unit is settled."""
+"""The interface of executors: an executor takes a job and units, and yields events until every unit is settled."""
 
 from __future__ import annotations
 
@@ -13,22 +13,32 @@ from segharness.plugin.specs import Needs
 
 
 class Executor(Protocol):
-    """A way to execute units.
+    """Executes units.
 
-    `devices` names what it runs on, one entry a worker. `execute` is a generator: closing it stops the work at once, and
-    what was written stays valid. Executing a unit twice must be harmless. `finish` may be called while it runs, from a
-    signal handler: nothing more is handed out, the files in flight are finished, and `execute` ends.
+    Executing a unit twice must be harmless.
+
+    Attributes:
+        devices: the devices that it runs on, one entry per worker.
     """
 
     devices: Sequence[str]
 
-    def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[RunEvent]: ...
+    def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[RunEvent]:
+        """Yield events until every unit is settled.
 
-    def finish(self) -> None: ...
+        This is a generator. Closing it stops the work at once; files that were written stay valid.
+        """
+        ...
+
+    def finish(self) -> None:
+        """Hand out no more units and finish the files in flight; `execute` then ends.
+
+        A signal handler may call this while `execute` runs.
+        """
 
 
 def check_needs(needs: Mapping[str, Needs], slots: Sequence[WorkerSlot]) -> None:
-    """Raise UsageError if a model can run on none of the devices; it names all such models."""
+    """Raise UsageError if some models can run on none of the devices. The error names all of them."""
     problems = []
     for model, need in needs.items():
         if any(can_run(need, slot) for slot in slots):

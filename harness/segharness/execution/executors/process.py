@@ -20,20 +20,20 @@ from segharness.execution.units import Job
 _LOG_TAIL = 3
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""Sums of several threads differ from those of one in the last digits, so how many there are must not depend on how many
-workers share the cores; who sets these variables has that number everywhere."""
+"""A sum over several threads differs from a sum over one in the last digits. The number of threads must therefore not
+depend on how many workers share the cores. If the user sets these variables, every worker has the user's number."""
 
 
 class WorkerProcess:
-    """``python -m segharness.worker``, opened with a job.
+    """A process ``python -m segharness.worker`` that works on a job.
 
-    Its events are put into `events` as pairs of this object and the event; the last is a `WorkerEnded`.
+    It puts its events into `events` as pairs of this object and the event. The last event is a `WorkerEnded`.
 
     Args:
-        job: what it works on.
-        device: what it works with.
-        log: where what it and its model print goes.
-        events: may be shared by several.
+        job: the job.
+        device: the worker's device.
+        log: the file for everything that the worker and its model print.
+        events: the queue; several workers may share it.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class WorkerProcess:
                 text=True,
                 errors="replace",
                 env={**_ONE_THREAD, **os.environ, "OPENCV_FOR_THREADS_NUM": "1"},
-                start_new_session=True,  # Ctrl-C is the scheduler's to handle
+                start_new_session=True,  # the scheduler handles Ctrl-C
             )
         self.send({"op": "open", "job": job.to_json(), "device": device})
         self._reader = threading.Thread(target=self._read, args=(events,), daemon=True, name=log.stem)
@@ -62,15 +62,16 @@ class WorkerProcess:
         threading.Thread(target=self._wait, args=(events,), daemon=True, name=f"{log.stem}-end").start()
 
     def send(self, message: dict[str, Any]) -> None:
+        """Send a request; see `segharness.execution.worker.main`. Does nothing if the process has ended."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(message) + "\n")
             self.process.stdin.flush()
         except (BrokenPipeError, ValueError):
-            return  # its end is reported by the thread that reads from it
+            return  # the thread that waits for the process reports its end
 
     def tail(self) -> str:
-        """Return the last lines of the log, for a message."""
+        """Return the last lines of the log as one line, for a message."""
         try:
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - 4096))
@@ -80,7 +81,7 @@ class WorkerProcess:
         return " | ".join([line.strip() for line in text.splitlines() if line.strip()][-_LOG_TAIL:])[-400:]
 
     def stop(self, grace: float) -> None:
-        """End the process: it may take `grace` seconds to let go of its model."""
+        """End the process. It has `grace` seconds to close its model."""
         if grace:
             self.send({"op": "stop"})
         try:
@@ -91,7 +92,7 @@ class WorkerProcess:
         self.kill()
 
     def kill(self) -> None:
-        """Kill the process and what it started: it leads a session of its own."""
+        """Kill the process and all that it started: it leads its own session."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
@@ -101,14 +102,14 @@ class WorkerProcess:
             try:
                 event = from_json(json.loads(line))
             except ValueError:
-                continue  # the last, half-written line of a process that was killed; or a model's
+                continue  # a half-written line of a killed process, or output of a model
             if event is not None:
                 events.put((self, event))
 
     def _wait(self, events: queue.Queue[tuple[Any, WorkerEvent]]) -> None:
-        """Report the end of the process, after what it said; a child of its own may hold the pipe open for longer."""
+        """Report the end of the process after its events. A child of it may hold the pipe open for longer."""
         code = self.process.wait()
         self._reader.join(timeout=2)
-        self.kill()  # what it started and left behind
+        self.kill()  # including processes that it left behind
         how = "signal 9 (killed, perhaps for want of memory)" if code == -signal.SIGKILL else exit_text(code)
         events.put((self, WorkerEnded(how, self.tail())))

@@ -1,4 +1,4 @@
-"""A pool of workers, whatever they are: started, given units, replaced when they die, until every unit is settled."""
+"""A pool of workers of any kind: starts them, gives them units and replaces those that die."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from segharness.execution.events import (
     DiskFull,
     Message,
     ModelLoaded,
+    ModelLoadFailed,
     ModelLoading,
-    ModelUnloadable,
     Progress,
     ProgressUndone,
     RunEvent,
@@ -21,7 +21,7 @@ from segharness.execution.events import (
     TimeLeft,
     UnitDone,
     UnitFailed,
-    UnitWanted,
+    UnitRequested,
     WorkerBroken,
     WorkerEnded,
     WorkerEvent,
@@ -34,27 +34,32 @@ from segharness.execution.settings import ExecutorOptions
 from segharness.execution.units import Job, Unit
 
 _TICK = 0.5
-"""How often, in seconds, the pool looks for workers that hang."""
+"""The interval in seconds at which the pool checks for workers that hang."""
 
 _LATE = 30.0
-"""A worker that is not ready after so many seconds may never be: a cluster that has no room, say."""
+"""The pool does not count on a worker that is not ready after so many seconds. A full cluster may never start it."""
 
-_FREE_A_WORKER = (UnitWanted, UnitDone, UnitFailed, WorkerEnded, ShardWritten)
-"""The events after which a worker that waits may get a unit."""
+_FREE_A_WORKER = (UnitRequested, UnitDone, UnitFailed, WorkerEnded, ShardWritten)
+"""Events after which a waiting worker may get a unit."""
 
 _LOADS = 2
-"""How often a model may fail to load before the rest of its units is given up."""
+"""How often a model may fail to load before its remaining units are given up."""
 
 _STARTS = 3
-"""How often in a row a worker may end before it was ready, in one slot."""
+"""How many workers in a row may end in one slot before they are ready."""
 
 
 class WorkerHandle(Protocol):
-    """A worker that was started; its events come from `WorkerLauncher.next_event`."""
+    """A worker that was started. Its events come from `WorkerLauncher.next_event`."""
 
-    def send(self, message: Mapping[str, Any]) -> None: ...
-    def stop(self, grace: float) -> None: ...
-    def kill(self) -> None: ...
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a request; see `segharness.execution.worker.main`."""
+
+    def stop(self, grace: float) -> None:
+        """End the worker. It has `grace` seconds to close its model."""
+
+    def kill(self) -> None:
+        """End the worker at once."""
 
 
 class WorkerLauncher(Protocol):
@@ -63,20 +68,22 @@ class WorkerLauncher(Protocol):
     The last event of every worker is a `WorkerEnded`.
     """
 
-    def start(self, job: Job, slot: WorkerSlot) -> WorkerHandle: ...
+    def start(self, job: Job, slot: WorkerSlot) -> WorkerHandle:
+        """Start a worker with the device of a slot."""
+        ...
 
     def next_event(self, seconds: float) -> tuple[WorkerHandle, WorkerEvent] | None:
-        """Return the next event of any worker, or None if there is none for so long."""
+        """Return the next event of any worker, or None if there is none within `seconds`."""
 
 
 class WorkerPool:
-    """Runs units with workers; one slot for each device.
+    """Runs units with workers, one per slot.
 
     Args:
-        launcher: starts workers and gets their events.
-        slots: where workers may be.
-        options: how often a unit is tried again, and after how long without an event a worker is killed.
-        clock: seconds that only grow.
+        launcher: starts workers and receives their events.
+        slots: the slots in which workers may be started.
+        options: `retries` and `timeout` are used.
+        clock: returns seconds that only grow.
     """
 
     def __init__(
@@ -96,14 +103,14 @@ class WorkerPool:
         self._failed_loads: Counter[str] = Counter()
         self._loadable: set[str] = set()
         self._loading: set[WorkerSlot] = set()
-        self._retrying: set[WorkerSlot] = set()  # with a unit that a worker died on; they get nothing beside it
-        self._first_units: dict[WorkerSlot, list[Unit]] = {}  # what the next worker in a slot gets first
+        self._retrying: set[WorkerSlot] = set()  # their unit killed a worker before; they get no second unit
+        self._first_units: dict[WorkerSlot, list[Unit]] = {}  # the units that the next worker in a slot gets first
         self._killed_for: dict[WorkerSlot, str] = {}
         self._finishing = self._told_to_finish = False
         self._last_check = clock()
 
     def finish(self) -> None:
-        """Hand out nothing more, and let the workers finish the files in flight; may be called at any time."""
+        """Hand out no more units and let the workers finish the files in flight. May be called at any time."""
         self._finishing = True
 
     def execute(self, job: Job, units: Sequence[Unit]) -> Iterator[RunEvent]:
@@ -121,7 +128,7 @@ class WorkerPool:
                     self._tell_to_finish(schedule)
                 if received is not None:
                     worker, event = received
-                    sender = next((slot for slot, known in self._workers.items() if known is worker), None)
+                    sender = next((slot for slot, handle in self._workers.items() if handle is worker), None)
                     if sender is not None:
                         self._last_event[sender] = self._clock()
                         yield from self._follow(job, sender, event, schedule)
@@ -146,7 +153,7 @@ class WorkerPool:
                 worker.kill()  # it has no file in flight
 
     def _is_open(self, schedule: Schedule) -> bool:
-        """Return whether anything is left to wait for."""
+        """Return whether there is anything to wait for."""
         if self._finishing:
             return bool(self._workers)
         in_slots = any(slot.holding for slot in self._slots) or any(self._first_units.values())
@@ -159,7 +166,7 @@ class WorkerPool:
         yield _state(slot, "starting")
 
     def _follow(self, job: Job, slot: WorkerSlot, event: WorkerEvent, schedule: Schedule) -> Iterator[RunEvent]:
-        """Take one event of the worker in a slot."""
+        """Handle an event of the worker in a slot."""
         match event:
             case WorkerBroken():
                 yield Message(f"a worker could not start: {event.error}")
@@ -171,12 +178,12 @@ class WorkerPool:
                 self._ready.add(slot)
                 slot.alive = True
                 self._failed_starts[slot] = 0
-            case UnitWanted():
+            case UnitRequested():
                 self._waiting[slot] = None
             case ModelLoading():
                 self._loading.add(slot)
                 yield _state(slot, "loading", event.model)
-            case ModelUnloadable():
+            case ModelLoadFailed():
                 self._loading.discard(slot)
                 yield from self._give_up_unloadable(job, slot, event, schedule)
             case ModelLoaded():
@@ -191,28 +198,28 @@ class WorkerPool:
                 for unit in slot.holding:
                     if unit.index == event.unit and event.condition in unit.conditions:
                         self._tries[_key(unit)] = 0
-                schedule.written(slot, event.unit, event.condition)
+                schedule.note_written(slot, event.unit, event.condition)
                 yield replace(event, worker=slot.index)
             case UnitDone() | UnitFailed():
-                schedule.settled(slot, event.unit, event.conditions)
+                schedule.note_settled(slot, event.unit, event.conditions)
                 yield replace(event, worker=slot.index)
             case DiskFull() | Message():
                 yield event
 
     def _give_up_unloadable(
-        self, job: Job, slot: WorkerSlot, event: ModelUnloadable, schedule: Schedule
+        self, job: Job, slot: WorkerSlot, event: ModelLoadFailed, schedule: Schedule
     ) -> Iterator[RunEvent]:
-        """Keep a model that cannot be loaded out of a slot, or give it up if it was loaded nowhere."""
+        """Exclude a model from a slot that cannot load it; give the model up after `_LOADS` failures and no success."""
         self._failed_loads[event.model] += 1
         if event.model in self._loadable:
-            slot.excluded.add(event.model)  # it was loaded elsewhere
+            slot.excluded.add(event.model)  # another slot has loaded it
             yield from self._start_missing(job, schedule, event.error)
         elif self._failed_loads[event.model] >= _LOADS:
             for unit in schedule.drop(event.model):
                 yield _failed(unit, event.error, slot)
 
     def _replace(self, job: Job, slot: WorkerSlot, event: WorkerEnded, schedule: Schedule) -> Iterator[RunEvent]:
-        """Return what a worker left to others: a fresh one tries the unit it died on again, so often."""
+        """Replace a worker that ended. Its current unit is tried again up to `retries` times; others take the rest."""
         self._workers.pop(slot)
         self._waiting.pop(slot, None)
         was_ready = slot in self._ready
@@ -228,17 +235,17 @@ class WorkerPool:
         if self._finishing:
             return
         if left_over and was_ready:
-            unit, others = left_over[0], left_over[1:]
+            unit, other_units = left_over[0], left_over[1:]
             self._tries[_key(unit)] += 1
             tries = self._tries[_key(unit)]
-            what = f"model `{unit.model}`: {reason.removeprefix(f'model `{unit.model}`: ')}"
-            what += f"; the end of its log: {event.tail or 'nothing'}"
+            problem = f"model `{unit.model}`: {reason.removeprefix(f'model `{unit.model}`: ')}"
+            problem += f"; the end of its log: {event.tail or 'nothing'}"
             if tries <= self._options.retries:
-                yield Message(f"{what}; trying again on a fresh worker")
+                yield Message(f"{problem}; trying again on a fresh worker")
                 self._first_units[slot] = [unit]
             else:
-                yield _failed(unit, what + (f" ({tries} times)" if tries > 1 else ""), slot)
-            schedule.give_back(others)
+                yield _failed(unit, problem + (f" ({tries} times)" if tries > 1 else ""), slot)
+            schedule.give_back(other_units)
         elif left_over:
             self._first_units[slot] = left_over
         if not (schedule.pending or self._first_units.get(slot)):
@@ -249,20 +256,20 @@ class WorkerPool:
         schedule.close(slot)
         self._slots.remove(slot)
         schedule.give_back(self._first_units.pop(slot, []))
-        why = f"no worker could be started: {event.how}; {event.tail or 'it printed nothing'}"
-        yield from self._start_missing(job, schedule, why)
+        error = f"no worker could be started: {event.how}; {event.tail or 'it printed nothing'}"
+        yield from self._start_missing(job, schedule, error)
 
-    def _start_missing(self, job: Job, schedule: Schedule, why: str = "no device can run it") -> Iterator[RunEvent]:
-        """Start a worker for every model with units that none can run; give up the units of one that no slot can run."""
+    def _start_missing(self, job: Job, schedule: Schedule, error: str = "no device can run it") -> Iterator[RunEvent]:
+        """Start a worker for every model that no worker can run; give up the units of a model that no slot can run."""
         for model in schedule.models():
-            able = [slot for slot in self._slots if schedule.able(model, slot)]
-            if any(slot in self._workers for slot in able):
+            able_slots = [slot for slot in self._slots if schedule.can_run(model, slot)]
+            if any(slot in self._workers for slot in able_slots):
                 continue
-            if able:
-                yield from self._start(job, able[0])
+            if able_slots:
+                yield from self._start(job, able_slots[0])
                 continue
             for unit in schedule.drop(model):
-                yield _failed(unit, why)
+                yield _failed(unit, error)
 
     def _hand_out(self, schedule: Schedule) -> Iterator[RunEvent]:
         """Give units to the workers that wait."""
@@ -274,11 +281,11 @@ class WorkerPool:
             self._retrying.discard(slot)
             unit: Unit | None
             if first_units := self._first_units.pop(slot, None):
-                unit, *others = first_units
+                unit, *other_units = first_units
                 slot.model, slot.left = unit.model, slot.left + unit.images
                 slot.holding.append(unit)
                 self._retrying.add(slot)
-                schedule.give_back(others)
+                schedule.give_back(other_units)
             elif (unit := schedule.take(slot)) is None:
                 if not slot.holding and slot.model:
                     slot.model = ""
@@ -290,7 +297,7 @@ class WorkerPool:
             yield _state(slot, "working", slot.holding[0].model)
 
     def _check_workers(self, schedule: Schedule) -> Iterator[RunEvent]:
-        """Kill workers that hang, and say how long the rest will take; now and then."""
+        """Kill workers that hang, and report the remaining time. Does nothing if the last check is recent."""
         now = self._clock()
         if now - self._last_check < _TICK:
             return
@@ -300,7 +307,7 @@ class WorkerPool:
         for slot, worker in self._workers.items():
             silent = now - self._last_event[slot]
             if slot not in self._ready and silent > _LATE:
-                slot.alive = False  # until it is ready, the others do not count on it
+                slot.alive = False  # the schedule does not count on it until it is ready
             busy = slot.holding or slot not in self._ready
             if busy and slot not in self._killed_for and silent > self._options.timeout:
                 self._killed_for[slot] = (
@@ -318,5 +325,5 @@ def _failed(unit: Unit, error: str, slot: WorkerSlot | None = None) -> UnitFaile
 
 
 def _key(unit: Unit) -> tuple[int, str]:
-    """Return what a piece of a unit keeps while its conditions are written from the first on."""
+    """Return a key of a piece that stays the same while its conditions are written from the first on."""
     return unit.index, unit.conditions[-1]

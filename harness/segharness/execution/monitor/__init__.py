@@ -1,1 +1,1 @@
-"""What a person sees of a run: progress, status, the event log; all kept from the events of an executor."""
+"""What the user sees of a run: progress, status and the event log, all made from the events of an executor."""

@@ -1,4 +1,4 @@
-"""What became of every cell, kept from an executor's events."""
+"""Tracks which cells are done or failed, from an executor's events."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from segharness.execution.units import Unit
 from segharness.store import RunFolder
 from segharness.suite import Plan
 
-Key = tuple[str, str, str]
+CellKey = tuple[str, str, str]
+"""A cell: the ids of its model and data set, and the name of its condition."""
 
 
 @dataclass
 class RunOutcome:
-    """What became of a run.
+    """The outcome of a run.
 
     Attributes:
-        folder: where everything is.
-        done: the cells that are complete and without errors.
-        failed: the first error of every cell that failed.
-        reused: predictions that were there already; `made` is how many were made now.
-        interrupted: Ctrl-C came.
-        stopped: why the run stopped before its end, if it did.
-        scoring: what went wrong while its predictions were scored.
+        folder: the run folder.
+        done: the cells that are complete without errors.
+        failed: the first error of every failed cell.
+        reused: how many predictions existed before.
+        made: how many predictions this run made.
+        interrupted: Ctrl-C was pressed.
+        stopped: why the run stopped early; None if it did not.
+        scoring: the problems that occurred while the predictions were scored.
     """
 
     folder: RunFolder
-    done: set[Key] = field(default_factory=set)
-    failed: dict[Key, str] = field(default_factory=dict)
+    done: set[CellKey] = field(default_factory=set)
+    failed: dict[CellKey, str] = field(default_factory=dict)
     reused: int = 0
     made: int = 0
     interrupted: bool = False
@@ -39,9 +41,9 @@ class RunOutcome:
 
 
 class CellTracker:
-    """Which cells still wait for which units; tells the display and the outcome when a cell is settled.
+    """Tracks the units that each cell waits for. Updates the display and the outcome when a cell is settled.
 
-    An event may come twice (a unit that was tried again writes some of its files a second time); it counts once.
+    An event may come twice: a unit that is tried again writes some of its files a second time. It counts once.
     """
 
     def __init__(self, plan: Plan, units: Sequence[Unit], outcome: RunOutcome, display: Display) -> None:
@@ -49,7 +51,7 @@ class CellTracker:
         self._units = {unit.index: unit for unit in units}
         self._cells = {cell.key: cell for cell in plan.selected}
         self._reported: set[str] = set()
-        self._waiting: dict[Key, set[int]] = {key: set() for key in self._cells}
+        self._waiting: dict[CellKey, set[int]] = {key: set() for key in self._cells}
         for unit in units:
             for condition in unit.conditions:
                 self._waiting[unit.model, unit.dataset, condition].add(unit.index)
@@ -60,7 +62,7 @@ class CellTracker:
                 self._close(key)
 
     def follow(self, event: RunEvent) -> None:
-        """Take one event of an executor."""
+        """Update the outcome and the display with an event of the executor."""
         match event:
             case Progress():
                 self.outcome.made += event.images
@@ -80,7 +82,7 @@ class CellTracker:
             case Message():
                 self._display.say(event.text)
 
-    def _settle(self, key: Key, unit: Unit, error: str | None) -> None:
+    def _settle(self, key: CellKey, unit: Unit, error: str | None) -> None:
         if unit.index not in self._waiting[key]:
             return
         self._waiting[key].remove(unit.index)
@@ -89,19 +91,21 @@ class CellTracker:
         if not self._waiting[key]:
             self._close(key)
 
-    def _close(self, key: Key) -> None:
+    def _close(self, key: CellKey) -> None:
         error = self.outcome.failed.get(key)
         if error is None:
             self.outcome.done.add(key)
-        self._display.cell(self._cells[key].node_id, error)
+        self._display.cell_settled(self._cells[key].node_id, error)
 
     def _give_up(self, unit: Unit, conditions: Sequence[str], error: str) -> None:
-        """Fail what a unit did not write of some conditions; one line for all of it."""
-        left = [(unit.model, unit.dataset, condition) for condition in conditions]
-        left = [key for key in left if unit.index in self._waiting[key]]
-        for key in left:
+        """Fail the cells of these conditions that the unit did not write. The display shows the error once."""
+        keys = [(unit.model, unit.dataset, condition) for condition in conditions]
+        keys = [key for key in keys if unit.index in self._waiting[key]]
+        for key in keys:
             self._waiting[key].remove(unit.index)
             self.outcome.failed.setdefault(key, error)
-        closed = [key for key in left if not self._waiting[key]]
-        self._display.gave_up([self._cells[key].node_id for key in closed], None if error in self._reported else error)
+        closed = [key for key in keys if not self._waiting[key]]
+        self._display.cells_failed(
+            [self._cells[key].node_id for key in closed], None if error in self._reported else error
+        )
         self._reported.add(error)

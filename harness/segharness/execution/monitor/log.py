@@ -14,7 +14,10 @@ from segharness.execution.units import Unit
 
 
 class EventLog:
-    """Appends one line an event; a line that names a unit also says of which model, data set and shard it is.
+    """Appends one line per event. A line that names a unit also names its model, data set and shard.
+
+    Args:
+        path: the file; without one, nothing is written.
 
     Raises:
         UsageError: the file cannot be written.
@@ -33,18 +36,26 @@ class EventLog:
         self._units: Mapping[int, Unit] = {}
 
     def begin(self, units: Mapping[int, Unit], images: int, cells: int) -> None:
-        """Write that a run begins: its units, predictions to make, and cells."""
+        """Write that a run begins, with the number of predictions to make and of cells.
+
+        Args:
+            units: the units by index; later lines take their names from them.
+            images: how many predictions the run makes.
+            cells: how many cells are selected.
+        """
         self._units = units
         self._append({"event": "begin", "images": images, "cells": cells})
 
     def write(self, event: RunEvent) -> None:
+        """Write an event."""
         self._append(to_json(event))
 
     def end(self, state: str, made: int) -> None:
-        """Write that the run ended: how, and how many predictions it made."""
+        """Write that the run ended, with its final state and the number of predictions that it made."""
         self._append({"event": "end", "state": state, "made": made})
 
     def close(self) -> None:
+        """Close the file."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -57,4 +68,4 @@ class EventLog:
         try:
             self._stream.write(json.dumps({"time": round(time.time(), 3), **line, **names}) + "\n")
         except OSError:
-            self._stream = None  # a full disk: the run itself says so
+            self._stream = None  # the disk is full; the run itself reports that

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar on a terminal, plain lines in a log."""
+"""Displays the progress of a run: a bar on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -22,35 +22,59 @@ class Display(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None: ...
-    def begin(self, images: int, cells: int) -> None: ...
-    def advance(self, images: int) -> None: ...
-    def cell(self, node_id: str, error: str | None) -> None: ...
-    def gave_up(self, node_ids: Sequence[str], error: str | None) -> None:
-        """Cells were given up together; `error` is None where the same was told before."""
+    def begin(self, images: int, cells: int) -> None:
+        """Start the display.
 
-    def update(self, status: Status) -> None: ...
-    def say(self, text: str) -> None: ...
+        Args:
+            images: how many predictions the run makes.
+            cells: how many cells are selected.
+        """
+
+    def advance(self, images: int) -> None:
+        """Count predictions that were made; a negative number takes back lost ones."""
+
+    def cell_settled(self, node_id: str, error: str | None) -> None:
+        """Count a settled cell; `error` is None if the cell has no errors."""
+
+    def cells_failed(self, node_ids: Sequence[str], error: str | None) -> None:
+        """Count cells that failed together; `error` is None if the same error was shown before."""
+
+    def update(self, status: Status) -> None:
+        """Show the status of the run."""
+
+    def say(self, text: str) -> None:
+        """Print a line of text."""
 
 
 class Silent:
-    """Shows nothing; for callers from Python."""
+    """A `Display` that shows nothing; for callers from Python."""
 
     def __enter__(self) -> Silent:
         return self
 
     def __exit__(self, *_: object) -> None: ...
-    def begin(self, images: int, cells: int) -> None: ...
-    def advance(self, images: int) -> None: ...
-    def cell(self, node_id: str, error: str | None) -> None: ...
-    def gave_up(self, node_ids: Sequence[str], error: str | None) -> None:
-        """Cells were given up together; `error` is None where the same was told before."""
 
-    def update(self, status: Status) -> None: ...
-    def say(self, text: str) -> None: ...
+    def begin(self, images: int, cells: int) -> None:
+        """Do nothing."""
+
+    def advance(self, images: int) -> None:
+        """Do nothing."""
+
+    def cell_settled(self, node_id: str, error: str | None) -> None:
+        """Do nothing."""
+
+    def cells_failed(self, node_ids: Sequence[str], error: str | None) -> None:
+        """Do nothing."""
+
+    def update(self, status: Status) -> None:
+        """Do nothing."""
+
+    def say(self, text: str) -> None:
+        """Do nothing."""
 
 
 class Bar(Silent):
-    """A live bar: images, cells, images/s, time left; and under it what each worker does."""
+    """A live bar with images, cells, images/s and time left, above a table of the workers."""
 
     def __init__(self, console: Console, verbosity: int) -> None:
         self._console, self._verbosity = console, verbosity
@@ -69,7 +93,7 @@ class Bar(Silent):
         self._images = 0
         self._status: Status | None = None
         self._task = self._progress.add_task("running", total=None, rate="", left="-")
-        self._live = Live(console=console, get_renderable=self._picture, refresh_per_second=4, transient=True)
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Bar:
         self._live.start()
@@ -79,24 +103,28 @@ class Bar(Silent):
         self._live.stop()
 
     def update(self, status: Status) -> None:
+        """Show the time left and the table of workers."""
         self._status = status
         self._progress.update(self._task, left=duration(status.left))
 
-    def _picture(self) -> RenderableType:
+    def _render(self) -> RenderableType:
         if self._status is None or not self._status.workers:
             return self._progress
         return Group(self._progress, workers_table(self._status))
 
     def begin(self, images: int, cells: int) -> None:
+        """Set the bar's totals."""
         self._cells, self._began = cells, time.monotonic()
         self._progress.update(self._task, total=images, description=self._description())
 
     def advance(self, images: int) -> None:
+        """Move the bar by so many predictions."""
         self._images += images
         rate = self._images / max(1e-9, time.monotonic() - self._began)
         self._progress.update(self._task, advance=images, rate=f"{rate:.1f}/s")
 
-    def cell(self, node_id: str, error: str | None) -> None:
+    def cell_settled(self, node_id: str, error: str | None) -> None:
+        """Count a settled cell, and print a line if it failed or if the output is verbose."""
         self._done += 1
         self._failed += error is not None
         if error is not None:
@@ -105,7 +133,8 @@ class Bar(Silent):
             self.say(f"PASSED {node_id}")
         self._progress.update(self._task, description=self._description())
 
-    def gave_up(self, node_ids: Sequence[str], error: str | None) -> None:
+    def cells_failed(self, node_ids: Sequence[str], error: str | None) -> None:
+        """Count failed cells, and print the error if it is new."""
         self._done += len(node_ids)
         self._failed += len(node_ids)
         if error is not None:
@@ -113,6 +142,7 @@ class Bar(Silent):
         self._progress.update(self._task, description=self._description())
 
     def say(self, text: str) -> None:
+        """Print a line of text above the bar."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _description(self) -> str:
@@ -121,25 +151,28 @@ class Bar(Silent):
 
 
 class Lines(Silent):
-    """A line now and then, for logs."""
+    """Prints a line from time to time, for logs."""
 
-    EVERY = 10.0
+    INTERVAL = 10.0
+    """Seconds between two lines about progress."""
 
     def __init__(self, console: Console, verbosity: int) -> None:
         self._console, self._verbosity = console, verbosity
         self._total = self._images = self._cells = self._done = 0
         self._left: float | None = None
-        self._began = self._said = time.monotonic()
+        self._began = self._last_line = time.monotonic()
 
     def begin(self, images: int, cells: int) -> None:
+        """Set the totals and start the clock."""
         self._total, self._cells = images, cells
-        self._began = self._said = time.monotonic()
+        self._began = self._last_line = time.monotonic()
 
     def advance(self, images: int) -> None:
+        """Count predictions, and print a line if the last one is `INTERVAL` seconds old."""
         self._images += images
         now = time.monotonic()
-        if now - self._said >= self.EVERY and self._verbosity >= 0:
-            self._said = now
+        if now - self._last_line >= self.INTERVAL and self._verbosity >= 0:
+            self._last_line = now
             rate = self._images / (now - self._began)
             self.say(
                 f"{self._images}/{self._total} images, {self._done}/{self._cells} cells, "
@@ -147,30 +180,34 @@ class Lines(Silent):
             )
 
     def update(self, status: Status) -> None:
+        """Keep the time left for the next line."""
         self._left = status.left
 
-    def cell(self, node_id: str, error: str | None) -> None:
+    def cell_settled(self, node_id: str, error: str | None) -> None:
+        """Count a settled cell, and print a line if it failed or if the output is verbose."""
         self._done += 1
         if error is not None:
             self.say(f"FAILED {node_id}: {error}")
         elif self._verbosity > 0:
             self.say(f"PASSED {node_id}")
 
-    def gave_up(self, node_ids: Sequence[str], error: str | None) -> None:
+    def cells_failed(self, node_ids: Sequence[str], error: str | None) -> None:
+        """Count failed cells, and print the error if it is new."""
         self._done += len(node_ids)
         if error is not None:
             self.say(_failed(node_ids, error))
 
     def say(self, text: str) -> None:
+        """Print a line of text."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _failed(node_ids: Sequence[str], error: str) -> str:
-    """Return one line for all cells that one error cost."""
+    """Return a line for all cells that failed with the same error."""
     more = f" and {len(node_ids) - 1} more" if len(node_ids) > 1 else ""
     return f"FAILED {node_ids[0]}{more}: {error}" if node_ids else error
 
 
 def display(console: Console, verbosity: int) -> Display:
-    """Return the bar on a terminal, lines elsewhere."""
+    """Return a `Bar` on a terminal and `Lines` elsewhere. With a negative `verbosity` it is always `Lines`."""
     return Bar(console, verbosity) if console.is_terminal and verbosity >= 0 else Lines(console, verbosity)

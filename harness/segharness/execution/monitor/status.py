@@ -1,4 +1,4 @@
-"""How a run stands, and status.json: that, written while it goes on, for whoever looks from elsewhere."""
+"""The status of a run, and status.json, to which a run writes its status for other processes to read."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from segharness.errors import StoreError
 from segharness.store import RunFolder
 from segharness.store.atomic import write_atomic
 
-EVERY = 1.0
-"""How often it is written, in seconds; on an object store a tenth as often."""
+WRITE_INTERVAL = 1.0
+"""The interval in seconds at which status.json is written; ten times as long on an object store."""
 
 
 @dataclass
 class WorkerStatus:
-    """How one worker stands.
+    """The status of a worker.
 
     Attributes:
-        device, state, model: what it is, does and has loaded.
-        images: predictions it made.
-        rate: images a second, of late.
-        waited: the share of that time in which the model waited for an image or for its answers to be encoded.
-        failures: files with errors, and units given up, there.
+        device: the device as shown to the user.
+        state: a state of `WorkerState`.
+        model: the model that it has loaded.
+        images: how many predictions it made.
+        rate: recent images per second.
+        waited: the share of that time in which the model waited for images, or for its results to be encoded.
+        failures: how many of its files have errors, plus the units that it gave up.
     """
 
     device: str
@@ -40,16 +42,22 @@ class WorkerStatus:
 
 @dataclass
 class Status:
-    """How a run stands.
+    """The status of a run.
 
     Attributes:
         state: ``running``, ``finished``, ``interrupted`` or ``stopped``.
-        host, process: where the scheduler is.
-        began, updated: seconds since 1970.
-        images, made, reused: predictions to make, made so far, and there before.
-        cells, done, failed: cells selected, complete, and with errors.
-        left: seconds that it will take yet, if that is known.
-        workers: by the number of their slot.
+        host: the machine of the scheduler.
+        process: the process id of the scheduler.
+        began: when the run began, in seconds since 1970.
+        updated: when the status last changed, in seconds since 1970.
+        images: how many predictions the run makes.
+        made: how many it has made.
+        reused: how many existed before.
+        cells: how many cells are selected.
+        done: how many are complete without errors.
+        failed: how many have errors.
+        left: an estimate of the remaining seconds, if there is one.
+        workers: the workers, by the index of their slot.
         failures: the first failed cells, with their errors.
     """
 
@@ -69,36 +77,43 @@ class Status:
     failures: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
+        """Return the status as a JSON object."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Status:
-        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        """Return the status that `to_json` wrote, also of earlier versions; unknown keys are ignored.
+
+        Raises:
+            ValueError: a number is not finite, is negative or is no number; `failures` is not a mapping.
+            KeyError, TypeError, AttributeError: the workers are missing or malformed.
+        """
+        values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         for name in ("began", "updated", "images", "made", "reused", "cells", "done", "failed", "process"):
-            if not isinstance(known.get(name, 0), (int, float)) or not 0 <= known.get(name, 0) < float("inf"):
-                raise ValueError(f"`{name}` is {known[name]!r:.40}")
+            if not isinstance(values.get(name, 0), (int, float)) or not 0 <= values.get(name, 0) < float("inf"):
+                raise ValueError(f"`{name}` is {values[name]!r:.40}")
         if not isinstance(data.get("failures", {}), Mapping):
             raise ValueError("`failures` is no mapping")
-        workers = data["workers"] if "workers" in data else data["seats"]  # as it was called up to schema version 2
-        known["workers"] = {int(index): WorkerStatus(**worker) for index, worker in workers.items()}
-        return cls(**known)
+        workers = data["workers"] if "workers" in data else data["seats"]  # the key in schema versions 1 and 2
+        values["workers"] = {int(index): WorkerStatus(**worker) for index, worker in workers.items()}
+        return cls(**values)
 
     @property
     def rate(self) -> float:
-        """Images a second, of all workers."""
+        """Images per second, summed over the working workers."""
         return sum(worker.rate for worker in self.workers.values() if worker.state == "working")
 
 
 class StatusFile:
-    """Writes a status now and then. That it cannot be written is no reason to stop a run: then it grows old."""
+    """Writes a status from time to time. A failure to write does not stop the run; the file then stays as it is."""
 
     def __init__(self, folder: RunFolder, status: Status) -> None:
         self._path, self._status = folder.status, status
-        self._every = EVERY if isinstance(self._path, Path) else 10 * EVERY
+        self._every = WRITE_INTERVAL if isinstance(self._path, Path) else 10 * WRITE_INTERVAL
         self._written = 0.0
 
     def write(self, now: bool = False) -> None:
-        """Write the status, if the last is old enough, or `now`."""
+        """Write the status if the last write is long enough ago, or if `now` is true."""
         if not now and time.monotonic() - self._written < self._every:
             return
         self._written = time.monotonic()
@@ -109,7 +124,7 @@ class StatusFile:
 
 
 def read_status(folder: RunFolder) -> Status:
-    """Return how a run stands, or stood when it was last written.
+    """Return the status of a run when it was last written.
 
     Raises:
         StoreError: there is no such run, or the file is damaged.
@@ -118,6 +133,6 @@ def read_status(folder: RunFolder) -> Status:
         return Status.from_json(json.loads(folder.status.read_text(encoding="utf-8")))
     except FileNotFoundError:
         folder.read_manifest()
-        raise StoreError(f"{folder.path}: has no status.json: nothing has run here since it has everything") from None
+        raise StoreError(f"{folder.path}: has no status.json: no run here has had predictions to make") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{folder.status}: damaged: {error}") from error

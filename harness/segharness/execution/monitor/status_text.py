@@ -1,4 +1,4 @@
-"""How a run stands, as a person reads it: under the progress bar, and from ``segharness status``."""
+"""The status of a run as text: the table under the progress bar and the output of ``segharness status``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rich.table import Table
 
 from segharness.execution.monitor.status import Status
 
-MOST = 16
-"""How many workers are shown; of more, those that are slowest."""
+MAX_SHOWN = 16
+"""How many workers the table shows. If there are more, it shows the slowest."""
 
-SILENT = 60.0
-"""A run that wrote no status for so many seconds is probably not there any more."""
+DEAD_AFTER = 60.0
+"""A run that wrote no status for so many seconds is probably dead."""
 
 
 def duration(seconds: float | None) -> str:
@@ -32,15 +32,15 @@ def duration(seconds: float | None) -> str:
 
 
 def workers_table(status: Status) -> Table:
-    """Return a line for every worker: what it does, how fast, how long it waited, what failed there."""
+    """Return a table with a row per worker: its model, state, speed, waiting time and failures."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("device", "model", ""):
         table.add_column(name, overflow="fold")
     for name in ("images", "images/s", "waited", "failures"):
         table.add_column(name, justify="right")
     workers = sorted(status.workers.items())
-    if len(workers) > MOST:
-        workers = sorted(sorted(workers, key=lambda pair: pair[1].rate)[:MOST])
+    if len(workers) > MAX_SHOWN:
+        workers = sorted(sorted(workers, key=lambda pair: pair[1].rate)[:MAX_SHOWN])
     for index, worker in workers:
         working = worker.state == "working"
         table.add_row(
@@ -52,27 +52,27 @@ def workers_table(status: Status) -> Table:
             f"{100 * worker.waited:.0f} %" if working else "",
             str(worker.failures) if worker.failures else "",
         )
-    if len(status.workers) > MOST:
-        table.caption = f"the {MOST} slowest of {len(status.workers)} workers"
+    if len(status.workers) > MAX_SHOWN:
+        table.caption = f"the {MAX_SHOWN} slowest of {len(status.workers)} workers"
         table.caption_justify = "left"
     return table
 
 
 def summary(status: Status, now: float | None = None) -> list[str]:
-    """Return lines that say how a run stands; `now` is in seconds since 1970."""
+    """Return lines of text that describe a status. `now` is in seconds since 1970; None for the current time."""
     age = max(0.0, (time.time() if now is None else now) - status.updated)
     state = status.state
     if state == "running" and _is_gone(status):
         state = f"killed, {duration(age)} ago or less; the same command continues"
-    elif state == "running" and age > SILENT:
+    elif state == "running" and age > DEAD_AFTER:
         state = f"no sign of it for {duration(age)}: killed, or cut off; the same command continues"
     elif state == "running":
         state = f"running, written {duration(age)} ago"
     elif state != "finished":
         state += "; the same command continues"
-    where = "" if status.host == platform.node() else f" on {status.host}"
-    took = duration(status.updated - status.began)
-    lines = [f"{state} (process {status.process}{where}, {took} since it began)"]
+    host = "" if status.host == platform.node() else f" on {status.host}"
+    elapsed = duration(status.updated - status.began)
+    lines = [f"{state} (process {status.process}{host}, {elapsed} since it began)"]
     share = 100 * status.made / status.images if status.images else 100
     left = f", {duration(status.left)} left" if state.startswith("running") else ""
     rate = f", {status.rate:.1f} images/s" if status.rate else ""
@@ -80,14 +80,14 @@ def summary(status: Status, now: float | None = None) -> list[str]:
     lines.append(f"{status.made} of {status.images} predictions ({share:.0f} %){reused}{rate}{left}")
     failed = f", {status.failed} failed" if status.failed else ""
     lines.append(f"{status.done + status.failed} of {status.cells} cells ended{failed}")
-    lines += [f"FAILED {node}: {error}" for node, error in status.failures.items()]
+    lines += [f"FAILED {node_id}: {error}" for node_id, error in status.failures.items()]
     if status.failed > len(status.failures):
         lines.append(f"... and {status.failed - len(status.failures)} more")
     return lines
 
 
 def _is_gone(status: Status) -> bool:
-    """Return whether a run on this machine has no process any more."""
+    """Return whether the run was on this machine and its process no longer exists."""
     if status.host != platform.node() or not status.process:
         return False
     try:

@@ -1,4 +1,4 @@
-"""How a run stands, kept from an executor's events: what the display and ``segharness status`` show."""
+"""Keeps the status of a run up to date from an executor's events, for the display and ``segharness status``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ from segharness.execution.events import Progress, RunEvent, ShardWritten, TimeLe
 from segharness.execution.monitor.cells import RunOutcome
 from segharness.execution.monitor.status import Status, WorkerStatus
 
-_KEPT = 0.9
-"""How much of earlier reports a worker's rate keeps with each new one."""
+_DECAY = 0.9
+"""The weight that earlier reports of a worker's rate keep with each new report."""
 
 _FAILURES = 10
-"""How many failures are told."""
+"""How many failures the status lists."""
 
 
 class StatusTracker:
-    """Follows a run's events."""
+    """Keeps the status of a run up to date.
+
+    Args:
+        images: how many predictions the run makes.
+        cells: how many cells are selected.
+        outcome: the outcome that the cell tracker updates.
+    """
 
     def __init__(self, images: int, cells: int, outcome: RunOutcome) -> None:
         now = time.time()
@@ -30,7 +36,7 @@ class StatusTracker:
         self._count()
 
     def follow(self, event: RunEvent) -> None:
-        """Take one event of an executor, after the cell tracker did."""
+        """Update the status with an event of the executor. The cell tracker must have followed the event before."""
         status = self.status
         match event:
             case WorkerState():
@@ -48,15 +54,15 @@ class StatusTracker:
 
     def _count_progress(self, worker: WorkerStatus, index: int, event: Progress) -> None:
         worker.images += event.images
-        reported = (event.images, event.seconds, event.waited)
-        before = self._sums.get(index, (0.0, 0.0, 0.0))
-        images, seconds, waited = (_KEPT * old + new for old, new in zip(before, reported, strict=True))
+        report = (event.images, event.seconds, event.waited)
+        earlier = self._sums.get(index, (0.0, 0.0, 0.0))
+        images, seconds, waited = (_DECAY * old + new for old, new in zip(earlier, report, strict=True))
         self._sums[index] = (images, seconds, waited)
         if seconds > 0:
             worker.rate, worker.waited = images / seconds, min(1.0, waited / seconds)
 
     def close(self, completed: bool) -> None:
-        """Note that the run ended, and how; not `completed` if something of ours failed."""
+        """Note that the run ended. `completed` is false if the engine itself failed."""
         outcome = self._outcome
         stopped = outcome.stopped or not completed
         self.status.state = "interrupted" if outcome.interrupted else "stopped" if stopped else "finished"

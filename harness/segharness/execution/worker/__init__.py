@@ -1,1 +1,1 @@
-"""What a worker process does with a unit: decode, corrupt, predict, check, encode, write; the stages overlap."""
+"""What a worker does with a unit: decode, corrupt, predict, check, encode and write. The stages overlap."""

@@ -1,4 +1,4 @@
-"""How many images a call of `predict` gets: what the suite says, less where memory is short, or what pays (``auto``)."""
+"""The number of images per call of `predict`: set by the suite or searched (``auto``), halved if memory is short."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ LARGEST = 64
 """The largest batch that ``auto`` tries."""
 
 _CALLS = 3
-"""Calls a size is tried for; the first is left out, for it may compile."""
+"""The number of calls that try a size. The first does not count, because it may compile."""
 
 _GAIN = 0.95
-"""A larger batch is kept while an image takes at most this share of the seconds it took before."""
+"""A larger batch is kept if an image takes at most this share of its time in the smaller one."""
 
 
 class BatchSize:
     """The batch size of one model on one device.
 
-    ``auto`` begins with 1 and doubles while that makes an image cheaper and memory allows; then it stays with the best.
+    ``auto`` begins with 1 and doubles the size while images get cheaper and memory suffices. Then it keeps the best.
+
+    Attributes:
+        now: the current size.
+        searching: ``auto`` is still trying sizes.
 
     Args:
         wanted: a number from 1, or ``"auto"``.
@@ -29,8 +33,8 @@ class BatchSize:
         self._best = (1, float("inf"))
         self._seconds: list[float] = []
 
-    def took(self, images: int, seconds: float) -> None:
-        """Learn from a call of `images` images that took `seconds` an image."""
+    def record(self, images: int, seconds: float) -> None:
+        """Learn from a call with `images` images that took `seconds` per image."""
         if not self.searching or images != self.now:
             return
         self._seconds.append(seconds)
@@ -44,14 +48,14 @@ class BatchSize:
             self.now, self.searching = (self.now * 2, True) if self.now < LARGEST else (self.now, False)
 
     def halve(self) -> None:
-        """Go on with half as many images, for memory did not suffice."""
+        """Halve the size, because memory did not suffice, and stop searching."""
         self.now, self.searching = max(1, self.now // 2), False
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory did not suffice: Python's, or one of a framework's, which share no type."""
+    """Return whether an error means that memory did not suffice. The errors of frameworks share no type."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
-    said = ("out of memory", "can't allocate memory", "not enough memory", "cublas_status_alloc_failed")
-    return isinstance(error, RuntimeError) and any(words in text for words in said)
+    phrases = ("out of memory", "can't allocate memory", "not enough memory", "cublas_status_alloc_failed")
+    return isinstance(error, RuntimeError) and any(phrase in text for phrase in phrases)

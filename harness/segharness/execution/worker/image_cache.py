@@ -1,4 +1,4 @@
-"""Decoded images, kept while conditions still need them and memory allows."""
+"""Keeps decoded images while conditions still need them and memory suffices."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from segharness.records import Image
 
 CACHED_BYTES = 512 * 1024 * 1024
-"""How much memory decoded images may take: 64 of 2048x1024 take 403 MB."""
+"""The memory for decoded images; 64 images of 2048x1024 take 403 MB."""
 
 
 class MemoryBudget:
-    """Bytes that the caches of several shards may use together."""
+    """The bytes that the caches of several shards may use together."""
 
     def __init__(self) -> None:
         self._free = CACHED_BYTES
         self._lock = threading.Lock()
 
     def take(self, size: int) -> bool:
-        """Reserve `size` bytes, if there are so many."""
+        """Reserve `size` bytes. Returns False if fewer are free."""
         with self._lock:
             if size > self._free:
                 return False
@@ -32,6 +32,7 @@ class MemoryBudget:
             return True
 
     def give_back(self, size: int) -> None:
+        """Release `size` reserved bytes."""
         with self._lock:
             self._free += size
 
@@ -44,12 +45,12 @@ class _CachedImage:
 
 
 class ImageCache:
-    """The images of a shard: each is decoded once, kept if the budget allows, and let go of after its last use.
+    """The images of a shard. Each is decoded, kept if the budget allows, and released after its last use.
 
     Args:
         samples: the images.
-        uses: how often each will be asked for.
-        budget: what the caches of several shards share.
+        uses: how often each image will be requested.
+        budget: the budget, shared with the caches of other shards.
     """
 
     def __init__(self, samples: Sequence[Sample], uses: int, budget: MemoryBudget) -> None:
@@ -57,7 +58,7 @@ class ImageCache:
         self._budget = budget
 
     def get(self, sample: Sample) -> Image:
-        """Return the pixels of a sample; raises ImageError as `decode` does."""
+        """Return the pixels of a sample. Raises ImageError as `decode` does."""
         image = self._images[sample.image_id]
         with image.lock:
             image.uses -= 1
@@ -72,7 +73,7 @@ class ImageCache:
             return pixels
 
     def clear(self) -> None:
-        """Let go of every image."""
+        """Release every image."""
         for image in self._images.values():
             with image.lock:
                 self._drop(image)

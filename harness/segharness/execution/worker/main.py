@@ -1,7 +1,8 @@
-"""A worker: one process with one device. Takes requests as JSON lines, answers with events as JSON lines.
+"""The worker process: it has one device, reads requests as JSON lines and writes events as JSON lines.
 
-Requests: ``open`` (the job and the device, first of all), ``unit``, ``release`` (let go of the model), ``finish`` (the files
-in flight, and end), ``stop`` (end when there is nothing to do). Answers: `segharness.execution.events.WorkerEvent`.
+The requests: ``open`` (the first: the job and the device), ``unit`` (run a unit), ``release`` (close the model),
+``finish`` (finish the files in flight and end), ``stop`` (end as soon as no unit is left). The events:
+`segharness.execution.events.WorkerEvent`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from segharness.errors import LostError
-from segharness.execution.events import Progress, UnitWanted, WorkerBroken, WorkerEvent, WorkerReady, to_json
+from segharness.execution.events import Progress, UnitRequested, WorkerBroken, WorkerEvent, WorkerReady, to_json
 from segharness.execution.units import Job, Unit
 from segharness.execution.worker.unit_runner import DiskFullError, Emit, UnitRunner, describe
 from segharness.plugin.host import PluginHost
@@ -25,12 +26,12 @@ from segharness.plugin.host import PluginHost
 _PROGRESS_SECONDS = 0.2
 
 _SWITCH_SECONDS = 0.0005
-"""How long a thread that computes in Python may keep the model's thread waiting; Python's own 5 ms are a third of a
-fast model's time."""
+"""How long a thread that computes in Python may keep the model's thread waiting. Python's default of 5 ms is a third of
+the time of a fast model."""
 
 
 class _UnitQueue:
-    """The units that the scheduler sends; tells it when this worker can take another."""
+    """The units that the scheduler sends. It tells the scheduler when this worker can take another unit."""
 
     def __init__(self, emit: Emit) -> None:
         self.ended = False
@@ -45,7 +46,7 @@ class _UnitQueue:
     def next(self, block: bool) -> Unit | None:
         if not self._wanted and not self.ended and self._units.empty():
             self._wanted = True
-            self._emit(UnitWanted())
+            self._emit(UnitRequested())
         try:
             unit = self._units.get(block)
         except queue.Empty:
@@ -56,7 +57,7 @@ class _UnitQueue:
 
 
 class _EventWriter:
-    """Writes events; progress only now and then, for the scheduler need not wake for each image."""
+    """Writes events. It sums up progress for a while, so that the scheduler does not wake for each image."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -68,9 +69,9 @@ class _EventWriter:
         with self._lock:
             now = time.monotonic()
             if isinstance(event, Progress):
-                before = self._progress or Progress(0)
+                total = self._progress or Progress(0)
                 self._progress = Progress(
-                    before.images + event.images, before.seconds + event.seconds, before.waited + event.waited
+                    total.images + event.images, total.seconds + event.seconds, total.waited + event.waited
                 )
                 if now - self._last_write < _PROGRESS_SECONDS:
                     return
@@ -86,18 +87,16 @@ class _EventWriter:
 
 
 def main() -> int:
-    """Serve the scheduler that started this process, until it says stop or is gone."""
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what a model prints goes to the log, not among the events
+    """Serve the scheduler that started this process until it sends ``stop`` or is gone. Return the exit code."""
+    events = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # output of the model goes to the log, not among the events
     sys.stdout = sys.stderr
     requests = os.fdopen(os.dup(0), "r")
-    os.dup2(
-        os.open(os.devnull, os.O_RDONLY), 0
-    )  # a model that reads stdin, or closes it, does not disturb the requests
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a model that reads or closes stdin does not disturb the requests
     sys.stdin = open(os.devnull)  # noqa: SIM115, PTH123
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s")
     sys.setswitchinterval(_SWITCH_SECONDS)
-    emit = _EventWriter(answers)
+    emit = _EventWriter(events)
     messages = (json.loads(line) for line in requests)
     opening = next(messages)
     job = Job.from_json(opening["job"])
@@ -119,7 +118,7 @@ def main() -> int:
 
 
 def _listen(messages: Iterator[dict[str, Any]], units: _UnitQueue, runner: UnitRunner) -> None:
-    """Hand on what the scheduler says; end the process at once when it is gone."""
+    """Handle the requests of the scheduler. End the process at once if the scheduler is gone."""
     try:
         for message in messages:
             if message["op"] == "unit":
@@ -129,5 +128,5 @@ def _listen(messages: Iterator[dict[str, Any]], units: _UnitQueue, runner: UnitR
                 units.put(None, end=True)
             else:
                 units.put(None, end=message["op"] == "stop")
-    finally:  # also after a line that was cut off when its writer was killed
+    finally:  # also after an incomplete line of a scheduler that was killed
         os._exit(3)

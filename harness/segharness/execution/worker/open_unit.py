@@ -1,4 +1,4 @@
-"""What flows through the pipeline: a unit's images under its conditions, one condition after another."""
+"""A unit in the pipeline: its images under its conditions, one condition after another."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 WriteShard = Callable[[str, ShardTables, StageTimings], None]
+"""Writes the tables of a condition, given its name, and adds the time to the timings."""
 
 
 @dataclass(eq=False)
 class OpenUnit:
-    """A unit, opened.
+    """An opened unit.
 
     Attributes:
         samples: the images of a shard.
-        conditions: images are decoded once for all of them, as far as memory holds them.
+        conditions: the conditions. An image is decoded once for all of them if memory suffices.
         dataset: the data set's name, part of the random key.
-        corruptor: makes the pixels.
-        labels: how the model's labels become the data set's categories; None if it takes prompts.
-        prompts: what the model is given of the ground truth; None if it takes no prompts.
-        write: called with a condition's name, tables and timings as soon as its last image is done, from another thread.
-        ended: called once from the thread of the model: with None when every file is written, or with what `write` raised.
-        error: what `write` raised; the rest of the unit is then left out.
-        over: `ended` was called, or is about to be.
+        corruptor: applies the conditions.
+        labels: maps the model's labels to the data set's categories; None if the model takes prompts.
+        prompts: the prompts made from the ground truth; None if the model takes none.
+        write: called from another thread with a condition's name, tables and timings when its last image is done.
+        ended: called once from the model's thread, with None when every file is written, else with an error of `write`.
+        error: the error of `write`; the rest of the unit is then skipped.
+        closed: `ended` was called, or will be called next.
     """
 
     samples: Sequence[Sample]
@@ -45,16 +46,26 @@ class OpenUnit:
     write: WriteShard
     ended: Callable[[Exception | None], None] = lambda error: None
     error: Exception | None = None
-    over: bool = False
+    closed: bool = False
 
     def shards(self) -> Iterator[ConditionShard]:
+        """Yield a shard for each condition, in order."""
         for index, condition in enumerate(self.conditions):
             yield ConditionShard(self, condition, last=index == len(self.conditions) - 1)
 
 
 @dataclass(eq=False)
 class ConditionShard:
-    """The images of a unit under one condition: what becomes one pair of files. With the `last` one its unit ends."""
+    """The images of a unit under one condition, which are stored as one pair of files.
+
+    Attributes:
+        unit: the unit.
+        condition: the condition.
+        last: this is the last condition of the unit.
+        outcomes: the outcomes of the images that the model has seen or that failed.
+        encoding: the tasks that check and encode the results.
+        timings: seconds by stage, summed over the images.
+    """
 
     unit: OpenUnit
     condition: Condition
@@ -65,21 +76,22 @@ class ConditionShard:
 
     @property
     def complete(self) -> bool:
+        """Whether every image has an outcome."""
         return len(self.outcomes) == len(self.unit.samples)
 
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """One image, ready for the model, or the error that kept it from being so.
+    """An image that is ready for the model, or the error that prevented it.
 
     Attributes:
-        shard: what it belongs to.
-        sample: of the data set.
-        corrupted: its pixels; None with an `error`.
+        shard: the shard that it belongs to.
+        sample: the sample of the data set.
+        corrupted: the pixels; None if there is an error.
         pixels: the digest of the pixels.
-        error: why there are no pixels.
-        prompts: what the model is given of the ground truth.
-        timings: of decoding and corrupting.
+        error: the error; None if there are pixels.
+        prompts: the prompts, if the model takes them.
+        timings: seconds of decoding and corrupting.
     """
 
     shard: ConditionShard
@@ -92,9 +104,10 @@ class PreparedImage:
 
     @property
     def is_predicted(self) -> bool:
-        """Whether the model is called for it: there are pixels and, if it takes prompts, at least one."""
+        """Whether the model is called: there are pixels and, if the model takes prompts, at least one prompt."""
         return self.corrupted is not None and (self.prompts is None or len(self.prompts.values) > 0)
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of the pixels, (H, W, 3); empty without pixels."""
         return self.corrupted.pixels.shape if self.corrupted is not None else ()

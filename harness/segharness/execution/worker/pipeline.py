@@ -1,8 +1,8 @@
-"""Decode -> corrupt -> predict -> check and encode -> write, overlapping, from one unit into the next.
+"""Decode -> corrupt -> predict -> check and encode -> write. The stages overlap, also from one unit to the next.
 
-`Prefetcher` prepares images, `Postprocessor` encodes and writes, the calling thread only predicts. Conditions follow one
-another, so a file is written as soon as it is complete. Work in flight is bounded on both sides, so memory is too. A failure
-costs the image it happened in.
+`Prefetcher` prepares images, `Postprocessor` encodes and writes, and the calling thread only predicts. Conditions
+follow one another, so that a file is written as soon as it is complete. Work in flight is bounded on both sides, and
+with it memory. A failure costs only the image that it concerns.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Calls:
-    """Who answers, and how many calls it has answered in this process: the first ones are its warm-up."""
+    """The device of a model, and how often the model was called in this process: its first calls are the warm-up."""
 
     device: str
     answered: int = 0
@@ -38,7 +38,15 @@ class Calls:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What the model gave for one image: its instances, the seconds, the call it was part of, or what went wrong."""
+    """The model's result for an image, or its error.
+
+    Attributes:
+        instances: what the model returned for the image.
+        seconds: the seconds of the call per image.
+        size: the number of images in the call.
+        call: the number of the call.
+        error: why there are no instances.
+    """
 
     instances: Any = None
     seconds: float | None = None
@@ -51,12 +59,12 @@ class Pipeline:
     """Runs units for one model.
 
     Args:
-        model: called from one thread only.
-        name: of the model, for messages.
-        threads: that decode and corrupt, and as many that encode.
-        batches: images a call of `predict`; only images of one size share a batch.
-        calls: of the model, from one unit to the next.
-        message: called with a line that a person should read.
+        model: the model; only the thread that calls `run` calls it.
+        name: the model's id, for messages.
+        threads: how many threads decode and corrupt; as many encode.
+        batches: the number of images per call of `predict`. Only images of the same size share a batch.
+        calls: the model's calls so far, kept from one unit to the next.
+        message: called with a line of text for the user.
     """
 
     def __init__(
@@ -78,16 +86,16 @@ class Pipeline:
         progress: Callable[[int, StageTimings], None] = lambda images, timings: None,
         finishing: threading.Event | None = None,
     ) -> None:
-        """Predict every image of every unit under its conditions, until no unit comes.
+        """Predict every image of every unit under its conditions until there are no more units.
 
         Args:
-            next_unit: where units come from.
-            progress: called with the number of predictions just made, and what they took of this thread's time.
-            finishing: once it is set, only the condition that has begun is finished.
+            next_unit: returns the next unit.
+            progress: called with the number of predictions just made and this thread's seconds for them.
+            finishing: once this is set, only the condition that has begun is finished.
 
         Raises:
             LostError: memory did not suffice for a single image, or the model's process ended.
-            Exception: whatever `OpenUnit.ended` raises.
+            Exception: any error that `OpenUnit.ended` raises.
         """
         prefetcher, postprocessor = Prefetcher(self._threads, next_unit), Postprocessor(self._threads, self._name)
         try:
@@ -121,7 +129,7 @@ class Pipeline:
             postprocessor.close()
 
     def _batch(self, prefetcher: Prefetcher) -> list[PreparedImage]:
-        """Return the next images that go to the model together; none if that means waiting for another unit."""
+        """Return the next images that go to the model together; none if that would mean waiting for another unit."""
         batch: list[PreparedImage] = []
         while len(batch) < self._batches.now:
             item, self._next = self._next or prefetcher.take(), None
@@ -136,7 +144,7 @@ class Pipeline:
         return batch
 
     def _follow(self, prepared: PreparedImage, answer: _Answer | None, postprocessor: Postprocessor) -> None:
-        """Note what became of an image, and hand its answer on."""
+        """Record the outcome of an image, and pass its answer on."""
         shard = prepared.shard
         outcome = ImageOutcome(prepared.sample, pixels=prepared.pixels, error=prepared.error)
         if prepared.corrupted is not None:
@@ -154,7 +162,7 @@ class Pipeline:
             postprocessor.close_shard(shard)
 
     def _predict(self, batch: Sequence[PreparedImage]) -> list[_Answer]:
-        """Call the model, and time it; in halves where memory does not suffice."""
+        """Call the model and time the call. If memory does not suffice, try again in halves."""
         images = [p.corrupted.pixels for p in batch if p.corrupted is not None]
         if not images:
             return []
@@ -169,29 +177,30 @@ class Pipeline:
                 raise CellError(f"predict returned {len(answers)} results for {len(images)} images")
         except LostError:
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001  the model is anyone's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a model may raise anything
             if not is_out_of_memory(error):
                 _log.error("model %s, %s", self._name, batch[0].sample, exc_info=True)
-                what = str(error) if isinstance(error, CellError) else f"predict raised {type(error).__name__}: {error}"
-                return [_Answer(error=first_line(f"model `{self._name}`, {batch[0].sample}: {what}"))] * len(batch)
+                text = str(error) if isinstance(error, CellError) else f"predict raised {type(error).__name__}: {error}"
+                return [_Answer(error=first_line(f"model `{self._name}`, {batch[0].sample}: {text}"))] * len(batch)
             reason = first_line(f"{type(error).__name__}: {error}")
         else:
-            self._batches.took(len(images), seconds)
+            self._batches.record(len(images), seconds)
             return [_Answer(answer, seconds, len(images), call) for answer in answers]
         return self._in_halves(batch, reason)
 
     def _in_halves(self, batch: Sequence[PreparedImage], reason: str) -> list[_Answer]:
-        """Do a batch again in halves, after its memory was let go of."""
+        """Free memory and predict a batch again in smaller batches."""
         free_memory()
         if len(batch) == 1:
             raise LostError(f"out of memory at batch 1, {batch[0].sample}: {reason}")
-        before = self._batches.now
+        old_size = self._batches.now
         while self._batches.now >= len(batch):
             self._batches.halve()
         size = self._batches.now
-        if size < before:
+        if size < old_size:
             self._message(
-                f"model `{self._name}`: out of memory at batch {len(batch)} on {self._calls.device}; going on with {size}"
+                f"model `{self._name}`: out of memory at batch {len(batch)} on {self._calls.device}; "
+                f"going on with {size}"
             )
         answers: list[_Answer] = []
         for begin in range(0, len(batch), size):
@@ -205,8 +214,8 @@ def _end_units(postprocessor: Postprocessor) -> None:
 
 
 def free_memory() -> None:
-    """Give back what frameworks keep of the memory that is free again."""
+    """Collect garbage and release the memory that torch caches."""
     gc.collect()
-    torch = sys.modules.get("torch")  # only where the model brought it
+    torch = sys.modules.get("torch")  # imported only if the model uses it
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""After the model: threads check and encode its answers, and one writes each condition as soon as it is complete."""
+"""After the model: several threads check and encode its answers, and another writes each complete condition."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from segharness.model.validation import validate_instances, validate_prompted
 from segharness.records import Instances
 
 WAITING_BYTES = 256 * 1024 * 1024
-"""How much memory answers that are still to be encoded may take; one answer may always wait."""
+"""The memory for answers that wait to be encoded. One answer may always wait."""
 
 WAITING_FILES = 4
 """How many conditions may wait to be written."""
 
 
 class Postprocessor:
-    """Takes the model's answers in order.
+    """Checks, encodes and writes the model's answers, which it takes in order.
 
     Args:
-        threads: how many encode.
-        name: of the model, for messages.
+        threads: how many threads encode.
+        name: the model's id, for messages.
     """
 
     def __init__(self, threads: int, name: str) -> None:
         self._encoders = ThreadPoolExecutor(threads, "encode")
         self._writer = ThreadPoolExecutor(1, "write")
         self._name = name
-        self._most = 2 * threads + 2
+        self._limit = 2 * threads + 2
         self._waiting: deque[tuple[int, Future[None]]] = deque()
         self._bytes = 0
         self._files: deque[Future[None]] = deque()
@@ -48,8 +48,8 @@ class Postprocessor:
         self._bytes += size
 
     def keep_up(self, batch: int) -> None:
-        """Wait until what is in flight is little enough for a further batch."""
-        while len(self._waiting) > 1 and (len(self._waiting) > self._most + batch or self._bytes > WAITING_BYTES):
+        """Wait until few enough answers and files are in flight for another batch of `batch` images."""
+        while len(self._waiting) > 1 and (len(self._waiting) > self._limit + batch or self._bytes > WAITING_BYTES):
             size, future = self._waiting.popleft()
             future.result()
             self._bytes -= size
@@ -57,7 +57,7 @@ class Postprocessor:
             self._files.popleft().result()
 
     def close_shard(self, shard: ConditionShard) -> None:
-        """Write a condition whose images were all answered, in another thread."""
+        """Write a condition, whose images all have an outcome, in another thread."""
         self._files.append(self._writer.submit(self._write, shard))
 
     def ended_units(self) -> list[OpenUnit]:
@@ -75,7 +75,7 @@ class Postprocessor:
         self._bytes = 0
 
     def close(self) -> None:
-        """Write what is complete, and end the threads; also after an error, for it is no fault of these files."""
+        """Write the complete conditions and end the threads, also after an error: it does not concern these files."""
         self._encoders.shutdown(wait=True)
         self._writer.shutdown(wait=True)
 
@@ -90,9 +90,9 @@ class Postprocessor:
                 else:
                     assert prepared.shard.unit.labels is not None
                     outcome.detections = validate_instances(answer, shape, prepared.shard.unit.labels)
-            except Exception as error:  # noqa: BLE001  what a model returns may raise anything when it is looked at
-                what = str(error) if isinstance(error, CellError) else f"{type(error).__name__}: {error}"
-                outcome.error = first_line(f"model `{self._name}`, {outcome.sample}: {what}")
+            except Exception as error:  # noqa: BLE001  an object that a model returns may raise anything
+                text = str(error) if isinstance(error, CellError) else f"{type(error).__name__}: {error}"
+                outcome.error = first_line(f"model `{self._name}`, {outcome.sample}: {text}")
         with self._timings_lock:
             prepared.shard.timings.encode += prepared.timings.encode
 
@@ -103,22 +103,22 @@ class Postprocessor:
                 future.result()
             if unit.error is None:
                 unit.write(shard.condition.name, tables_of(shard.outcomes), shard.timings)
-        except Exception as error:  # noqa: BLE001  told to whom the unit belongs, in `OpenUnit.ended`
+        except Exception as error:  # noqa: BLE001  `OpenUnit.ended` gets it
             unit.error = error
-        if (shard.last or unit.error is not None) and not unit.over:
-            unit.over = True
+        if (shard.last or unit.error is not None) and not unit.closed:
+            unit.closed = True
             self._ended.append(unit)
 
 
 def first_line(text: str) -> str:
-    """Return the first line of a message, at most 500 characters; the whole of it is in the log."""
+    """Return the first line of a message, cut to 500 characters. The log has the whole message."""
     line = text.strip().splitlines()[0]
     return line if len(line) <= 500 else line[:497] + "..."
 
 
 def _bytes_of(answer: Any) -> int:
-    """Return about how many bytes an answer takes."""
+    """Return about how many bytes an answer takes: those of its masks."""
     try:
         return int(getattr(getattr(answer, "masks", None), "nbytes", 0))
-    except Exception:  # noqa: BLE001  what is wrong with it is said when it is checked
+    except Exception:  # noqa: BLE001  the later check reports what is wrong
         return 0

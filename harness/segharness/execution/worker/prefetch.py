@@ -1,4 +1,4 @@
-"""Before the model: a pool of threads decodes and corrupts the next images, from one unit into the next."""
+"""Before the model: a pool of threads decodes and corrupts the next images, also those of the next unit."""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ from segharness.execution.worker.timings import StageTimings
 from segharness.records import Sample
 
 PREFETCHED_IMAGES = 192
+"""How many images the threads may be ahead. Some corruptions take longer than a model, others less; over so many images
+the differences even out."""
+
 PREFETCHED_BYTES = 256 * 1024 * 1024
-"""How far the threads may be ahead: some corruptions take longer than a model, others less, and over so many images the
-differences even out."""
+"""The memory for images that the threads are ahead."""
 
 NextUnit = Callable[[bool], OpenUnit | None]
-"""Returns the next unit, or None if there is none now; with True it waits for one, and None means that none will come."""
+"""Returns the next unit, or None if there is none now. With True it waits; None then means that none will come."""
 
 
 class Prefetcher:
     """The images that the model gets next, in order.
 
     Args:
-        threads: how many decode and corrupt.
-        next_unit: where units come from. One is asked for when all images of the last were given to the threads, and waited
-            for only when nothing is left.
+        threads: how many threads decode and corrupt.
+        next_unit: returns the next unit. It is called when the threads have all images of the unit before, and may wait
+            only in `wait`.
     """
 
     def __init__(self, threads: int, next_unit: NextUnit) -> None:
         self._pool = ThreadPoolExecutor(threads, "prepare")
         self._next_unit = next_unit
-        self._fewest = 2 * threads
+        self._minimum = 2 * threads
         self._budget = MemoryBudget()
         self._images: Iterator[tuple[ConditionShard, Sample, ImageCache]] = iter(())
         self._waiting: deque[tuple[int, Future[PreparedImage]]] = deque()
         self._bytes = 0
 
     def take(self) -> PreparedImage | None:
-        """Return the next image; None if there is none without waiting for another unit."""
+        """Return the next image, or None if that would mean waiting for another unit."""
         if not self._waiting:
             self._fill()
         if not self._waiting:
@@ -53,7 +55,7 @@ class Prefetcher:
         return prepared
 
     def wait(self) -> bool:
-        """Wait for another unit; False if none will come."""
+        """Wait for another unit. Returns False if none will come."""
         unit = self._next_unit(True)
         if unit is None:
             return False
@@ -61,12 +63,12 @@ class Prefetcher:
         return True
 
     def close(self) -> None:
-        """Let go of everything that the model does not get."""
+        """Discard the images that the model has not taken, and end the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._waiting.clear()
 
     def _fill(self) -> None:
-        while len(self._waiting) < self._fewest or (
+        while len(self._waiting) < self._minimum or (
             len(self._waiting) < PREFETCHED_IMAGES and self._bytes < PREFETCHED_BYTES
         ):
             image = next(self._images, None)
@@ -105,6 +107,6 @@ def _prepare(shard: ConditionShard, sample: Sample, cache: ImageCache) -> Prepar
         return PreparedImage(shard, sample, None, None, str(error), timings=timings)
     except MemoryError:
         raise
-    except Exception as error:  # noqa: BLE001  a ground truth is a plugin's
+    except Exception as error:  # noqa: BLE001  a plugin reads the ground truth
         return PreparedImage(shard, sample, None, None, f"{sample}: {type(error).__name__}: {error}", timings=timings)
     return PreparedImage(shard, sample, corrupted, digest, None, prompts, timings)

@@ -1,4 +1,4 @@
-"""What became of every image of a shard under one condition, and the two tables that it is stored as."""
+"""The outcome of every image of a shard under one condition, and the two tables that store it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class ImageOutcome:
-    """What became of one image under one condition."""
+    """The outcome of an image under one condition: a row of the table of images, and its detections."""
 
     sample: Sample
     seconds: float | None = None
@@ -31,7 +31,7 @@ class ImageOutcome:
 
 @dataclass
 class ShardTables:
-    """All outcomes of one shard under one condition, as the tables that are stored."""
+    """The outcomes of a shard under one condition as the tables to store; `errors` has those of its images."""
 
     predictions: pa.Table
     images: pa.Table
@@ -39,7 +39,7 @@ class ShardTables:
 
 
 def tables_of(outcomes: Sequence[ImageOutcome]) -> ShardTables:
-    """Return the outcomes of a shard under one condition as the tables that are stored."""
+    """Return the outcomes of a shard under one condition as the tables to store."""
     import numpy as np
 
     predicted = [(o.sample.image_id, o.detections) for o in outcomes if o.detections is not None]
@@ -49,10 +49,10 @@ def tables_of(outcomes: Sequence[ImageOutcome]) -> ShardTables:
         {
             "image_id": np.repeat(np.array([image_id for image_id, _ in predicted], dtype=np.int64), sizes),
             "category_id": np.concatenate([np.zeros(0, np.int32), *(d.category_ids for _, d in predicted)]),
-            "score": _columns([(d.scores, n) for (_, d), n in zip(predicted, sizes, strict=True)]),
+            "score": _concatenated([(d.scores, n) for (_, d), n in zip(predicted, sizes, strict=True)]),
             "bbox": list(np.concatenate([np.zeros((0, 4)), *(d.boxes for _, d in predicted)])),
-            "mask": _columns([(d.masks, n) for (_, d), n in zip(predicted, sizes, strict=True)]),
-            "annotation_id": _columns([(d.annotation_ids, n) for (_, d), n in zip(predicted, sizes, strict=True)]),
+            "mask": _concatenated([(d.masks, n) for (_, d), n in zip(predicted, sizes, strict=True)]),
+            "annotation_id": _concatenated([(d.annotation_ids, n) for (_, d), n in zip(predicted, sizes, strict=True)]),
         },
     )
     images = table(
@@ -73,6 +73,6 @@ def tables_of(outcomes: Sequence[ImageOutcome]) -> ShardTables:
     return ShardTables(predictions, images, [o.error for o in outcomes if o.error is not None])
 
 
-def _columns(parts: Sequence[tuple[Any, int]]) -> list[Any]:
-    """Return the values of all images behind one another, nulls where an image has none."""
+def _concatenated(parts: Sequence[tuple[Any, int]]) -> list[Any]:
+    """Return the values of all images in one list; an image without values contributes `count` nulls."""
     return [value for values, count in parts for value in ([None] * count if values is None else values)]

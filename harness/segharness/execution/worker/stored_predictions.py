@@ -1,4 +1,4 @@
-"""One unit of what was predicted elsewhere: nothing is decoded or run, only checked and stored."""
+"""Runs a unit of stored predictions: checks and stores them, without decoding images or running a model."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def store_predictions(
     write: Callable[[str, ShardTables], None],
     progress: Callable[[int], None],
 ) -> None:
-    """Check and write what a model found elsewhere in every sample under every condition.
+    """Check and write the stored predictions of every sample under every condition.
 
     Args:
-        model: has the predictions.
-        name: of the model, for messages.
+        model: the stored predictions.
+        name: the model's id, for messages.
         opened: the data set.
-        samples: of the unit's shard.
-        conditions: of the unit.
-        write: called with a condition's name and tables.
+        samples: the samples of the unit's shard.
+        conditions: the conditions of the unit.
+        write: called with each condition's name and tables.
         progress: called with the number of predictions just stored.
     """
     image_ids = frozenset(sample.image_id for sample in opened.dataset.samples())
@@ -54,10 +54,10 @@ def store_predictions(
         progress(len(samples))
 
 
-def _check_categories(stored: Sequence[Detections], known: Collection[int]) -> None:
-    """Raise CellError if all detections are of categories that the data set does not have: ids that count otherwise."""
+def _check_categories(stored: Sequence[Detections], category_ids: Collection[int]) -> None:
+    """Raise CellError if no detection has a category of the data set: its ids then follow another numbering."""
     stored_ids = {int(id) for detections in stored for id in detections.category_ids}
-    if stored_ids and not stored_ids & set(known):
+    if stored_ids and not stored_ids & set(category_ids):
         shown = ", ".join(map(str, sorted(stored_ids)[:5]))
-        expected = ", ".join(map(str, sorted(known)[:5]))
+        expected = ", ".join(map(str, sorted(category_ids)[:5]))
         raise CellError(f"none of its category ids ({shown} ...) is one of the data set's ({expected} ...)")

@@ -1,4 +1,4 @@
-"""Where the time goes: seconds a stage, added up over images."""
+"""Measures where time goes: the seconds of each stage, summed over images."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from dataclasses import dataclass
 
 @dataclass
 class StageTimings:
-    """Seconds of the stages of some images.
+    """The seconds of each stage.
 
     Attributes:
-        decode, corrupt: of the threads before the model; `corrupt` includes the digest of the pixels.
+        decode: decoding, in the threads before the model.
+        corrupt: corrupting and hashing the pixels, in the threads before the model.
         waited: the model waited for an image.
         predict: the model worked.
-        stalled: the model waited because too many answers were still to be encoded.
-        encode: of the threads after the model: answers checked, masks encoded.
-        write: a file made, written and flushed.
+        stalled: the model waited because too many answers were waiting to be encoded.
+        encode: checking answers and encoding masks, in the threads after the model.
+        write: making, writing and flushing a file.
     """
 
     decode: float = 0.0
@@ -39,10 +40,11 @@ class StageTimings:
             setattr(self, stage, getattr(self, stage) + time.perf_counter() - began)
 
     def add(self, other: StageTimings) -> None:
-        """Add another's seconds; stages it does not have are not touched, for a thread may be at them."""
+        """Add the seconds of `other`. Stages without seconds stay untouched, because a thread may be changing them."""
         for name, seconds in vars(other).items():
             if seconds:
                 setattr(self, name, getattr(self, name) + seconds)
 
     def to_json(self) -> dict[str, float]:
+        """Return the seconds by stage, rounded to microseconds."""
         return {name: round(seconds, 6) for name, seconds in vars(self).items()}

@@ -1,4 +1,4 @@
-"""Runs units of a job on one device, whatever process it is in: loads models, opens data sets, writes files."""
+"""Runs units of a job on one device, in any process: loads models, opens data sets and writes files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from segharness.execution.events import (
     DiskFull,
     Message,
     ModelLoaded,
+    ModelLoadFailed,
     ModelLoading,
-    ModelUnloadable,
     Progress,
     ShardWritten,
     UnitDone,
@@ -45,6 +45,7 @@ from segharness.records import Model, StoredPredictions
 from segharness.store import RunFolder, write_shard
 
 Emit = Callable[[WorkerEvent], None]
+"""Takes the events of a `UnitRunner`."""
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -52,35 +53,41 @@ _log = logging.getLogger(__name__)
 
 
 class DiskFullError(SegharnessError):
-    """Nothing more can be written; the run stops, and what is written stays."""
+    """The disk is full. The run stops; files that were written stay."""
 
 
 class Units(Protocol):
-    """Where a runner's units come from.
+    """The source of a runner's units.
 
-    `next` returns one; without `block` None if there is none now, with it None if the model may be let go of: none will
-    come for a while or, once `ended` is true, ever.
+    Attributes:
+        ended: no more units will come.
     """
 
     ended: bool
 
-    def next(self, block: bool) -> Unit | None: ...
+    def next(self, block: bool) -> Unit | None:
+        """Return the next unit, or None.
+
+        Without `block`, None means that there is no unit now. With `block`, None means that the model may be closed: no
+        unit will come for a while or, if `ended` is true, at all.
+        """
+        ...
 
 
 class UnitRunner:
-    """Runs units of a job on one device; keeps the last model and every opened data set.
+    """Runs units of a job on one device. Keeps the last model and every opened data set.
 
     Args:
-        job: what all workers share.
+        job: the job.
         host: the plugins; the same as the scheduler's.
-        device: ``"cpu"`` or ``"cuda:0"``, handed to models that ask.
-        objects: models that exist already, by id, instead of being made from the suite's entries.
+        device: ``"cpu"`` or ``"cuda:0"``, passed to models whose factory has a parameter for it.
+        objects: models that are objects already, by id; the others are made from the suite's entries.
     """
 
     def __init__(self, job: Job, host: PluginHost, device: str, objects: Mapping[str, Model] | None = None) -> None:
         self._job, self._host, self._device = job, host, device
         self._objects = dict(objects or {})
-        self._folder = RunFolder.at(job.folder)
+        self._folder = RunFolder.from_text(job.folder)
         self._corruptor = Corruptor(host, {c.name: c for c in job.suite.conditions}, job.suite.seed)
         self._datasets: dict[str, OpenDataset] = {}
         self._prompts: dict[tuple[str, str], Prompts] = {}
@@ -88,35 +95,36 @@ class UnitRunner:
         self._batches: dict[str, BatchSize] = {}
         self._loaded: tuple[tuple[str, str], Model | StoredPredictions] | None = None
         self._finishing = threading.Event()
-        self._taken: list[Unit] = []  # and not yet done or failed
-        self._next_unit: Unit | None = None  # taken already; it needs another model
+        self._in_progress: list[Unit] = []  # taken, and not yet done or failed
+        self._next_unit: Unit | None = None  # already taken; it needs another model
 
     def finish(self) -> None:
-        """Finish the files in flight and take no more; may be called from another thread."""
+        """Finish the files in flight and take no more units. May be called from another thread."""
         self._finishing.set()
 
     def serve(self, units: Units, emit: Emit) -> None:
-        """Run units until there are no more, and write their files.
+        """Run units and write their files until there are no more.
 
-        Emits `ModelLoading`, `ModelLoaded`, `Progress` and `ShardWritten`, and `UnitDone` or `UnitFailed` for every unit.
+        Emits `ModelLoading`, `ModelLoaded`, `ModelLoadFailed`, `Message`, `Progress` and `ShardWritten`, and `UnitDone`
+        or `UnitFailed` for every unit.
 
         Raises:
-            DiskFullError: a file could not be written for want of space; `DiskFull` was emitted.
-            LostError: this process cannot go on, but another may; `WorkerLost` was emitted.
+            DiskFullError: there was no space to write a file; `DiskFull` was emitted.
+            LostError: this process cannot go on, but another might; `WorkerLost` was emitted.
         """
         while not (self._finishing.is_set() or (units.ended and self._next_unit is None)):
             unit, self._next_unit = self._next_unit or units.next(True), None
             if unit is None:
                 self.close()
                 continue
-            self._taken = [unit]
+            self._in_progress = [unit]
             model: Model | StoredPredictions | None = None
             try:
                 model = self._model(unit, emit)
                 self._run(unit, model, units, emit)
                 if self._next_unit is None and not (units.ended or has_stored_predictions(model)):
                     model = None
-                    self.close()  # nothing comes for a while: others may need the memory
+                    self.close()  # no unit will come for a while, and others may need the memory
             except DiskFullError:
                 raise
             except (Exception, SystemExit) as error:
@@ -124,12 +132,12 @@ class UnitRunner:
                     emit(WorkerLost(f"model `{unit.model}`: {describe(error)}"))
                     raise LostError(describe(error)) from error
                 if model is None:
-                    emit(ModelUnloadable(unit.model, f"model `{unit.model}`: {describe(error)}"))
-                for taken in list(self._taken):
-                    self._failed(taken, error, emit)
+                    emit(ModelLoadFailed(unit.model, f"model `{unit.model}`: {describe(error)}"))
+                for failed_unit in list(self._in_progress):
+                    self._failed(failed_unit, error, emit)
 
     def close(self) -> None:
-        """Let go of the model."""
+        """Close the model and free its memory."""
         if self._loaded is None:
             return
         ((name, _), model), self._loaded = self._loaded, None
@@ -138,15 +146,15 @@ class UnitRunner:
         try:
             if callable(close := getattr(model, "close", None)):
                 close()
-        except (Exception, SystemExit):  # noqa: BLE001  it is not needed any more; what it raised is in the log
+        except (Exception, SystemExit):  # noqa: BLE001  the model is not needed any more; the log has the error
             _log.exception("model %s could not be closed", name)
-        if (local := self._job.suite.model(name).local) is not None:
+        if (local := self._job.suite.model(name).local_function) is not None:
             forget_folder(local[0].parent)
         del model
         free_memory()
 
     def _run(self, first: Unit, model: Model | StoredPredictions, units: Units, emit: Emit) -> None:
-        """Run a unit and those that follow with the same model; the one that needs another is kept for later."""
+        """Run a unit and the units after it that use the same model. The first that needs another is kept for later."""
         if has_stored_predictions(model):
             self._store_predictions(first, model, emit)
             return
@@ -161,7 +169,7 @@ class UnitRunner:
         def failed(unit: Unit, error: BaseException) -> None:
             self._failed(unit, error, emit)
 
-        stream = UnitStream(first, units.next, self._model_key, open_unit, failed, self._taken)
+        stream = UnitStream(first, units.next, self._model_key, open_unit, failed, self._in_progress)
         calls = self._calls.setdefault(first.model, Calls(device_name(self._device)))
         batches = self._batches.setdefault(first.model, BatchSize(self._job.suite.model(first.model).batch_size))
         pipeline = Pipeline(model, first.model, self._job.threads, batches, calls, lambda text: emit(Message(text)))
@@ -199,7 +207,7 @@ class UnitRunner:
         )
 
     def _write(self, unit: Unit, emit: Emit, condition: str, tables: ShardTables, timings: StageTimings) -> None:
-        """Write one condition of a unit."""
+        """Write the files of a condition of a unit."""
         inputs = self._job.inputs.of(unit.model, unit.dataset, condition, unit.shard)
         files = self._folder.shard(unit.model, unit.dataset, condition, unit.shard.index)
         try:
@@ -214,11 +222,11 @@ class UnitRunner:
         emit(ShardWritten(unit.index, condition, len(tables.errors), first_error, count, timings.to_json()))
 
     def _store_predictions(self, unit: Unit, model: StoredPredictions, emit: Emit) -> None:
-        """Store what was predicted elsewhere."""
+        """Run a unit of stored predictions."""
         opened = self._dataset(unit.dataset)
         samples = opened.samples[unit.shard.start : unit.shard.stop]
 
-        def finish(condition: str, tables: ShardTables) -> None:
+        def write(condition: str, tables: ShardTables) -> None:
             try:
                 self._write(unit, emit, condition, tables, StageTimings())
             except DiskFullError as error:
@@ -226,15 +234,15 @@ class UnitRunner:
                 raise
 
         conditions = [self._job.suite.condition(name) for name in unit.conditions]
-        store_predictions(model, unit.model, opened, samples, conditions, finish, lambda images: emit(Progress(images)))
+        store_predictions(model, unit.model, opened, samples, conditions, write, lambda images: emit(Progress(images)))
         self._done(unit, emit)
 
     def _done(self, unit: Unit, emit: Emit) -> None:
-        self._taken.remove(unit)
+        self._in_progress.remove(unit)
         emit(UnitDone(unit.index, unit.conditions))
 
     def _failed(self, unit: Unit, error: BaseException, emit: Emit) -> None:
-        self._taken.remove(unit)
+        self._in_progress.remove(unit)
         _log.error("unit %s", unit, exc_info=error)
         emit(UnitFailed(unit.index, unit.conditions, f"model `{unit.model}`: {describe(error)}"))
 
@@ -252,7 +260,7 @@ class UnitRunner:
         return self._prompts[dataset, kind]
 
     def _model_key(self, unit: Unit) -> tuple[str, str]:
-        """Return what units must share to share a model: its options may depend on the data set."""
+        """Return a key of the model that a unit needs: a model's options may depend on the data set."""
         entry = self._job.suite.model(unit.model)
         return (unit.model, unit.dataset if unit.dataset in entry.options_for else "")
 
@@ -273,6 +281,6 @@ class UnitRunner:
 
 
 def describe(error: BaseException) -> str:
-    """Return an error as one line: the message alone for our own, with its kind for others'."""
+    """Return an error as one line. Errors of other packages are preceded by the name of their class."""
     text = (str(error).strip() or repr(error)).splitlines()[0]
     return text if isinstance(error, SegharnessError) else f"{type(error).__name__}: {text}"

@@ -1,4 +1,4 @@
-"""The units of one model, opened by a thread of their own while the model works on earlier ones."""
+"""The units of one model. A separate thread opens the next unit while the model works on earlier units."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from segharness.execution.worker.open_unit import OpenUnit
 
 
 class UnitStream:
-    """Takes units as long as they are of the model of the first one.
+    """Takes units as long as they need the model of the first unit.
 
     Args:
-        first: a unit that was taken already.
+        first: a unit that was already taken.
         take: returns the next unit; see `segharness.execution.worker.unit_runner.Units.next`.
-        model_key: what units must share to share a model.
+        model_key: returns a key of the model that a unit needs.
         open_unit: opens a unit.
         failed: called with a unit that could not be opened, and the error.
-        taken: gets every unit that is taken.
+        taken: a list to which every unit of this model is appended.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class UnitStream:
         self._opening: Future[OpenUnit] | None = None
 
     def close(self) -> Unit | None:
-        """Return the unit that was taken and needs another model."""
+        """Stop opening units. Return a unit that was taken but needs another model, if there is one."""
         self._opener.shutdown(wait=True)
         return self._unit_of_another_model
 
     def next(self, block: bool) -> OpenUnit | None:
-        """Return the next unit of this model, opened; see `segharness.execution.worker.prefetch.NextUnit`."""
+        """Return the next unit of this model after opening it; see `segharness.execution.worker.prefetch.NextUnit`."""
         while True:
             if self._unit is None and self._unit_of_another_model is None:
                 unit = self._take(block)
@@ -63,5 +63,5 @@ class UnitStream:
             self._unit = self._opening = None
             try:
                 return opening.result()
-            except (Exception, SystemExit) as error:  # noqa: BLE001  told of the unit, whose cells it costs
+            except (Exception, SystemExit) as error:  # noqa: BLE001  it costs the cells of the unit
                 self._failed(unit, error)

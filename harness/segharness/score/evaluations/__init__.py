@@ -1,1 +1,1 @@
-"""The evaluations of the engine, one module each: coco, cityscapes, lvis, panoptic, prompted, speed; and what they share."""
+"""The built-in evaluations, a module each (coco, cityscapes, lvis, panoptic, prompted, speed), and shared modules."""

@@ -1,8 +1,9 @@
-"""AP on every resample of the images, from the matches of the data set as it is: nothing is matched again.
+"""AP on every resample of the images, from the matches on the data set itself; nothing is matched again.
 
-A detection counts as often as its image was drawn. Precision and recall follow from two weighted cumulative sums, and only
-at true positives: between two of them precision falls and recall stands, so the interpolated curve does not change. With
-distinct scores this is the curve that pycocotools would accumulate on a data set that holds the images as often as drawn.
+A detection counts as often as its image was drawn. Precision and recall follow from two weighted cumulative sums. They
+are computed only at true positives: between two of them precision falls and recall is constant, so the interpolated
+curve does not change. If no two scores are equal, this is the curve that pycocotools would accumulate on a data set
+that holds every image as often as it was drawn.
 """
 
 from __future__ import annotations
@@ -20,37 +21,47 @@ from segharness.score.resample import Resamples
 _RECALLS = np.linspace(0.0, 1.0, 101)
 _EPSILON = np.spacing(1)
 _ELEMENTS = 2_000_000
-"""How many weights are gathered at a time: a few megabytes, so that they stay in the cache."""
+"""The number of weights gathered at a time: a few megabytes, so that they stay in the processor's cache."""
 
 Steps: TypeAlias = tuple[npt.NDArray[np.int8], npt.NDArray[np.int64], npt.NDArray[np.int64]]
-"""Of one category: how many of the 101 recall thresholds each number of true positives reaches, for every number of
-ground truths that occurs; where each resample's part of that table begins; each resample's ground truths."""
+"""Recall of one category: a table, its offsets, and the number of ground truths in each resample.
+
+For every number of ground truths that occurs, the table says how many of the 101 recall thresholds each number of true
+positives reaches. The offsets, (B,), say where the part of each resample begins in the table."""
 
 
 def average_precisions(
     matches: Matches, resamples: Resamples, prepared: dict[Any, Any] | None = None
 ) -> npt.NDArray[np.float64]:
-    """Return AP on every resample, float64 (K, T, B), NaN where a category has no ground truth in a resample.
+    """Return AP by category, IoU threshold and resample, float64 (K, T, B); NaN if the resample has no ground truth.
 
     Args:
-        matches: of one cell.
-        resamples: of the same images.
-        prepared: keeps what depends on the ground truth alone for the next cell.
+        matches: the matches of one cell.
+        resamples: resamples of the same images.
+        prepared: a cache for the next cells: it keeps what depends on the ground truth alone.
     """
     prepared = {} if prepared is None else prepared
     categories = len(matches.starts) - 1
-    found = np.empty((categories, len(matches.hit), resamples.size))
+    samples = np.empty((categories, len(matches.hit), resamples.size))
 
-    def one(category: int) -> None:
-        found[category] = _category(matches, resamples.counts, category, prepared)
+    def fill_category(category: int) -> None:
+        samples[category] = _category_precisions(matches, resamples.counts, category, prepared)
 
     with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(one, range(categories)))
-    return found
+        list(pool.map(fill_category, range(categories)))
+    return samples
 
 
 def means(samples: npt.NDArray[np.float64], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return the mean over thresholds and those of some categories that have ground truth: (K, T, B) -> (B,)."""
+    """Return mean AP on every resample, over thresholds and over the categories with ground truth.
+
+    Args:
+        samples: AP by category, threshold and resample, (K, T, B), as `average_precisions` returns it.
+        columns: the positions of the categories to average.
+
+    Returns:
+        float64 (B,), NaN if none of the categories has ground truth in the resample.
+    """
     chosen = samples[columns]
     defined = ~np.isnan(chosen[:, 0])
     total = np.where(defined[:, None], chosen, 0.0).sum(axis=(0, 1))
@@ -58,14 +69,14 @@ def means(samples: npt.NDArray[np.float64], columns: npt.NDArray[np.int64]) -> n
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _category(
+def _category_precisions(
     matches: Matches, counts: npt.NDArray[np.int16], category: int, prepared: dict[Any, Any]
 ) -> npt.NDArray[np.float64]:
-    """Return AP of one category, (T, B)."""
+    """Return AP of one category by threshold and resample, (T, B)."""
     steps, offsets, truths = _steps(matches, counts, category, prepared)
     rows = slice(matches.starts[category], matches.starts[category + 1])
     image, hit, ignored = matches.image[rows], matches.hit[:, rows], matches.ignored[:, rows]
-    found = np.zeros((len(hit), counts.shape[1]))
+    precisions = np.zeros((len(hit), counts.shape[1]))
     union = np.flatnonzero(hit.any(axis=0))
     if len(union):
         image = image[: union[-1] + 1]
@@ -76,12 +87,14 @@ def _category(
             seen = np.add.reduceat(weights, np.concatenate([[0], union[:-1] + 1]), axis=0, dtype=np.int32)
             np.cumsum(seen, axis=0, out=seen)
             for row in range(len(hit)):
-                found[row, part] = _threshold(weights, seen, union, hit[row], ignored[row], steps, offsets[part])
-    found[:, truths == 0] = np.nan
-    return found
+                precisions[row, part] = _threshold_precisions(
+                    weights, seen, union, hit[row], ignored[row], steps, offsets[part]
+                )
+    precisions[:, truths == 0] = np.nan
+    return precisions
 
 
-def _threshold(
+def _threshold_precisions(
     weights: npt.NDArray[np.int16],
     seen: npt.NDArray[np.int32],
     union: npt.NDArray[np.int64],
@@ -90,25 +103,32 @@ def _threshold(
     steps: npt.NDArray[np.int8],
     offsets: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64] | float:
-    """Return AP at one threshold, (B,).
+    """Return AP of one category at one IoU threshold on B resamples, (B,).
 
     Args:
         weights: (N, B), how often each detection counts.
-        seen: (U, B), how many detections there are up to and with each of `union`, the hits at any threshold.
+        seen: (U, B), the number of detections up to and including each one of `union`.
+        union: (U,), the rows of the detections that are hits at any threshold.
+        hit: bool, whether each detection is a hit at this threshold.
+        ignored: bool, whether each detection is ignored at this threshold.
+        steps: the table of `Steps`.
+        offsets: (B,), where the part of each resample begins in `steps`.
     """
-    which = np.flatnonzero(hit[union])
-    if not len(which):
+    hits = np.flatnonzero(hit[union])
+    if not len(hits):
         return 0.0
-    at = union[which]
-    true = np.cumsum(weights[at], axis=0, dtype=np.int32)
-    total = seen[which]
-    left_out = np.flatnonzero(ignored[: len(weights)])
-    if len(left_out):
-        before = np.concatenate([np.zeros_like(total[:1]), np.cumsum(weights[left_out], axis=0, dtype=np.int32)])
-        total = total - before[np.searchsorted(left_out, at)]
-    precision = true / (total + _EPSILON)
+    hit_rows = union[hits]
+    true_positives = np.cumsum(weights[hit_rows], axis=0, dtype=np.int32)
+    total = seen[hits]
+    ignored_rows = np.flatnonzero(ignored[: len(weights)])
+    if len(ignored_rows):
+        ignored_before = np.concatenate(
+            [np.zeros_like(total[:1]), np.cumsum(weights[ignored_rows], axis=0, dtype=np.int32)]
+        )
+        total = total - ignored_before[np.searchsorted(ignored_rows, hit_rows)]
+    precision = true_positives / (total + _EPSILON)
     highest = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-    reached = steps[true + offsets]
+    reached = steps[true_positives + offsets]
     reached[1:] -= reached[:-1].copy()
     area: npt.NDArray[np.float64] = np.einsum("nb,nb->b", reached, highest) / len(_RECALLS)
     return area
@@ -119,8 +139,8 @@ def _steps(matches: Matches, counts: npt.NDArray[np.int16], category: int, prepa
     if key not in prepared:
         image = matches.truth_image[matches.truth_starts[category] : matches.truth_starts[category + 1]]
         prepared[key] = _make_steps(counts[image].sum(axis=0, dtype=np.int64))
-    found: Steps = prepared[key]
-    return found
+    steps: Steps = prepared[key]
+    return steps
 
 
 def _make_steps(truths: npt.NDArray[np.int64]) -> Steps:

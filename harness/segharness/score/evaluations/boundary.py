@@ -1,8 +1,9 @@
 """Boundary IoU (Cheng et al., "Boundary IoU: improving object-centric image segmentation evaluation", 2021).
 
-The boundary of a mask is what an erosion by d pixels takes off it, d being 2 % of the image's diagonal, rounded, at least 1;
-the border of the image counts as outside. Two masks' IoU is the least of their mask IoU and their boundaries' IoU; with a
-crowd it is the mask's share, as in COCO. Matching is pycocotools'.
+The boundary of a mask consists of the pixels that an erosion by d pixels removes. d is 2 % of the image's diagonal,
+rounded, and at least 1. Pixels beyond the border of the image count as outside of the mask. The IoU of two masks is the
+smaller one of their mask IoU and the IoU of their boundaries. With a crowd it is the share of the detection that lies
+on the crowd, as in COCO. pycocotools does the matching.
 """
 
 from __future__ import annotations
@@ -18,16 +19,21 @@ from hotcoco import mask as rle
 from pycocotools.cocoeval import COCOeval
 
 RATIO = 0.02
-"""Of the image's diagonal, the width of a boundary."""
+"""The width of a boundary, as a fraction of the image's diagonal."""
 
 
 def width(height: int, width: int) -> int:
-    """Return how many pixels wide boundaries are in an image of (height, width)."""
+    """Return the width of boundaries, in pixels, in an image of height x width pixels.
+
+    Example:
+        >>> width(480, 640)
+        16
+    """
     return max(1, round(RATIO * math.hypot(height, width)))
 
 
 def boundary(mask: dict[str, Any]) -> dict[str, Any]:
-    """Return the boundary of a mask; both are compressed RLEs of (H, W)."""
+    """Return the boundary of a mask; both are compressed COCO RLEs of (H, W)."""
     pixels = np.asarray(rle.decode(mask)).astype(bool)
     rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
     if len(rows):
@@ -37,45 +43,48 @@ def boundary(mask: dict[str, Any]) -> dict[str, Any]:
 
 
 def _eroded(pixels: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.bool_]:
-    """Return where all pixels within `reach` in both directions are set; outside of the array none is."""
-    found = np.pad(pixels, reach)
+    """Return whether all pixels within `reach` in both directions are set, bool (H, W); pixels outside are unset."""
+    eroded = np.pad(pixels, reach)
     for axis in (0, 1):
-        before = np.cumsum(found, axis=axis, dtype=np.int32)
-        before = np.insert(before, 0, 0, axis=axis)
-        size = found.shape[axis] - 2 * reach
-        upper = np.take(before, np.arange(2 * reach + 1, 2 * reach + 1 + size), axis=axis)
-        found = upper - np.take(before, np.arange(size), axis=axis) == 2 * reach + 1
-    return found
+        sums = np.cumsum(eroded, axis=axis, dtype=np.int32)
+        sums = np.insert(sums, 0, 0, axis=axis)
+        size = eroded.shape[axis] - 2 * reach
+        upper = np.take(sums, np.arange(2 * reach + 1, 2 * reach + 1 + size), axis=axis)
+        eroded = upper - np.take(sums, np.arange(size), axis=axis) == 2 * reach + 1
+    return eroded
 
 
 class QuietEval(COCOeval):  # type: ignore[misc]
-    """pycocotools' evaluation without its lines on stdout."""
+    """pycocotools' evaluation, without the lines that it prints to stdout."""
 
     def evaluate(self) -> None:
+        """Match detections and ground truths."""
         with contextlib.redirect_stdout(io.StringIO()):
             super().evaluate()
 
     def accumulate(self, p: Any = None) -> None:
+        """Compute precision and recall from the matches; `p` is pycocotools' own parameter."""
         with contextlib.redirect_stdout(io.StringIO()):
             super().accumulate(p)
 
 
 class BoundaryEval(QuietEval):
-    """The same with boundary IoU. Boundaries are drawn only where the mask IoU reaches a threshold."""
+    """`QuietEval` with boundary IoU. Boundaries are computed only for pairs whose mask IoU reaches a threshold."""
 
     def computeIoU(self, imgId: int, catId: int) -> Any:  # noqa: N802, N803  pycocotools' names
-        found = super().computeIoU(imgId, catId)
-        if not len(found):
-            return found
-        truths, detections = self._both(imgId, catId)
-        for d, g in np.argwhere(found >= min(self.params.iouThrs)):
+        """Return the IoU of detections and ground truths of one image and category, (D, G)."""
+        ious = super().computeIoU(imgId, catId)
+        if not len(ious):
+            return ious
+        truths, detections = self._compared(imgId, catId)
+        for d, g in np.argwhere(ious >= min(self.params.iouThrs)):
             if not truths[g].get("iscrowd"):
-                drawn = rle.iou([self._boundary(detections[d])], [self._boundary(truths[g])], [0])
-                found[d, g] = min(found[d, g], drawn[0, 0])
-        return found
+                boundary_iou = rle.iou([self._boundary(detections[d])], [self._boundary(truths[g])], [0])
+                ious[d, g] = min(ious[d, g], boundary_iou[0, 0])
+        return ious
 
-    def _both(self, image: int, category: int) -> tuple[list[Any], list[Any]]:
-        """Return ground truths and detections in the order in which pycocotools compares them."""
+    def _compared(self, image: int, category: int) -> tuple[list[Any], list[Any]]:
+        """Return ground truths and detections in the order of the rows and columns of pycocotools' IoUs."""
         categories = [category] if self.params.useCats else self.params.catIds
         truths = [a for c in categories for a in self._gts[image, c]]
         detections = [a for c in categories for a in self._dts[image, c]]
@@ -86,5 +95,5 @@ class BoundaryEval(QuietEval):
     def _boundary(annotation: dict[str, Any]) -> dict[str, Any]:
         if "boundary" not in annotation:
             annotation["boundary"] = boundary(annotation["segmentation"])
-        found: dict[str, Any] = annotation["boundary"]
-        return found
+        cached: dict[str, Any] = annotation["boundary"]
+        return cached

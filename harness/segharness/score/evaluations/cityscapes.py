@@ -1,11 +1,17 @@
 """The evaluation ``cityscapes``: the benchmark's own instance-level AP, as its evaluation scripts define it.
 
-It differs from COCO's AP in every detail: IoU must be strictly greater than .5, .55 ... .95; no limit on detections; ground
-truths under 100 pixels are ignored; of several predictions on one ground truth the most confident is right and the others
-are wrong; an unmatched prediction is dropped where the share of it that lies on void, groups and small ground truths is
-greater than the threshold; the area under precision over recall is taken by trapezoids, without envelope, from recall 0 and
-precision 1 on; classes without ground truth are left out of the mean. Crowds are Cityscapes' groups; void comes from the
-data set's ground truth of the kind ``void``, and a data set without has none.
+It differs from COCO's AP in every detail:
+
+- IoU must be strictly greater than the threshold (.5, .55 ... .95).
+- The number of detections is not limited.
+- Ground truths under 100 pixels are ignored.
+- If several predictions match one ground truth, the most confident one is right and the others are wrong.
+- An unmatched prediction is dropped if the share of it on void, groups and small ground truths exceeds the threshold.
+- The area under precision over recall is summed by trapezoids, without envelope, starting at recall 0 and precision 1.
+- The mean leaves out classes without ground truth.
+
+COCO's crowds are Cityscapes' groups. Void comes from the data set's ground truth of the kind ``void``; a data set
+without that kind has no void.
 """
 
 from __future__ import annotations
@@ -27,10 +33,10 @@ from segharness.suite import OVERALL, Split
 METRICS = ("AP", "AP50")
 THRESHOLDS = np.arange(0.5, 1.0, 0.05)
 SMALLEST = 100
-"""Pixels of the smallest ground truth that counts."""
+"""The area, in pixels, of the smallest ground truth that counts."""
 
 _ELEMENTS = 1_000_000
-"""How many weights are looked at together."""
+"""The number of weights gathered at a time, to limit memory."""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -38,14 +44,15 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Frame:
-    """What of one image decides its part in the curves: labels, sizes and overlaps.
+    """One image, reduced to what precision and recall depend on: labels, areas, scores and overlaps.
 
     Attributes:
-        label_gt, area_gt: int (G,), of all ground truth regions, instances and groups.
-        group: bool (G,), whether a region is a group rather than one instance.
-        label_dt, area_dt, score: (D,), of the predictions.
-        inter: int (D, G), pixels in common.
-        void: int (D,), the predictions' pixels on void.
+        label_gt, area_gt: int (G,), category id and pixels of the ground truth regions: instances and groups.
+        group: bool (G,), whether a region is a group instead of one instance.
+        label_dt, area_dt: int (D,), category id and pixels of the predictions.
+        score: float (D,), the confidence of the predictions.
+        inter: int (D, G), the pixels that a prediction and a region have in common.
+        void: int (D,), the pixels of each prediction on void.
     """
 
     label_gt: Ints
@@ -59,36 +66,38 @@ class Frame:
 
 
 def score(request: ScoreRequest) -> list[Score]:
-    """Return AP and AP50 overall, for every split and every category."""
-    if reason := coco.unfit(request):
-        return coco.nothing(request, METRICS, reason)
+    """Return AP and AP50 over all categories, over every split and of every category."""
+    if reason := coco.reason_unfit(request):
+        return coco.null_scores(request, METRICS, reason)
     content = request.ground_truth.content
     categories = sorted(content["categories"], key=lambda c: c["id"])
     columns = {c["name"]: position for position, c in enumerate(categories)}
     frames = make_frames(request)
     weights = None if request.resamples is None else request.resamples.counts
-    found = _curves(frames, [c["id"] for c in categories], weights)
+    precisions = _average_precisions(frames, [c["id"] for c in categories], weights)
     counts = coco.instances(content, categories)
     blank = Score("", None, n_images=len(content["images"]))
     scores: list[Score] = []
     for split in (Split(OVERALL, (), complement=True), *request.splits):
         chosen = coco.split_columns(split, columns)
-        whole = replace(blank, split=split.name, n_instances=int(counts[chosen].sum()))
-        scores += [_scored(found, replace(whole, metric=m), chosen) for m in METRICS]
+        split_blank = replace(blank, split=split.name, n_instances=int(counts[chosen].sum()))
+        scores += [_mean_score(precisions, replace(split_blank, metric=metric), chosen) for metric in METRICS]
     for name, column in columns.items():
-        one = replace(blank, category=name, n_instances=int(counts[column]))
-        scores += [_scored(found, replace(one, metric=m), np.array([column])) for m in METRICS]
+        category_blank = replace(blank, category=name, n_instances=int(counts[column]))
+        scores += [
+            _mean_score(precisions, replace(category_blank, metric=metric), np.array([column])) for metric in METRICS
+        ]
     return scores
 
 
 def average_precision(frames: Sequence[Frame], labels: Sequence[int]) -> Floats:
-    """Return AP of every class and threshold, float64 (K, 10), NaN where a class has no ground truth."""
-    return _curves(frames, labels, None)[:, :, 0]
+    """Return AP by class and IoU threshold, float64 (K, 10); NaN for a class without ground truth."""
+    return _average_precisions(frames, labels, None)[:, :, 0]
 
 
-def _scored(found: Floats, blank: Score, columns: npt.NDArray[np.int64]) -> Score:
-    """Return the mean over classes and thresholds that `blank` names, from AP (K, 10, 1 + B)."""
-    chosen = found[columns] if blank.metric == "AP" else found[columns, :1]
+def _mean_score(precisions: Floats, blank: Score, columns: npt.NDArray[np.int64]) -> Score:
+    """Return `blank` with its metric's value: the mean of AP, (K, 10, 1 + B), over the classes in `columns`."""
+    chosen = precisions[columns] if blank.metric == "AP" else precisions[columns, :1]
     by_class = chosen.mean(axis=1)
     defined = ~np.isnan(by_class)
     means = np.where(defined, by_class, 0.0).sum(axis=0) / np.maximum(defined.sum(axis=0), 1)
@@ -102,38 +111,42 @@ def _scored(found: Floats, blank: Score, columns: npt.NDArray[np.int64]) -> Scor
 # ------------------------------------------------------------------------------------------------------------- curves
 
 
-def _curves(frames: Sequence[Frame], labels: Sequence[int], counts: npt.NDArray[np.int16] | None) -> Floats:
-    """Return AP, (K, 10, 1 + B): of the frames as they are, then of the resamples, whose `counts` are (N, B)."""
+def _average_precisions(frames: Sequence[Frame], labels: Sequence[int], counts: npt.NDArray[np.int16] | None) -> Floats:
+    """Return AP, (K, 10, 1 + B): on the frames themselves, then on the resamples with `counts`, (N, B)."""
     weights = np.ones((len(frames), 1), dtype=np.int16)
     if counts is not None:
         weights = np.concatenate([weights, counts], axis=1)
     present = [set(frame.label_gt.tolist()) | set(frame.label_dt.tolist()) for frame in frames]
-    found = np.full((len(labels), len(THRESHOLDS), weights.shape[1]), np.nan)
+    precisions = np.full((len(labels), len(THRESHOLDS), weights.shape[1]), np.nan)
     for row, label in enumerate(labels):
-        at = [number for number, inside in enumerate(present) if label in inside]
-        parts = [_of_class(frames[number], label) for number in at]
-        visible = np.array([part.visible for part in parts], dtype=np.int64)
-        truths = visible @ weights[at].astype(np.int64) if at else np.zeros(weights.shape[1], dtype=np.int64)
+        frame_numbers = [number for number, labels_inside in enumerate(present) if label in labels_inside]
+        frame_classes = [_class_in_frame(frames[number], label) for number in frame_numbers]
+        visible = np.array([frame_class.visible for frame_class in frame_classes], dtype=np.int64)
+        truths = (
+            visible @ weights[frame_numbers].astype(np.int64)
+            if frame_numbers
+            else np.zeros(weights.shape[1], dtype=np.int64)
+        )
         for column, threshold in enumerate(THRESHOLDS):
-            judged = _together([_judged(part, threshold) for part in parts], at)
-            found[row, column] = _average_precision(judged, truths, weights)
-    return found
+            judged = _merge([_judge(frame_class, threshold) for frame_class in frame_classes], frame_numbers)
+            precisions[row, column] = _average_precision(judged, truths, weights)
+    return precisions
 
 
 @dataclass(frozen=True)
 class _Judged:
-    """The predictions of one class that count at one threshold: scores, which are right, and in which frames they are."""
+    """The predictions of one class that count at one threshold: their scores, whether they are right, their frames."""
 
     score: Floats
     right: npt.NDArray[np.bool_]
     frame: Ints
 
 
-def _together(parts: Sequence[tuple[Floats, npt.NDArray[np.bool_]]], frames: Sequence[int]) -> _Judged:
-    """Return the predictions of several frames, by falling score."""
-    score = np.concatenate([np.zeros(0), *(s for s, _ in parts)])
-    right = np.concatenate([np.zeros(0, dtype=bool), *(r for _, r in parts)])
-    frame = np.repeat(np.array(frames, dtype=np.int64), [len(s) for s, _ in parts])
+def _merge(parts: Sequence[tuple[Floats, npt.NDArray[np.bool_]]], frames: Sequence[int]) -> _Judged:
+    """Return the predictions of several frames, sorted by falling score."""
+    score = np.concatenate([np.zeros(0), *(scores for scores, _ in parts)])
+    right = np.concatenate([np.zeros(0, dtype=bool), *(hits for _, hits in parts)])
+    frame = np.repeat(np.array(frames, dtype=np.int64), [len(scores) for scores, _ in parts])
     order = np.argsort(-score, kind="stable")
     return _Judged(score[order], right[order], frame[order])
 
@@ -143,9 +156,9 @@ class _Class:
     """One class in one frame.
 
     Attributes:
-        iou: (D, G), with every region; a prediction that matches a group or a small one is dropped.
-        large: bool (G,), the ground truths that count.
-        score: (D,).
+        iou: (D, G), the IoU of predictions and regions. A prediction that matches a group or a small region is dropped.
+        large: bool (G,), whether a region is a ground truth that counts.
+        score: (D,), the confidence of the predictions.
         excused: (D,), the share of each prediction on void, groups and small ground truths.
     """
 
@@ -156,58 +169,63 @@ class _Class:
 
     @property
     def visible(self) -> int:
+        """The number of ground truths that count."""
         return int(self.large.sum())
 
 
-def _of_class(frame: Frame, label: int) -> _Class:
+def _class_in_frame(frame: Frame, label: int) -> _Class:
     truths, predictions = frame.label_gt == label, (frame.label_dt == label) & (frame.area_dt > 0)
     inter = frame.inter[predictions][:, truths]
     area_gt, group, area_dt = frame.area_gt[truths], frame.group[truths], frame.area_dt[predictions]
     union = area_gt[None] + area_dt[:, None] - inter
     small = area_gt < SMALLEST
-    ignored = frame.void[predictions] + inter @ (group.astype(np.int64) + small)  # a small group counts twice there
+    ignored = frame.void[predictions] + inter @ (
+        group.astype(np.int64) + small
+    )  # the benchmark counts a small group twice, too
     return _Class(
         inter / np.maximum(union, 1), ~group & ~small, frame.score[predictions], ignored / np.maximum(area_dt, 1)
     )
 
 
-def _judged(part: _Class, threshold: float) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _judge(frame_class: _Class, threshold: float) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Return the scores of the predictions that count in one frame, and which of them are right."""
-    meets = part.iou > threshold
+    meets = frame_class.iou > threshold
     scores: list[float] = []
     right: list[bool] = []
-    free = np.ones(len(part.score), dtype=bool)  # where ground truths overlap, a prediction still counts once
-    for truth in np.flatnonzero(part.large):
-        mine = sorted(part.score[meets[:, truth] & free], reverse=True)
+    free = np.ones(
+        len(frame_class.score), dtype=bool
+    )  # a prediction counts once, even if it matches several overlapping ground truths
+    for truth in np.flatnonzero(frame_class.large):
+        matched_scores = sorted(frame_class.score[meets[:, truth] & free], reverse=True)
         free &= ~meets[:, truth]
-        scores += mine
-        right += [position == 0 for position in range(len(mine))]
-    wrong = part.score[~meets.any(axis=1) & (part.excused <= threshold)]
+        scores += matched_scores
+        right += [position == 0 for position in range(len(matched_scores))]
+    wrong = frame_class.score[~meets.any(axis=1) & (frame_class.excused <= threshold)]
     return np.array([*scores, *wrong]), np.array([*right, *[False] * len(wrong)], dtype=bool)
 
 
 def _average_precision(judged: _Judged, truths: Ints, weights: npt.NDArray[np.int16]) -> Floats:
-    """Return AP of one class at one threshold, (R,), NaN without ground truth.
+    """Return AP of one class at one threshold, float64 (R,), NaN without ground truth.
 
     Args:
-        judged: the predictions.
-        truths: (R,), how many ground truths count.
-        weights: (N, R), how often each frame counts.
+        judged: the predictions that count.
+        truths: (R,), the number of ground truths that count in each resample.
+        weights: (N, R), how often each resample holds each frame.
     """
-    last = np.flatnonzero(np.diff(judged.score, append=-np.inf))  # of each group of equal scores
+    last = np.flatnonzero(np.diff(judged.score, append=-np.inf))  # the last one of every group of equal scores
     area = np.empty(weights.shape[1])
     width = max(1, _ELEMENTS // max(len(judged.score), 1))
     for first in range(0, len(area), width):
-        part = slice(first, first + width)
-        counted = weights[:, part][judged.frame]
+        drawn = slice(first, first + width)
+        counted = weights[:, drawn][judged.frame]
         total = np.cumsum(counted, axis=0, dtype=np.int32)[last]
-        true = np.cumsum(counted * judged.right[:, None], axis=0, dtype=np.int32)[last]
-        precision = np.where(total > 0, true / np.maximum(total, 1), 1.0)
-        recall = true / np.maximum(truths[part], 1)
+        true_positives = np.cumsum(counted * judged.right[:, None], axis=0, dtype=np.int32)[last]
+        precision = np.where(total > 0, true_positives / np.maximum(total, 1), 1.0)
+        recall = true_positives / np.maximum(truths[drawn], 1)
         edge = np.zeros((1, counted.shape[1]))
         precision, recall = np.concatenate([edge + 1, precision]), np.concatenate([edge, recall])
         around = np.concatenate([edge, recall, recall[-1:]])
-        area[part] = (precision * (around[2:] - around[:-2]) / 2).sum(axis=0)
+        area[drawn] = (precision * (around[2:] - around[:-2]) / 2).sum(axis=0)
     return np.where(truths > 0, area, np.nan)
 
 
@@ -215,10 +233,10 @@ def _average_precision(judged: _Judged, truths: Ints, weights: npt.NDArray[np.in
 
 
 def make_frames(request: ScoreRequest) -> list[Frame]:
-    """Return one frame for every image, by rising image id."""
+    """Return a frame for every image, by rising image id."""
     truths = request.ground_truth.prepared.get("frames")
     if truths is None:
-        truths = request.ground_truth.prepared["frames"] = _truths(request.ground_truth)
+        truths = request.ground_truth.prepared["frames"] = _truths_by_image(request.ground_truth)
     ids = request.predictions.column("image_id").to_numpy()
     masks = rles(request.ground_truth, request.predictions)
     labels = request.predictions.column("category_id").to_numpy().astype(np.int64)
@@ -231,7 +249,7 @@ def make_frames(request: ScoreRequest) -> list[Frame]:
 
 @dataclass(frozen=True)
 class _Truths:
-    """The regions of one image, and its void."""
+    """The ground truth regions of one image, and its void as one mask."""
 
     masks: list[dict[str, Any]]
     label: Ints
@@ -240,7 +258,7 @@ class _Truths:
     void: dict[str, Any] | None
 
 
-def _truths(ground_truth: GroundTruth) -> dict[int, _Truths]:
+def _truths_by_image(ground_truth: GroundTruth) -> dict[int, _Truths]:
     content = ground_truth.content
     sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
     regions: dict[int, list[Mapping[str, Any]]] = {id: [] for id in sorted(sizes)}
@@ -252,27 +270,31 @@ def _truths(ground_truth: GroundTruth) -> dict[int, _Truths]:
         void.setdefault(id, []).append(to_rle(annotation["segmentation"], *sizes[id]))
     return {
         id: _Truths(
-            [to_rle(a["segmentation"], *sizes[id]) for a in found],
-            np.array([a["category_id"] for a in found], dtype=np.int64),
-            np.array([rle.area(to_rle(a["segmentation"], *sizes[id])) for a in found], dtype=np.int64),
-            np.array([bool(a.get("iscrowd")) for a in found], dtype=bool),
+            [to_rle(a["segmentation"], *sizes[id]) for a in annotations],
+            np.array([a["category_id"] for a in annotations], dtype=np.int64),
+            np.array([rle.area(to_rle(a["segmentation"], *sizes[id])) for a in annotations], dtype=np.int64),
+            np.array([bool(a.get("iscrowd")) for a in annotations], dtype=bool),
             rle.merge(void[id]) if id in void else None,
         )
-        for id, found in regions.items()
+        for id, annotations in regions.items()
     }
 
 
 def _frame(truth: _Truths, rows: Sequence[int], masks: Sequence[dict[str, Any]], labels: Ints, scores: Floats) -> Frame:
-    mine = [masks[row] for row in rows]
-    area = np.array([rle.area(mask) for mask in mine], dtype=np.int64)
-    inter = _intersections(mine, area, truth.masks)
-    void = _intersections(mine, area, [truth.void])[:, 0] if truth.void is not None else np.zeros(len(mine), np.int64)
-    at = np.array(rows, dtype=np.int64)
-    return Frame(truth.label, truth.area, truth.group, labels[at], area, scores[at], inter, void)
+    frame_masks = [masks[row] for row in rows]
+    area = np.array([rle.area(mask) for mask in frame_masks], dtype=np.int64)
+    inter = _intersections(frame_masks, area, truth.masks)
+    void = (
+        _intersections(frame_masks, area, [truth.void])[:, 0]
+        if truth.void is not None
+        else np.zeros(len(frame_masks), np.int64)
+    )
+    positions = np.array(rows, dtype=np.int64)
+    return Frame(truth.label, truth.area, truth.group, labels[positions], area, scores[positions], inter, void)
 
 
 def _intersections(predictions: list[Any], area: Ints, truths: list[Any]) -> Ints:
-    """Return pixels in common, (D, G): the overlap with a crowd is a share of the prediction's area."""
+    """Return the pixels in common, (D, G). rle.iou with crowds gives them as shares of the predictions' areas."""
     if not predictions or not truths:
         return np.zeros((len(predictions), len(truths)), dtype=np.int64)
     share = rle.iou(predictions, truths, [1] * len(truths))

@@ -1,7 +1,7 @@
-"""The evaluation ``coco``: COCO's 12 numbers, or those of other thresholds, areas and maxDets, with splits and categories.
+"""The evaluation ``coco``: COCO's 12 metrics, or those of other thresholds, areas and maxDets, by split and category.
 
-The engines return precision and recall for every category; the means over them are taken here, in pycocotools' order of
-summation, so that splits and single categories come from the same arrays.
+The engines return precision and recall for every category. The means over categories are taken here, in pycocotools'
+order of summation, so that splits and single categories come from the same arrays.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from segharness.suite import OVERALL, Split
 Columns = npt.NDArray[np.int64]
 
 _PER_CATEGORY = 2
-"""AP and the first of the single thresholds stand for every category."""
+"""How many metrics every category has: AP, and AP at the first single threshold."""
 
 
 def score(request: ScoreRequest) -> list[Score]:
-    """Return all numbers overall and for every split, and AP and AP50 of every category.
+    """Return all metrics over all categories and over every split, and AP and AP50 of every category.
 
-    For masks the area of a detection is its mask's, as in result files without boxes. AP and AP at single thresholds carry
-    their values on the resamples, where there are some.
+    In tasks with masks the area of a detection is the area of its mask, as in result files without boxes. If the
+    request has resamples, the scores of AP and of AP at single thresholds have samples.
     """
     parameters = read(request.options)
-    if reason := unfit(request):
-        return nothing(request, parameters.metrics(), reason)
+    if reason := reason_unfit(request):
+        return null_scores(request, parameters.metrics(), reason)
     evaluated = evaluate(request, parameters)
     content = request.ground_truth.content
     categories = sorted(content["categories"], key=lambda c: c["id"])
@@ -42,26 +42,30 @@ def score(request: ScoreRequest) -> list[Score]:
     counts = instances(content, categories)
     blank = Score("", None, n_images=len(content["images"]))
     if parameters.class_agnostic:
-        whole = replace(blank, n_instances=int(counts.sum()))
-        found = [evaluated.score(replace(whole, metric=m), np.array([0])) for m in parameters.metrics()]
+        split_blank = replace(blank, n_instances=int(counts.sum()))
+        scores = [
+            evaluated.score(replace(split_blank, metric=metric), np.array([0])) for metric in parameters.metrics()
+        ]
         reason = "class-agnostic: there are no categories to split"
-        return found + [Score(m, None, reason, split.name) for split in request.splits for m in parameters.metrics()]
-    found = []
+        return scores + [
+            Score(metric, None, reason, split.name) for split in request.splits for metric in parameters.metrics()
+        ]
+    scores = []
     for split in (Split(OVERALL, (), complement=True), *request.splits):
         chosen = split_columns(split, columns)
-        whole = replace(blank, split=split.name, n_instances=int(counts[chosen].sum()))
-        found += [evaluated.score(replace(whole, metric=m), chosen) for m in parameters.metrics()]
+        split_blank = replace(blank, split=split.name, n_instances=int(counts[chosen].sum()))
+        scores += [evaluated.score(replace(split_blank, metric=metric), chosen) for metric in parameters.metrics()]
     for name, column in columns.items():
-        one = replace(blank, category=name, n_instances=int(counts[column]))
+        category_blank = replace(blank, category=name, n_instances=int(counts[column]))
         metrics = parameters.metrics()[:_PER_CATEGORY]
-        found += [evaluated.score(replace(one, metric=m), np.array([column])) for m in metrics]
-    return found
+        scores += [evaluated.score(replace(category_blank, metric=metric), np.array([column])) for metric in metrics]
+    return scores
 
 
-def unfit(request: ScoreRequest) -> str | None:
-    """Return why predictions cannot be scored by AP as a detector's, or None."""
-    if (given := prompt(request)) is not None:
-        return f"the model was given the ground truth's {given}: see the evaluation `given-{given}`"
+def reason_unfit(request: ScoreRequest) -> str | None:
+    """Return why the predictions cannot be scored as detections, by AP, or None if they can."""
+    if (prompt_kind := prompt_kind_of(request)) is not None:
+        return f"the model was given the ground truth's {prompt_kind}: see the evaluation `given-{prompt_kind}`"
     if request.task != "bbox" and request.predictions.column("mask").null_count:
         return "the model gives no masks"
     if request.task != "bbox" and not _has_masks(request.ground_truth):
@@ -70,67 +74,82 @@ def unfit(request: ScoreRequest) -> str | None:
 
 
 def _has_masks(truth: GroundTruth) -> bool:
-    """Return whether every annotation has a mask; looked at once."""
+    """Return whether every annotation has a mask; the answer is kept for the next cells."""
     if "masks" not in truth.prepared:
         truth.prepared["masks"] = all(a.get("segmentation") for a in truth.content["annotations"])
     return bool(truth.prepared["masks"])
 
 
-def prompt(request: ScoreRequest) -> str | None:
-    """Return what the model was given of the ground truth: ``boxes``, ``points`` or nothing."""
+def prompt_kind_of(request: ScoreRequest) -> str | None:
+    """Return which part of the ground truth the model was given: ``boxes``, ``points``, or None."""
     if request.images is None:
         return None
-    given = request.images.column("prompt").drop_null()
-    return str(given[0].as_py()) if len(given) else None
+    prompts = request.images.column("prompt").drop_null()
+    return str(prompts[0].as_py()) if len(prompts) else None
 
 
-def nothing(request: ScoreRequest, metrics: Sequence[str], reason: str) -> list[Score]:
-    """Return null for every metric, overall and for every split."""
+def null_scores(request: ScoreRequest, metrics: Sequence[str], reason: str) -> list[Score]:
+    """Return scores without value, with the same reason, for every metric: over all categories and over every split."""
     names = (OVERALL, *(split.name for split in request.splits))
     return [Score(metric, None, reason, name) for name in names for metric in metrics]
 
 
 def split_columns(split: Split, columns: Mapping[str, int]) -> Columns:
-    """Return the positions of a split's categories, all of which are there."""
-    named = {columns[name] for name in split.categories}
-    return np.array([c for c in columns.values() if (c in named) != split.complement], dtype=np.int64)
+    """Return the positions of a split's categories, int64 (n,), in the order of `columns`.
+
+    Args:
+        split: the split; `columns` must have all of its categories.
+        columns: the position of every category, by name.
+
+    Example:
+        >>> split_columns(Split("pets", ("cat",)), {"person": 0, "cat": 1})
+        array([1])
+    """
+    in_split = {columns[name] for name in split.categories}
+    return np.array([column for column in columns.values() if (column in in_split) != split.complement], dtype=np.int64)
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """One cell evaluated: numbers over any categories, and AP on the resamples, (K, T, B), where there are some."""
+class CellEvaluation:
+    """The evaluation of one cell, from which metrics over any categories can be taken.
+
+    Attributes:
+        accumulated: precision and recall.
+        parameters: the parameters of the evaluation.
+        samples: AP by category, threshold and resample, float64 (K, T, B); None without resamples.
+    """
 
     accumulated: Accumulated
     parameters: CocoParameters
     samples: npt.NDArray[np.float64] | None = None
 
     def score(self, blank: Score, columns: Columns) -> Score:
-        """Return the number that `blank` names, over some categories."""
+        """Return `blank` with the value of its metric over the categories at `columns`, or with the reason for none."""
         value = mean(self.accumulated, blank.metric, columns, self.parameters)
         reason = "no ground truth" if value is None else None
         return replace(blank, value=value, reason=reason, samples=self._samples(blank.metric, columns))
 
     def _samples(self, metric: str, columns: Columns) -> npt.NDArray[np.float64] | None:
-        single = self.parameters.single()
+        single = self.parameters.single_threshold_metrics()
         if self.samples is None or (metric != "AP" and metric not in single):
             return None
         rows = slice(None) if metric == "AP" else slice(single[metric], single[metric] + 1)
         return means(self.samples[:, rows], columns)
 
 
-def evaluate(request: ScoreRequest, parameters: CocoParameters) -> Evaluated:
-    """Match and accumulate one cell, and once more on every resample."""
+def evaluate(request: ScoreRequest, parameters: CocoParameters) -> CellEvaluation:
+    """Match and accumulate one cell, then compute AP on the resamples, if there are any."""
     engine = _engine(request)
     truth, predictions, task = request.ground_truth, request.predictions, request.task
     accumulated = accumulate(truth, predictions, task, engine, parameters)
     if request.resamples is None:
-        return Evaluated(accumulated, parameters)
+        return CellEvaluation(accumulated, parameters)
     matches = match(truth, predictions, task, engine, parameters, accumulated.matched)
-    return Evaluated(accumulated, parameters, average_precisions(matches, request.resamples, truth.prepared))
+    return CellEvaluation(accumulated, parameters, average_precisions(matches, request.resamples, truth.prepared))
 
 
 def _engine(request: ScoreRequest) -> str:
-    """Return the engine to use: hotcoco does not take every input, and the definition then takes its place, with a note."""
+    """Return the engine to use: pycocotools, with a note, if hotcoco is chosen but does not support the image ids."""
     if request.engine not in (None, "hotcoco"):
         return str(request.engine)
     if min((image["id"] for image in request.ground_truth.content["images"]), default=0) >= 0:
@@ -142,12 +161,22 @@ def _engine(request: ScoreRequest) -> str:
 def mean(
     accumulated: Accumulated, metric: str, columns: Columns, parameters: CocoParameters | None = None
 ) -> float | None:
-    """Return a number over some categories, or None where none of them has ground truth."""
+    """Return a metric over some categories.
+
+    Args:
+        accumulated: precision and recall of one cell.
+        metric: one of the metrics of `parameters`, such as ``AP``, ``AP50``, ``AP_S`` or ``AR100``.
+        columns: the positions of the categories.
+        parameters: the parameters of the evaluation; None for COCO's own.
+
+    Returns:
+        A fraction, or None if none of the categories has ground truth.
+    """
     parameters = parameters or CocoParameters()
     areas = {"": 0, **{f"_{name}": position for position, (name, _, _) in enumerate(parameters.areas, 1)}}
     if metric.startswith("AP"):
         values = accumulated.precision[:, :, columns, areas.get(metric[2:], 0), -1]
-        if metric in (single := parameters.single()):
+        if metric in (single := parameters.single_threshold_metrics()):
             values = values[[single[metric]]]
     else:
         limits = {f"AR{limit}": position for position, limit in enumerate(parameters.max_dets)}
@@ -157,7 +186,7 @@ def mean(
 
 
 def instances(content: Mapping[str, Any], categories: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.int64]:
-    """Return the number of ground truths of each category, crowds apart."""
+    """Return the number of ground truths of each category without crowds, int64 (K,), in the order of `categories`."""
     position = {c["id"]: i for i, c in enumerate(categories)}
     counts = np.zeros(len(categories), dtype=np.int64)
     for annotation in content["annotations"]:

@@ -1,4 +1,4 @@
-"""What a suite may set of the COCO evaluation: IoU thresholds, area ranges, maxDets, class-agnostic."""
+"""The options of the evaluation ``coco`` in a suite: IoU thresholds, area ranges, maxDets, class-agnostic."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from segharness.errors import UsageError, nearest
 
 ALL_AREAS = (0.0, 1e10)
 AREAS: Mapping[str, tuple[float, float]] = {"S": (0.0, 32.0**2), "M": (32.0**2, 96.0**2), "L": (96.0**2, 1e10)}
-"""COCO's ranges in square pixels, both ends inside."""
+"""COCO's area ranges in square pixels; both ends belong to the range."""
 
 _MOST_DETECTIONS = 1_000_000
 
@@ -25,10 +25,15 @@ class CocoParameters:
     """How cells are evaluated; the defaults are COCO's own.
 
     Attributes:
-        thresholds: IoU thresholds, rising; None for .5:.05:.95.
-        areas: ranges besides all, by the name that metrics have behind ``AP_``.
-        max_dets: detections an image and category (an image, when class-agnostic), rising; the last one is AP's.
-        class_agnostic: categories are not looked at.
+        thresholds: the IoU thresholds, rising; None for .5:.05:.95.
+        areas: (name, from, to) of the area ranges besides all areas, in square pixels. ``AP_name`` is a range's metric.
+        max_dets: limits on the detections of an image and category (of an image, if class-agnostic), rising. AP uses
+            the last one, AR each one.
+        class_agnostic: whether categories are ignored.
+
+    Example:
+        >>> CocoParameters(max_dets=(100,)).metrics()
+        ('AP', 'AP50', 'AP75', 'AP_S', 'AP_M', 'AP_L', 'AR100', 'AR_S', 'AR_M', 'AR_L')
     """
 
     thresholds: tuple[float, ...] | None = None
@@ -38,28 +43,28 @@ class CocoParameters:
 
     @property
     def iou(self) -> npt.NDArray[np.float64]:
-        """The thresholds, float64 (T,)."""
+        """The IoU thresholds, float64 (T,)."""
         if self.thresholds is None:
             return np.linspace(0.5, 0.95, 10)
         return np.array(self.thresholds)
 
     @property
     def ranges(self) -> list[list[float]]:
-        """The area ranges, all first, then `areas`."""
+        """The area ranges [from, to]: all areas, then `areas`."""
         return [list(ALL_AREAS), *([low, high] for _, low, high in self.areas)]
 
-    def single(self) -> dict[str, int]:
-        """Return the metrics of single thresholds (``AP50``), and the thresholds' positions."""
-        shown = (0.5, 0.75) if self.thresholds is None else self.thresholds
-        every = [round(float(t), 6) for t in self.iou]
-        return {f"AP{round(100 * t, 6):g}": every.index(round(t, 6)) for t in shown}
+    def single_threshold_metrics(self) -> dict[str, int]:
+        """Return the metrics of single thresholds, such as ``AP50``, with the positions of the thresholds in `iou`."""
+        reported = (0.5, 0.75) if self.thresholds is None else self.thresholds
+        thresholds = [round(float(t), 6) for t in self.iou]
+        return {f"AP{round(100 * t, 6):g}": thresholds.index(round(t, 6)) for t in reported}
 
     def metrics(self) -> tuple[str, ...]:
-        """Return the names of all numbers; by default COCO's 12, in pycocotools' order."""
+        """Return the names of all metrics; by default COCO's 12, in pycocotools' order."""
         areas = [name for name, _, _ in self.areas]
         return (
             "AP",
-            *self.single(),
+            *self.single_threshold_metrics(),
             *(f"AP_{name}" for name in areas),
             *(f"AR{limit}" for limit in self.max_dets),
             *(f"AR_{name}" for name in areas),
@@ -70,67 +75,75 @@ def read(options: Mapping[str, Any]) -> CocoParameters:
     """Return the parameters that a suite's options describe.
 
     Raises:
-        UsageError: with all mistakes found.
+        UsageError: the options are wrong; the error lists all mistakes.
     """
     problems = [f"no option `{key}`{nearest(key, _KEYS)}" for key in options if key not in _KEYS]
     defaults = CocoParameters()
     thresholds, areas, max_dets = defaults.thresholds, defaults.areas, defaults.max_dets
     if "iou_thresholds" in options:
-        found = _numbers(options["iou_thresholds"])
-        if not found or not all(0 < t <= 1 for t in found) or sorted(set(found)) != found:
+        numbers = _numbers(options["iou_thresholds"])
+        if not numbers or not all(0 < t <= 1 for t in numbers) or sorted(set(numbers)) != numbers:
             problems.append(
-                f"`iou_thresholds` is {_shown(options['iou_thresholds'])}, not rising numbers above 0 and up to 1"
+                f"`iou_thresholds` is {_short_repr(options['iou_thresholds'])}, not rising numbers above 0 and up to 1"
             )
         else:
-            thresholds = tuple(found)
+            thresholds = tuple(numbers)
     if "max_dets" in options:
-        given = options["max_dets"]
-        whole = isinstance(given, Sequence) and all(type(k) is int and 0 < k <= _MOST_DETECTIONS for k in given)
-        if not given or not whole or sorted(set(given)) != list(given):
-            problems.append(f"`max_dets` is {_shown(given)}, not rising whole numbers from 1 to {_MOST_DETECTIONS}")
+        limits = options["max_dets"]
+        valid = isinstance(limits, Sequence) and all(type(k) is int and 0 < k <= _MOST_DETECTIONS for k in limits)
+        if not limits or not valid or sorted(set(limits)) != list(limits):
+            problems.append(
+                f"`max_dets` is {_short_repr(limits)}, not rising whole numbers from 1 to {_MOST_DETECTIONS}"
+            )
         else:
-            max_dets = tuple(given)
+            max_dets = tuple(limits)
     if "areas" in options:
         areas = tuple(_areas(options["areas"], problems))
     agnostic = options.get("class_agnostic", False)
     if not isinstance(agnostic, bool):
-        problems.append(f"`class_agnostic` is {_shown(agnostic)}, not true or false")
+        problems.append(f"`class_agnostic` is {_short_repr(agnostic)}, not true or false")
     if problems:
         raise UsageError(problems)
     return CocoParameters(thresholds, areas, max_dets, bool(agnostic))
 
 
 def configure(options: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the metrics that a suite's options lead to; raises UsageError as `read` does."""
+    """Return the metrics that the evaluation has under a suite's options.
+
+    Raises:
+        UsageError: the options are wrong; the error lists all mistakes.
+    """
     return read(options).metrics()
 
 
-def _areas(given: Any, problems: list[str]) -> list[tuple[str, float, float]]:
-    found = []
-    taken: dict[tuple[float, ...], str] = {ALL_AREAS: "all areas"}
-    if not isinstance(given, Mapping):
-        problems.append(f"`areas` is {_shown(given)}, not a mapping from names to [from, to] in square pixels")
+def _areas(spec: Any, problems: list[str]) -> list[tuple[str, float, float]]:
+    areas = []
+    names_by_range: dict[tuple[float, ...], str] = {ALL_AREAS: "all areas"}
+    if not isinstance(spec, Mapping):
+        problems.append(f"`areas` is {_short_repr(spec)}, not a mapping from names to [from, to] in square pixels")
         return []
-    for name, limits in given.items():
-        pair = _numbers(limits)
-        if len(pair) != 2 or not 0 <= pair[0] < pair[1]:
-            problems.append(f"`areas`: {name} is {_shown(limits)}, not [from, to] in square pixels")
-        elif tuple(pair) in taken:
-            problems.append(f"`areas`: {name} is {_shown(limits)}, the same as {taken[tuple(pair)]}")
+    for name, value in spec.items():
+        limits = _numbers(value)
+        if len(limits) != 2 or not 0 <= limits[0] < limits[1]:
+            problems.append(f"`areas`: {name} is {_short_repr(value)}, not [from, to] in square pixels")
+        elif tuple(limits) in names_by_range:
+            problems.append(f"`areas`: {name} is {_short_repr(value)}, the same as {names_by_range[tuple(limits)]}")
         else:
-            taken[tuple(pair)] = str(name)
-            found.append((str(name), pair[0], pair[1]))
-    return found
+            names_by_range[tuple(limits)] = str(name)
+            areas.append((str(name), limits[0], limits[1]))
+    return areas
 
 
-def _numbers(given: Any) -> list[float]:
-    """Return a list of finite numbers; nothing where it is none."""
-    if not isinstance(given, (list, tuple)):
+def _numbers(value: Any) -> list[float]:
+    """Return a list of finite numbers as floats; an empty list if it is anything else."""
+    if not isinstance(value, (list, tuple)):
         return []
-    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) and np.isfinite(v) for v in given):
+    if not all(
+        isinstance(number, (int, float)) and not isinstance(number, bool) and np.isfinite(number) for number in value
+    ):
         return []
-    return [float(v) for v in given]
+    return [float(number) for number in value]
 
 
-def _shown(value: Any) -> str:
+def _short_repr(value: Any) -> str:
     return f"{value!r:.60}"

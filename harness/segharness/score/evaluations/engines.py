@@ -1,7 +1,7 @@
-"""The implementations of the COCO evaluation: one cell matched and accumulated, and the matches themselves.
+"""The engines of the COCO evaluation: they match and accumulate one cell, and return the matches.
 
-pycocotools is the definition. hotcoco computes the same bits, faster. It has no boundary IoU, so there both are pycocotools,
-with IoUs of `segharness.score.evaluations.boundary`.
+pycocotools is the definition. hotcoco computes the same bits, faster. hotcoco has no boundary IoU, so for the task
+``boundary`` both engines are pycocotools with the IoU of `segharness.score.evaluations.boundary`.
 """
 
 from __future__ import annotations
@@ -24,16 +24,20 @@ from segharness.score.evaluations.coco_parameters import CocoParameters
 from segharness.score.request import GroundTruth
 
 Matched = Mapping[str, Any]
-"""What an engine says of one image and category: ``dtIds``, and ``dtMatches`` and ``dtIgnore`` (T, D)."""
+"""The matches of one image and category: the detections' ``dtIds`` (D,), and ``dtMatches`` and ``dtIgnore`` (T, D)."""
 
 
 @dataclass(frozen=True)
 class Accumulated:
-    """What an engine computed for one cell.
+    """The result of an engine for one cell.
 
-    precision float64 [T, R, K, A, M] and recall [T, K, A, M]: IoU thresholds, recall thresholds, categories (one, when
-    class-agnostic), area ranges, maxDets; -1 where a category has no ground truth. `matched` is what `matched` returns for
-    all predictions, where the engine has it at hand.
+    The axes are IoU thresholds (T), recall thresholds (R), categories (K; a single one if class-agnostic), area ranges
+    (A) and maxDets (M). Values of a category without ground truth are -1.
+
+    Attributes:
+        precision: float64 (T, R, K, A, M).
+        recall: float64 (T, K, A, M).
+        matched: what the function `matched` returns for all predictions; None if the engine does not have it at hand.
     """
 
     precision: npt.NDArray[np.float64]
@@ -44,29 +48,30 @@ class Accumulated:
 def accumulate(
     ground_truth: GroundTruth, predictions: pa.Table, task: str, engine: str, parameters: CocoParameters
 ) -> Accumulated:
-    """Match and accumulate one cell with the engine of that name."""
+    """Match and accumulate one cell with the engine of that name, a key of `ENGINES`."""
     evaluation = ENGINES[engine](ground_truth, predictions, task, parameters)
     evaluation.evaluate()
     evaluation.accumulate()
-    every = None
+    matches = None
     if isinstance(evaluation, QuietEval):
         low, high = parameters.ranges[0]
-        every = [found for found in evaluation.evalImgs if found is None or list(found["aRng"]) == [low, high]]
-    return Accumulated(np.asarray(evaluation.eval["precision"]), np.asarray(evaluation.eval["recall"]), every)
+        matches = [pair for pair in evaluation.evalImgs if pair is None or list(pair["aRng"]) == [low, high]]
+    return Accumulated(np.asarray(evaluation.eval["precision"]), np.asarray(evaluation.eval["recall"]), matches)
 
 
 def matched(
     ground_truth: GroundTruth, predictions: pa.Table, task: str, engine: str, parameters: CocoParameters
 ) -> Sequence[Matched | None]:
-    """Return what the engine of that name matched, over all areas, of every image and category with something in it.
+    """Return the matches of every image and category over all areas, from the engine of that name, a key of `ENGINES`.
 
-    ``dtIds`` count the rows of `predictions` from 1.
+    An image and category without ground truth and detections may be None or absent. ``dtIds`` are the numbers of the
+    rows of `predictions`, from 1.
     """
-    only = CocoParameters(parameters.thresholds, (), parameters.max_dets[-1:], parameters.class_agnostic)
-    evaluation = ENGINES[engine](ground_truth, predictions, task, only)
+    all_areas = CocoParameters(parameters.thresholds, (), parameters.max_dets[-1:], parameters.class_agnostic)
+    evaluation = ENGINES[engine](ground_truth, predictions, task, all_areas)
     evaluation.evaluate()
-    found: Sequence[Matched | None] = evaluation.evalImgs
-    return found
+    matches: Sequence[Matched | None] = evaluation.evalImgs
+    return matches
 
 
 # ---------------------------------------------------------------------------------------------------------- engines
@@ -88,17 +93,17 @@ def _with_hotcoco(ground_truth: GroundTruth, predictions: pa.Table, task: str, p
 
 
 def hotcoco_truth(ground_truth: GroundTruth) -> Any:
-    """Return hotcoco's index of a ground truth, made once."""
+    """Return hotcoco's index of a ground truth; it is made once and kept in `prepared`."""
     if "hotcoco" not in ground_truth.prepared:
         ground_truth.prepared["hotcoco"] = hotcoco.COCO(dict(ground_truth.content))
     return ground_truth.prepared["hotcoco"]
 
 
 def hotcoco_detections(ground_truth: GroundTruth, predictions: pa.Table, task: str) -> Any:
-    """Return predictions as hotcoco evaluates them: boxes for ``bbox``, masks with their own areas for ``segm``."""
+    """Return the predictions as hotcoco's detections: boxes for ``bbox``, masks with their own areas for ``segm``."""
     truth = hotcoco_truth(ground_truth)
     ids = predictions.column("image_id").to_numpy()
-    if len(ids) and np.abs(ids).max() >= 2**53:  # an array of doubles cannot hold such ids
+    if len(ids) and np.abs(ids).max() >= 2**53:  # float64 cannot hold such ids
         return truth.load_res(results(ground_truth, predictions, task))
     columns = [predictions.column(name).to_numpy().astype(np.float64) for name in ("image_id", "score", "category_id")]
     masks: Any = rles(ground_truth, predictions) if task == "segm" else None
@@ -108,7 +113,7 @@ def hotcoco_detections(ground_truth: GroundTruth, predictions: pa.Table, task: s
 
 
 def _area_boxes(masks: list[dict[str, Any]]) -> npt.NDArray[np.float64]:
-    """Return boxes as large as masks, (N, 4): the engine takes a result's area from its box where it has one."""
+    """Return boxes with the areas of masks, float64 (N, 4): hotcoco takes the area of a result from its box."""
     areas = np.asarray(rle.area(masks), dtype=np.float64) if masks else np.zeros(0)
     return np.column_stack([np.zeros((len(areas), 2)), areas, np.ones(len(areas))])
 
@@ -116,19 +121,19 @@ def _area_boxes(masks: list[dict[str, Any]]) -> npt.NDArray[np.float64]:
 def _with_pycocotools(ground_truth: GroundTruth, predictions: pa.Table, task: str, parameters: CocoParameters) -> Any:
     truth = pycocotools_truth(ground_truth, task)
     with contextlib.redirect_stdout(io.StringIO()):
-        found = results(ground_truth, predictions, task)
-        if found:
-            detections = truth.loadRes(found)
+        result_list = results(ground_truth, predictions, task)
+        if result_list:
+            detections = truth.loadRes(result_list)
         else:
             detections = COCO()
             detections.dataset = {**ground_truth.content, "annotations": []}
             detections.createIndex()
     kind = BoundaryEval if task == "boundary" else QuietEval
-    return _set(kind(truth, detections, "bbox" if task == "bbox" else "segm"), parameters)
+    return _set_parameters(kind(truth, detections, "bbox" if task == "bbox" else "segm"), parameters)
 
 
 def pycocotools_truth(ground_truth: GroundTruth, task: str) -> COCO:
-    """Return pycocotools' index of a ground truth; it writes into its annotations, so there is one a task."""
+    """Return pycocotools' index of a ground truth, a copy for each task because pycocotools changes annotations."""
     if ("pycocotools", task) not in ground_truth.prepared:
         truth = COCO()
         truth.dataset = {
@@ -141,7 +146,7 @@ def pycocotools_truth(ground_truth: GroundTruth, task: str) -> COCO:
     return ground_truth.prepared["pycocotools", task]
 
 
-def _set(evaluation: Any, parameters: CocoParameters) -> Any:
+def _set_parameters(evaluation: Any, parameters: CocoParameters) -> Any:
     params = evaluation.params
     if parameters.thresholds is not None:
         params.iouThrs = parameters.iou
@@ -156,14 +161,14 @@ ENGINES: dict[str, Callable[[GroundTruth, pa.Table, str, CocoParameters], Any]] 
     "hotcoco": _with_hotcoco,
     "pycocotools": _with_pycocotools,
 }
-"""How each engine is made ready to evaluate one cell."""
+"""The engines by name: functions that prepare the evaluation of one cell."""
 
 
-# ---------------------------------------------------------------------------------------------------- what they take
+# ----------------------------------------------------------------------------------------------- inputs of engines
 
 
 def rles(ground_truth: GroundTruth, predictions: pa.Table) -> list[dict[str, Any]]:
-    """Return the masks of predictions as COCO RLEs."""
+    """Return the masks of predictions as compressed COCO RLEs."""
     sizes = ground_truth.prepared.setdefault(
         "sizes", {image["id"]: [image["height"], image["width"]] for image in ground_truth.content["images"]}
     )
@@ -173,14 +178,14 @@ def rles(ground_truth: GroundTruth, predictions: pa.Table) -> list[dict[str, Any
 
 
 def boxes(predictions: pa.Table) -> npt.NDArray[np.float64]:
-    """Return the boxes of predictions, float64 (N, 4), x y w h."""
+    """Return the boxes of predictions in pixels, float64 (N, 4): x, y, width, height."""
     flat = predictions.column("bbox").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    found: npt.NDArray[np.float64] = flat.astype(np.float64).reshape(-1, 4)
-    return found
+    xywh: npt.NDArray[np.float64] = flat.astype(np.float64).reshape(-1, 4)
+    return xywh
 
 
 def results(ground_truth: GroundTruth, predictions: pa.Table, task: str) -> list[dict[str, Any]]:
-    """Return the predictions as a COCO result list: with `bbox` for ``bbox``, with `segmentation` alone for masks."""
+    """Return the predictions as a COCO result list: with `bbox` for the task ``bbox``, else with `segmentation`."""
     shapes: Sequence[Any] = boxes(predictions).tolist() if task == "bbox" else rles(ground_truth, predictions)
     key = "bbox" if task == "bbox" else "segmentation"
     return [

@@ -1,8 +1,9 @@
-"""The evaluation ``lvis``: AP of data sets that are annotated category by category ("LVIS", Gupta et al.), by hotcoco.
+"""The evaluation ``lvis``: AP on data sets whose images are not annotated for every category ("LVIS", Gupta et al.).
 
-Of an image it is known which categories it holds, and of some others that it does not (`neg_category_ids`): detections of
-further categories are left out, and unmatched ones of categories that are annotated in part (`not_exhaustive_category_ids`)
-are ignored. 300 detections an image count, whatever their category.
+Every image lists categories that it does not hold (`neg_category_ids`). Detections of a category that is neither
+annotated nor listed there are left out. Categories in `not_exhaustive_category_ids` are annotated only in part: their
+unmatched detections are ignored. The 300 most confident detections of an image count, whatever their category. hotcoco
+is the engine.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from segharness.suite import OVERALL, Split
 
 DETECTIONS = 300
 FREQUENCIES = {"APr": "r", "APc": "c", "APf": "f"}
-"""Over rare, common and frequent categories."""
+"""The AP of rare, common and frequent categories, with the `frequency` of these categories in the ground truth."""
 _PARAMETERS = CocoParameters(max_dets=(DETECTIONS,))
 METRICS = ("AP", "AP50", "AP75", "AP_S", "AP_M", "AP_L", *FREQUENCIES, "AR300", "AR_S", "AR_M", "AR_L")
 
@@ -34,10 +35,10 @@ _IMAGE_KEYS = ("neg_category_ids", "not_exhaustive_category_ids")
 
 
 def score(request: ScoreRequest) -> list[Score]:
-    """Return LVIS's numbers overall and for every split, and AP of every category."""
+    """Return LVIS's metrics over all categories and over every split, and AP of every category."""
     content = request.ground_truth.content
-    if reason := coco.unfit(request) or _lacking(content) or _crowded(content):
-        return coco.nothing(request, METRICS, reason)
+    if reason := coco.reason_unfit(request) or _lacking(content) or _crowded(content):
+        return coco.null_scores(request, METRICS, reason)
     categories = sorted(content["categories"], key=lambda c: c["id"])
     columns = {c["name"]: position for position, c in enumerate(categories)}
     frequency = np.array([c["frequency"] for c in categories])
@@ -45,22 +46,24 @@ def score(request: ScoreRequest) -> list[Score]:
     accumulated = _accumulate(request)
     blank = Score("", None, n_images=len(content["images"]))
 
-    def number(metric: str, chosen: Columns, some: Score) -> Score:
+    def metric_score(metric: str, chosen: Columns, template: Score) -> Score:
         if metric in FREQUENCIES:
-            chosen, of = chosen[frequency[chosen] == FREQUENCIES[metric]], "AP"
+            chosen, coco_metric = chosen[frequency[chosen] == FREQUENCIES[metric]], "AP"
         else:
-            of = metric
-        value = coco.mean(accumulated, of, chosen, _PARAMETERS)
-        return replace(some, metric=metric, value=value, reason="no ground truth" if value is None else None)
+            coco_metric = metric
+        value = coco.mean(accumulated, coco_metric, chosen, _PARAMETERS)
+        return replace(template, metric=metric, value=value, reason="no ground truth" if value is None else None)
 
-    found = []
+    scores = []
     for split in (Split(OVERALL, (), complement=True), *request.splits):
         chosen = coco.split_columns(split, columns)
-        some = replace(blank, split=split.name, n_instances=int(counts[chosen].sum()))
-        found += [number(metric, chosen, some) for metric in METRICS]
+        split_blank = replace(blank, split=split.name, n_instances=int(counts[chosen].sum()))
+        scores += [metric_score(metric, chosen, split_blank) for metric in METRICS]
     for name, column in columns.items():
-        found.append(number("AP", np.array([column]), replace(blank, category=name, n_instances=int(counts[column]))))
-    return found
+        scores.append(
+            metric_score("AP", np.array([column]), replace(blank, category=name, n_instances=int(counts[column])))
+        )
+    return scores
 
 
 def _lacking(content: Mapping[str, Any]) -> str | None:
@@ -83,12 +86,12 @@ def _accumulate(request: ScoreRequest) -> Accumulated:
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
         evaluation.accumulate()
-    found: Any = evaluation.eval
-    return Accumulated(np.asarray(found["precision"]), np.asarray(found["recall"]))
+    arrays: Any = evaluation.eval
+    return Accumulated(np.asarray(arrays["precision"]), np.asarray(arrays["recall"]))
 
 
 def _most_confident(predictions: pa.Table) -> pa.Table:
-    """Return the `DETECTIONS` most confident predictions of every image; of equal ones the first."""
+    """Return the `DETECTIONS` most confident predictions of every image; the first ones of equal confidence."""
     ids = predictions.column("image_id").to_numpy()
     order = np.lexsort((-predictions.column("score").to_numpy(), ids))  # stable
     starts = np.flatnonzero(np.append(True, ids[order][1:] != ids[order][:-1])) if len(ids) else ids

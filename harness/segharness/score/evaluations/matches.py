@@ -1,4 +1,4 @@
-"""What an engine matched in one cell, laid out for accumulation: every detection in the order of its category's curve."""
+"""The matches of one cell as arrays, with detections in the order of their category's precision-recall curve."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ from segharness.score.request import GroundTruth
 
 @dataclass(frozen=True)
 class Matches:
-    """The detections of a cell that count, by category, then by falling score, then by image and rank in it.
+    """The detections and ground truths of a cell that count, over all areas.
 
-    That is the order in which pycocotools accumulates. Ground truths stand by category. Areas are not looked at.
+    Detections are sorted by category, then by falling score, then by image and rank in the image. That is the order in
+    which pycocotools accumulates. Ground truths are sorted by category.
 
     Attributes:
-        starts: int64 (K + 1,): where each category's detections begin.
-        image: int64 (N,): each detection's image, a position in the sorted image ids.
-        hit: bool (T, N): matched with a ground truth that counts.
-        ignored: bool (T, N): matched with a crowd.
-        truth_starts, truth_image: the same of the ground truths that count.
+        starts: int64 (K + 1,), where the detections of each category begin; the last one is N.
+        image: int64 (N,), the image of each detection, as a position in the sorted image ids.
+        hit: bool (T, N), whether the detection matches a ground truth that counts, at each IoU threshold.
+        ignored: bool (T, N), whether the detection matches a crowd, at each IoU threshold.
+        truth_starts: int64 (K + 1,), where the ground truths of each category begin.
+        truth_image: int64 (G,), the image of each ground truth.
     """
 
     starts: npt.NDArray[np.int64]
@@ -48,8 +50,15 @@ def match(
 ) -> Matches:
     """Return the matches of a cell, over all areas and at the largest of maxDets.
 
-    The engine is asked only about images and categories that have ground truth: elsewhere no detection matches. It is not
-    asked at all where `known` is what it found in all predictions.
+    The engine matches only the predictions of images and categories that have ground truth; no other can match.
+
+    Args:
+        ground_truth: the ground truth of the cell.
+        predictions: the predictions of the cell.
+        task: ``segm``, ``bbox`` or ``boundary``.
+        engine: the engine's name, a key of `segharness.score.evaluations.engines.ENGINES`.
+        parameters: the parameters of the evaluation.
+        known: the engine's matches of all predictions, if they exist already; the engine is then not run.
     """
     truth = _Truth.of(ground_truth, parameters)
     image = np.searchsorted(truth.image_ids, predictions.column("image_id").to_numpy().astype(np.int64))
@@ -59,11 +68,11 @@ def match(
     order = np.lexsort((category, image, -score, group))  # ties keep the order of the rows
     order = order[_rank(group[order], image[order]) < parameters.max_dets[-1]]
     if known is None:
-        asked = np.flatnonzero(np.isin(group * len(truth.image_ids) + image, truth.pairs))
-        known = matched(ground_truth, predictions.take(pa.array(asked)), task, engine, parameters)
+        engine_rows = np.flatnonzero(np.isin(group * len(truth.image_ids) + image, truth.pairs))
+        known = matched(ground_truth, predictions.take(pa.array(engine_rows)), task, engine, parameters)
     else:
-        asked = np.arange(len(predictions))
-    hit, ignored = _flags(known, asked, len(predictions), len(parameters.iou))
+        engine_rows = np.arange(len(predictions))
+    hit, ignored = _flags(known, engine_rows, len(predictions), len(parameters.iou))
     counts = np.bincount(group[order], minlength=truth.groups)
     return Matches(
         np.concatenate([[0], np.cumsum(counts)]),
@@ -77,7 +86,7 @@ def match(
 
 @dataclass(frozen=True)
 class _Truth:
-    """What of the ground truth is the same for every cell."""
+    """The arrays of a ground truth, the same for every cell; `pairs` encode group and image of the annotations."""
 
     image_ids: npt.NDArray[np.int64]
     category_ids: npt.NDArray[np.int64]
@@ -88,11 +97,12 @@ class _Truth:
 
     @classmethod
     def of(cls, ground_truth: GroundTruth, parameters: CocoParameters) -> _Truth:
+        """Return the arrays of a ground truth; they are made once and kept in `prepared`."""
         key = ("matches", parameters.class_agnostic)
         if key not in ground_truth.prepared:
             ground_truth.prepared[key] = cls._make(ground_truth.content, parameters)
-        found: _Truth = ground_truth.prepared[key]
-        return found
+        truth: _Truth = ground_truth.prepared[key]
+        return truth
 
     @classmethod
     def _make(cls, content: Any, parameters: CocoParameters) -> _Truth:
@@ -119,27 +129,27 @@ class _Truth:
 
 def _rank(group: npt.NDArray[np.int64], image: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return how many rows of the same group and image come before each row."""
-    pair = np.lexsort((np.arange(len(image)), image, group))
-    fresh = np.ones(len(pair), dtype=bool)
-    fresh[1:] = (group[pair][1:] != group[pair][:-1]) | (image[pair][1:] != image[pair][:-1])
-    first = np.maximum.accumulate(np.where(fresh, np.arange(len(pair)), 0))
-    rank = np.empty(len(pair), dtype=np.int64)
-    rank[pair] = np.arange(len(pair)) - first
+    order = np.lexsort((np.arange(len(image)), image, group))
+    begins = np.ones(len(order), dtype=bool)
+    begins[1:] = (group[order][1:] != group[order][:-1]) | (image[order][1:] != image[order][:-1])
+    first = np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order)) - first
     return rank
 
 
 def _flags(
-    found: Any, asked: npt.NDArray[np.int64], rows: int, thresholds: int
+    engine_matches: Any, engine_rows: npt.NDArray[np.int64], row_count: int, thresholds: int
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return, for every row of the predictions and threshold, whether it was matched, and whether it is ignored."""
-    hit, ignored = np.zeros((2, thresholds, rows), dtype=bool)
-    pairs = [pair for pair in found if pair is not None and len(pair["dtIds"])]
+    """Return whether each row of the predictions is a hit, and whether it is ignored, each bool (T, rows)."""
+    hit, ignored = np.zeros((2, thresholds, row_count), dtype=bool)
+    pairs = [pair for pair in engine_matches if pair is not None and len(pair["dtIds"])]
     if not pairs:
         return hit, ignored
-    at = asked[np.fromiter(chain.from_iterable(pair["dtIds"] for pair in pairs), dtype=np.int64) - 1]
+    pair_rows = engine_rows[np.fromiter(chain.from_iterable(pair["dtIds"] for pair in pairs), dtype=np.int64) - 1]
     for row in range(thresholds):
         matches = np.fromiter(chain.from_iterable(pair["dtMatches"][row] for pair in pairs), dtype=np.int64)
         crowd = np.fromiter(chain.from_iterable(pair["dtIgnore"][row] for pair in pairs), dtype=bool)
-        hit[row, at] = (matches != 0) & ~crowd
-        ignored[row, at] = crowd
+        hit[row, pair_rows] = (matches != 0) & ~crowd
+        ignored[row, pair_rows] = crowd
     return hit, ignored

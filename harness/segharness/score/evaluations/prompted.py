@@ -1,8 +1,8 @@
-"""The evaluations ``given-boxes`` and ``given-points``: the model was told where each object is, and only masks it.
+"""The evaluations ``given-boxes`` and ``given-points``: the model gets each object's place and masks it.
 
-Every ground truth is answered by one mask. ``mask_IoU`` is the mean IoU over instances, ``mask_mIoU`` the mean over
-categories of the means in them, as in "The surprising impact of mask-head architecture on novel class segmentation"
-(Deep-MAC). Where the model gives scores, COCO's numbers stand beside them.
+The model returns one mask for every ground truth. ``mask_IoU`` is the mean IoU over instances. ``mask_mIoU`` is the
+mean over categories of their mean IoU, as in "The surprising impact of mask-head architecture on novel class
+segmentation" (Deep-MAC). If the model gives scores, COCO's metrics are added.
 """
 
 from __future__ import annotations
@@ -25,41 +25,45 @@ METRICS = (*IOUS, *CocoParameters().metrics())
 
 
 def boxes(request: ScoreRequest) -> list[Score]:
-    """Return the numbers of a model that was given the ground truth's boxes."""
+    """Score a model that was given the boxes of the ground truth."""
     return _score(request, "boxes")
 
 
 def points(request: ScoreRequest) -> list[Score]:
-    """Return the numbers of a model that was given a point in each of the ground truth's masks."""
+    """Score a model that was given a point in each mask of the ground truth."""
     return _score(request, "points")
 
 
 def _score(request: ScoreRequest, kind: str) -> list[Score]:
-    given = coco.prompt(request)
-    if given != kind:
-        what = f"was given {given}" if given else "takes no prompts"
-        return coco.nothing(request, METRICS, f"the model {what}, this evaluation is of given {kind}")
-    found = _ious(request)
+    prompt_kind = coco.prompt_kind_of(request)
+    if prompt_kind != kind:
+        model_text = f"was given {prompt_kind}" if prompt_kind else "takes no prompts"
+        return coco.null_scores(request, METRICS, f"the model {model_text}, this evaluation is of given {kind}")
+    ious = _ious(request)
     categories = sorted(request.ground_truth.content["categories"], key=lambda c: c["id"])
     columns = {c["name"]: position for position, c in enumerate(categories)}
     blank = Score("", None, n_images=len(request.ground_truth.content["images"]))
     scores: list[Score] = []
     for split in (Split(OVERALL, (), complement=True), *request.splits):
         chosen = coco.split_columns(split, columns)
-        scores += [found.score(replace(blank, metric=metric, split=split.name), chosen) for metric in IOUS]
+        scores += [ious.score(replace(blank, metric=metric, split=split.name), chosen) for metric in IOUS]
     for name, column in columns.items():
-        one = replace(blank, metric="mask_IoU", category=name)
-        scores.append(found.score(one, np.array([column])))
+        category_blank = replace(blank, metric="mask_IoU", category=name)
+        scores.append(ious.score(category_blank, np.array([column])))
     if request.predictions.column("score").null_count:
-        return [*scores, *coco.nothing(request, METRICS[len(IOUS) :], "the model gives no scores")]
+        return [*scores, *coco.null_scores(request, METRICS[len(IOUS) :], "the model gives no scores")]
     return [*scores, *coco.score(replace(request, images=None))]
 
 
 @dataclass(frozen=True)
 class _Ious:
-    """The IoU of every answer, its category (a position) and image (a position); the weights of the images, (N, 1 + B).
+    """The IoU of every prediction with its ground truth.
 
-    The first column of the weights is the data set as it is.
+    Attributes:
+        iou: float64 (P,).
+        category: int64 (P,), the prediction's category, as a position in the sorted category ids.
+        image: int64 (P,), the prediction's image, as a position in the sorted image ids.
+        weights: int16 (N, 1 + B), how often each image counts: in the data set itself, then in every resample.
     """
 
     iou: npt.NDArray[np.float64]
@@ -68,22 +72,22 @@ class _Ious:
     weights: npt.NDArray[np.int16]
 
     def score(self, blank: Score, columns: Sequence[int] | npt.NDArray[np.int64]) -> Score:
-        """Return the number that `blank` names, over some categories."""
+        """Return `blank` with the value of its metric over the categories at `columns`, or with the reason for none."""
         sums, counts = (np.empty((len(columns), self.weights.shape[1])) for _ in range(2))
         for row, column in enumerate(columns):
-            mine = self.category == column
-            weights = self.weights[self.image[mine]].astype(np.float64)
-            sums[row], counts[row] = self.iou[mine] @ weights, weights.sum(axis=0)
+            in_category = self.category == column
+            weights = self.weights[self.image[in_category]].astype(np.float64)
+            sums[row], counts[row] = self.iou[in_category] @ weights, weights.sum(axis=0)
         if blank.metric == "mask_IoU":
             sums, counts = sums.sum(axis=0, keepdims=True), counts.sum(axis=0, keepdims=True)
         means = np.where(counts > 0, sums / np.maximum(counts, 1), 0.0)
         defined = (counts > 0).sum(axis=0)
-        found = np.where(defined > 0, means.sum(axis=0) / np.maximum(defined, 1), np.nan)
-        samples = found[1:] if len(found) > 1 else None
+        values = np.where(defined > 0, means.sum(axis=0) / np.maximum(defined, 1), np.nan)
+        samples = values[1:] if len(values) > 1 else None
         number = replace(blank, n_instances=int(np.isin(self.category, columns).sum()), samples=samples)
-        if np.isnan(found[0]):
+        if np.isnan(values[0]):
             return replace(number, reason="no ground truth")
-        return replace(number, value=float(found[0]))
+        return replace(number, value=float(values[0]))
 
 
 def _ious(request: ScoreRequest) -> _Ious:

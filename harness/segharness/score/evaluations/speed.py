@@ -1,7 +1,7 @@
-"""The evaluation ``speed``: how long predict takes for one image, while the harness prepares the next ones.
+"""The evaluation ``speed``: how long a model's `predict` takes for one image while the harness prepares the next ones.
 
-The time is that of the call of `predict` alone, at batch 1, on each device apart. The first calls of a model in a process
-are its warm-up and are left out.
+Only the call of `predict` is timed, at batch 1, separately for each device. The first calls of a model in a process are
+its warm-up and are left out.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from segharness.score.request import Score, ScoreRequest
 METRICS = ("fps", "ms_median", "ms_p95")
 
 WARM_UP = 10
-"""Calls of a model in a process that are not timed."""
+"""The number of first calls of a model in a process that are left out."""
 
 
 def score(request: ScoreRequest) -> list[Score]:
-    """Return frames a second at the median, and the median and the 95th percentile of the milliseconds an image."""
+    """Return frames per second at the median time, and median and 95th percentile of the milliseconds for an image."""
     images = request.images
     assert images is not None
     timed = images.filter(pc.is_valid(images.column("seconds")))
@@ -32,10 +32,10 @@ def score(request: ScoreRequest) -> list[Score]:
     warm = timed.filter(pc.greater_equal(timed.column("call"), WARM_UP))
     if not len(warm):
         return _nothing(f"all {len(timed)} images fell into the warm-up, the first {WARM_UP} calls in each process")
-    found: list[Score] = []
+    scores: list[Score] = []
     for device in sorted(set(warm.column("device").to_pylist())):
-        found += _numbers(warm.filter(pc.equal(warm.column("device"), device)), device)
-    return found
+        scores += _numbers(warm.filter(pc.equal(warm.column("device"), device)), device)
+    return scores
 
 
 def _numbers(timed: pa.Table, device: str) -> list[Score]:

@@ -1,6 +1,6 @@
-"""What networks of the toy problem are trained with: the same images, the same augmentation, the same loop.
+"""Training of networks for the toy problem: all use the same images, the same augmentation and the same loop.
 
-Needs torch (``pip install segharness-toycells[networks]``); the data set and the segmenters beside it do not.
+It needs torch (``pip install segharness-toycells[networks]``). The data sets and the segmenters do not.
 """
 
 from segharness_toycells.training.command import main

@@ -1,4 +1,4 @@
-"""Where a training goes on: a file that knows its recipe and its own digest."""
+"""The checkpoint of a training: a file that holds its recipe and its own digest."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 class Checkpoint:
-    """Network, optimizer, log and the number of steps done: their sha256, then what `torch.save` made of them.
+    """A file with network, optimizer, log and the number of steps done: a sha256, then the bytes of `torch.save`.
 
     Args:
         path: the file.
-        made_with: the recipe, the task and the software; a checkpoint of others is refused.
+        made_with: the recipe, the task and the software; a checkpoint made with others is refused.
     """
 
     def __init__(self, path: Path, made_with: Mapping[str, Any]) -> None:
         self._path, self._made_with = path, {key: value for key, value in made_with.items() if key != "save_every"}
 
     def save(self, done: int, network: nn.Module, optimizer: torch.optim.Optimizer, log: Log) -> None:
-        """Write it, whole or not at all."""
+        """Write the file atomically."""
         file = io.BytesIO()
         state = {
             "made_with": self._made_with,
@@ -43,10 +43,10 @@ class Checkpoint:
         write_atomic(self._path, hashlib.sha256(data).digest() + data)
 
     def resume(self, network: nn.Module, optimizer: torch.optim.Optimizer, log: Log) -> int:
-        """Give network, optimizer and log what the file holds, and return how many steps are done; 0 without a file.
+        """Restore network, optimizer and log from the file, and return the number of steps done; 0 without a file.
 
         Raises:
-            UsageError: the file is damaged, or of another training.
+            UsageError: the file is damaged, or belongs to another training.
         """
         try:
             data = self._path.read_bytes()
@@ -64,7 +64,7 @@ class Checkpoint:
             return int(state["done"])
         except UsageError:
             raise
-        except Exception as error:  # whole, but not what `save` writes: torch raises many kinds
+        except Exception as error:  # the digest is right, the content is not: torch raises many kinds
             raise UsageError(
                 f"{self._path}: not a checkpoint of this training ({type(error).__name__}); delete it to begin again"
             ) from error

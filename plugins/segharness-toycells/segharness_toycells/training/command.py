@@ -1,4 +1,4 @@
-"""``python -m ... .train``: the command of every network of the toy problem."""
+"""The command ``python -m PACKAGE.train`` of every network for the toy problem."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from segharness_toycells.training.loop import Recipe, Task, train
 
 
 def main(program: str, tasks: Mapping[str, tuple[Task, Recipe]], argv: Sequence[str] | None = None) -> int:
-    """Train as the command line says.
+    """Run the command.
 
     Args:
-        program: how the command is called.
-        tasks: what can be trained, each with its recipe.
-        argv: the arguments.
+        program: the command's name, for its help.
+        tasks: the tasks by the network's name, each with its recipe.
+        argv: the arguments; those of the process if None.
 
     Returns:
-        The exit code: 0, or 4 for a mistake, 2 when interrupted.
+        The exit code: 0, 4 for a user's mistake, or 2 if interrupted.
     """
     try:
         return _main(program, tasks, argv)
@@ -37,13 +37,16 @@ def main(program: str, tasks: Mapping[str, tuple[Task, Recipe]], argv: Sequence[
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        """Raise a UsageError instead of ending the process."""
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 def _main(program: str, tasks: Mapping[str, tuple[Task, Recipe]], argv: Sequence[str] | None) -> int:
-    parser = _Parser(prog=program, description="Train on the toy problem, or go on after a kill.")
+    parser = _Parser(prog=program, description="Train on the toy problem. Run again, it continues.")
     parser.add_argument("network", choices=list(tasks), help="what to train")
-    parser.add_argument("--out", type=Path, help="folder of checkpoint, log and weights; a folder below trained/")
+    parser.add_argument(
+        "--out", type=Path, help="folder of checkpoint, log and weights; by default a folder in trained/"
+    )
     for name, kind in (("steps", int), ("batch", int), ("learning-rate", float), ("seed", int), ("threads", int),
                        ("validate-every", int), ("validation-images", int), ("save-every", int)):  # fmt: skip
         defaults = [f"{getattr(recipe, name.replace('-', '_'))}" for _, recipe in tasks.values()]
@@ -51,23 +54,25 @@ def _main(program: str, tasks: Mapping[str, tuple[Task, Recipe]], argv: Sequence
     parser.add_argument("--device", help="default cpu")
     args = parser.parse_args(argv)
     task, recipe = tasks[args.network]
-    given = {key: value for key, value in vars(args).items() if key not in ("network", "out") and value is not None}
+    options = {key: value for key, value in vars(args).items() if key not in ("network", "out") and value is not None}
     cores = os.cpu_count() or 1
     limits = {"seed": (0, 2**63 - 1), "threads": (1, cores), "learning_rate": (1e-12, 1.0)}
-    for key, value in given.items():
+    for key, value in options.items():
         low, high = limits.get(key, (1, 10**9))
         if key != "device" and not low <= value <= high:
             parser.error(f"--{key.replace('_', '-')} {value}: must be from {low} to {high}")
-    recipe = replace(recipe, **given)
+    recipe = replace(recipe, **options)
     if args.out is not None and not args.out.name:
         parser.error(f"--out {args.out}: give a folder of its own")
     folder = args.out or Path("trained") / task.name
     try:
-        weights = _watched(task, recipe, folder)
+        weights = _train_with_progress(task, recipe, folder)
     except KeyboardInterrupt:
         kept = (folder / "checkpoint.pt").exists()
-        what = f"goes on from the last checkpoint in {folder}" if kept else "begins again: there was no checkpoint yet"
-        print(f"interrupted; the same command {what}", file=sys.stderr)
+        outcome = (
+            f"goes on from the last checkpoint in {folder}" if kept else "begins again: there was no checkpoint yet"
+        )
+        print(f"interrupted; the same command {outcome}", file=sys.stderr)
         return 2
     except OSError as error:
         raise UsageError(f"--out {folder}: cannot be written: {error.strerror or error}") from error
@@ -75,8 +80,8 @@ def _main(program: str, tasks: Mapping[str, tuple[Task, Recipe]], argv: Sequence
     return 0
 
 
-def _watched(task: Task, recipe: Recipe, folder: Path) -> Path:
-    """Train with a progress bar on a terminal and with plain lines in a log."""
+def _train_with_progress(task: Task, recipe: Recipe, folder: Path) -> Path:
+    """Train, with a progress bar on a terminal, and lines of text elsewhere."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:

@@ -1,4 +1,4 @@
-"""The training images in the order of a recipe, turned and mirrored."""
+"""The training images in the order of a recipe, rotated and mirrored."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ _ORDER, _TURN = 1, 2  # streams of randomness
 
 
 class TrainingImages:
-    """Batches of the first `count` training images; any batch alone, from the recipe's seed and its step.
+    """Batches of the first `count` training images. A batch depends only on the recipe's seed and the step.
 
-    An epoch shows every image once. Each image is mirrored and turned by quarters at random.
+    An epoch shows every image once. Each image is mirrored at random, and rotated by a random multiple of 90 degrees.
+
+    Args:
+        seed: of the recipe.
+        count: how many training images there are.
+        batch: images a batch.
     """
 
     def __init__(self, seed: int, count: int, batch: int) -> None:
@@ -29,8 +34,8 @@ class TrainingImages:
         return [_turned(make_scene(TRAIN_SEED, self._index(n)), rng) for n in range(first, first + self._batch)]
 
     def _index(self, number: int) -> int:
-        epoch, place = divmod(number, self._count)
-        return int(_order(self._seed, epoch, self._count)[place])
+        epoch, position = divmod(number, self._count)
+        return int(_order(self._seed, epoch, self._count)[position])
 
 
 @functools.lru_cache(maxsize=4)
@@ -39,7 +44,7 @@ def _order(seed: int, epoch: int, count: int) -> npt.NDArray[np.int64]:
 
 
 def generator(seed: int, stream: int, number: int) -> np.random.Generator:
-    """Return the generator of a seed, a stream and a number in it."""
+    """Return the generator of a seed, a stream, and a number in that stream."""
     return np.random.Generator(np.random.Philox(key=(seed << 64) | (stream << 56) | number))
 
 

@@ -12,20 +12,32 @@ from segharness_toycells.training.validation import THRESHOLDS
 
 
 class Log:
-    """A line for every 50 steps and every validation: mean losses since the last line, learning rate, AP."""
+    """A table with a row for every 50 steps and every validation: mean losses since the last row, learning rate, AP.
+
+    Attributes:
+        rows: the finished rows, by column.
+    """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, str]] = []
         self._open: list[Mapping[str, float]] = []
 
     def add(self, losses: Mapping[str, float]) -> None:
+        """Add the losses of a step to the open row."""
         self._open.append(losses)
 
-    def close(self, step: int, images: int, rate: float, found: Mapping[str, float] | None = None) -> str:
-        """End a line and return it for reading."""
-        means = {name: sum(one[name] for one in self._open) / len(self._open) for name in self._open[0]}
+    def close(self, step: int, images: int, rate: float, precisions: Mapping[str, float] | None = None) -> str:
+        """Finish the open row, and return it as a line of text.
+
+        Args:
+            step: steps done.
+            images: images seen.
+            rate: the learning rate of the last step.
+            precisions: AP by the names in `THRESHOLDS`, if there was a validation.
+        """
+        means = {name: sum(losses[name] for losses in self._open) / len(self._open) for name in self._open[0]}
         self._open = []
-        values = {**means, **{name: found[name] if found else math.nan for name in THRESHOLDS}}
+        values = {**means, **{name: precisions[name] if precisions else math.nan for name in THRESHOLDS}}
         row = {"step": str(step), "images": str(images), "learning_rate": f"{rate:.3g}"}
         row |= {name: "" if math.isnan(value) else f"{value:.4f}" for name, value in values.items()}
         self.rows.append(row)
@@ -40,7 +52,9 @@ class Log:
         return file.getvalue()
 
     def state(self) -> dict[str, Any]:
-        return {"rows": self.rows, "open": [dict(one) for one in self._open]}
+        """Return the state for a checkpoint."""
+        return {"rows": self.rows, "open": [dict(losses) for losses in self._open]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state that `state` returned."""
         self.rows, self._open = list(state["rows"]), list(state["open"])

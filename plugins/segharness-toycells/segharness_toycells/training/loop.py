@@ -1,4 +1,4 @@
-"""The training loop: fixed seeds, checkpoints, exact resume, a log."""
+"""The training loop: fixed seeds, checkpoints, exact resumption, and a log."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ from segharness_toycells.training.log import Log
 from segharness_toycells.training.validation import average_precision
 
 _DRAWS = 3  # stream of randomness: what a loss draws
-_FREE = {"save_every"}  # of a recipe: what may change on the way
+_FREE = {"save_every"}  # keys of a recipe that may change when a training continues
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train; with the task, the software and the processor it decides the weights.
+    """How to train. Together with the task, the software and the processor it determines the weights.
 
     Attributes:
         steps: how many batches.
         batch: images a batch.
-        learning_rate: the highest; it rises over `warmup` steps and falls to 0 as a cosine.
+        learning_rate: the highest learning rate; it rises over `warmup` steps and falls to 0 as a cosine.
         weight_decay: of AdamW.
+        warmup: steps over which the learning rate rises.
         clip: gradients are scaled down to this norm.
         seed: of the initial weights, the order of images and all draws.
         images: how many training images there are.
-        validate_every, validation_images: how often AP is taken, on how many images.
+        validate_every, validation_images: steps between validations, and the number of images in each.
         save_every: steps between checkpoints.
-        threads: of the processor; sums in another order are other weights.
+        threads: CPU threads; another number changes the order of sums, and so the weights.
         device: ``cpu``, ``cuda`` ...
     """
 
@@ -60,7 +61,7 @@ class Recipe:
     device: str = "cpu"
 
     def rate(self, step: int) -> float:
-        """Return the learning rate of a step."""
+        """Return the learning rate of a step; steps count from 0."""
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
         return (
@@ -69,7 +70,11 @@ class Recipe:
 
 
 class Task(Protocol):
-    """A network and what it learns."""
+    """A network and its losses.
+
+    Attributes:
+        name: of the task; it names the default folder, and is part of recipe.json.
+    """
 
     name: str
 
@@ -84,20 +89,20 @@ class Task(Protocol):
 
 
 def train(task: Task, recipe: Recipe, folder: Path, report: Callable[[int, str], None]) -> Path:
-    """Train, or go on where the folder's checkpoint ends, and return the weights file.
+    """Train, or continue from the folder's checkpoint, and return the weights file.
 
-    A training that was killed gives, once continued, the weights and the log it would have given: to the last bit on a
-    processor; on a GPU some of torch's sums have no fixed order.
+    A training that is interrupted and continued gives the same weights and the same log as an uninterrupted one. On a
+    CPU they are equal to the last bit; on a GPU some of torch's sums have no fixed order.
 
     Args:
-        task: what to train.
-        recipe: how.
-        folder: gets recipe.json, checkpoint.pt, log.csv, weights.safetensors.
-        report: called with the steps done and a line, empty for none.
+        task: the network and its losses.
+        recipe: how to train.
+        folder: receives recipe.json, checkpoint.pt, log.csv and weights.safetensors.
+        report: called with the number of steps done and a line of text, which may be empty.
 
     Raises:
-        UsageError: the folder has a training by another recipe or with other versions, the device is not there, or the loss
-            is not finite.
+        UsageError: the folder has a training by another recipe or with other versions, the device is not available, or
+            the loss or the gradient is not finite.
     """
     with torch_threads(recipe.threads):
         return _train(task, recipe, folder, report)
@@ -105,7 +110,7 @@ def train(task: Task, recipe: Recipe, folder: Path, report: Callable[[int, str],
 
 def _train(task: Task, recipe: Recipe, folder: Path, report: Callable[[int, str], None]) -> Path:
     network = _on_device(task.network(recipe.seed), recipe.device)
-    made_with = _claim(folder, task, recipe)
+    made_with = _claim_folder(folder, task, recipe)
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     log = Log()
     checkpoint = Checkpoint(folder / "checkpoint.pt", made_with)
@@ -122,12 +127,12 @@ def _train(task: Task, recipe: Recipe, folder: Path, report: Callable[[int, str]
         line = ""
         if done % recipe.validate_every == 0 or done == recipe.steps:
             network.eval()
-            found = average_precision(task.model(network), recipe.validation_images)
-            line = log.close(done, done * recipe.batch, recipe.rate(step), found)
+            precisions = average_precision(task.model(network), recipe.validation_images)
+            line = log.close(done, done * recipe.batch, recipe.rate(step), precisions)
         elif done % 50 == 0:
             line = log.close(done, done * recipe.batch, recipe.rate(step))
         if done % recipe.save_every == 0 or done == recipe.steps:
-            write_atomic(folder / "log.csv", log.text().encode())  # first: what a checkpoint has is not done again
+            write_atomic(folder / "log.csv", log.text().encode())  # before the checkpoint, whose steps are not repeated
             checkpoint.save(done, network, optimizer, log)
         report(done, line)
     write_atomic(folder / "log.csv", log.text().encode())
@@ -144,6 +149,7 @@ def _step(
     scenes: Sequence[Scene],
     step: int,
 ) -> dict[str, float]:
+    """Train on one batch, and return the total loss and the task's losses."""
     network.train()
     for group in optimizer.param_groups:
         group["lr"] = recipe.rate(step)
@@ -164,9 +170,9 @@ def _step(
     return {"loss": float(total.detach()), **{name: float(value.detach()) for name, value in losses.items()}}
 
 
-def _diverged(what: str, step: int) -> UsageError:
+def _diverged(quantity: str, step: int) -> UsageError:
     return UsageError(
-        f"the {what} is not finite at step {step + 1}; a lower --learning-rate, with another --out, may help"
+        f"the {quantity} is not finite at step {step + 1}; a lower --learning-rate, with another --out, may help"
     )
 
 
@@ -174,31 +180,35 @@ def _on_device(network: nn.Module, device: str) -> nn.Module:
     try:
         torch.zeros(1, device=device).cpu()
         return network.to(device)
-    except (RuntimeError, AssertionError, ImportError) as error:  # torch raises any for a device that it does not have
+    except (RuntimeError, AssertionError, ImportError) as error:  # torch raises any of these for a missing device
         raise UsageError(f"--device {device}: {str(error).splitlines()[0]}") from error
 
 
-def _claim(folder: Path, task: Task, recipe: Recipe) -> dict[str, Any]:
-    """Return what decides the weights, and write it into the folder, or find the same there."""
+def _claim_folder(folder: Path, task: Task, recipe: Recipe) -> dict[str, Any]:
+    """Return all that determines the weights, after writing it to the folder's recipe.json.
+
+    Raises:
+        UsageError: the folder has a recipe already and that differs, or recipe.json is broken.
+    """
     software = {"torch": str(torch.__version__), "numpy": np.__version__, "images": VERSION}
-    wanted = {"task": task.name, **asdict(recipe), "software": software}
+    made_with = {"task": task.name, **asdict(recipe), "software": software}
     for name in ("checkpoint.pt", "log.csv", "weights.safetensors"):
         if (folder / name).is_dir():
             raise UsageError(f"{folder / name} is a folder: give another --out")
     path = folder / "recipe.json"
     if path.exists():
         try:
-            there = dict(json.loads(path.read_text()))
+            existing = dict(json.loads(path.read_text()))
         except (ValueError, TypeError, RecursionError) as error:
             raise UsageError(f"{path}: not a recipe; delete the folder, or give another --out") from error
-        if (change := _changed(there, wanted)) is not None:
+        if (change := _changed(existing, made_with)) is not None:
             raise UsageError(f"{folder} has a training with {change}: give another --out, or delete the folder")
     else:
-        write_atomic(path, (json.dumps(wanted, indent=2) + "\n").encode())
-    return wanted
+        write_atomic(path, (json.dumps(made_with, indent=2) + "\n").encode())
+    return made_with
 
 
-def _changed(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
-    """Return the first thing in which two recipes differ, or None."""
-    changed = (key for key in wanted if key not in _FREE and there.get(key) != wanted[key])
-    return next((f"{key} {there.get(key)!r}, not {wanted[key]!r}" for key in changed), None)
+def _changed(existing: Mapping[str, Any], made_with: Mapping[str, Any]) -> str | None:
+    """Return the first difference of two recipes, or None."""
+    changed = (key for key in made_with if key not in _FREE and existing.get(key) != made_with[key])
+    return next((f"{key} {existing.get(key)!r}, not {made_with[key]!r}" for key in changed), None)

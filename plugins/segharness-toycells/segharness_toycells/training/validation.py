@@ -1,4 +1,4 @@
-"""AP on images that are neither trained nor tested on."""
+"""Validation during training: AP on a split that is used neither for training nor for tests."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ THRESHOLDS = ("AP50", "AP70", "AP80", "AP90")
 
 
 def average_precision(model: Model, count: int) -> dict[str, float]:
-    """Return mask AP at IoU .5, .7, .8 and .9 on the first `count` validation images, fractions."""
+    """Return mask AP at IoU .5, .7, .8 and .9 on the first `count` validation images.
+
+    Returns:
+        Fractions by the names in `THRESHOLDS`.
+    """
     dataset = validation(count)
     detections = []
     for sample in dataset.samples():
-        [found] = model.predict([sample.source()])
-        for mask, score in zip(found.masks, found.scores, strict=True):
+        [instances] = model.predict([sample.source()])
+        for mask, score in zip(instances.masks, instances.scores, strict=True):
             encoded = rle.encode(np.asfortranarray(mask, dtype=np.uint8))
             detections.append(
                 {"image_id": sample.image_id, "category_id": 1, "score": float(score), "segmentation": encoded}
