@@ -60,6 +60,12 @@ def test_groups_drop_the_models_of_a_base_and_the_other_way_round(suites):
     assert [g.models for g in ungrouped.groups] == [("toycells-threshold",)]
 
 
+def test_only_the_models_and_groups_of_whole_suites_exclude_each_other(suites):
+    suites.write(BASE.replace("{cells: [cell]}", "{models: [cell]}"), "base.yaml")
+    suite = suites.load("segharness: 1\nextends: base.yaml\nscoring: {splits: {groups: [cell]}}\n")
+    assert [split.name for split in suite.scoring.splits] == ["models", "groups"]
+
+
 def test_a_mistake_in_a_base_is_shown_in_the_base(suites):
     suites.write(BASE.replace("seed: 3", "seed: x"), "base.yaml")
     assert suites.problems("segharness: 1\nextends: base.yaml\n") == [

@@ -50,6 +50,7 @@ def test_references_of_groups_are_named(suites):
         GOOD.replace("reference: a\n", "").replace("models: [", "groups: [{name: g, models: [").replace("}]", "}]}]", 1)
     )
     assert suites.load(text, references=["g=b"]).groups[0].reference == "b"
+    assert suites.load(text, references=["g=b", "g=b"]).groups[0].reference == "b"
     assert "the suite has groups; write GROUP=b" in suites.problems(text, references=["b"])[0]
 
 

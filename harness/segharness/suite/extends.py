@@ -89,10 +89,10 @@ def merge(base: Node, child: Node, top: bool = True) -> Node:
     kept = dict(base.value)
     if top:
         kept.pop("name", None)  # two suites with the same name would write to the same run folder
-    for chosen, dropped in (_EXCLUSIVE_KEYS, _EXCLUSIVE_KEYS[::-1]):
-        if chosen & child.value.keys() and chosen & {"groups", "models"} & child.value.keys():
-            for key in dropped:
-                kept.pop(key, None)
+        for chosen, dropped in (_EXCLUSIVE_KEYS, _EXCLUSIVE_KEYS[::-1]):
+            if chosen & child.value.keys() and chosen & {"groups", "models"} & child.value.keys():
+                for key in dropped:
+                    kept.pop(key, None)
     for key, node in child.value.items():
         if node.value is None:
             kept.pop(key, None)

@@ -139,7 +139,7 @@ def _override_reference(value: dict[str, Node], text: str, problems: list[str]) 
         else item
         for item in groups.items()
     ]
-    if replaced == groups.items():
+    if not any(_has_name(item, group_name) for item in groups.items()):
         problems.append(f"--reference {text}: the suite has groups; write GROUP={rest} with one of its names")
     value["groups"] = Node(replaced, groups.mark, groups.key_mark)
 
