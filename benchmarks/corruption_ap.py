@@ -54,7 +54,7 @@ def main() -> int:
     args = parser.parse_args()
     runs = [average_precisions(args, seed) for seed in range(args.seeds)]
     print(f"mask AP, {args.limit} images, severity 3, seeds 0 to {args.seeds - 1}; clean {runs[0]['clean']:.4f}\n")
-    print("| corruption | package | its spread | ours | our spread | difference | allowed |")
+    print("| corruption | package | package spread | plugin | plugin spread | difference | allowed |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     failed = 0
     for name in args.corruptions:

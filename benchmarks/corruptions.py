@@ -1,10 +1,10 @@
 """The cost of corruptions: segharness's against the imagecorruptions package's, in one process, one thread, in turn.
 
-    python benchmarks/corruptions.py [--image FILE] [--repeats N] [--only time threads memory]
+    python benchmarks/corruptions.py FOLDER [--repeats N] [--only time threads memory]
 
-Prints medians and their ratios at 640x427 and 2048x1024, severity 3; how much more work two threads do than one; and
-the memory a corruption needs, as a multiple of its image (peak of the resident set, with tables and libraries loaded
-before).
+FOLDER holds photographs; the first 5 are used, resized. Prints medians and their ratios at 640x427 and 2048x1024,
+severity 3; how much more work two threads do than one; and the memory a corruption needs, as a multiple of its image
+(peak of the resident set, with tables and libraries loaded before).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,6 +27,8 @@ SIZES = ((640, 427), (2048, 1024))
 SEVERITY = 3
 MOST_MEMORY = 12
 """The upper limit of `memory`, in multiples of the image."""
+PHOTOGRAPHS = 5
+"""How many images of the folder are used."""
 SLOW = ("glass_blur", "zoom_blur")
 """Slow corruptions of the package: they get a third of the repeats, and run once at the large size."""
 
@@ -34,7 +36,7 @@ SLOW = ("glass_blur", "zoom_blur")
 def main() -> int:
     """Run the measurements; return 1 if a corruption needs too much memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--image", type=Path, help="a photograph; made of shapes and noise when absent")
+    parser.add_argument("folder", type=Path, help="a folder of photographs, JPEG or PNG")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument(
         "--only", nargs="+", choices=("time", "threads", "memory"), default=("time", "threads", "memory")
@@ -42,46 +44,47 @@ def main() -> int:
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.memory_of:
-        print(measured_memory(args.memory_of))
+        print(measured_memory(args.folder, args.memory_of))
         return 0
     cv2.setNumThreads(1)
     if "threads" in args.only:
         for size in SIZES:
-            threads(picture(args.image, size), args.repeats)
+            print_threads(photographs(args.folder, size), args.repeats)
     if "time" in args.only:
         for size in SIZES:
-            times(picture(args.image, size), args.repeats)
-    return memory() if "memory" in args.only else 0
+            print_times(photographs(args.folder, size), args.repeats)
+    return print_memory(args.folder) if "memory" in args.only else 0
 
 
-def picture(file: Path | None, size: tuple[int, int]) -> np.ndarray:
-    """Return an image, uint8 RGB (H, W, 3), of a size (width, height)."""
-    if file is not None:
-        return cv2.resize(cv2.imread(str(file), cv2.IMREAD_COLOR_RGB), size, interpolation=cv2.INTER_CUBIC)
-    rng = np.random.Generator(np.random.Philox(key=1))
-    image = cv2.resize(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8), size, interpolation=cv2.INTER_CUBIC)
-    return cv2.add(image, rng.integers(0, 12, image.shape, dtype=np.uint8))
+def photographs(folder: Path, size: tuple[int, int]) -> list[np.ndarray]:
+    """Return the first images of a folder, uint8 RGB (H, W, 3), resized to (width, height)."""
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".jpg", ".jpeg", ".png"))[:PHOTOGRAPHS]
+    if not files:
+        raise SystemExit(f"{folder}: no .jpg, .jpeg or .png")
+    return [
+        cv2.resize(cv2.imread(str(file), cv2.IMREAD_COLOR_RGB), size, interpolation=cv2.INTER_CUBIC) for file in files
+    ]
 
 
-def times(image: np.ndarray, repeats: int) -> None:
-    """Print the medians of both families for every corruption."""
-    height, width = image.shape[:2]
-    print(f"\n{width}x{height}, severity {SEVERITY}, one thread, medians in ms\n")
-    print("| corruption | package | ours | ratio |\n|---|---:|---:|---:|")
-    totals = {"package": 0.0, "ours": 0.0}
+def print_times(images: Sequence[np.ndarray], repeats: int) -> None:
+    """Print the medians of both families for every corruption; every call takes the next image."""
+    height, width = images[0].shape[:2]
+    print(f"\n{width}x{height}, severity {SEVERITY}, one thread, {len(images)} photographs, medians in ms\n")
+    print("| corruption | package | plugin | ratio |\n|---|---:|---:|---:|")
+    totals = {"package": 0.0, "plugin": 0.0}
     for name in ALL:
         once = name in SLOW and width > 1000
-        package, ours = in_turn(
-            lambda key, name=name: corrupt(image, REFERENCE + name, SEVERITY, seed=key),
-            lambda key, name=name: corrupt(image, name, SEVERITY, seed=key),
+        package, plugin = in_turn(
+            lambda key, name=name: corrupt(images[key % len(images)], REFERENCE + name, SEVERITY, seed=key),
+            lambda key, name=name: corrupt(images[key % len(images)], name, SEVERITY, seed=key),
             1 if once else max(3, repeats // 3) if name in SLOW else repeats,
         )
-        print(f"| {name} | {package:.1f} | {ours:.2f} | {package / ours:.1f} |", flush=True)
+        print(f"| {name} | {package:.1f} | {plugin:.2f} | {package / plugin:.1f} |", flush=True)
         if name in PAPER15:
             totals["package"] += package
-            totals["ours"] += ours
-    ratio = totals["package"] / totals["ours"]
-    print(f"| **the paper's 15** | {totals['package']:.0f} | {totals['ours']:.1f} | **{ratio:.1f}** |")
+            totals["plugin"] += plugin
+    ratio = totals["package"] / totals["plugin"]
+    print(f"| **the paper's 15** | {totals['package']:.0f} | {totals['plugin']:.1f} | **{ratio:.1f}** |")
 
 
 def in_turn(first: Callable[[int], object], second: Callable[[int], object], repeats: int) -> tuple[float, float]:
@@ -99,41 +102,42 @@ def in_turn(first: Callable[[int], object], second: Callable[[int], object], rep
     return statistics.median(seconds[0]) * 1e3, statistics.median(seconds[1]) * 1e3
 
 
-def threads(image: np.ndarray, repeats: int) -> None:
+def print_threads(images: Sequence[np.ndarray], repeats: int) -> None:
     """Print how much more of the paper's 15 corruptions two threads do than one thread, measured in turn."""
-    jobs = [(name, key) for key in range(4 if image.shape[1] > 1000 else 16) for name in PAPER15]
+    height, width = images[0].shape[:2]
+    jobs = [(name, key) for key in range(4 if width > 1000 else 16) for name in PAPER15]
 
     def seconds(count: int) -> float:
         with ThreadPoolExecutor(count) as pool:
             start = time.perf_counter()
-            list(pool.map(lambda job: corrupt(image, job[0], SEVERITY, seed=job[1]), jobs))
+            list(pool.map(lambda job: corrupt(images[job[1] % len(images)], job[0], SEVERITY, seed=job[1]), jobs))
             return time.perf_counter() - start
 
     seconds(2)
     ratios = sorted(seconds(1) / seconds(2) for _ in range(repeats))
     print(
-        f"\n{image.shape[1]}x{image.shape[0]}: two threads do {statistics.median(ratios):.2f} times the work of one "
+        f"\n{width}x{height}: two threads do {statistics.median(ratios):.2f} times the work of one "
         f"({ratios[0]:.2f} to {ratios[-1]:.2f} over {repeats})"
     )
 
 
-def memory() -> int:
+def print_memory(folder: Path) -> int:
     """Print the memory that every corruption needs beside its input; return 1 if one needs too much."""
     width, height = SIZES[1]
     print(f"\npeak memory beside the input, in multiples of a {width}x{height} image; at most {MOST_MEMORY}\n")
     worst = 0.0
     for name in ALL:
-        command = [sys.executable, __file__, "--memory-of", name]
+        command = [sys.executable, __file__, str(folder), "--memory-of", name]
         needed = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         worst = max(worst, needed)
         print(f"{name:20s} {needed:5.1f}")
     return int(worst > MOST_MEMORY)
 
 
-def measured_memory(name: str) -> float:
+def measured_memory(folder: Path, name: str) -> float:
     """Return the peak growth of the resident set, in multiples of the image; Linux only."""
     cv2.setNumThreads(1)
-    image = picture(None, SIZES[1])
+    image = photographs(folder, SIZES[1])[0]
     for key in range(8):  # tables, libraries, all of frost's pictures
         corrupt(image[:64, :64], name, SEVERITY, seed=key)
     Path("/proc/self/clear_refs").write_text("5")

@@ -178,7 +178,7 @@ def main() -> None:
             ratios.append(seconds / (made * call))
             print(f"{made} predictions of {1000 * call:.2f} ms: alone {made * call:.2f} s, the run {seconds:.2f} s")
         print(f"ratio {statistics.median(ratios):.3f} ({', '.join(f'{ratio:.3f}' for ratio in ratios)})")
-        print("seconds by stage, last run (threads ahead and behind work beside the model):")
+        print("seconds by stage, last run (other threads prepare and postprocess while the model predicts):")
         for stage, seconds in stages.items():
             print(f"  {stage:8s} {seconds:7.2f}   {1000 * seconds / made:6.2f} ms an image")
         rates: dict[str, list[float]] = {"harness": [], "loop": []}

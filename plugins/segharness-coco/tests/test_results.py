@@ -28,12 +28,12 @@ def without(*keys):
     return {key: value for key, value in ROW.items() if key not in keys}
 
 
-def recall(model, ids=(7,), known=(7, 8)):
+def load_results(model, ids=(7,), known=(7, 8)):
     return model.load_predictions("clean", list(ids), known)
 
 
 def test_detectron2s_files_have_masks_and_boxes(tmp_path):
-    [found, nothing] = recall(write(tmp_path, [ROW, {**ROW, "score": 1}]), (7, 8))
+    [found, nothing] = load_results(write(tmp_path, [ROW, {**ROW, "score": 1}]), (7, 8))
     assert found.scores.tolist() == [0.25, 1.0] and found.category_ids.tolist() == [3, 3]
     assert found.boxes[0].tolist() == ROW["bbox"] and found.boxes.dtype == np.float64
     assert found.masks == [{"size": [10, 12], "counts": RLE["counts"]}] * 2
@@ -42,20 +42,20 @@ def test_detectron2s_files_have_masks_and_boxes(tmp_path):
 
 def test_mmdetections_files_are_put_together(tmp_path):
     write(tmp_path, [without("bbox")], "clean.segm.json")
-    [found] = recall(write(tmp_path, [without("segmentation")], "clean.bbox.json"))
+    [found] = load_results(write(tmp_path, [without("segmentation")], "clean.bbox.json"))
     assert found.boxes[0].tolist() == ROW["bbox"] and found.masks[0]["counts"] == RLE["counts"]
 
 
 def test_masks_alone_have_the_boxes_of_their_pixels(tmp_path):
-    [found] = recall(write(tmp_path, [without("bbox")]))
+    [found] = load_results(write(tmp_path, [without("bbox")]))
     assert found.boxes[0].tolist() == [3, 2, 6, 4]
     uncompressed = {"size": [10, 12], "counts": [32, 4, 6, 4, 6, 4, 6, 4, 6, 4, 6, 4, 34]}
-    [again] = recall(write(tmp_path, [{**without("bbox"), "segmentation": uncompressed}]))
+    [again] = load_results(write(tmp_path, [{**without("bbox"), "segmentation": uncompressed}]))
     assert again.boxes[0].tolist() == [3, 2, 6, 4] and again.masks == found.masks
 
 
 def test_boxes_alone_are_a_detector(tmp_path):
-    [found] = recall(write(tmp_path, [without("segmentation")]))
+    [found] = load_results(write(tmp_path, [without("segmentation")]))
     assert found.masks is None and len(found.boxes) == 1
 
 
@@ -89,7 +89,7 @@ def test_boxes_alone_are_a_detector(tmp_path):
 )
 def test_what_is_wrong_with_a_file_is_said(tmp_path, content, message):
     with pytest.raises(CellError) as caught:
-        recall(write(tmp_path, content))
+        load_results(write(tmp_path, content))
     assert message in str(caught.value)
 
 
@@ -101,15 +101,17 @@ def test_a_condition_without_a_file_is_said(tmp_path):
 def test_two_files_of_other_detections_are_not_put_together(tmp_path):
     write(tmp_path, [without("bbox")] * 2, "clean.segm.json")
     with pytest.raises(CellError, match="not the same detections"):
-        recall(write(tmp_path, [without("segmentation")], "clean.bbox.json"))
+        load_results(write(tmp_path, [without("segmentation")], "clean.bbox.json"))
     with pytest.raises(CellError, match="image, category or score differ"):
-        recall(write(tmp_path, [without("segmentation"), {**without("segmentation"), "score": 0.9}], "clean.bbox.json"))
+        load_results(
+            write(tmp_path, [without("segmentation"), {**without("segmentation"), "score": 0.9}], "clean.bbox.json")
+        )
 
 
 def test_two_files_of_one_kind_are_said(tmp_path):
     write(tmp_path, [without("bbox")], "clean.segm.json")
     with pytest.raises(CellError, match="result 0 of clean.bbox.json: no bbox"):
-        recall(write(tmp_path, [without("bbox")], "clean.bbox.json"))
+        load_results(write(tmp_path, [without("bbox")], "clean.bbox.json"))
 
 
 SUITE = """
