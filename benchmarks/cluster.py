@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segharness.data.dataset import Shard
+from segharness.data.open_dataset import Shard
 from segharness.execution import Schedule, Unit, WorkerSlot
 from segharness.execution.worker.prefetch import PREFETCHED_IMAGES
 

@@ -76,13 +76,14 @@ def timed(command: list[str], cores: list[int]) -> float:
 
 def loop(args: argparse.Namespace) -> None:
     """Do the same work without the harness: one process, one thread, nothing written."""
-    from segharness.data.dataset import open_dataset
+    from segharness.data.open_dataset import open_dataset
     from segharness.digests import pixel_digest
     from segharness.images.corrupt import Corruptor
     from segharness.images.decode import decode
     from segharness.model.labels import Labels
     from segharness.model.load import load_model
-    from segharness.model.validation import validate_instances
+    from segharness.model.outputs import validate_instances
+    from segharness.model.resolve import resolve_weights
     from segharness.plugin.host import PluginHost
     from segharness.suite import Overrides, Variables, load_suite
 
@@ -92,7 +93,8 @@ def loop(args: argparse.Namespace) -> None:
     opened = open_dataset(suite.datasets[0], host)
     corruptor = Corruptor(host, {c.name: c for c in suite.conditions}, suite.seed)
     for entry in suite.models:
-        model = load_model(entry, opened.entry.id, host, "cpu")
+        weights = resolve_weights(entry, opened.entry.id, host)
+        model = load_model(entry, opened.entry.id, host, "cpu", weights)
         labels = Labels(model.categories, opened.dataset.categories)
         for sample in opened.samples:
             image = decode(sample)

@@ -127,13 +127,13 @@ def loop(coco: Path, folder: Path) -> tuple[float, int]:
     Returns:
         The seconds, and the number of predictions.
     """
-    from segharness.data.dataset import open_dataset
+    from segharness.data.open_dataset import open_dataset
     from segharness.digests import pixel_digest
-    from segharness.execution.worker.shard_tables import Outcome, tables
+    from segharness.execution.worker.shard_tables import ImageOutcome, tables_of
     from segharness.images.corrupt import Corruptor
     from segharness.images.decode import decode
     from segharness.model.labels import Labels
-    from segharness.model.validation import validate_instances
+    from segharness.model.outputs import validate_instances
     from segharness.plugin.host import PluginHost
     from segharness.store import RunFolder, write_shard
     from segharness.suite import Variables, load_suite
@@ -154,9 +154,9 @@ def loop(coco: Path, folder: Path) -> tuple[float, int]:
             for sample, image in zip(samples, images, strict=True):
                 pixels = corruptor(image, condition, sample, opened.entry.dataset).pixels
                 instances = validate_instances(model.predict([pixels])[0], pixels.shape[:2], labels)
-                outcomes.append(Outcome(sample, 0.0, pixel_digest(pixels), detections=instances))
+                outcomes.append(ImageOutcome(sample, 0.0, pixel_digest(pixels), detections=instances))
                 made += 1
-            shard_tables = tables(outcomes)
+            shard_tables = tables_of(outcomes)
             files = out.shard("standin", "coco", condition.name, shard.index)
             write_shard(files, shard_tables.predictions, shard_tables.images, {}, "")
     return time.perf_counter() - began, made

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from hotcoco import mask as rle
-from segharness.data.dataset import open_dataset
+from segharness.data.open_dataset import open_dataset
 from segharness.digests import digest
 from segharness.execution.manifest import make_manifest
 from segharness.identity import Inputs, protocol_inputs

@@ -25,7 +25,7 @@ MODULES = {
 
 # --------------------------------------------------------------------------------------------------------------- rooms
 
-BASE = {"digests", "errors", "machine", "masks", "records"}
+BASE = {"cpu_cores", "digests", "errors", "masks", "records"}
 """Modules of the root that every room may import; they import none but each other."""
 
 ROOMS = {
@@ -163,7 +163,7 @@ PUBLIC = {
     "segharness.execution",
     "segharness.files",
     "segharness.masks",
-    "segharness.plugin.checks",
+    "segharness.plugin.option_checks",
     "segharness.testing",
     "segharness.testing.fixture",
 }

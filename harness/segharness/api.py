@@ -93,7 +93,7 @@ def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: Sc
 
 def _check_ground_truths(suite: Suite, prepared: PreparedRun, host: PluginHost) -> None:
     """Raise UsageError if an evaluation needs a kind of ground truth that a data set lacks; all have instances."""
-    for entry in suite.scoring.metrics:
+    for entry in suite.scoring.evaluations:
         kind = host.get(entry.metric, MetricSpec).ground_truth
         for id, dataset in prepared.datasets.items():
             is_scored = not entry.datasets or id in entry.datasets
@@ -163,7 +163,7 @@ def run(
         k, m: select cells, as ``-k`` (words of node ids) and ``-m`` (tags) do.
         fresh: whether to make every selected file again, even if it exists.
         executor: name of the executor.
-        workers: number of workers; None for one a device or, without accelerators, one a core.
+        workers: number of workers; None for one per device or, without accelerators, one per core.
         devices: such as ``["cuda:0", "cuda:1"]``; empty for those that the machine has.
         retries: how often a unit is tried again after its worker died.
         timeout: seconds without an event after which a worker is killed.

@@ -8,10 +8,10 @@
     │   ├── PluginError          a plugin that is missing, broken, or in conflict
     │   ├── DataError            a data set whose files are missing or broken
     │   └── StoreError           a run folder or result file that cannot be used as asked
-    │       └── SchemaError      a file of another schema version
+    │       └── SchemaError      a file of a newer schema version
     ├── CellError                costs the cells it happened in, never the run
     │   ├── ImageError           an image that cannot be read or corrupted
-    │   └── ContractError        a model that returned what it must not return
+    │   └── ContractError        a model whose categories or answer break the contract
     └── LostError                costs the unit one more try, on a fresh worker
 
 A ``UsageError`` carries one or more problems; each is one line that says what is wrong, where, and what would be right.
@@ -28,7 +28,7 @@ class SegharnessError(Exception):
 
 
 class UsageError(SegharnessError):
-    """A mistake of the user's, found before the first cell runs.
+    """A mistake of the user's; exit code 4 if it is found before the first cell runs.
 
     Args:
         problems: one message or several; each says what is wrong, where, and what would be right.
@@ -68,7 +68,7 @@ class ImageError(CellError):
 
 
 class ContractError(CellError):
-    """A model, corruption or data set that broke its contract."""
+    """A model whose `categories` or answer break the contract."""
 
 
 class LostError(SegharnessError):

@@ -1,6 +1,6 @@
 """Identities: all inputs that a prediction file was made from, and the inputs that make two results comparable.
 
-Device count, paths, batch size and time are not part of them. `segharness.execution.inputs` collects the inputs of a
+Device count, paths, batch size and time are not part of them. `segharness.execution.input_digests` collects the inputs of a
 suite.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from segharness.data.dataset import Shard
+from segharness.data.open_dataset import Shard
 from segharness.suite import Suite
 
 VERSION = 1

@@ -141,7 +141,7 @@ class Dataset(Protocol):
         categories: the categories that are annotated.
         digest: a hash of the annotations and of the list of images; equal on every machine that has the same data.
 
-    A data set may also have an attribute `shard_size`, images a shard; the default is 64.
+    A data set may also have an attribute `shard_size`, the number of images per shard; the default is 64.
     """
 
     categories: Sequence[Category]

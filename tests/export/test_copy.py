@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from segharness import Category, Sample
-from segharness.data.dataset import OpenDataset
+from segharness.data.open_dataset import OpenDataset
 from segharness.errors import DataError, StoreError
 from segharness.execution.monitor.progress import Silent
 from segharness.export import Copy, copy_dataset
-from segharness.export import copied_images as index_module
+from segharness.export import copy_index as index_module
 from segharness.plugin.host import PluginHost
 from segharness.records import CLEAN, Condition
 from segharness.store import Lock, RunFolder

@@ -9,9 +9,10 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pytest
 from rich.console import Console
-from segharness.report import TableEntry, latex, make_report, markdown, svg
-from segharness.report import csv as report_csv
+from segharness.report import TableEntry, make_report
 from segharness.report.console import show
+from segharness.report.formats import csv as report_csv
+from segharness.report.formats import latex, markdown, svg
 from segharness.store import RESULTS, manifest_of, write_results
 from segharness.suite import StoredReference
 

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from segharness.suite.check import check
-from segharness.suite.nodes import parse
 from segharness.suite.schema import SUITE, for_editors
 from segharness.suite.variables import Variables
+from segharness.suite.yaml_parser import parse
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -36,7 +36,7 @@ class Taxonomy:
 
     Attributes:
         whole: whether there is no policy, so that all categories stay as they are.
-        becomes: maps the name of every category to the one it is scored as, or to ``drop`` or ``ignore``.
+        targets: maps the name of every category to the one it is scored as, or to ``drop`` or ``ignore``.
 
     Raises:
         UsageError: the policy names categories that the data set does not have, merges in a chain, or leaves no

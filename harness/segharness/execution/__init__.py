@@ -14,7 +14,7 @@ from segharness.execution.executors.interface import Executor, check_needs
 from segharness.execution.executors.process import WorkerProcess
 from segharness.execution.executors.schedule import Schedule, WorkerSlot
 from segharness.execution.executors.worker_pool import WorkerHandle, WorkerLauncher, WorkerPool
-from segharness.execution.monitor.cells import RunOutcome
+from segharness.execution.monitor.cell_tracker import RunOutcome
 from segharness.execution.prepare import PreparedRun, prepare
 from segharness.execution.settings import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ExecutorOptions, RunSettings
 from segharness.execution.units import Job, Unit

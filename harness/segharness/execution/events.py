@@ -122,7 +122,7 @@ class ShardWritten:
         errors: how many of the images failed.
         first_error: the error of the first image that failed.
         images: how many images the files cover.
-        seconds: by stage, as in `segharness.execution.worker.timings.StageTimings`.
+        seconds: by stage, as in `segharness.execution.worker.stage_timings.StageTimings`.
         worker: as in `Progress`.
     """
 

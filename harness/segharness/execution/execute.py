@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from segharness.cpu_cores import cores
 from segharness.errors import StoreError
 from segharness.execution.executors.interface import Executor
 from segharness.execution.manifest import make_manifest
-from segharness.execution.monitor.cells import CellTracker, RunOutcome
+from segharness.execution.monitor.cell_tracker import CellTracker, RunOutcome
 from segharness.execution.monitor.log import EventLog
 from segharness.execution.monitor.progress import Display, Silent
 from segharness.execution.monitor.status import StatusFile
@@ -20,7 +21,6 @@ from segharness.execution.prepare import PreparedRun
 from segharness.execution.signals import interruptible
 from segharness.execution.units import Job, Unit, needs_of, remaining_work
 from segharness.identity import Inputs
-from segharness.machine import cores
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import ExecutorSpec

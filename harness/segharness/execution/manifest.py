@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from segharness.identity import Inputs
-from segharness.plugin.host import PluginHost, manifest_plugins
+from segharness.plugin.host import Plugin, PluginHost
 from segharness.suite import Suite
 
 _PACKAGES = (
@@ -50,7 +50,7 @@ def make_manifest(
         devices: the devices that the executor uses; repeated names count once.
         environments: the packages under every foreign interpreter that made files of the run, by its path.
     """
-    plugins = manifest_plugins(host.plugins, _names(suite))
+    plugins = _plugins(host.plugins, _names(suite))
     return {
         "suite": suite.to_json(),
         "plugin_arguments": {"include": list(host.arguments.include), "folders": list(host.arguments.folders)},
@@ -73,7 +73,7 @@ def _names(suite: Suite) -> set[str]:
         {entry.model for entry in suite.models}
         | {entry.dataset for entry in suite.datasets}
         | corruptions
-        | {entry.metric for entry in suite.scoring.metrics}
+        | {entry.metric for entry in suite.scoring.evaluations}
     )
 
 
@@ -108,3 +108,22 @@ def _git(folder: Path) -> dict[str, Any] | None:
 
     commit = git("rev-parse", "HEAD")
     return None if commit is None else {"commit": commit, "dirty": bool(git("status", "--porcelain"))}
+
+
+def _plugins(plugins: Iterable[Plugin], used: Collection[str]) -> Sequence[dict[str, Any]]:
+    """Return the plugins that work, as the manifest records them.
+
+    Args:
+        plugins: all plugins.
+        used: the names of the specs that a run needs.
+    """
+    return [
+        {
+            "name": p.name,
+            "distribution": p.distribution,
+            "version": p.version,
+            "used": any(name in used for _, name in p.offers),
+        }
+        for p in plugins
+        if not p.quarantined
+    ]

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segharness.data.dataset import OpenDataset, open_dataset
+from segharness.data.open_dataset import OpenDataset, open_dataset
 from segharness.digests import digest
 from segharness.errors import UsageError
-from segharness.execution.inputs import Weights, find_inputs, resolve_all_weights
+from segharness.execution.input_digests import Weights, find_inputs, resolve_all_weights
 from segharness.execution.settings import RunSettings
 from segharness.identity import Inputs, protocol_inputs
 from segharness.model.resolve import resolve_environment

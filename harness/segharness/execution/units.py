@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from segharness.data.dataset import OpenDataset, Shard
+from segharness.data.open_dataset import OpenDataset, Shard
 from segharness.digests import digest
 from segharness.errors import StoreError
-from segharness.execution.inputs import Weights
+from segharness.execution.input_digests import Weights
 from segharness.identity import Inputs, differences
 from segharness.model.resolve import ResolvedWeights
 from segharness.plugin.host import PluginArguments, PluginHost

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -23,10 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from segharness.data.dataset import OpenDataset
+from segharness.cpu_cores import cores
+from segharness.data.open_dataset import OpenDataset
 from segharness.errors import DataError, ImageError, StoreError
 from segharness.execution.monitor.progress import Display
-from segharness.export.copied_images import CopiedImages
+from segharness.export.copy_index import CopiedImages
 from segharness.export.copy_manifest import CopyManifest
 from segharness.images.corrupt import Corruptor
 from segharness.images.decode import decode
@@ -97,7 +97,7 @@ def copy_dataset(copy: Copy, host: PluginHost, show: Display, workers: int | Non
             indices = {c.name: CopiedImages(copy.folder, c, names) for c in copy.conditions}
             for index in indices.values():
                 stack.callback(index.close)
-            outcome = _ImageMaker(copy, host, indices, show).run(workers or os.cpu_count() or 1)
+            outcome = _ImageMaker(copy, host, indices, show).run(workers or cores())
             if not outcome.errors:
                 manifest.finish({name: index.finish() for name, index in indices.items()})
             return outcome

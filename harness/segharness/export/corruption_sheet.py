@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from segharness.cpu_cores import cores
 from segharness.records import Condition
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def contact_sheet(
     for row, name in enumerate(rows, 1):
         draw.text((_GAP, top + row * (height + _GAP) + _GAP), str(name), _INK, font)
         draw.text((_GAP, top + row * (height + _GAP) + 2 * _GAP + size), categories[name], _PALE, font)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for condition, picture in zip(conditions, pool.map(lambda c: shrunk(corrupted(c)), conditions), strict=True):
             place(picture, 1 + rows.index(condition.corruption), severities.index(condition.severity or 0))
     return np.asarray(sheet)

@@ -6,9 +6,9 @@
 - `AnnotatedImages` is a data set made of these.
 """
 
-from segharness.files.annotated import AnnotatedImages, paired_files, read_pixels, size_of
+from segharness.files.annotated_images import AnnotatedImages, paired_files, read_pixels, size_of
 from segharness.files.index import AnnotationEntry, AnnotationIndex, Region, read_index, rereading
-from segharness.files.labelmap import LabelMap, Mask
+from segharness.files.label_map import LabelMap, Mask
 from segharness.files.tree import File, Tree
 
 __all__ = [

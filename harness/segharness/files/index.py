@@ -18,11 +18,11 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import track
 
+from segharness.cpu_cores import cores
 from segharness.digests import digest
 from segharness.errors import DataError
-from segharness.files.labelmap import Mask
+from segharness.files.label_map import Mask
 from segharness.files.tree import File
-from segharness.machine import cores
 from segharness.store.atomic import write_atomic
 from segharness.store.shards import ipc_bytes
 from segharness.user.user_dirs import cache_folder

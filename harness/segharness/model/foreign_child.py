@@ -126,17 +126,21 @@ def write_instances(regions, free, results):
     return {"instances": entries, "region": [begin, len(memory)]}
 
 
-def is_out_of_memory(error):
-    """Return whether an error means that memory did not suffice. If so, also release the memory that torch caches."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error means that memory did not suffice. The errors of frameworks share no type."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
     text = str(error).lower()
-    says_so = any(phrase in text for phrase in ("out of memory", "can't allocate memory", "not enough memory"))
-    if not (isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or says_so):
-        return False
+    phrases = ("out of memory", "can't allocate memory", "not enough memory", "cublas_status_alloc_failed")
+    return any(phrase in text for phrase in phrases)
+
+
+def release_memory() -> None:
+    """Collect garbage and release the memory that torch caches."""
     gc.collect()
-    torch = sys.modules.get("torch")
+    torch = sys.modules.get("torch")  # imported only if the model uses it
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
-    return True
 
 
 def read_requests(requests):
@@ -183,6 +187,8 @@ def main():
         except Exception as error:  # noqa: BLE001  the worker reports it with model and image
             traceback.print_exc()
             kind = "memory" if is_out_of_memory(error) else "error"
+            if kind == "memory":
+                release_memory()
             answer = json.dumps({kind: f"{type(error).__name__}: {error}", "number": message["number"]})
         answers.write(answer + "\n")
 

@@ -13,11 +13,11 @@ from segharness.model.interface import has_stored_predictions, require_model
 from segharness.model.resolve import ResolvedWeights, content_of
 from segharness.plugin.host import PluginHost, import_file
 from segharness.plugin.import_strings import load
-from segharness.plugin.packages import packaged_file
+from segharness.plugin.packaged_file import packaged_file
 from segharness.plugin.specs import ModelSpec
 from segharness.records import Model, StoredPredictions
 from segharness.suite import ModelEntry
-from segharness.suite.local_models import local_reference
+from segharness.suite.local_functions import local_reference
 
 
 def load_model(
@@ -71,6 +71,8 @@ def _check_unchanged(entry: ModelEntry, spec: ModelSpec | None, weights: Resolve
     expected = weights.content
     if isinstance(expected, Mapping) and "name" in expected:
         expected = expected.get("sha256") or {"files": expected["files"]}
+    if not Path(weights.argument).exists():
+        raise UsageError(f"the weights of model `{entry.id}` are missing: no file {weights.argument}; run again")
     if content_of(Path(weights.argument), spec) != expected:
         raise UsageError(
             f"the weights of model `{entry.id}` are not those that the run began with: {weights.argument}; run again"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segharness.data.dataset import OpenDataset
+from segharness.data.open_dataset import OpenDataset
 from segharness.errors import UsageError
 from segharness.images.randomness import generator
 from segharness.masks import to_pixels

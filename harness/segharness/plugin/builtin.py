@@ -105,7 +105,7 @@ def segharness_metrics() -> Iterable[MetricSpec]:
 def segharness_executors() -> Iterable[ExecutorSpec]:
     return [
         ExecutorSpec(
-            "local", "segharness.execution.executors.local:make", "worker processes on this machine, one a device"
+            "local", "segharness.execution.executors.local:make", "worker processes on this machine, one per device"
         ),
         ExecutorSpec(
             "inline",
@@ -118,8 +118,10 @@ def segharness_executors() -> Iterable[ExecutorSpec]:
 @hookimpl
 def segharness_reporters() -> Iterable[ReporterSpec]:
     return [
-        ReporterSpec("csv", "segharness.report.csv:render", ".csv", "comma-separated values"),
-        ReporterSpec("markdown", "segharness.report.markdown:render", ".md", "a GitHub-flavoured Markdown table"),
-        ReporterSpec("svg", "segharness.report.svg:render", ".svg", "a picture of the tables"),
-        ReporterSpec("latex", "segharness.report.latex:render", ".tex", "a LaTeX tabular with booktabs"),
+        ReporterSpec("csv", "segharness.report.formats.csv:render", ".csv", "comma-separated values"),
+        ReporterSpec(
+            "markdown", "segharness.report.formats.markdown:render", ".md", "a GitHub-flavoured Markdown table"
+        ),
+        ReporterSpec("svg", "segharness.report.formats.svg:render", ".svg", "a picture of the tables"),
+        ReporterSpec("latex", "segharness.report.formats.latex:render", ".tex", "a LaTeX tabular with booktabs"),
     ]

@@ -2,7 +2,7 @@
 
 A plugin is a module (or object) behind an entry point of the group ``segharness``. It implements the hooks it needs
 with ``@segharness.hookimpl``. A hook takes no argument and returns a list or an iterator of specs, which may be empty.
-Every command calls all hooks, once a process, so they must be quick and must not import a framework. If a hook raises,
+Every command calls all hooks, once per process, so they must be quick and must not import a framework. If a hook raises,
 its plugin is left out.
 """
 

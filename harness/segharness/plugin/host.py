@@ -14,7 +14,7 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -319,25 +319,6 @@ def forget_folder(folder: Path) -> None:
         ):
             del sys.modules[name]
     sys.path[:] = [entry for entry in sys.path if entry != str(folder.resolve())]
-
-
-def manifest_plugins(plugins: Iterable[Plugin], used: Collection[str]) -> Sequence[dict[str, Any]]:
-    """Return the plugins that work, as the manifest records them.
-
-    Args:
-        plugins: all plugins.
-        used: the names of the specs that a run needs.
-    """
-    return [
-        {
-            "name": p.name,
-            "distribution": p.distribution,
-            "version": p.version,
-            "used": any(name in used for _, name in p.offers),
-        }
-        for p in plugins
-        if not p.quarantined
-    ]
 
 
 def _own_version() -> str:

@@ -85,9 +85,9 @@ class ModelSpec:
         weights_form: what messages call such names.
         weights_files: glob patterns of the files that count in a folder of weights.
         fetch: ``fetch(weights, ...)`` returns the file or folder that a name stands for, and downloads it first if
-            needed. It gets those options and `fixed` arguments that it has parameters for. It is called before the
-            first cell, and again where the model is made; the factory gets the path. Without `fetch`, and for the name
-            ``random``, the factory gets the name.
+            needed. It gets those options and `fixed` arguments that it has parameters for. It is called once,
+            before the first cell; the factory gets the path, and workers refuse weights that changed since. Without
+            `fetch`, and for the name ``random``, the factory gets the name.
 
         Environment:
 

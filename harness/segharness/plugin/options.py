@@ -22,8 +22,8 @@ class Option:
         variable: if a suite does not give the option, it has the value of the variable of this name: of ``--var``, of
             the environment, or of ``segharness config`` (``data.<variable>``).
         check: ``check(value)`` returns what is wrong with a value, such as ``"is 3, not true or false"``, or None; see
-            `segharness.plugin.checks`. It is called before the first cell; with the absolute path for a `path`, and not
-            for ``null``. It imports no framework, and cannot be combined with `code`.
+            `segharness.plugin.option_checks`. It is called before the first cell; with the absolute path for a `path`,
+            and not for ``null``. It imports no framework, and cannot be combined with `code`.
 
         Kind of value:
 

@@ -17,7 +17,7 @@ from typing import Any
 from segharness.digests import file_digest
 from segharness.errors import PluginError, UsageError
 from segharness.plugin.import_strings import load
-from segharness.plugin.packages import packaged_file
+from segharness.plugin.packaged_file import packaged_file
 from segharness.plugin.specs import ModelSpec
 
 RANDOM = "random"

@@ -31,7 +31,7 @@ class Numbers:
     """
 
     def __init__(self, results: pa.Table, scoring: Scoring) -> None:
-        self.speed = next((entry.id for entry in scoring.metrics if entry.metric == SPEED), None)
+        self.speed = next((entry.id for entry in scoring.evaluations if entry.metric == SPEED), None)
         self._entries: dict[tuple[Any, ...], TableEntry] = {}
         self.primary: dict[tuple[str, str], str] = {}
         self.metrics: dict[tuple[str, str], dict[str, None]] = {}

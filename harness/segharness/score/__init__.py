@@ -1,8 +1,8 @@
 """Scoring: turns stored predictions into metrics, and the APs of a run into degradation under corruption."""
 
 from segharness.score.request import GroundTruth, Score, ScoreRequest, check_split
-from segharness.score.score import DEFAULT_RESAMPLES, ScoreOptions, check_engine, score_run
-from segharness.score.stored import check_stored_reference, models_of, protocol_of
+from segharness.score.score_run import DEFAULT_RESAMPLES, ScoreOptions, check_engine, score_run
+from segharness.score.stored_reference import check_stored_reference, models_of, protocol_of
 
 __all__ = [
     "DEFAULT_RESAMPLES",

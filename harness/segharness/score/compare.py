@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from segharness.errors import UsageError, nearest
 from segharness.identity import differences
-from segharness.score.curves import AveragedSet, sets
-from segharness.score.resample import Interval, interval
-from segharness.score.stored import models_of, protocol_of
+from segharness.score.bootstrap import Interval, interval
+from segharness.score.degradation_rows import AveragedSet, sets
+from segharness.score.stored_reference import models_of, protocol_of
 from segharness.store import manifest_of, read_results, store_path
 from segharness.store.resamples import NAMES, Samples, read_resamples, resamples_key
 from segharness.suite import Suite

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from segharness.score.resample import Resamples
+    from segharness.score.bootstrap import Resamples
 
 
 def check_split(split: Split, categories: Collection[str], dataset: str) -> None:

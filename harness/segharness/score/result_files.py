@@ -13,12 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from segharness.data.dataset import open_dataset
+from segharness.data.open_dataset import open_dataset
 from segharness.errors import StoreError, UsageError
 from segharness.identity import Inputs
 from segharness.plugin.host import PluginHost
-from segharness.score.cells import read_cell
-from segharness.score.evaluations.engines import boxes
+from segharness.score.cell_predictions import read_cell
+from segharness.score.evaluations.coco_engines import boxes
 from segharness.store import RunFolder
 from segharness.store.atomic import write_atomic
 from segharness.suite import Suite

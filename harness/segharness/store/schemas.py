@@ -26,7 +26,7 @@ PREDICTIONS = pa.schema(
         pa.field("annotation_id", pa.int64()),  # the annotation that was the prompt; null without prompts
     ]
 )
-"""Predictions of a shard, one row a detection."""
+"""Predictions of a shard, one row per detection."""
 
 IMAGES = pa.schema(
     [
@@ -46,7 +46,7 @@ IMAGES = pa.schema(
         pa.field("error", pa.string()),
     ]
 )
-"""Images of a shard, one row an image."""
+"""Images of a shard, one row per image."""
 
 RESULTS = pa.schema(
     [
@@ -70,7 +70,7 @@ RESULTS = pa.schema(
         pa.field("device", pa.string()),  # of timing metrics
     ]
 )
-"""Results of a run, one row a number."""
+"""Results of a run, one row per number."""
 
 
 def with_metadata(schema: pa.Schema, metadata: Mapping[str, Any]) -> pa.Schema:

@@ -15,11 +15,11 @@ from segharness.suite.conditions import expand_conditions
 from segharness.suite.datasets import DatasetBuilder
 from segharness.suite.groups import GroupBuilder
 from segharness.suite.models import ModelBuilder
-from segharness.suite.nodes import Node
-from segharness.suite.options import OptionReader
+from segharness.suite.plugin_options import OptionReader
 from segharness.suite.scoring import ScoringBuilder
 from segharness.suite.suite import ConditionGroup, DatasetEntry, Suite
 from segharness.suite.variables import Variables
+from segharness.suite.yaml_parser import Node
 
 
 def build(

@@ -11,8 +11,8 @@ import re
 from typing import Any
 
 from segharness.errors import nearest
-from segharness.suite.nodes import Node
 from segharness.suite.schema import SUITE
+from segharness.suite.yaml_parser import Node
 
 _TYPE_NAMES = {
     "string": "a string",

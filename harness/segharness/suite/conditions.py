@@ -9,8 +9,8 @@ from segharness.errors import nearest
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import ConditionSet, CorruptionSpec, MixtureSpec, slug
 from segharness.records import CLEAN, Condition
-from segharness.suite.nodes import Node
 from segharness.suite.suite import ConditionGroup
+from segharness.suite.yaml_parser import Node
 
 _KINDS = (CorruptionSpec, MixtureSpec, ConditionSet)
 LISTED = "listed"

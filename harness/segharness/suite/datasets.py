@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import CategorySet, DatasetSpec, slug
-from segharness.suite.nodes import Node, items, mapping, scalar
-from segharness.suite.options import OptionReader
+from segharness.suite.plugin_options import OptionReader
 from segharness.suite.suite import DatasetEntry
 from segharness.suite.variables import Variables
+from segharness.suite.yaml_parser import Node, items, mapping, scalar
 
 
 class DatasetBuilder:

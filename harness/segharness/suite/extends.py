@@ -16,9 +16,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from segharness.errors import nearest
-from segharness.suite.local_models import exists
-from segharness.suite.nodes import Node, parse
+from segharness.suite.local_functions import exists
 from segharness.suite.variables import Variables
+from segharness.suite.yaml_parser import Node, parse
 
 _EXCLUSIVE_KEYS = ({"groups"}, {"models", "reference"})
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segharness.errors import UsageError, nearest
-from segharness.suite.local_models import exists
+from segharness.suite.local_functions import exists
 
 _IS_SUITE = re.compile(r"""^\s*\{?\s*["']?segharness["']?\s*:""", re.MULTILINE)
 

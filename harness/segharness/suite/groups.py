@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from segharness.errors import nearest
 from segharness.suite.models import ModelBuilder
-from segharness.suite.nodes import Node
-from segharness.suite.options import path_of
+from segharness.suite.plugin_options import path_of
 from segharness.suite.suite import Group, ModelEntry, StoredReference
+from segharness.suite.yaml_parser import Node
 
 
 class GroupBuilder:

@@ -13,10 +13,10 @@ from segharness.suite.build import build
 from segharness.suite.check import check
 from segharness.suite.extends import load_merged
 from segharness.suite.mark import Mark
-from segharness.suite.nodes import Node, scalar
 from segharness.suite.schema import SUITE
 from segharness.suite.suite import Suite
 from segharness.suite.variables import Variables
+from segharness.suite.yaml_parser import Node, scalar
 
 
 @dataclass(frozen=True)

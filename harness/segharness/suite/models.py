@@ -10,14 +10,14 @@ from typing import Any
 
 from segharness.errors import PluginError, nearest
 from segharness.plugin.host import PluginHost
-from segharness.plugin.packages import packaged_file
+from segharness.plugin.packaged_file import packaged_file
 from segharness.plugin.specs import ModelSet, ModelSpec, Needs, slug
 from segharness.plugin.weights import is_weights_name, options_problem, weights_problem
-from segharness.suite.local_models import check_local_model, exists, local_reference
-from segharness.suite.nodes import Node, items, mapping
-from segharness.suite.options import OptionReader, path_of
+from segharness.suite.local_functions import check_local_model, exists, local_reference
+from segharness.suite.plugin_options import OptionReader, path_of
 from segharness.suite.schema import ID
 from segharness.suite.suite import ModelEntry
+from segharness.suite.yaml_parser import Node, items, mapping
 from segharness.user.config import settings
 
 

@@ -13,7 +13,11 @@ VERSION = 1
 ID = "^[a-z0-9][a-z0-9._-]*$"
 _ID = {"type": "string", "pattern": ID, "description": "a short name: lower-case letters, digits, . _ -"}
 _STRINGS = {"type": "array", "items": {"type": "string"}}
-_SEVERITIES = {"type": "array", "items": {"type": "integer", "minimum": 1}, "description": "whole numbers, 1 to 5"}
+_SEVERITIES = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 1},
+    "description": "whole numbers that the corruption has: 1 to 5 for most",
+}
 _OPTIONS = {
     "type": "object",
     "additionalProperties": True,
@@ -176,7 +180,7 @@ SUITE: dict[str, Any] = {
                 "tasks": {
                     "type": "array",
                     "items": {"type": "string"},
-                    "description": "segm (mask AP) and bbox (box AP); both when absent",
+                    "description": "segm (mask AP), bbox (box AP), boundary; segm and bbox when absent",
                 },
                 "metrics": {
                     "type": "array",

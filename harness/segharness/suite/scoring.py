@@ -10,8 +10,8 @@ from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import CategorySet, MetricSpec, slug
 from segharness.records import CLEAN, Condition
-from segharness.suite.nodes import Node, items, mapping
-from segharness.suite.suite import OVERALL, VIEWS, MetricEntry, Scoring, Shift, Split, View
+from segharness.suite.suite import OVERALL, VIEWS, EvaluationEntry, Scoring, Shift, Split, View
+from segharness.suite.yaml_parser import Node, items, mapping
 
 
 class ScoringBuilder:
@@ -41,8 +41,8 @@ class ScoringBuilder:
         if node is None:
             return Scoring()
         specs: list[MetricSpec] = []
-        metrics = tuple(self._metrics(items(node.get("metrics")), specs)) or Scoring.metrics
-        specs = specs or [self._host.get(entry.metric, MetricSpec) for entry in Scoring.metrics]
+        evaluations = tuple(self._evaluations(items(node.get("metrics")), specs)) or Scoring.evaluations
+        specs = specs or [self._host.get(entry.metric, MetricSpec) for entry in Scoring.evaluations]
         known_tasks = {task for spec in specs for task in spec.tasks}
         for item in items(node.get("tasks")):
             if item.text not in known_tasks:
@@ -57,9 +57,9 @@ class ScoringBuilder:
                     f"{value.key_mark}: a split cannot be named `{name}`: that name stands for all categories"
                 )
         splits = tuple(self._split(name, value) for name, value in mapping(node.get("splits")).items())
-        return Scoring(tasks, metrics, splits)
+        return Scoring(tasks, evaluations, splits)
 
-    def _metrics(self, listed: list[Node], specs: list[MetricSpec]) -> Iterator[MetricEntry]:
+    def _evaluations(self, listed: list[Node], specs: list[MetricSpec]) -> Iterator[EvaluationEntry]:
         """Yield the evaluations that are listed, and append their metrics to `specs`."""
         is_limited: dict[str, bool] = {}  # by id: whether the evaluation is only for some data sets
         for item in listed:
@@ -68,7 +68,7 @@ class ScoringBuilder:
             name = name_node.text
             id = id_node.text if id_node else slug(name)
             if (spec := self._host.find(name, MetricSpec)) is None:
-                usual = [entry.metric for entry in Scoring.metrics]
+                usual = [entry.metric for entry in Scoring.evaluations]
                 owners = [m.name for m in self._host.all(MetricSpec) if name in m.metrics]
                 owners.sort(key=lambda owner: owner not in usual)
                 hint = f"; `{name}` is one of the numbers of `{owners[0]}`" if owners else ""
@@ -89,7 +89,7 @@ class ScoringBuilder:
                     id_node or item, f"`{id}` is the name of another metric; give the evaluation another `id:`"
                 )
             self._check_metric(item, spec, options)
-            yield MetricEntry(id, name, options, self._dataset_ids(datasets_node))
+            yield EvaluationEntry(id, name, options, self._dataset_ids(datasets_node))
 
     def _dataset_ids(self, node: Node | None) -> tuple[str, ...]:
         """Return the ids of a list of data sets; an empty list is a mistake, and None means all of them."""

@@ -135,7 +135,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class MetricEntry:
+class EvaluationEntry:
     """An evaluation of a suite.
 
     Attributes:
@@ -161,7 +161,7 @@ class MetricEntry:
         return {**entry, "datasets": list(self.datasets)} if self.datasets else entry
 
     @classmethod
-    def from_json(cls, data: Any) -> MetricEntry:
+    def from_json(cls, data: Any) -> EvaluationEntry:
         """Return the entry that `to_json` wrote."""
         if isinstance(data, str):
             return cls(data, data)
@@ -173,7 +173,7 @@ class Scoring:
     """How detections are scored: the tasks (``segm``, ``bbox``), the evaluations, and the splits of categories."""
 
     tasks: tuple[str, ...] = ("segm", "bbox")
-    metrics: tuple[MetricEntry, ...] = (MetricEntry("coco", "coco"),)
+    evaluations: tuple[EvaluationEntry, ...] = (EvaluationEntry("coco", "coco"),)
     splits: tuple[Split, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -183,7 +183,7 @@ class Scoring:
         """
         return {
             "tasks": list(self.tasks),
-            "metrics": [entry.to_json() for entry in self.metrics],
+            "metrics": [entry.to_json() for entry in self.evaluations],
             "splits": [
                 {"name": split.name, "categories": list(split.categories), "complement": split.complement}
                 for split in self.splits
@@ -279,7 +279,7 @@ class Suite:
             condition_groups=tuple(ConditionGroup(**tuples(c)) for c in data["condition_groups"]),
             scoring=Scoring(
                 tuple(data["scoring"]["tasks"]),
-                tuple(MetricEntry.from_json(m) for m in data["scoring"]["metrics"]),
+                tuple(EvaluationEntry.from_json(m) for m in data["scoring"]["metrics"]),
                 tuple(Split(**tuples(s)) for s in data["scoring"]["splits"]),
             ),
             seed=data["seed"],

@@ -10,7 +10,7 @@ import numpy as np
 from segharness.images.decode import decode
 from segharness.model.interface import require_model
 from segharness.model.labels import Labels
-from segharness.model.validation import validate_instances
+from segharness.model.outputs import validate_instances
 from segharness.records import Category, Corruption, Dataset, Model
 
 if TYPE_CHECKING:

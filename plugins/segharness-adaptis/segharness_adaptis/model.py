@@ -13,8 +13,8 @@ from segharness import Instances, UsageError
 from segharness_torch.threads import torch_threads
 from segharness_torch.weights import load_weights
 from segharness_toycells.boxes import boxes_of
-from segharness_toycells.enlarged import enlarged, shrunk
 from segharness_toycells.options import SHRINK
+from segharness_toycells.scaling import enlarged, shrunk
 
 from segharness_adaptis.aggregate import (
     Bools,

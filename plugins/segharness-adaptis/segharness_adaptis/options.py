@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import Option
-from segharness.plugin.checks import one_of, whole_number
+from segharness.plugin.option_checks import one_of, whole_number
 
 POINTS = Option(
     "`random` candidates, or those that the branch `proposals` ranks highest; random when absent",

@@ -15,7 +15,7 @@ from segharness_adaptis.aggregate import Rules
 from segharness_adaptis.model import AdaptISModel, toy, toy_points
 from segharness_adaptis.plugin import segharness_models
 from segharness_torch.threads import torch_threads
-from segharness_toycells.enlarged import enlarged
+from segharness_toycells.scaling import enlarged
 from segharness_toycells.scene import make_scene
 from segharness_toycells.training.validation import average_precision
 

@@ -95,7 +95,7 @@ def _function(family: str, name: str) -> Any:
     from importlib import import_module
 
     if family:
-        from segharness_corruptions.reference import PACKAGE
+        from segharness_corruptions.imagecorruptions_family import PACKAGE
 
         return getattr(PACKAGE, name)
     return getattr(import_module(f"segharness_corruptions.{BY_NAME[name].module}"), name)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segharness_corruptions.catalogue import parameters
-from segharness_corruptions.exact import Mean, gaussian_mean, kernel_mean, truncated_mean
+from segharness_corruptions.exact_blurs import Mean, gaussian_mean, kernel_mean, truncated_mean
 from segharness_corruptions.filters import as_separable, gaussian, motion, separable, zoom_centre
 from segharness_corruptions.pixels import Floats, Image, bands, corruption, truncated
 

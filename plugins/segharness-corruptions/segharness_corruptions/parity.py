@@ -21,8 +21,8 @@ from PIL import Image as PillowImage
 from segharness_corruptions import _function
 from segharness_corruptions.catalogue import ALL, BY_NAME
 from segharness_corruptions.draws import normals, uniforms
+from segharness_corruptions.imagecorruptions_family import PACKAGE
 from segharness_corruptions.pixels import Image
-from segharness_corruptions.reference import PACKAGE
 
 NOISES = tuple(name for name in ALL if BY_NAME[name].category == "noise")
 SEVERITIES = (1, 2, 3, 4, 5)

@@ -6,17 +6,19 @@ from collections.abc import Iterator
 
 from segharness import ConditionSet, CorruptionSpec, MixtureSpec, hookimpl
 
-from segharness_corruptions import reference
+from segharness_corruptions import imagecorruptions_family
 from segharness_corruptions.catalogue import ALL, CATALOGUE, COMMON, MIXED, PAPER15, REFERENCE, STAGES
 
 
 @hookimpl
 def segharness_corruptions() -> list[CorruptionSpec | MixtureSpec | ConditionSet]:
-    installed = reference.version()
+    installed = imagecorruptions_family.version()
     missing = "" if installed else "its package is not installed: pip install 'segharness-corruptions[reference]'"
     return [
         *_family("", "segharness_corruptions.{0.module}:{0.name}", None, ""),
-        *_family(REFERENCE, "segharness_corruptions.reference:PACKAGE.{0.name}", installed or "-", missing),
+        *_family(
+            REFERENCE, "segharness_corruptions.imagecorruptions_family:PACKAGE.{0.name}", installed or "-", missing
+        ),
         ConditionSet("imagenet-c-common", COMMON, (1, 2, 3, 4, 5), "ImageNet-C's 15 common corruptions"),
         ConditionSet("imagenet-c-all", ALL, (1, 2, 3, 4, 5), "ImageNet-C's 15 common and 4 validation corruptions"),
     ]

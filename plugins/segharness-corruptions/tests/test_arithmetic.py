@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from segharness_corruptions import blur, digital, draws, filters, pixels, weather
 from segharness_corruptions.catalogue import ALL, BY_NAME, COMMON, PAPER15, STAGES, parameters
-from segharness_corruptions.exact import Mean, truncated_mean
+from segharness_corruptions.exact_blurs import Mean, truncated_mean
+from segharness_corruptions.imagecorruptions_family import PACKAGE
 from segharness_corruptions.plugin import segharness_corruptions
-from segharness_corruptions.reference import PACKAGE
 
 
 def rng(key=0):

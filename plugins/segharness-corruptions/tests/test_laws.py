@@ -208,7 +208,7 @@ def test_a_seed_in_place_of_a_generator_is_named():
 def test_without_the_package_its_family_says_what_to_install(monkeypatch):
     from importlib import metadata
 
-    from segharness_corruptions import reference
+    from segharness_corruptions import imagecorruptions_family
     from segharness_corruptions.plugin import segharness_corruptions
 
     def missing(name):
@@ -216,7 +216,7 @@ def test_without_the_package_its_family_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(metadata, "version", missing)
     monkeypatch.setattr(metadata, "distribution", missing)
-    monkeypatch.setattr(reference, "PACKAGE", reference.Package())
+    monkeypatch.setattr(imagecorruptions_family, "PACKAGE", imagecorruptions_family.Package())
     with pytest.raises(ImportError, match=r"pip install 'segharness-corruptions\[reference\]'"):
         corrupt(GOOD, "imagecorruptions/fog", 3)
     specs = {spec.name: spec for spec in segharness_corruptions()}

@@ -13,8 +13,8 @@ import pytest
 from segharness_corruptions import noise
 from segharness_corruptions.catalogue import ALL, parameters
 from segharness_corruptions.draws import WORDS
+from segharness_corruptions.imagecorruptions_family import PACKAGE, Package
 from segharness_corruptions.parity import NOISES, agreement, difference, noise_agreement, pictures
-from segharness_corruptions.reference import PACKAGE, Package
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 PHOTOGRAPHS = ("000000025603.jpg", "000000125952.jpg")  # landscape and portrait

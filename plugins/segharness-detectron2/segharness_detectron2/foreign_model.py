@@ -108,7 +108,7 @@ def build(
         config: a file, or a path as in the catalogue.
         weights: a checkpoint, or ``random``.
         seed: the seed of random weights.
-        categories: a text file with a name a line, if they are not those of the config's data set.
+        categories: a text file with one name per line, if they are not those of the config's data set.
         source: a checkout of detectron2, for configs of its projects.
         overrides: new values for settings of the config: ``{"MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0}``.
         precision: as in `segharness_torch.foreign.Precision`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import ModelSet, ModelSpec, Option, hookimpl
-from segharness.plugin.checks import mapping
+from segharness.plugin.option_checks import mapping
 from segharness_torch.options import PRECISION, SEED, categories
 
 from segharness_detectron2.catalogue import Published, catalogue
@@ -18,7 +18,7 @@ _OPTIONS = {
         "a checkout of detectron2, which has its projects, if detectron2 was not installed from one",
         False,
         True,
-        files="segharness_detectron2.published:projects",
+        files="segharness_detectron2.fetch_weights:projects",
     ),
     "precision": PRECISION,
 }
@@ -45,7 +45,7 @@ def _spec(entry: Published) -> ModelSpec:
         licence="Apache-2.0; weights CC BY-SA 3.0",
         tags=("detectron2", *(("boxes",) if set(entry.published) == {"box AP"} else ())),
         weights_names={**({"published": ""} if entry.weights else {}), "random": ""},
-        fetch="segharness_detectron2.published:fetch",
+        fetch="segharness_detectron2.fetch_weights:fetch",
         fixed={"config": entry.config},
         options=_OPTIONS,
         metadata={

@@ -83,7 +83,7 @@ def build(
         config: a file, or a path below mmdet's configs/.
         weights: a checkpoint, or ``random``.
         seed: the seed of random weights.
-        categories: a text file with a name a line, for use if neither checkpoint nor the config's data set name them.
+        categories: a text file with one name per line, for use if neither checkpoint nor the config's data set name them.
         overrides: new values for settings of the config: ``{"model.test_cfg.rcnn.score_thr": 0.3}``.
         precision: as in `segharness_torch.foreign.Precision`.
         device: torch's name for the device.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import ModelSet, ModelSpec, Option, hookimpl
-from segharness.plugin.checks import mapping
+from segharness.plugin.option_checks import mapping
 from segharness_torch.options import PRECISION, SEED, categories
 
 from segharness_mmdet.catalogue import Published, catalogue
@@ -37,7 +37,7 @@ def _spec(entry: Published) -> ModelSpec:
         paper=entry.paper,
         tags=("mmdet", *(("boxes",) if tasks == {"box AP"} else ())),
         weights_names={**({"published": entry.digits} if entry.weights else {}), "random": ""},
-        fetch="segharness_mmdet.published:fetch",
+        fetch="segharness_mmdet.fetch_weights:fetch",
         fixed={"config": entry.config},
         options=_OPTIONS,
         metadata={

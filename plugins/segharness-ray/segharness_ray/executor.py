@@ -28,7 +28,7 @@ from segharness.execution import (
     check_needs,
 )
 
-from segharness_ray.relay import Relay, node_memory
+from segharness_ray.worker_actor import WorkerActor, node_memory
 
 _POLL_SECONDS = 5.0
 """How many seconds an actor waits for an event of its worker before it answers that there is none."""
@@ -77,7 +77,7 @@ class ActorLauncher:
     def start(self, job: Job, slot: WorkerSlot) -> RayWorker:
         """Start a worker for a slot, on the slot's node."""
         placement = self._placements[slot.index]
-        actor = ray.remote(Relay).options(
+        actor = ray.remote(WorkerActor).options(
             num_cpus=placement.cpus,
             num_gpus=0 if slot.kind == "cpu" else 1,
             max_concurrency=4,

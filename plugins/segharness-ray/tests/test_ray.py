@@ -86,7 +86,7 @@ def test_actors_and_workers_that_are_killed_are_replaced(cells, local):
     for actor in (True, True, False):
         count = len(list(written.rglob("*.arrow")))
         wait_for(lambda count=count: len(list(written.rglob("*.arrow"))) > count or run.poll() is not None)
-        actors = processes("ray::Relay")
+        actors = processes("ray::WorkerActor")
         for worker, parent in processes("segharness.worker", cells.folder).items():
             victim = parent if actor else worker
             if parent in actors and victim not in killed:
@@ -108,11 +108,11 @@ def test_no_cluster_is_a_mistake_with_advice(cells):
 
 
 def test_a_folder_that_a_node_does_not_see_is_said(monkeypatch, tmp_path):
-    from segharness_ray.relay import Relay
+    from segharness_ray.worker_actor import WorkerActor
 
-    relay = Relay()
-    relay.open({}, "cpu", str(tmp_path / "elsewhere" / "mark"))
-    broken, ended = relay.poll(1)
+    actor = WorkerActor()
+    actor.open({}, "cpu", str(tmp_path / "elsewhere" / "mark"))
+    broken, ended = actor.poll(1)
     assert isinstance(broken, WorkerBroken) and "is not shared with" in broken.error
     assert isinstance(ended, WorkerEnded)
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from pycocotools import mask as rle
 
+from segharness_torch.category_names import read_names
 from segharness_torch.finite import first_nonfinite
-from segharness_torch.names import read_names
 
 RANDOM = "random"
 """The value of `weights` for a network that keeps its initial weights."""
@@ -84,7 +84,7 @@ def category_names(names_file: Any, model_names: Any, count: int | None) -> list
     """Return the names of a network's categories, and check their number.
 
     Args:
-        names_file: a text file with a name a line, which overrides `model_names`; or None.
+        names_file: a text file with one name per line, which overrides `model_names`; or None.
         model_names: the names that checkpoint or config hold; None if they hold none.
         count: how many categories the network has; None if unknown.
 
@@ -105,7 +105,7 @@ def category_names(names_file: Any, model_names: Any, count: int | None) -> list
         where = f"{names_file} has" if names_file is not None else "checkpoint or config name"
         raise ValueError(
             f"the network has {count} categories, but {where} {len(names)}, {', '.join(names[:3])} ...: give the "
-            "option `categories`, a text file with a name a line"
+            "option `categories`, a text file with one name per line"
         )
     return names
 

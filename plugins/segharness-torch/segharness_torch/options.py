@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from segharness import Option
-from segharness.plugin.checks import boolean, one_of, whole_number
+from segharness.plugin.option_checks import boolean, one_of, whole_number
 
-from segharness_torch.names import check_names
+from segharness_torch.category_names import check_names
 
 PRECISION = Option(
     "float32, or float16 or bfloat16 if the device supports them; float32 when absent",
@@ -25,4 +25,4 @@ SEED = Option("the seed of random weights; 0 when absent", check=whole_number(0)
 
 def categories(where: str) -> Option:
     """Return the option for a text file of category names; `where` ends its description: when it is needed."""
-    return Option(f"a text file with a name a line, {where}", path=True, check=check_names)
+    return Option(f"a text file with one name per line, {where}", path=True, check=check_names)

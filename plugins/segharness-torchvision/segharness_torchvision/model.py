@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 import torchvision
 from segharness import RANDOM, Instances, UsageError
+from segharness_torch.category_names import read_names
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
 from segharness_torch.finite import NanDetector
-from segharness_torch.names import read_names
 from segharness_torch.seeding import torch_seeded
 from segharness_torch.weights import load_weights
 
@@ -107,7 +107,7 @@ def make(
         name: the name of torchvision's constructor.
         weights: a file, or `RANDOM`.
         seed: the seed of random weights.
-        categories: a text file with a name a line, without background, for weights with other categories than COCO's.
+        categories: a text file with one name per line, without background, for weights with other categories than COCO's.
         min_size, max_size: the sides that images are resized to, pixels; the network's own if None.
         score: detections with a lower score are dropped; the network's own if None: 0.05.
         detections: the largest number per image; the network's own if None: 100, for RetinaNet 300.
@@ -140,7 +140,7 @@ def custom(
     Args:
         builder: returns a ``torch.nn.Module`` with the inputs and outputs of torchvision's detectors.
         weights: a file for the network; None if the function loads its own.
-        categories: a text file with a name a line, without background; COCO's if None.
+        categories: a text file with one name per line, without background; COCO's if None.
         device: torch's name for the device.
         execution: `precision`, `channels_last`, `compile`, as in `segharness_torch.options`.
 

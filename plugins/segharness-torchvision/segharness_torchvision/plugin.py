@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import ModelSpec, Option, hookimpl
-from segharness.plugin.checks import number, whole_number
+from segharness.plugin.option_checks import number, whole_number
 from segharness_torch.options import EXECUTION, SEED, categories
 
 from segharness_torchvision.catalogue import CATALOGUE, Published
@@ -43,7 +43,7 @@ def _spec(entry: Published) -> ModelSpec:
         weights="required",
         weights_names={"COCO_V1": entry.file.rpartition("-")[2].removesuffix(".pth"), "random": ""},
         fixed={"name": entry.name},
-        fetch="segharness_torchvision.published:fetch",
+        fetch="segharness_torchvision.fetch_weights:fetch",
         options=_OPTIONS,
         metadata={
             "backbone": entry.backbone,

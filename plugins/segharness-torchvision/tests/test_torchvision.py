@@ -21,8 +21,8 @@ from segharness_torch.seeding import torch_seeded
 from segharness_torch.threads import torch_threads
 from segharness_torchvision.catalogue import CATALOGUE
 from segharness_torchvision.catalogue import COCO as NAMES
+from segharness_torchvision.fetch_weights import fetch
 from segharness_torchvision.model import custom, make
-from segharness_torchvision.published import fetch
 
 from tests.streets import street, write_coco
 

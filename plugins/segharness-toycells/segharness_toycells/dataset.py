@@ -11,8 +11,8 @@ import numpy as np
 from pycocotools import mask as rle
 from segharness import Category, Sample
 
-from segharness_toycells.enlarged import enlarged
 from segharness_toycells.options import ENLARGED
+from segharness_toycells.scaling import enlarged
 from segharness_toycells.scene import SIZE, Scene, make_scene
 
 VERSION = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import Option
-from segharness.plugin.checks import whole_number
+from segharness.plugin.option_checks import whole_number
 
 ENLARGED = Option("each pixel becomes a square of this many pixels a side; 1 when absent", check=whole_number(1, 16))
 SHRINK = Option(

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from segharness import Instances
 
 from segharness_toycells.boxes import boxes_of
-from segharness_toycells.enlarged import enlarged, shrunk
 from segharness_toycells.options import SHRINK
+from segharness_toycells.scaling import enlarged, shrunk
 
 _LEAST_AREA = 12
 _SHARE = 0.6

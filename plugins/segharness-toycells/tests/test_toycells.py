@@ -12,8 +12,8 @@ from segharness import UsageError
 from segharness.testing import check_dataset, check_model
 from segharness_toycells.boxes import boxes_of
 from segharness_toycells.dataset import quick, test, train, validation
-from segharness_toycells.enlarged import enlarged, shrunk
 from segharness_toycells.plugin import segharness_datasets, segharness_models
+from segharness_toycells.scaling import enlarged, shrunk
 from segharness_toycells.scene import CELLS, LEAST_VISIBLE, SIZE, make_scene
 from segharness_toycells.segmenters import Threshold, Watershed
 

@@ -12,8 +12,8 @@ import torch
 from segharness import Instances
 from segharness_torch.threads import torch_threads
 from segharness_torch.weights import load_weights
-from segharness_toycells.enlarged import enlarged, shrunk
 from segharness_toycells.options import SHRINK
+from segharness_toycells.scaling import enlarged, shrunk
 
 from segharness_toymaskrcnn.network import ToyMaskRCNN, seeded
 

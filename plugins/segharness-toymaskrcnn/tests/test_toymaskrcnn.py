@@ -14,7 +14,7 @@ import torch
 from segharness import UsageError
 from segharness.testing import check_model
 from segharness_torch.threads import torch_threads
-from segharness_toycells.enlarged import enlarged
+from segharness_toycells.scaling import enlarged
 from segharness_toycells.scene import make_scene
 from segharness_toycells.training.validation import average_precision
 from segharness_toymaskrcnn.model import batch_norm, group_norm

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import Option
-from segharness.plugin.checks import boolean, either, names, number, one_of, text, whole_number
+from segharness.plugin.option_checks import boolean, either, names, number, one_of, text, whole_number
 from segharness_torch.options import EXECUTION, SEED
 
 _LOADING = {

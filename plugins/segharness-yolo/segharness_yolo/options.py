@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segharness import Option
-from segharness.plugin.checks import names, number, one_of, whole_number
+from segharness.plugin.option_checks import names, number, one_of, whole_number
 
 OPTIONS = {
     "confidence": Option("drop class scores up to this; 0.001", check=number(0, 1)),

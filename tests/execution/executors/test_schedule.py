@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from segharness.data.dataset import Shard
+from segharness.data.open_dataset import Shard
 from segharness.execution import ExecutorOptions, Schedule, Unit, WorkerPool, WorkerSlot
 from segharness.execution.events import (
     ModelLoaded,

@@ -11,10 +11,10 @@ from pycocotools.cocoeval import COCOeval
 from segharness.score import GroundTruth, ScoreRequest
 from segharness.score.evaluations.boundary import boundary, width
 from segharness.score.evaluations.coco import score
+from segharness.score.evaluations.coco_engines import accumulate
 from segharness.score.evaluations.coco_parameters import CocoParameters
-from segharness.score.evaluations.engines import accumulate
 
-from tests.score.problems import as_predictions, encoded, evaluated, make, plain, problems
+from tests.score.generated_datasets import as_predictions, encoded, evaluated, make, plain, problems
 
 
 def by_definition(pixels: np.ndarray, reach: int) -> np.ndarray:

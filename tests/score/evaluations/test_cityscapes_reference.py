@@ -1,6 +1,6 @@
 """Cityscapes' instance-level AP agrees with the package ``cityscapesscripts`` to 1e-9, on generated frames and rules.
 
-The package runs in an environment of its own (``cityscapes_reference.py``). It takes ten seconds and a network.
+The package runs in an environment of its own (``run_cityscapesscripts.py``). It takes ten seconds and a network.
 
 The package takes for void the pixels whose value in ``*_instanceIds.png`` *is* the id of a label marked
 ``ignoreInEval``: 0 to 6, 9, 10, 14, 15, 16, 18, 29 (caravan) and 30 (trailer); also license plate, -1, which that
@@ -24,7 +24,7 @@ import pytest
 
 from tests.streets import CITYSCAPES
 
-SCRIPT = Path(__file__).with_name("cityscapes_reference.py")
+SCRIPT = Path(__file__).with_name("run_cityscapesscripts.py")
 
 LABELS = list(CITYSCAPES.values())
 VOID = [0, 1, 2, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 29, 30]

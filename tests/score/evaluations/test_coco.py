@@ -13,11 +13,11 @@ from segharness.errors import UsageError
 from segharness.plugin.builtin import COCO_METRICS
 from segharness.score import GroundTruth, ScoreRequest
 from segharness.score.evaluations.coco import score
+from segharness.score.evaluations.coco_engines import accumulate
 from segharness.score.evaluations.coco_parameters import configure, read
-from segharness.score.evaluations.engines import accumulate
 from segharness.suite import Split
 
-from tests.score.problems import SIZE, as_images, as_predictions, evaluated, plain, problems, reference_stats
+from tests.score.generated_datasets import SIZE, as_images, as_predictions, evaluated, plain, problems, reference_stats
 
 ENGINES = ["hotcoco", "pycocotools"]
 

@@ -10,7 +10,7 @@ from segharness.score import GroundTruth, ScoreRequest
 from segharness.score.evaluations.panoptic import METRICS, score
 from segharness.suite import Split
 
-from tests.score.problems import as_predictions, encoded
+from tests.score.generated_datasets import as_predictions, encoded
 
 SIZE = 16
 CATEGORIES = [

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from segharness.score import GroundTruth, ScoreRequest
+from segharness.score.bootstrap import Resamples
 from segharness.score.evaluations.prompted import boxes, points
-from segharness.score.resample import Resamples
 from segharness.suite import Split
 
-from tests.score.problems import as_images, as_predictions, encoded
+from tests.score.generated_datasets import as_images, as_predictions, encoded
 
 SIZE = 20
 

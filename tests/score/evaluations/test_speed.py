@@ -6,7 +6,7 @@ import pytest
 from segharness.score import GroundTruth, ScoreRequest
 from segharness.score.evaluations.speed import WARM_UP, score
 
-from tests.score.problems import as_images, as_predictions
+from tests.score.generated_datasets import as_images, as_predictions
 
 
 def scores(count=30, **columns):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from segharness.errors import UsageError
 from segharness.plugin.specs import ConditionSet, CorruptionSpec, MixtureSpec
 from segharness.records import Condition
-from segharness.suite.arguments import conditions_from_arguments
+from segharness.suite.from_arguments import conditions_from_arguments
 
 
 def add_condition_arguments(

@@ -6,7 +6,7 @@ import argparse
 
 from segharness.cli.arguments.numbers import positive
 from segharness.score import DEFAULT_RESAMPLES, ScoreOptions
-from segharness.score.resample import MAX_RESAMPLES, MIN_RESAMPLES
+from segharness.score.bootstrap import resamples_problem
 
 
 def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +28,8 @@ def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _resamples(text: str) -> int:
     count = positive(text)
-    if count < MIN_RESAMPLES:
-        raise argparse.ArgumentTypeError(
-            f"{count} resamples are too few for an interval; give at least {MIN_RESAMPLES}"
-        )
-    if count > MAX_RESAMPLES:
-        raise argparse.ArgumentTypeError(f"{count} resamples need too much memory; give at most {MAX_RESAMPLES}")
+    if problem := resamples_problem(count):
+        raise argparse.ArgumentTypeError(problem)
     return count
 
 

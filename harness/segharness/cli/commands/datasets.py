@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,9 +15,10 @@ from rich.console import Console
 from rich.progress import track
 
 from segharness.cli.arguments.selection import parse_variables
-from segharness.cli.commands import listing
+from segharness.cli.commands import list_specs
 from segharness.cli.exit_codes import Exit
-from segharness.data.dataset import OpenDataset, open_dataset
+from segharness.cpu_cores import cores
+from segharness.data.open_dataset import OpenDataset, open_dataset
 from segharness.errors import ImageError, UsageError
 from segharness.files import rereading
 from segharness.images.decode import decode
@@ -26,7 +26,7 @@ from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import CategorySet, DatasetSpec, slug
 from segharness.records import Sample
 from segharness.suite import DatasetEntry
-from segharness.suite.arguments import dataset_from_argument
+from segharness.suite.from_arguments import dataset_from_argument
 
 _MAX_PROBLEMS = 20
 """How many problems of one part are printed."""
@@ -54,7 +54,7 @@ def execute(args: argparse.Namespace) -> int:
     match args.words:
         case [] | [_] if args.root is None and args.words != ["check"]:
             args.name = args.words[0] if args.words else None
-            return listing.show(args, (DatasetSpec, CategorySet))
+            return list_specs.show(args, (DatasetSpec, CategorySet))
         case ["check", _] if args.json:
             raise UsageError("datasets check: has no JSON output")
         case ["check", name]:
@@ -187,7 +187,7 @@ def _undecodable(opened: OpenDataset) -> Iterator[str]:
     """Yield a problem for every image that cannot be decoded."""
     console = Console(stderr=True)
     shown = console.is_terminal
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         problems = pool.map(_decoding_problem, opened.samples)
         count = len(opened.samples)
         for problem in track(problems, "images", count, console=console, transient=True, disable=not shown):

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from segharness.cli.arguments.numbers import positive
 from segharness.cli.exit_codes import Exit
-from segharness.suite.arguments import conditions_from_arguments, dataset_from_argument
+from segharness.suite.from_arguments import conditions_from_arguments, dataset_from_argument
 
 _FORMATS = ("png", "webp")
 
@@ -44,7 +44,7 @@ def execute(args: argparse.Namespace) -> int:
     entry = dataset_from_argument(args.dataset, args.host, args.limit)
     conditions = conditions_from_arguments(args.conditions, args.host, "--conditions")
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # images are corrupted side by side
-    from segharness.data.dataset import open_dataset
+    from segharness.data.open_dataset import open_dataset
     from segharness.execution.monitor.progress import display
     from segharness.export import Copy, copy_dataset
 

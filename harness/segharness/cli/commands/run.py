@@ -65,7 +65,7 @@ def configure(parser: argparse.ArgumentParser, host: PluginHost) -> None:
         type=seconds,
         default=DEFAULT_TIMEOUT,
         metavar="SECONDS",
-        help=f"give up a unit whose worker sends no event for so long; default {DEFAULT_TIMEOUT:.0f}",
+        help=f"kill a worker that sends no event for so long, and try its unit again; default {DEFAULT_TIMEOUT:.0f}",
     )
     running.add_argument("--log-file", type=Path, metavar="FILE", help="append the run's events to FILE, as JSON lines")
     for spec in host.all(ExecutorSpec):

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from segharness.cli.arguments.numbers import positive
 from segharness.cli.exit_codes import Exit
 from segharness.errors import DataError, ImageError, PluginError, UsageError
-from segharness.suite.arguments import conditions_from_arguments, dataset_from_argument
+from segharness.suite.from_arguments import conditions_from_arguments, dataset_from_argument
 
 if TYPE_CHECKING:
-    from segharness.data.dataset import OpenDataset
+    from segharness.data.open_dataset import OpenDataset
     from segharness.records import Sample
 
 _MAX_WIDTH = 2000
@@ -65,7 +65,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.out.suffix.lower() != ".png":
         raise UsageError(f"-o {args.out}: the sheet is a PNG; name it {args.out.with_suffix('.png')}")
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
-    from segharness.data.dataset import open_dataset
+    from segharness.data.open_dataset import open_dataset
     from segharness.export import Picture, overlay_sheet, write_png
     from segharness.images.corrupt import Corruptor
     from segharness.images.decode import decode

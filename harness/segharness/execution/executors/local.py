@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
+from segharness.cpu_cores import cores
 from segharness.errors import UsageError
 from segharness.execution.devices import device_memory, find_devices
 from segharness.execution.events import RunEvent, WorkerEvent
@@ -18,7 +19,6 @@ from segharness.execution.executors.schedule import WorkerSlot
 from segharness.execution.executors.worker_pool import WorkerHandle, WorkerPool
 from segharness.execution.settings import ExecutorOptions
 from segharness.execution.units import Job, Unit
-from segharness.machine import cores
 
 MAX_WORKERS = 1024
 """The largest number of workers on one machine."""

@@ -7,7 +7,7 @@ import platform
 import time
 
 from segharness.execution.events import Progress, RunEvent, ShardWritten, TimeLeft, UnitFailed, WorkerState
-from segharness.execution.monitor.cells import RunOutcome
+from segharness.execution.monitor.cell_tracker import RunOutcome
 from segharness.execution.monitor.status import Status, WorkerStatus
 
 _DECAY = 0.9

@@ -50,12 +50,3 @@ class BatchSize:
     def halve(self) -> None:
         """Halve the size, because memory did not suffice, and stop searching."""
         self.now, self.searching = max(1, self.now // 2), False
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that memory did not suffice. The errors of frameworks share no type."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    text = str(error).lower()
-    phrases = ("out of memory", "can't allocate memory", "not enough memory", "cublas_status_alloc_failed")
-    return isinstance(error, RuntimeError) and any(phrase in text for phrase in phrases)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from segharness.execution.worker.shard_tables import ImageOutcome, ShardTables
-from segharness.execution.worker.timings import StageTimings
+from segharness.execution.worker.stage_timings import StageTimings
 from segharness.images.corrupt import Corrupted, Corruptor
 from segharness.model.labels import Labels
 from segharness.model.prompts import ImagePrompts, Prompts

@@ -7,9 +7,7 @@ with it memory. A failure costs only the image that it concerns.
 
 from __future__ import annotations
 
-import gc
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,12 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from segharness.errors import CellError, LostError
-from segharness.execution.worker.batch_size import BatchSize, is_out_of_memory
+from segharness.execution.worker.batch_size import BatchSize
 from segharness.execution.worker.open_unit import PreparedImage
 from segharness.execution.worker.postprocess import Postprocessor, first_line
 from segharness.execution.worker.prefetch import NextUnit, Prefetcher
 from segharness.execution.worker.shard_tables import ImageOutcome
-from segharness.execution.worker.timings import StageTimings
+from segharness.execution.worker.stage_timings import StageTimings
+from segharness.model.foreign_child import is_out_of_memory, release_memory
 from segharness.records import Model
 
 _log = logging.getLogger(__name__)
@@ -190,7 +189,7 @@ class Pipeline:
 
     def _in_halves(self, batch: Sequence[PreparedImage], reason: str) -> list[_Answer]:
         """Free memory and predict a batch again in smaller batches."""
-        free_memory()
+        release_memory()
         if len(batch) == 1:
             raise LostError(f"out of memory at batch 1, {batch[0].sample}: {reason}")
         old_size = self._batches.now
@@ -211,11 +210,3 @@ class Pipeline:
 def _end_units(postprocessor: Postprocessor) -> None:
     for unit in postprocessor.ended_units():
         unit.ended(unit.error)
-
-
-def free_memory() -> None:
-    """Collect garbage and release the memory that torch caches."""
-    gc.collect()
-    torch = sys.modules.get("torch")  # imported only if the model uses it
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -10,7 +10,7 @@ from typing import Any
 from segharness.errors import CellError
 from segharness.execution.worker.open_unit import ConditionShard, OpenUnit, PreparedImage
 from segharness.execution.worker.shard_tables import ImageOutcome, tables_of
-from segharness.model.validation import validate_instances, validate_prompted
+from segharness.model.outputs import validate_instances, validate_prompted
 from segharness.records import Instances
 
 WAITING_BYTES = 256 * 1024 * 1024

@@ -10,7 +10,7 @@ from segharness.digests import pixel_digest
 from segharness.errors import CellError
 from segharness.execution.worker.image_cache import ImageCache, MemoryBudget
 from segharness.execution.worker.open_unit import ConditionShard, OpenUnit, PreparedImage
-from segharness.execution.worker.timings import StageTimings
+from segharness.execution.worker.stage_timings import StageTimings
 from segharness.records import Sample
 
 PREFETCHED_IMAGES = 192

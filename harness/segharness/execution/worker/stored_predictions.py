@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from segharness.data.dataset import OpenDataset
+from segharness.data.open_dataset import OpenDataset
 from segharness.errors import CellError
 from segharness.execution.worker.shard_tables import ImageOutcome, ShardTables, tables_of
-from segharness.model.validation import validate_stored
+from segharness.model.outputs import validate_stored
 from segharness.records import Condition, Detections, Sample, StoredPredictions
 
 

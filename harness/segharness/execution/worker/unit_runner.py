@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
-from segharness.data.dataset import OpenDataset, open_dataset
+from segharness.data.open_dataset import OpenDataset, open_dataset
 from segharness.digests import digest
 from segharness.errors import LostError, SegharnessError, UsageError
 from segharness.execution.devices import device_name
@@ -28,14 +28,15 @@ from segharness.execution.events import (
     WorkerLost,
 )
 from segharness.execution.units import Job, Unit
-from segharness.execution.worker.batch_size import BatchSize, is_out_of_memory
+from segharness.execution.worker.batch_size import BatchSize
 from segharness.execution.worker.open_unit import OpenUnit
-from segharness.execution.worker.pipeline import Calls, Pipeline, free_memory
+from segharness.execution.worker.pipeline import Calls, Pipeline
 from segharness.execution.worker.shard_tables import ShardTables
+from segharness.execution.worker.stage_timings import StageTimings
 from segharness.execution.worker.stored_predictions import store_predictions
-from segharness.execution.worker.timings import StageTimings
 from segharness.execution.worker.unit_stream import UnitStream
 from segharness.images.corrupt import Corruptor
+from segharness.model.foreign_child import is_out_of_memory, release_memory
 from segharness.model.interface import has_stored_predictions, require_model
 from segharness.model.labels import Labels
 from segharness.model.load import load_model
@@ -151,7 +152,7 @@ class UnitRunner:
         if (local := self._job.suite.model(name).local_function) is not None:
             forget_folder(local[0].parent)
         del model
-        free_memory()
+        release_memory()
 
     def _run(self, first: Unit, model: Model | StoredPredictions, units: Units, emit: Emit) -> None:
         """Run a unit and the units after it that use the same model. The first that needs another is kept for later."""

@@ -26,7 +26,7 @@ from hotcoco import mask as rle
 
 from segharness.masks import to_rle
 from segharness.score.evaluations import coco
-from segharness.score.evaluations.engines import rles
+from segharness.score.evaluations.coco_engines import rles
 from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.suite import OVERALL, Split
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segharness.score.evaluations.bootstrap import average_precisions, means
+from segharness.score.evaluations.coco_engines import Accumulated, accumulate
 from segharness.score.evaluations.coco_parameters import CocoParameters, read
-from segharness.score.evaluations.engines import Accumulated, accumulate
 from segharness.score.evaluations.matches import match
+from segharness.score.evaluations.resampled_ap import average_precisions, means
 from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.suite import OVERALL, Split
 

@@ -20,8 +20,8 @@ import pyarrow as pa
 
 from segharness.score.evaluations import coco
 from segharness.score.evaluations.coco import Columns
+from segharness.score.evaluations.coco_engines import Accumulated, hotcoco_detections, hotcoco_truth
 from segharness.score.evaluations.coco_parameters import CocoParameters
-from segharness.score.evaluations.engines import Accumulated, hotcoco_detections, hotcoco_truth
 from segharness.score.request import Score, ScoreRequest
 from segharness.suite import OVERALL, Split
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from segharness.score.evaluations.coco_engines import Matched, matched
 from segharness.score.evaluations.coco_parameters import ALL_AREAS, CocoParameters
-from segharness.score.evaluations.engines import Matched, matched
 from segharness.score.request import GroundTruth
 
 
@@ -56,7 +56,7 @@ def match(
         ground_truth: the ground truth of the cell.
         predictions: the predictions of the cell.
         task: ``segm``, ``bbox`` or ``boundary``.
-        engine: the engine's name, a key of `segharness.score.evaluations.engines.ENGINES`.
+        engine: the engine's name, a key of `segharness.score.evaluations.coco_engines.ENGINES`.
         parameters: the parameters of the evaluation.
         known: the engine's matches of all predictions, if they exist already; the engine is then not run.
     """

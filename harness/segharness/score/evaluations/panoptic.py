@@ -20,7 +20,7 @@ from hotcoco import panoptic
 
 from segharness.masks import to_rle
 from segharness.score.evaluations import coco
-from segharness.score.evaluations.engines import results
+from segharness.score.evaluations.coco_engines import results
 from segharness.score.request import Score, ScoreRequest
 
 KINDS = ("PQ", "SQ", "RQ")

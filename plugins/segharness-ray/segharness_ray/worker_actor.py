@@ -17,7 +17,7 @@ def node_memory(gpus: bool) -> tuple[str, dict[str, float | None]]:
     return platform.node(), {"cpu": device_memory("cpu"), "cuda": device_memory("cuda:0") if gpus else None}
 
 
-class Relay:
+class WorkerActor:
     """A worker process and its events. `poll` and `send` may be called at the same time."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from segharness.report.cells import full_heading
+from segharness.report.formats.table_texts import full_heading
 from segharness.report.layout import Column, Report
 
 

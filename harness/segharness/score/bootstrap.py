@@ -26,14 +26,23 @@ EQUAL = 1e-12
 """Values that differ by no more count as equal, because sums are taken in different orders."""
 
 MIN_RESAMPLES = 100
-"""The smallest number of resamples that --bootstrap accepts."""
+"""With fewer resamples, an interval says little."""
 
 MAX_RESAMPLES = 20_000
-"""The largest number of resamples that --bootstrap accepts."""
+"""More resamples need too much memory."""
 
 _NORMAL = NormalDist()
 
 Samples = npt.NDArray[np.float64]
+
+
+def resamples_problem(count: int) -> str | None:
+    """Return what is wrong with a number of resamples, or None."""
+    if count < MIN_RESAMPLES:
+        return f"{count} resamples are too few for an interval; give at least {MIN_RESAMPLES}"
+    if count > MAX_RESAMPLES:
+        return f"{count} resamples need too much memory; give at most {MAX_RESAMPLES}"
+    return None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segharness.report.cells import full_heading, row_texts
+from segharness.report.formats.table_texts import full_heading, row_texts
 from segharness.report.layout import Report
 
 

@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from segharness.machine import cores
+from segharness.cpu_cores import cores
+from segharness.score.bootstrap import Resamples
 from segharness.score.evaluations.matches import Matches
-from segharness.score.resample import Resamples
 
 _RECALLS = np.linspace(0.0, 1.0, 101)
 _EPSILON = np.spacing(1)

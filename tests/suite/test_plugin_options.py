@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from segharness import ModelSpec, Option, UsageError
 from segharness.errors import PluginError
-from segharness.plugin.checks import number, text, whole_number
+from segharness.plugin.option_checks import number, text, whole_number
 
 PLUGIN = """
 from segharness import ModelSet, ModelSpec, Option, hookimpl
-from segharness.plugin.checks import number, text, whole_number
+from segharness.plugin.option_checks import number, text, whole_number
 
 
 def together(weights, size=1, kind="small"):
@@ -23,7 +23,7 @@ def segharness_models():
     options = {
         "size": Option("how large", check=whole_number(1)),
         "part": Option("how much", check=number(0, 1)),
-        "branch": Option("which", check="segharness.plugin.checks:text"),
+        "branch": Option("which", check="segharness.plugin.option_checks:text"),
         "odd": Option("cannot be checked", check=lambda value: value["x"]),
     }
     for kind in ("small", "large", "broken"):

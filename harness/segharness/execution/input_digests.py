@@ -16,7 +16,7 @@ from segharness.plugin.options import Option
 from segharness.plugin.specs import CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec
 from segharness.records import Condition
 from segharness.suite import ModelEntry, Suite
-from segharness.suite.local_models import local_reference, source_files
+from segharness.suite.local_functions import local_reference, source_files
 
 Weights = Mapping[str, Mapping[str, ResolvedWeights]]
 """The weights of every model on every data set: model id -> data set id -> weights."""

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segharness.data.dataset import OpenDataset, open_dataset
+from segharness.data.open_dataset import OpenDataset, open_dataset
 from segharness.digests import digest
 from segharness.errors import StoreError, UsageError, nearest
 from segharness.identity import Inputs
@@ -18,15 +18,15 @@ from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import MetricSpec
 from segharness.records import Condition
-from segharness.score.cells import CellPredictions, read_cell
-from segharness.score.curves import Row, degradation_rows
+from segharness.score.bootstrap import Resamples, draw, interval, resamples_problem
+from segharness.score.cell_predictions import CellPredictions, read_cell
+from segharness.score.degradation_rows import Row, degradation_rows
 from segharness.score.request import GroundTruth, Score, ScoreRequest
-from segharness.score.resample import Resamples, draw, interval
-from segharness.score.stored import StoredReferenceRows, protocol_of, read_stored, reference_aps
+from segharness.score.stored_reference import StoredReferenceRows, protocol_of, read_stored, reference_aps
 from segharness.store import RESULTS, RunFolder, table, write_results
 from segharness.store.failures import read_failures
 from segharness.store.resamples import resamples_file, write_resamples
-from segharness.suite import OVERALL, MetricEntry, StoredReference, Suite
+from segharness.suite import OVERALL, EvaluationEntry, StoredReference, Suite
 
 DEFAULT_RESAMPLES = 1000
 """The default number of resamples."""
@@ -38,16 +38,23 @@ class ScoreOptions:
 
     Attributes:
         engine: the implementation to use for the evaluations that have it; None for each one's default.
-        bootstrap: the number of resamples; 0 for no intervals.
+        bootstrap: the number of resamples, 100 to 20000; 0 for no intervals.
+
+    Raises:
+        UsageError: there are too few resamples for an interval, or too many for the memory.
     """
 
     engine: str | None = None
     bootstrap: int = DEFAULT_RESAMPLES
 
+    def __post_init__(self) -> None:
+        if self.bootstrap != 0 and (problem := resamples_problem(self.bootstrap)):
+            raise UsageError(problem)
+
 
 def check_engine(suite: Suite, host: PluginHost, engine: str | None) -> None:
     """Raise UsageError if none of a suite's evaluations has an engine of that name."""
-    known = [name for entry in suite.scoring.metrics for name in host.get(entry.metric, MetricSpec).engines]
+    known = [name for entry in suite.scoring.evaluations for name in host.get(entry.metric, MetricSpec).engines]
     if engine is not None and engine not in known:
         raise UsageError(f"no engine `{engine}`{nearest(engine, known)}")
 
@@ -149,7 +156,7 @@ class _DatasetScorer:
     ) -> None:
         self._suite, self._folder, self._inputs, self._opened = suite, folder, inputs, opened
         self._options, self._warn, self._notes = options, warn, notes
-        self._metrics = [(entry, host.get(entry.metric, MetricSpec)) for entry in suite.scoring.metrics]
+        self._evaluations = [(entry, host.get(entry.metric, MetricSpec)) for entry in suite.scoring.evaluations]
         self._truths: dict[tuple[str, ...], GroundTruth] = {}
         self._resamples: Resamples | None = None
         if options.bootstrap and len(opened.samples) > 1:  # all resamples of a single image are the same
@@ -161,7 +168,7 @@ class _DatasetScorer:
         cell = read_cell(self._folder, self._inputs, self._opened, model, condition.name)
         if cell.absent and failure is not None:
             cell = CellPredictions(None, failure)
-        for entry, spec in self._metrics:
+        for entry, spec in self._evaluations:
             if entry.datasets and self._opened.entry.id not in entry.datasets:
                 continue
             for task in tasks_of(spec, self._suite.scoring.tasks):
@@ -194,7 +201,7 @@ class _DatasetScorer:
         return row if score.category is None else {**_interval_columns(row), "samples": None}
 
     def _scores(
-        self, entry: MetricEntry, spec: MetricSpec, task: str, cell: CellPredictions, cell_name: str
+        self, entry: EvaluationEntry, spec: MetricSpec, task: str, cell: CellPredictions, cell_name: str
     ) -> Sequence[Score]:
         splits = self._suite.scoring.splits
         metrics: Sequence[str] = spec.metrics

@@ -1,6 +1,6 @@
 """The cost of corruptions: segharness's against the imagecorruptions package's, in one process, one thread, in turn.
 
-    python benchmarks/corruptions.py FOLDER [--repeats N] [--only time threads memory]
+    python benchmarks/corruption_cost.py FOLDER [--repeats N] [--only time threads memory]
 
 FOLDER holds photographs; the first 5 are used, resized. Prints medians and their ratios at 640x427 and 2048x1024,
 severity 3; how much more work two threads do than one; and the memory a corruption needs, as a multiple of its image

@@ -8,8 +8,8 @@ from typing import Any
 
 from segharness.errors import nearest
 from segharness.plugin.options import Option
-from segharness.suite.local_models import check_local_model, exists, local_reference
-from segharness.suite.nodes import Node
+from segharness.suite.local_functions import check_local_model, exists, local_reference
+from segharness.suite.yaml_parser import Node
 
 
 class OptionReader:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from segharness.data.dataset import OpenDataset
+from segharness.data.open_dataset import OpenDataset
 from segharness.errors import UsageError
 from segharness.records import Category, Sample
-from segharness.score import ScoreRequest
+from segharness.score import ScoreOptions, ScoreRequest
 from segharness.score.evaluations.coco import score
-from segharness.score.evaluations.engines import ENGINES
-from segharness.score.score import ground_truth
+from segharness.score.evaluations.coco_engines import ENGINES
+from segharness.score.score_run import ground_truth
 from segharness.suite import DatasetEntry
 
 from tests.score.evaluations.test_coco import overall, simple
-from tests.score.problems import as_predictions
+from tests.score.generated_datasets import as_predictions
 
 
 class HandMadeData:
@@ -98,3 +98,12 @@ def test_listed_metrics_are_those_that_are_computed(name):
     }
     metrics = coco_parameters.configure({}) if name == "coco" else modules[name].METRICS
     assert PluginHost.load().get(name, MetricSpec).metrics == metrics
+
+
+@pytest.mark.parametrize(
+    ("count", "problem"), [(10, "10 resamples are too few"), (-1, "-1 resamples"), (30_000, "need too much memory")]
+)
+def test_too_few_or_too_many_resamples_are_refused(count, problem):
+    with pytest.raises(UsageError, match=problem):
+        ScoreOptions(bootstrap=count)
+    assert ScoreOptions(bootstrap=0).bootstrap == 0

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from segharness.data.dataset import OpenDataset, open_dataset
+from segharness.data.open_dataset import OpenDataset, open_dataset
 from segharness.data.taxonomy import DROP, IGNORE
 from segharness.errors import ContractError, UsageError
 from segharness.model.labels import Labels

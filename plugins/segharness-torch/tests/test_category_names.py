@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from segharness_torch.names import check_names, read_names
+from segharness_torch.category_names import check_names, read_names
 
 
 def test_a_name_a_line(tmp_path):

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from segharness.score import GroundTruth, ScoreRequest
-from segharness.score.evaluations.bootstrap import average_precisions, means
+from segharness.score.bootstrap import Resamples, draw, interval
 from segharness.score.evaluations.coco import mean, score
+from segharness.score.evaluations.coco_engines import accumulate
 from segharness.score.evaluations.coco_parameters import read
-from segharness.score.evaluations.engines import accumulate
 from segharness.score.evaluations.matches import match
-from segharness.score.resample import Resamples, draw, interval
+from segharness.score.evaluations.resampled_ap import average_precisions, means
 
-from tests.score.problems import as_predictions, evaluated, make, plain, problems
+from tests.score.generated_datasets import as_predictions, evaluated, make, plain, problems
 
 ENGINES = ["hotcoco", "pycocotools"]
 
@@ -87,7 +87,7 @@ def test_large_cells_are_done_in_parts(monkeypatch):
     resamples = draw("x", [i["id"] for i in truth["images"]], 50)
     matches = match(GroundTruth(truth), as_predictions(results), "segm", "hotcoco", read({}))
     at_once = average_precisions(matches, resamples)
-    monkeypatch.setattr("segharness.score.evaluations.bootstrap._ELEMENTS", 700)
+    monkeypatch.setattr("segharness.score.evaluations.resampled_ap._ELEMENTS", 700)
     assert np.array_equal(average_precisions(matches, resamples), at_once, equal_nan=True)
 
 

@@ -1,4 +1,4 @@
-"""Run Cityscapes' own evaluation: ``python cityscapes_reference.py FRAMES.json OUT.json``.
+"""Run Cityscapes' own evaluation: ``python run_cityscapesscripts.py FRAMES.json OUT.json``.
 
 This runs in an environment of its own, which has what REQUIREMENTS says and nothing of segharness.
 ``FRAMES.json`` is a list of frames, ``{"ids": ..., "predictions": [{"label": 24, "score": 0.5, "mask": ...}]}``; ``ids``

@@ -26,7 +26,7 @@ from segharness.score.degradation import (
     own_metrics,
     ratios,
 )
-from segharness.score.stored import StoredReferenceRows, is_ap
+from segharness.score.stored_reference import StoredReferenceRows, is_ap
 from segharness.suite import ConditionGroup, Suite
 
 Row = dict[str, Any]

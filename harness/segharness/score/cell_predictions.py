@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from segharness.data.dataset import OpenDataset
+from segharness.data.open_dataset import OpenDataset
 from segharness.digests import digest
 from segharness.errors import StoreError
 from segharness.identity import Inputs

@@ -13,10 +13,10 @@ from segharness.suite.check import check
 from segharness.suite.conditions import expand_conditions
 from segharness.suite.load import node_of_argument
 from segharness.suite.mark import Mark
-from segharness.suite.nodes import Node, scalar
 from segharness.suite.schema import SUITE
 from segharness.suite.suite import DatasetEntry
 from segharness.suite.variables import Variables
+from segharness.suite.yaml_parser import Node, scalar
 
 
 def dataset_from_argument(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as rle
 from segharness.errors import ContractError
 from segharness.model.labels import Labels
-from segharness.model.validation import validate_instances
+from segharness.model.outputs import validate_instances
 from segharness.records import Category, Instances
 
 SHAPE = (8, 10)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from segharness.report.cells import row_texts
+from segharness.report.formats.table_texts import row_texts
 from segharness.report.layout import Report, ReportTable
 
 BOLD = r"\textbf{{{}}}"

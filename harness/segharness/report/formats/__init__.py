@@ -1,0 +1,1 @@
+"""The forms of a report: each module has `render`, which returns a report as a document."""
