@@ -157,7 +157,7 @@ def loop(coco: Path, folder: Path) -> tuple[float, int]:
                 outcomes.append(ImageOutcome(sample, 0.0, pixel_digest(pixels), detections=instances))
                 made += 1
             shard_tables = tables_of(outcomes)
-            files = out.shard("standin", "coco", condition.name, shard.index)
+            files = out.shard_files("standin", "coco", condition.name, shard.index)
             write_shard(files, shard_tables.predictions, shard_tables.images, {}, "")
     return time.perf_counter() - began, made
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from hotcoco import mask as engine
+from hotcoco import mask as rle
 
 
 def run_lengths(counts: bytes | str) -> npt.NDArray[np.int64]:
@@ -57,12 +57,12 @@ def check_counts(counts: bytes | str, height: int, width: int) -> None:
 def to_rle(segmentation: Any, height: int, width: int) -> dict[str, Any]:
     """Return a COCO segmentation (polygons, or an RLE of either form) as one compressed RLE."""
     if isinstance(segmentation, list):
-        return dict(engine.merge(engine.fr_py_objects(segmentation, height, width)))
+        return dict(rle.merge(rle.fr_py_objects(segmentation, height, width)))
     if isinstance(segmentation["counts"], list):
-        return dict(engine.fr_py_objects(segmentation, height, width))
+        return dict(rle.fr_py_objects(segmentation, height, width))
     return dict(segmentation)
 
 
 def to_pixels(segmentation: Any, height: int, width: int) -> npt.NDArray[np.uint8]:
     """Return a COCO segmentation as pixels, uint8 (H, W)."""
-    return np.asarray(engine.decode(to_rle(segmentation, height, width)))
+    return np.asarray(rle.decode(to_rle(segmentation, height, width)))

@@ -217,6 +217,10 @@ CLEAN = Condition("clean", tags=("clean",))
 """The condition of images that are not corrupted."""
 
 
+CellKey = tuple[str, str, str]
+"""Model, data set and condition of a cell: ids."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One model on one data set under one condition: the smallest part of a run that has results.
@@ -241,6 +245,6 @@ class Cell:
         return f"{self.suite}::{self.model}::{self.dataset}::{self.condition.name}"
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> CellKey:
         """Model, data set and condition, unique within a run."""
         return (self.model, self.dataset, self.condition.name)

@@ -57,7 +57,7 @@ def test_pycocotools_on_the_stored_predictions_gives_the_numbers_in_the_results(
     sizes = {i["id"]: [i["height"], i["width"]] for i in truth["images"]}
     for model in INDEPENDENT:
         for condition in ("clean", "snow-3", "mixed-1"):
-            shards = [read_shard(folder.shard(model, "coco_val2017", condition, n)) for n in (0, 1)]
+            shards = [read_shard(folder.shard_files(model, "coco_val2017", condition, n)) for n in (0, 1)]
             stored = pa.concat_tables([shard.predictions for shard in shards]).to_pylist()
             results = [
                 {
@@ -99,7 +99,9 @@ def test_one_worker_finds_what_several_find(run, shared):
     for model in INDEPENDENT:
         for shard in (0, 1):
             alone, several = (
-                read_shard(RunFolder(command.folder / name).shard(model, "coco_val2017", "clean", shard)).predictions
+                read_shard(
+                    RunFolder(command.folder / name).shard_files(model, "coco_val2017", "clean", shard)
+                ).predictions
                 for name in ("alone", "runs/coco_yolo")
             )
             assert alone.num_rows and alone.equals(several)

@@ -171,7 +171,7 @@ def remaining_work(
                 on_disk = states[model, dataset, condition, shard]
                 if on_disk.state == "stale":
                     current = inputs.of(model, dataset, condition, shard)
-                    files = folder.shard(model, dataset, condition, shard.index)
+                    files = folder.shard_files(model, dataset, condition, shard.index)
                     stale.setdefault(_changes(on_disk.inputs or {}, current), str(files.predictions))
                 if (model, dataset, condition) not in selected:
                     continue
@@ -197,7 +197,7 @@ def _states_on_disk(shard_keys: Sequence[_ShardKey], inputs: Inputs, folder: Run
 
     def state(key: _ShardKey) -> ShardState:
         model, dataset, condition, shard = key
-        files = folder.shard(model, dataset, condition, shard.index)
+        files = folder.shard_files(model, dataset, condition, shard.index)
         return shard_state(files, digest(inputs.of(model, dataset, condition, shard)))
 
     with ThreadPoolExecutor(1 if isinstance(folder.path, Path) else _LOOKUP_THREADS, "look") as pool:

@@ -24,7 +24,7 @@ def show(report: Report, console: Console) -> None:
         for note in table.notes:
             console.print(f"  - {note}", highlight=False, markup=False, soft_wrap=True)
         console.print()
-    if any(column.brackets for table in report.tables for column in table.columns):
+    if any(column.shows_interval for table in report.tables for column in table.columns):
         console.print(Text(LEGEND, style="dim"), soft_wrap=True)
 
 
@@ -60,7 +60,7 @@ def _rich(table: ReportTable, positions: Sequence[int], digits: int | None) -> T
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    rich_table.add_column(table.first, no_wrap=True, vertical="bottom")
+    rich_table.add_column(table.row_heading, no_wrap=True, vertical="bottom")
     before = None
     for position in positions:
         column = table.columns[position]
@@ -73,7 +73,7 @@ def _rich(table: ReportTable, positions: Sequence[int], digits: int | None) -> T
         cells = []
         for p in positions:
             is_best = entries[p].number is not None and entries[p].text(digits) == best[p]
-            cells.append(_cell(entries[p], is_best, digits, table.columns[p].brackets))
+            cells.append(_cell(entries[p], is_best, digits, table.columns[p].shows_interval))
         rich_table.add_row(Text(name), *cells)
     return rich_table
 

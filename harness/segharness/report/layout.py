@@ -22,13 +22,13 @@ class Column:
         heading: what its numbers are of.
         group: the heading above it (``blur``); columns of one group stand side by side.
         lower_is_better: whether the smallest number is the best.
-        brackets: whether it shows intervals.
+        shows_interval: whether it shows intervals.
     """
 
     heading: str
     group: str = ""
     lower_is_better: bool = False
-    brackets: bool = False
+    shows_interval: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,19 @@ class ReportTable:
         columns: of the numbers, without the column of row names.
         rows: the name and the entries of each row.
         notes: lines below it: why numbers are missing, severities, versions of corruption families, devices.
-        first: what a row is, the heading of the row names.
+        row_heading: what a row is, the heading of the row names.
     """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, tuple[TableEntry, ...]], ...]
     notes: tuple[str, ...]
-    first: str = "model"
+    row_heading: str = "model"
 
     def best(self, position: int, digits: int | None) -> str | None:
         """Return the best number of a column as printed; None unless rows are models and at least two have a number."""
         entries = [entries[position] for _, entries in self.rows if entries[position].number is not None]
-        if self.first != "model" or len(entries) < 2:
+        if self.row_heading != "model" or len(entries) < 2:
             return None
         sign = -1 if self.columns[position].lower_is_better else 1
         return max(entries, key=lambda entry: sign * (entry.number or 0.0)).text(digits)

@@ -11,7 +11,7 @@ from segharness.suite import Scoring
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Kind = tuple[str, str, str, str]
+TableKey = tuple[str, str, str, str]
 """Data set (or shift), evaluation, task and split."""
 
 SPEED = "speed"
@@ -35,7 +35,7 @@ class Numbers:
         self._entries: dict[tuple[Any, ...], TableEntry] = {}
         self.primary: dict[tuple[str, str], str] = {}
         self.metrics: dict[tuple[str, str], dict[str, None]] = {}
-        self.kinds: dict[Kind, None] = {}
+        self.kinds: dict[TableKey, None] = {}
         self.categories: dict[str, dict[str, None]] = {}
         self.devices: dict[str, dict[str, None]] = {}
         for row in results.to_pylist():
@@ -62,7 +62,7 @@ class Numbers:
     def get(
         self,
         model: str,
-        kind: Kind,
+        kind: TableKey,
         condition: str,
         metric: str,
         reference: str | None = None,
@@ -72,11 +72,11 @@ class Numbers:
         key = (model, *kind, condition, metric, category, reference)
         return self._entries.get(key, TableEntry(None, "not scored"))
 
-    def has(self, model: str, kind: Kind, condition: str, metric: str, category: str | None = None) -> bool:
+    def has(self, model: str, kind: TableKey, condition: str, metric: str, category: str | None = None) -> bool:
         """Return whether the results have a number (against no reference), possibly a missing one with a reason."""
         return (model, *kind, condition, metric, category, None) in self._entries
 
-    def reference(self, models: Sequence[str], kind: Kind, condition: str) -> str | None:
+    def reference(self, models: Sequence[str], kind: TableKey, condition: str) -> str | None:
         """Return the reference that the CD of any of the models was computed against, or None."""
         for key in self._entries:
             if key[0] in models and key[1:7] == (*kind, condition, "CD") and key[-1] is not None:

@@ -10,7 +10,7 @@ from segharness.plugin.specs import slug
 from segharness.records import CLEAN, Condition
 from segharness.report.entry import TableEntry, mean
 from segharness.report.layout import Column, ReportTable
-from segharness.report.numbers import SPEED, Kind, Numbers
+from segharness.report.numbers import SPEED, Numbers, TableKey
 from segharness.suite import OVERALL, ConditionGroup, Group, Shift, StoredReference, Suite
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ _AP = "AP"
 
 
 @dataclass(frozen=True)
-class _Frame:
+class _TableScope:
     """What one table shows: a kind of numbers, a group of conditions and a group of models."""
 
     suite: Suite
     numbers: Numbers
-    kind: Kind
+    kind: TableKey
     conditions: ConditionGroup
     group: Group
 
@@ -90,98 +90,98 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
                 *(view.view for view in suite.report if not view.datasets or kind[0] in view.datasets),
             }
             for group in suite.groups:
-                frame = _Frame(suite, numbers, kind, conditions, group)
-                if frame.members:
-                    yield _table(frame)
+                scope = _TableScope(suite, numbers, kind, conditions, group)
+                if scope.members:
+                    yield _table(scope)
                 if kind[3] == OVERALL and (
-                    "metrics" in wanted_views or not (frame.members or (kind[:3] in shifted and not numbers.speed))
+                    "metrics" in wanted_views or not (scope.members or (kind[:3] in shifted and not numbers.speed))
                 ):
-                    yield _metrics_table(frame)
-                if "parts" in wanted_views and frame.members and frame.primary == _AP:
-                    yield from _parts_table(frame)
-                if "ratios" in wanted_views and frame.members and frame.primary == _AP and frame.reference:
-                    yield from _ratio_tables(frame)
+                    yield _metrics_table(scope)
+                if "parts" in wanted_views and scope.members and scope.primary == _AP:
+                    yield from _parts_table(scope)
+                if "ratios" in wanted_views and scope.members and scope.primary == _AP and scope.reference:
+                    yield from _ratio_tables(scope)
     for shift in suite.shifts:
         for kind in numbers.kinds:
             if kind[0] == shift.name:
                 for group in suite.groups:
-                    yield _shift_table(_Frame(suite, numbers, kind, ConditionGroup(CLEAN.name, ()), group), shift)
+                    yield _shift_table(_TableScope(suite, numbers, kind, ConditionGroup(CLEAN.name, ()), group), shift)
     by_class = [view for view in suite.report if view.view == "classes"]
     for dataset in suite.datasets:
         if "classes" in views or any(not view.datasets or dataset.id in view.datasets for view in by_class):
             yield from _class_tables(suite, numbers, dataset.id)
 
 
-def _table(frame: _Frame) -> ReportTable:
+def _table(scope: _TableScope) -> ReportTable:
     """Return the table of a suite with corruptions, laid out as in the robustness paper."""
-    suite, numbers, kind, members = frame.suite, frame.numbers, frame.kind, frame.members
+    suite, numbers, kind, members = scope.suite, scope.numbers, scope.kind, scope.members
     by_corruption: dict[tuple[str, str], list[str]] = {}
     for member in members:
         by_corruption.setdefault((member.category or "", str(member.corruption)), []).append(member.name)
     ordered = sorted(by_corruption, key=lambda pair: [m.category or "" for m in members].index(pair[0]))
     mixed = [c for c in suite.conditions if c.mixture]
     has_clean = any(c.name == CLEAN.name for c in suite.conditions)
-    averaged = frame.primary == _AP
-    splits = _splits(frame) if kind[3] == OVERALL and has_clean else []
+    averaged = scope.primary == _AP
+    splits = _splits(scope) if kind[3] == OVERALL and has_clean else []
 
-    columns = [Column("clean", brackets=True)] if has_clean else []
-    columns += [Column("MC" if len(mixed) == 1 else c.name, brackets=True) for c in mixed]
+    columns = [Column("clean", shows_interval=True)] if has_clean else []
+    columns += [Column("MC" if len(mixed) == 1 else c.name, shows_interval=True) for c in mixed]
     if averaged:
-        columns += [Column("avg", brackets=True), *(Column(h, "", True, True) for h in _AGAINST)]
+        columns += [Column("avg", shows_interval=True), *(Column(h, "", True, True) for h in _AGAINST)]
     columns += _speed_columns(numbers)
-    columns += [Column(name, "clean, by split", brackets=True) for name in splits]
+    columns += [Column(name, "clean, by split", shows_interval=True) for name in splits]
     one_family = len({_family(name) for _, name in ordered}) == 1
     columns += [Column(_short(name, category, one_family), category) for category, name in ordered]
 
     rows = []
-    for model in frame.group.models:
-        entries = [numbers.get(model, kind, CLEAN.name, frame.primary)] if has_clean else []
-        entries += [numbers.get(model, kind, c.name, frame.primary) for c in mixed]
+    for model in scope.group.models:
+        entries = [numbers.get(model, kind, CLEAN.name, scope.primary)] if has_clean else []
+        entries += [numbers.get(model, kind, c.name, scope.primary) for c in mixed]
         if averaged:
-            entries.append(numbers.get(model, kind, frame.conditions.name, "AP_avg"))
+            entries.append(numbers.get(model, kind, scope.conditions.name, "AP_avg"))
             entries += [
-                numbers.get(model, kind, frame.conditions.name, name, frame.reference) for name in _AGAINST.values()
+                numbers.get(model, kind, scope.conditions.name, name, scope.reference) for name in _AGAINST.values()
             ]
-        entries += _speeds(frame, model)
-        entries += [numbers.get(model, (*kind[:3], split), CLEAN.name, frame.primary) for split in splits]
-        entries += [mean([numbers.get(model, kind, c, frame.primary) for c in by_corruption[pair]]) for pair in ordered]
+        entries += _speeds(scope, model)
+        entries += [numbers.get(model, (*kind[:3], split), CLEAN.name, scope.primary) for split in splits]
+        entries += [mean([numbers.get(model, kind, c, scope.primary) for c in by_corruption[pair]]) for pair in ordered]
         rows.append((model, tuple(entries)))
     notes = (*_notes(columns, rows), *_severities(members), *_families([*members, *mixed]), *_devices(numbers))
-    return ReportTable(frame.title(), tuple(columns), tuple(rows), notes)
+    return ReportTable(scope.title(), tuple(columns), tuple(rows), notes)
 
 
-def _metrics_table(frame: _Frame) -> ReportTable:
+def _metrics_table(scope: _TableScope) -> ReportTable:
     """Return the table of a suite without corruptions: a column per metric, then the splits."""
-    numbers, kind, suite = frame.numbers, frame.kind, frame.suite
+    numbers, kind, suite = scope.numbers, scope.kind, scope.suite
     condition = suite.conditions[0].name
     metrics = [
         m
         for m in numbers.metrics[kind[1], kind[2]]
-        if any(numbers.has(model, kind, condition, m) for model in frame.group.models)
+        if any(numbers.has(model, kind, condition, m) for model in scope.group.models)
     ]
-    splits = _splits(frame)
-    columns = [Column(metric, brackets=metric == frame.primary) for metric in metrics]
-    columns += [Column(name, f"{frame.primary} by split", brackets=True) for name in splits]
+    splits = _splits(scope)
+    columns = [Column(metric, shows_interval=metric == scope.primary) for metric in metrics]
+    columns += [Column(name, f"{scope.primary} by split", shows_interval=True) for name in splits]
     columns += _speed_columns(numbers)
     rows = []
-    for model in frame.group.models:
+    for model in scope.group.models:
         entries = [numbers.get(model, kind, condition, metric) for metric in metrics]
-        entries += [numbers.get(model, (*kind[:3], split), condition, frame.primary) for split in splits]
-        rows.append((model, (*entries, *_speeds(frame, model))))
+        entries += [numbers.get(model, (*kind[:3], split), condition, scope.primary) for split in splits]
+        rows.append((model, (*entries, *_speeds(scope, model))))
     notes = (*_notes(columns, rows), *_devices(numbers))
-    title = frame.title() + ("" if condition == CLEAN.name else f", {condition}")
+    title = scope.title() + ("" if condition == CLEAN.name else f", {condition}")
     return ReportTable(title, tuple(columns), tuple(rows), notes)
 
 
-def _shift_table(frame: _Frame, shift: Shift) -> ReportTable:
+def _shift_table(scope: _TableScope, shift: Shift) -> ReportTable:
     """Return the table of a shift between data sets: clean, average, CD, rCD, then the shifted data sets."""
-    numbers, kind = frame.numbers, frame.kind
-    columns = [Column(shift.clean, brackets=True), Column("avg", brackets=True)]
+    numbers, kind = scope.numbers, scope.kind
+    columns = [Column(shift.clean, shows_interval=True), Column("avg", shows_interval=True)]
     columns += [Column(heading, "", True, True) for heading in _AGAINST]
-    columns += [Column(name, shift.name, brackets=True) for name in shift.datasets]
-    reference = numbers.reference(frame.group.models, kind, CLEAN.name)
+    columns += [Column(name, shift.name, shows_interval=True) for name in shift.datasets]
+    reference = numbers.reference(scope.group.models, kind, CLEAN.name)
     rows = []
-    for model in frame.group.models:
+    for model in scope.group.models:
         entries = [numbers.get(model, (shift.clean, *kind[1:]), CLEAN.name, _AP)]
         entries.append(numbers.get(model, kind, CLEAN.name, "AP_avg"))
         entries += [numbers.get(model, kind, CLEAN.name, name, reference) for name in _AGAINST.values()]
@@ -190,46 +190,46 @@ def _shift_table(frame: _Frame, shift: Shift) -> ReportTable:
     _, evaluation, task, split = kind
     title = f"{_TASKS.get(task, task)} AP ({evaluation}) from {shift.clean} to {shift.name}, percent"
     title += f", {split} categories" if split != OVERALL else ""
-    title += f", {frame.group.name}" if len(frame.suite.groups) > 1 else ""
+    title += f", {scope.group.name}" if len(scope.suite.groups) > 1 else ""
     title += f"; reference {reference}" if reference else ""
     return ReportTable(title, tuple(columns), tuple(rows), _notes(columns, rows))
 
 
-def _parts_table(frame: _Frame) -> Iterator[ReportTable]:
+def _parts_table(scope: _TableScope) -> Iterator[ReportTable]:
     """Yield the table of averages and degradation over the parts of a condition set, if it has parts."""
-    numbers, members, name = frame.numbers, frame.members, frame.conditions.name
+    numbers, members, name = scope.numbers, scope.members, scope.conditions.name
     parts = [f"{name}/{c}" for c in dict.fromkeys(m.category for m in members)]
     parts += [f"{name}/severity-{s}" for s in dict.fromkeys(m.severity for m in members)]
-    parts = [p for p in parts if any(numbers.has(m, frame.kind, p, "AP_avg") for m in frame.group.models)]
+    parts = [p for p in parts if any(numbers.has(m, scope.kind, p, "AP_avg") for m in scope.group.models)]
     columns: list[Column] = []
     for part in parts:
         group = part.removeprefix(f"{name}/").replace("severity-", "severity ")
-        columns += [Column("avg", group, brackets=True), *(Column(h, group, True, True) for h in ("CD", "rCD"))]
+        columns += [Column("avg", group, shows_interval=True), *(Column(h, group, True, True) for h in ("CD", "rCD"))]
     rows = []
-    for model in frame.group.models:
+    for model in scope.group.models:
         entries: list[TableEntry] = []
         for part in parts:
-            entries.append(numbers.get(model, frame.kind, part, "AP_avg"))
-            entries += [numbers.get(model, frame.kind, part, m, frame.reference) for m in ("CD", "rCD")]
+            entries.append(numbers.get(model, scope.kind, part, "AP_avg"))
+            entries += [numbers.get(model, scope.kind, part, m, scope.reference) for m in ("CD", "rCD")]
         rows.append((model, tuple(entries)))
     if parts:
-        yield ReportTable(frame.title("by parts: "), tuple(columns), tuple(rows), _notes(columns, rows))
+        yield ReportTable(scope.title("by parts: "), tuple(columns), tuple(rows), _notes(columns, rows))
 
 
-def _ratio_tables(frame: _Frame) -> Iterator[ReportTable]:
+def _ratio_tables(scope: _TableScope) -> Iterator[ReportTable]:
     """Yield the table of the ratios whose means are CD and rCD, with a row per corruption."""
-    corruptions = list(dict.fromkeys(str(m.corruption) for m in frame.members))
-    columns = [Column(model, metric, True, True) for metric in ("CD", "rCD") for model in frame.group.models]
+    corruptions = list(dict.fromkeys(str(m.corruption) for m in scope.members))
+    columns = [Column(model, metric, True, True) for metric in ("CD", "rCD") for model in scope.group.models]
     rows = []
     for corruption in corruptions:
-        condition = f"{frame.conditions.name}/{slug(corruption)}"
+        condition = f"{scope.conditions.name}/{slug(corruption)}"
         entries = [
-            frame.numbers.get(model, frame.kind, condition, f"{metric}_ratio", frame.reference)
+            scope.numbers.get(model, scope.kind, condition, f"{metric}_ratio", scope.reference)
             for metric in ("CD", "rCD")
-            for model in frame.group.models
+            for model in scope.group.models
         ]
         rows.append((corruption, tuple(entries)))
-    yield ReportTable(frame.title("ratios of "), tuple(columns), tuple(rows), _notes(columns, rows), "corruption")
+    yield ReportTable(scope.title("ratios of "), tuple(columns), tuple(rows), _notes(columns, rows), "corruption")
 
 
 def _class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[ReportTable]:
@@ -249,7 +249,7 @@ def _class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[Repo
             continue
         evaluations = list(dict.fromkeys(kind[1] for kind, _ in shown))
         columns = [
-            Column(model.id, metric if len(evaluations) == 1 else f"{metric}, {kind[1]}", brackets=True)
+            Column(model.id, metric if len(evaluations) == 1 else f"{metric}, {kind[1]}", shows_interval=True)
             for kind, metric in shown
             for model in suite.models
         ]
@@ -275,10 +275,10 @@ def _class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[Repo
 # -------------------------------------------------------------------------------------------------------------- parts
 
 
-def _splits(frame: _Frame) -> list[str]:
+def _splits(scope: _TableScope) -> list[str]:
     """Return the splits that the table has numbers of; class-agnostic evaluations have none."""
-    kinds = {split.name: (*frame.kind[:3], split.name) for split in frame.suite.scoring.splits}
-    return [name for name, kind in kinds.items() if kind in frame.numbers.kinds]
+    kinds = {split.name: (*scope.kind[:3], split.name) for split in scope.suite.scoring.splits}
+    return [name for name, kind in kinds.items() if kind in scope.numbers.kinds]
 
 
 def _severities(members: Sequence[Condition]) -> Iterator[str]:
@@ -300,12 +300,12 @@ def _speed_columns(numbers: Numbers) -> list[Column]:
     return [Column("fps", SPEED)] if numbers.speed else []
 
 
-def _speeds(frame: _Frame, model: str) -> list[TableEntry]:
+def _speeds(scope: _TableScope, model: str) -> list[TableEntry]:
     """Return the frames per second of a model; nothing if the suite does not measure speed."""
-    if frame.numbers.speed is None:
+    if scope.numbers.speed is None:
         return []
-    condition = frame.suite.conditions[0].name
-    return [frame.numbers.get(model, (frame.kind[0], frame.numbers.speed, SPEED, OVERALL), condition, "fps")]
+    condition = scope.suite.conditions[0].name
+    return [scope.numbers.get(model, (scope.kind[0], scope.numbers.speed, SPEED, OVERALL), condition, "fps")]
 
 
 def _devices(numbers: Numbers) -> Iterator[str]:
@@ -348,7 +348,7 @@ def _notes(columns: Sequence[Column], rows: Sequence[tuple[str, tuple[TableEntry
     by_reason: dict[tuple[str, str], list[str]] = {}
     for name, entries in rows:
         for column, entry in zip(columns, entries, strict=True):
-            if entry.number is None or (entry.reason and column.brackets):
+            if entry.number is None or (entry.reason and column.shows_interval):
                 heading = f"{column.heading} {column.group}".strip()
                 by_reason.setdefault((name, entry.reason or "no reason given"), []).append(heading)
     return tuple(f"{name}: {', '.join(headings)}: {reason}" for (name, reason), headings in by_reason.items())

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segharness.images.randomness import generator
+from segharness.store.resamples import Samples
 
 CONFIDENCE_LEVEL = 0.95
 """The confidence level of every interval."""
@@ -32,8 +33,6 @@ MAX_RESAMPLES = 20_000
 """More resamples need too much memory."""
 
 _NORMAL = NormalDist()
-
-Samples = npt.NDArray[np.float64]
 
 
 def resamples_problem(count: int) -> str | None:

@@ -1,4 +1,4 @@
-"""Reads the stored predictions of one cell, either all of them or none."""
+"""Reads what a run stored: opens its data sets, and reads the predictions of one cell, all of them or none."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from segharness.data.open_dataset import OpenDataset
+from segharness.data.open_dataset import OpenDataset, open_dataset
 from segharness.digests import digest
 from segharness.errors import StoreError
 from segharness.identity import Inputs
+from segharness.plugin.host import PluginHost
 from segharness.store import RunFolder, read_shard
+from segharness.suite import DatasetEntry
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,26 @@ class CellPredictions:
     images: pa.Table | None = None
 
 
+def open_recorded_dataset(entry: DatasetEntry, host: PluginHost, inputs: Inputs, folder: RunFolder) -> OpenDataset:
+    """Open a data set of a run, as long as it is the one that the run was made on.
+
+    Raises:
+        StoreError: its digest differs from the one in `inputs`.
+        DataError: it cannot be found.
+    """
+    opened = open_dataset(entry, host)
+    if opened.dataset.digest != inputs.datasets[entry.id]["digest"]:
+        raise StoreError(f"data set `{entry.id}` is not the one that {folder.path} was run on: its digest differs")
+    return opened
+
+
 def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str, condition: str) -> CellPredictions:
     """Return all predictions of a cell, if every shard is stored, intact and free of errors."""
     predictions, images = [], []
     shards = opened.shards
     absent = 0
     for shard in shards:
-        files = folder.shard(model, opened.entry.id, condition, shard.index)
+        files = folder.shard_files(model, opened.entry.id, condition, shard.index)
         try:
             stored = read_shard(files)
         except FileNotFoundError:

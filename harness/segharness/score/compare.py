@@ -14,7 +14,7 @@ from segharness.score.bootstrap import Interval, interval
 from segharness.score.degradation_rows import AveragedSet, sets
 from segharness.score.stored_reference import models_of, protocol_of
 from segharness.store import manifest_of, read_results, store_path
-from segharness.store.resamples import NAMES, Samples, read_resamples, resamples_key
+from segharness.store.resamples import KEY_COLUMNS, Samples, read_resamples, resamples_key
 from segharness.suite import Suite
 
 COMPARED = ("AP", "AP_avg", "mPC", "CD", "rCD", "rCD_pooled", "mask_mIoU", "PQ")
@@ -34,7 +34,7 @@ class Side:
     Attributes:
         model: the model's id.
         shown: the name that tells it from the other model.
-        rows: its results over whole splits, by their values of `segharness.store.resamples.NAMES` without the model.
+        rows: its results over whole splits, by their values of `segharness.store.resamples.KEY_COLUMNS` without the model.
         samples: the values of those results on the resamples, by the same keys.
         references: a digest of the APs of every reference, by the reference's name.
         sets: what averages are taken over, by data set and condition as results name them.
@@ -176,7 +176,7 @@ class _StoredResults:
         """Return one of the models. Values against different references have different keys."""
         rows = {self._key(row): row for row in self._rows if row["model"] == model}
         samples = {
-            self._key(dict(zip(NAMES, names, strict=True))): values
+            self._key(dict(zip(KEY_COLUMNS, names, strict=True))): values
             for names, values in self._samples.items()
             if names[0] == model
         }
@@ -185,7 +185,7 @@ class _StoredResults:
 
     @staticmethod
     def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple(row[name] for name in NAMES if name != "model")
+        return tuple(row[name] for name in KEY_COLUMNS if name != "model")
 
 
 def _check_comparable(first: _StoredResults, second: _StoredResults) -> None:

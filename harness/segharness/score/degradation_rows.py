@@ -30,7 +30,7 @@ from segharness.score.stored_reference import StoredReferenceRows, is_ap
 from segharness.suite import ConditionGroup, Suite
 
 Row = dict[str, Any]
-Kind = tuple[str, str, str]
+CurveKey = tuple[str, str, str]
 """Evaluation, task and split. A curve has one kind, one model and one data set (or shift)."""
 Key = tuple[str, str, str, str, str, str]
 """The key of an AP: model, data set, evaluation, task, split and condition."""
@@ -132,7 +132,7 @@ class _Reference:
 
 
 def _reference_rows(
-    aps: APs, reference: _Reference | None, model: str, kind: Kind, averaged: AveragedSet
+    aps: APs, reference: _Reference | None, model: str, kind: CurveKey, averaged: AveragedSet
 ) -> Iterator[Row]:
     """Yield a model's CD, rCD and rCD_pooled against its group's reference, and the ratios that CD and rCD average."""
     if reference is None:
@@ -156,7 +156,7 @@ def _explain_missing_interval(row: Row) -> Row:
 
 
 def _rows(
-    model: str, kind: Kind, averaged: AveragedSet, values: Mapping[str, Value], reference: str | None
+    model: str, kind: CurveKey, averaged: AveragedSet, values: Mapping[str, Value], reference: str | None
 ) -> Iterator[Row]:
     evaluation, task, split = kind
     for metric, value in values.items():
@@ -191,7 +191,7 @@ def _with_samples(value: float | None, samples: npt.NDArray[np.float64] | None) 
     return np.concatenate([[value], samples])
 
 
-def curve(aps: APs, model: str, kind: Kind, over: AveragedSet) -> Curve:
+def curve(aps: APs, model: str, kind: CurveKey, over: AveragedSet) -> Curve:
     """Return the APs of a model over a set; ``missing`` of the curve says which are missing."""
     corrupted: dict[str, list[AP]] = {}
     missing: list[str] = []

@@ -13,11 +13,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from segharness.data.open_dataset import open_dataset
-from segharness.errors import StoreError, UsageError
+from segharness.errors import UsageError
 from segharness.identity import Inputs
 from segharness.plugin.host import PluginHost
-from segharness.score.cell_predictions import read_cell
+from segharness.score.cell_predictions import open_recorded_dataset, read_cell
 from segharness.score.evaluations.coco_engines import boxes
 from segharness.store import RunFolder
 from segharness.store.atomic import write_atomic
@@ -47,9 +46,7 @@ def export_results(
     inputs = Inputs(**manifest["inputs"])
     count = 0
     for entry in suite.datasets:
-        opened = open_dataset(entry, host)
-        if opened.dataset.digest != inputs.datasets[entry.id]["digest"]:
-            raise StoreError(f"data set `{entry.id}` is not the one that {folder.path} was run on: its digest differs")
+        opened = open_recorded_dataset(entry, host, inputs, folder)
         sizes = {sample.image_id: [sample.height, sample.width] for sample in opened.samples}
         for model in suite.models:
             for condition in suite.conditions:

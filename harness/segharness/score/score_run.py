@@ -10,16 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segharness.data.open_dataset import OpenDataset, open_dataset
+from segharness.data.open_dataset import OpenDataset
 from segharness.digests import digest
-from segharness.errors import StoreError, UsageError, nearest
+from segharness.errors import UsageError, nearest
 from segharness.identity import Inputs
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import MetricSpec
 from segharness.records import Condition
 from segharness.score.bootstrap import Resamples, draw, interval, resamples_problem
-from segharness.score.cell_predictions import CellPredictions, read_cell
+from segharness.score.cell_predictions import CellPredictions, open_recorded_dataset, read_cell
 from segharness.score.degradation_rows import Row, degradation_rows
 from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.score.stored_reference import StoredReferenceRows, protocol_of, read_stored, reference_aps
@@ -92,9 +92,7 @@ def score_run(
     notes: dict[str, None] = {}
     sizes: dict[str, Any] = {}
     for entry in suite.datasets:
-        opened = open_dataset(entry, host)
-        if opened.dataset.digest != inputs.datasets[entry.id]["digest"]:
-            raise StoreError(f"data set `{entry.id}` is not the one that {folder.path} was run on: its digest differs")
+        opened = open_recorded_dataset(entry, host, inputs, folder)
         sizes[entry.id] = [opened.dataset.digest, len(opened.samples)]
         scorer = _DatasetScorer(suite, folder, inputs, opened, host, options, warn, notes)
         for model in suite.models:

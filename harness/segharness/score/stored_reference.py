@@ -13,7 +13,7 @@ from segharness.digests import digest
 from segharness.errors import UsageError
 from segharness.identity import Inputs, differences, protocol_inputs
 from segharness.store import manifest_of, read_results, store_path
-from segharness.store.resamples import NAMES, read_resamples
+from segharness.store.resamples import KEY_COLUMNS, read_resamples
 from segharness.suite import StoredReference, Suite
 
 
@@ -47,7 +47,7 @@ def read_stored(reference: StoredReference, protocol: Mapping[str, Any], key: st
     rows = [row for row in content.to_pylist() if row["model"] == name]
     samples = read_resamples(store_path(reference.results), content, key) if key is not None else {}
     for row in rows:
-        row_key = tuple(row[name] for name in NAMES)
+        row_key = tuple(row[name] for name in KEY_COLUMNS)
         row["samples"] = samples.get(row_key) if row["category"] is None else None
     return StoredReferenceRows(name, rows)
 

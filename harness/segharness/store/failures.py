@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from segharness.records import CellKey
 from segharness.store.atomic import write_atomic
 from segharness.store.remote import StorePath
-
-CellKey = tuple[str, str, str]
-"""Model, data set and condition of a cell."""
 
 
 def write_failures(path: StorePath, failed: Mapping[CellKey, str]) -> None:

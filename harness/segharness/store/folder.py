@@ -61,7 +61,7 @@ class RunFolder:
         name = hashlib.sha256(str(self.path).encode()).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"segharness-{name}" / "logs"
 
-    def shard(self, model: str, dataset: str, condition: str, shard: int) -> ShardFiles:
+    def shard_files(self, model: str, dataset: str, condition: str, shard: int) -> ShardFiles:
         """Return the files of one shard of a cell; `shard` is its index."""
         name = f"{shard:05d}.arrow"
         parts = f"{model}/{dataset}/{condition}/{name}"

@@ -16,7 +16,7 @@ from segharness.store.results import rows_checksum
 from segharness.store.schemas import MIGRATIONS, SCHEMA_VERSION, metadata_of, with_metadata
 from segharness.store.shards import checksum, ipc_bytes, read_arrow
 
-NAMES = ("model", "reference", "dataset", "condition", "evaluation", "task", "split", "metric")
+KEY_COLUMNS = ("model", "reference", "dataset", "condition", "evaluation", "task", "split", "metric")
 """The columns that name a number. Numbers of single categories are not stored."""
 
 _ADVICE = "`segharness score RUN` makes it again"
@@ -46,14 +46,14 @@ def write_resamples(results: StorePath, content: pa.Table, key: str, rows: Seque
         return
     size = len(kept[0]["samples"])
     values = pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate([row["samples"] for row in kept])), size)
-    columns = {name: pa.array([row.get(name) for row in kept], pa.string()) for name in NAMES}
+    columns = {name: pa.array([row.get(name) for row in kept], pa.string()) for name in KEY_COLUMNS}
     table = pa.table({**columns, "samples": values})
     metadata = {"key": key, "results": rows_checksum(content), "checksum": checksum(table)}
     write_atomic(path, ipc_bytes(table.replace_schema_metadata(with_metadata(table.schema, metadata).metadata)))
 
 
 def read_resamples(results: StorePath, content: pa.Table, key: str | None = None) -> dict[tuple[Any, ...], Samples]:
-    """Return the resamples of a results table, keyed by the values of the columns `NAMES`.
+    """Return the resamples of a results table, keyed by the values of the columns `KEY_COLUMNS`.
 
     Args:
         results: the path of the results.arrow.
@@ -81,7 +81,7 @@ def read_resamples(results: StorePath, content: pa.Table, key: str | None = None
         return {}
     for step in range(metadata["schema_version"], SCHEMA_VERSION):
         table = MIGRATIONS[step](table)
-    keys = zip(*(table.column(name).to_pylist() for name in NAMES), strict=True)
+    keys = zip(*(table.column(name).to_pylist() for name in KEY_COLUMNS), strict=True)
     column = table.column("samples").combine_chunks()
     values = column.flatten().to_numpy().reshape(len(table), -1)
     return dict(zip(keys, values, strict=True))

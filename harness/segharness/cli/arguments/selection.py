@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from segharness.api import run_folder
 from segharness.cli.arguments.numbers import positive
 from segharness.errors import SuiteError, UsageError, nearest
-from segharness.plugin.host import PluginArguments, PluginHost
+from segharness.plugin.host import BESIDE_SUITE, PluginArguments, PluginHost
 from segharness.plugin.weights import RANDOM
 from segharness.store import RunFolder, store_path
 from segharness.store.failures import read_failures
@@ -121,7 +121,7 @@ def plan_suites(args: argparse.Namespace) -> list[PlannedSuite]:
 
 def _warn_local(line: str) -> None:
     """Print a warning about the plugin module beside a suite; other warnings were printed when the command started."""
-    if "segharness_plugins.py" in line:
+    if BESIDE_SUITE in line:
         print(f"warning: {line}", file=sys.stderr)
 
 

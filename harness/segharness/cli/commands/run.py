@@ -164,7 +164,7 @@ def _durations(planned: PlannedSuite, console: Console, count: int) -> None:
 
     durations = {}
     for cell in planned.plan.selected:
-        folder = planned.folder.shard(*cell.key, 0).images.parent
+        folder = planned.folder.shard_files(*cell.key, 0).images.parent
         total = 0.0
         files: list[StorePath] = list(folder.glob("*.arrow"))
         for file in files:

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from segharness.execution.events import DiskFull, Message, Progress, ProgressUndone, RunEvent, ShardWritten, UnitFailed
 from segharness.execution.monitor.progress import Display
 from segharness.execution.units import Unit
+from segharness.records import CellKey
 from segharness.store import RunFolder
 from segharness.suite import Plan
-
-CellKey = tuple[str, str, str]
-"""A cell: the ids of its model and data set, and the name of its condition."""
 
 
 @dataclass

@@ -210,7 +210,7 @@ class UnitRunner:
     def _write(self, unit: Unit, emit: Emit, condition: str, tables: ShardTables, timings: StageTimings) -> None:
         """Write the files of a condition of a unit."""
         inputs = self._job.inputs.of(unit.model, unit.dataset, condition, unit.shard)
-        files = self._folder.shard(unit.model, unit.dataset, condition, unit.shard.index)
+        files = self._folder.shard_files(unit.model, unit.dataset, condition, unit.shard.index)
         try:
             with timings.timed("write"):
                 write_shard(files, tables.predictions, tables.images, inputs, digest(inputs))

@@ -15,11 +15,13 @@ def render(report: Report) -> str:
     writer = csv.writer(out, lineterminator="\n")
     for position, table in enumerate(report.tables):
         if position == 0 or table.columns != report.tables[position - 1].columns:
-            writer.writerow(["table", table.first, *(name for column in table.columns for name in _names(column))])
+            writer.writerow(
+                ["table", table.row_heading, *(name for column in table.columns for name in _names(column))]
+            )
         for model, entries in table.rows:
             texts: list[str] = []
             for column, entry in zip(table.columns, entries, strict=True):
-                numbers = (entry.number, entry.low, entry.high) if column.brackets else (entry.number,)
+                numbers = (entry.number, entry.low, entry.high) if column.shows_interval else (entry.number,)
                 texts += ["" if number is None else f"{number:.4f}" for number in numbers]
             writer.writerow([table.title, model, *texts])
     return out.getvalue()
@@ -28,4 +30,4 @@ def render(report: Report) -> str:
 def _names(column: Column) -> list[str]:
     """Return the headings of a column in CSV: its own, and those of its interval if it shows one."""
     name = full_heading(column)
-    return [name, f"{name} low", f"{name} high"] if column.brackets else [name]
+    return [name, f"{name} low", f"{name} high"] if column.shows_interval else [name]

@@ -33,7 +33,7 @@ def _latex(table: ReportTable, digits: int | None) -> str:
             rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
             r"\toprule",
             rf" & {above} \\",
-            rf"{table.first} & {headings} \\",
+            rf"{table.row_heading} & {headings} \\",
             r"\midrule",
             *rows,
             r"\bottomrule",

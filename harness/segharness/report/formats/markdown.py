@@ -11,7 +11,7 @@ def render(report: Report) -> str:
     lines: list[str] = []
     for table in report.tables:
         lines += [f"### {table.title}", ""]
-        lines.append(f"| {table.first} | " + " | ".join(full_heading(column) for column in table.columns) + " |")
+        lines.append(f"| {table.row_heading} | " + " | ".join(full_heading(column) for column in table.columns) + " |")
         lines.append("|---|" + "---:|" * len(table.columns))
         for model, entries in table.rows:
             lines.append(f"| {model} | " + " | ".join(row_texts(table, entries, report.digits, "**{}**")) + " |")

@@ -25,7 +25,7 @@ def row_texts(table: ReportTable, entries: Sequence[TableEntry], digits: int | N
     cells = []
     for position, (column, entry) in enumerate(zip(table.columns, entries, strict=True)):
         number = entry.text(digits)
-        interval = entry.text(digits, column.brackets).removeprefix(number)
+        interval = entry.text(digits, column.shows_interval).removeprefix(number)
         best = entry.number is not None and number == table.best(position, digits)
         cells.append((bold.format(number) if best else number) + interval)
     return cells
