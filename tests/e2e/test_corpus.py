@@ -10,13 +10,16 @@ from segharness.store import RunFolder, read_results
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 WRITTEN_IN = "/corpus"
-DEFAULT_RESAMPLES = ("--bootstrap", "100")
+BOOTSTRAP = ("--bootstrap", "100")
 
 RUNS = {
     "version-1/small": ("small-of-version-1.yaml", "version-1/small-scored-by-version-2.arrow", 84),
     "version-2/small": ("small.yaml", "version-2/small/results.arrow", 84),
     "version-2/prompted": ("prompted.yaml", "version-2/prompted/results.arrow", 24),
     "version-2/shifted": ("shifted.yaml", "version-2/shifted/results.arrow", 20),
+    "version-3/small": ("small.yaml", "version-3/small/results.arrow", 84),
+    "version-3/prompted": ("prompted.yaml", "version-3/prompted/results.arrow", 24),
+    "version-3/shifted": ("shifted.yaml", "version-3/shifted/results.arrow", 20),
 }
 """The suite of each run, the results that are expected of it, and how many predictions it has."""
 
@@ -42,7 +45,7 @@ def rows(path):
 @pytest.mark.parametrize("run", RUNS)
 def test_scored_again_it_has_the_same_numbers(corpus, run):
     expected = rows(CORPUS / RUNS[run][1])
-    done = corpus("score", run, *DEFAULT_RESAMPLES)
+    done = corpus("score", run, *BOOTSTRAP)
     assert done.code == 0, done.err
     assert rows(corpus.folder / run).equals(expected)
 
@@ -51,7 +54,7 @@ def test_scored_again_it_has_the_same_numbers(corpus, run):
 def test_continued_nothing_is_predicted_again(corpus, run):
     suite, results, predictions = RUNS[run]
     protocol = RunFolder(CORPUS / run).read_manifest()["protocol"]
-    done = corpus("run", suite, "--out", run, *DEFAULT_RESAMPLES)
+    done = corpus("run", suite, "--out", run, *BOOTSTRAP)
     assert done.code == 0, done.err
     assert RunFolder(corpus.folder / run).read_manifest()["protocol"] == protocol
     assert f"0 predictions made, {predictions} reused" in done.out + done.err
@@ -63,7 +66,7 @@ def test_its_report_is_that_of_the_run_scored_again(corpus, run):
     shutil.copy(CORPUS / RUNS[run][1], corpus.folder / run / "results.arrow")
     before = corpus("report", run)
     assert before.code == 0 and "percent" in before.out, before.err
-    assert corpus("score", run, *DEFAULT_RESAMPLES, "-q").code == 0
+    assert corpus("score", run, *BOOTSTRAP, "-q").code == 0
     assert corpus("report", run).out == before.out
 
 
@@ -79,7 +82,7 @@ def test_its_status_is_read(corpus):
 
 def test_it_serves_as_a_stored_reference(corpus):
     done = corpus(
-        "run", "small.yaml", *DEFAULT_RESAMPLES, "--model", "segmenter.py:build,id=sharp",
+        "run", "small.yaml", *BOOTSTRAP, "--model", "segmenter.py:build,id=sharp",
         "--reference", "version-2/small/results.arrow::sharp", "--out", "again",
     )  # fmt: skip
     assert done.code == 0, done.err
