@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["segharness.testing.fixture"]
+pytest_plugins = ["segharness.testing.harness_fixture"]
 
 SHARED = Path(__file__).resolve().parents[1] / "shared"
 

@@ -11,9 +11,9 @@ from segharness.execution.events import (
 )
 from segharness.execution.execute import execute
 from segharness.execution.executors.interface import Executor, check_needs
-from segharness.execution.executors.process import WorkerProcess
 from segharness.execution.executors.schedule import Schedule, WorkerSlot
 from segharness.execution.executors.worker_pool import WorkerHandle, WorkerLauncher, WorkerPool
+from segharness.execution.executors.worker_process import WorkerProcess
 from segharness.execution.monitor.cell_tracker import RunOutcome
 from segharness.execution.prepare import PreparedRun, prepare
 from segharness.execution.settings import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ExecutorOptions, RunSettings

@@ -10,7 +10,7 @@ from segharness.plugin.specs import slug
 from segharness.records import CLEAN, Condition
 from segharness.report.entry import TableEntry, mean
 from segharness.report.layout import Column, ReportTable
-from segharness.report.numbers import SPEED, Numbers, TableKey
+from segharness.report.results_lookup import SPEED, Numbers, TableKey
 from segharness.suite import OVERALL, ConditionGroup, Group, Shift, StoredReference, Suite
 
 if TYPE_CHECKING:

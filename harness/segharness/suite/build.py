@@ -13,7 +13,7 @@ from segharness.plugin.host import PluginHost
 from segharness.records import Condition
 from segharness.suite.conditions import expand_conditions
 from segharness.suite.datasets import DatasetBuilder
-from segharness.suite.groups import GroupBuilder
+from segharness.suite.model_groups import GroupBuilder
 from segharness.suite.models import ModelBuilder
 from segharness.suite.plugin_options import OptionReader
 from segharness.suite.scoring import ScoringBuilder

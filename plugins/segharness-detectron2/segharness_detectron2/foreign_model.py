@@ -20,7 +20,6 @@ from detectron2.modeling import build_model
 from omegaconf import OmegaConf
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
-from segharness_torch.finite import NanDetector
 from segharness_torch.foreign import (
     RANDOM,
     ForeignInstances,
@@ -31,7 +30,8 @@ from segharness_torch.foreign import (
     file_errors,
     load_state,
 )
-from segharness_torch.seeding import torch_seeded
+from segharness_torch.nan_checks import NanDetector
+from segharness_torch.temporary_seed import torch_seeded
 from segharness_torch.threads import torch_threads
 
 

@@ -19,7 +19,6 @@ from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
-from segharness_torch.finite import NanDetector
 from segharness_torch.foreign import (
     RANDOM,
     ForeignInstances,
@@ -30,7 +29,8 @@ from segharness_torch.foreign import (
     file_errors,
     load_state,
 )
-from segharness_torch.seeding import torch_seeded
+from segharness_torch.nan_checks import NanDetector
+from segharness_torch.temporary_seed import torch_seeded
 from segharness_torch.threads import torch_threads
 
 

@@ -15,7 +15,7 @@ import torch
 from pycocotools import mask as rle
 
 from segharness_torch.category_names import read_names
-from segharness_torch.finite import first_nonfinite
+from segharness_torch.nan_checks import first_nonfinite
 
 RANDOM = "random"
 """The value of `weights` for a network that keeps its initial weights."""

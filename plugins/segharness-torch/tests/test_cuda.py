@@ -8,7 +8,7 @@ import torch
 from pycocotools import mask as rle
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
-from segharness_torch.seeding import torch_seeded
+from segharness_torch.temporary_seed import torch_seeded
 from torch import nn
 
 from tests.streets import street, write_coco

@@ -9,7 +9,7 @@ import pytest
 import torch
 from segharness import UsageError
 from segharness_torch.execution import Execution
-from segharness_torch.seeding import torch_seeded
+from segharness_torch.temporary_seed import torch_seeded
 from torch import nn
 
 

@@ -15,8 +15,8 @@ from segharness import RANDOM, Instances, UsageError
 from segharness_torch.category_names import read_names
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
-from segharness_torch.finite import NanDetector
-from segharness_torch.seeding import torch_seeded
+from segharness_torch.nan_checks import NanDetector
+from segharness_torch.temporary_seed import torch_seeded
 from segharness_torch.weights import load_weights
 
 from segharness_torchvision.catalogue import COCO

@@ -16,8 +16,8 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from segharness import UsageError
-from segharness_torch.finite import NotANumberError
-from segharness_torch.seeding import torch_seeded
+from segharness_torch.nan_checks import NotANumberError
+from segharness_torch.temporary_seed import torch_seeded
 from segharness_torch.threads import torch_threads
 from segharness_torchvision.catalogue import CATALOGUE
 from segharness_torchvision.catalogue import COCO as NAMES

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from segharness_torch.seeding import torch_seeded
+from segharness_torch.temporary_seed import torch_seeded
 from segharness_toycells.scene import SIZE
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN

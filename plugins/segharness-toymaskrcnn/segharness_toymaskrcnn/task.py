@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from segharness_torch.seeding import torch_seeded
+from segharness_torch.temporary_seed import torch_seeded
 from segharness_toycells.boxes import boxes_of
 from segharness_toycells.scene import Scene
 from segharness_toycells.training import Recipe

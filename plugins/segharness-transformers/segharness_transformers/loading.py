@@ -12,8 +12,8 @@ import safetensors
 import torch
 import transformers
 from segharness import RANDOM, UsageError
-from segharness_torch.finite import first_nonfinite
-from segharness_torch.seeding import torch_seeded
+from segharness_torch.nan_checks import first_nonfinite
+from segharness_torch.temporary_seed import torch_seeded
 
 from segharness_transformers.files import problem
 

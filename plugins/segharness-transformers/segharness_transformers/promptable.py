@@ -11,7 +11,7 @@ import torch
 from segharness import Instances, UsageError
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
-from segharness_torch.finite import NotANumberError
+from segharness_torch.nan_checks import NotANumberError
 from segharness_torch.threads import torch_threads
 
 from segharness_transformers.loading import Loaded, load

@@ -12,7 +12,7 @@ import transformers
 from segharness import Instances, UsageError
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
-from segharness_torch.finite import NotANumberError
+from segharness_torch.nan_checks import NotANumberError
 from segharness_torch.threads import torch_threads
 from transformers.image_transforms import get_size_with_aspect_ratio
 

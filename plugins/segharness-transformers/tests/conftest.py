@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import transformers as hf
-from segharness_torch.seeding import torch_seeded
+from segharness_torch.temporary_seed import torch_seeded
 
 LABELS = {0: "person", 1: "car", 2: "road"}
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from segharness import UsageError
-from segharness_torch.finite import NotANumberError
+from segharness_torch.nan_checks import NotANumberError
 from segharness_transformers import promptable, segmenter
 
 

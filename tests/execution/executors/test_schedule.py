@@ -235,21 +235,21 @@ def test_the_schedule_estimates_the_time_of_the_remaining_work():
 
 
 @pytest.fixture(scope="module")
-def cluster(benchmark_script):
-    return benchmark_script("cluster")
+def simulation(benchmark_script):
+    return benchmark_script("schedule_simulation")
 
 
 @pytest.mark.slow
-def test_256_devices_are_idle_for_less_than_3_percent_of_10000_units(cluster):
+def test_256_devices_are_idle_for_less_than_3_percent_of_10000_units(simulation):
     """Recorded times; a quarter of the devices at half the speed."""
-    times = cluster.recorded()
-    units = cluster.make_units(10_000, sorted(times))
-    result = cluster.simulate(units, [2.0] * 64 + [1.0] * 192, times, load=20.0)
+    times = simulation.recorded()
+    units = simulation.make_units(10_000, sorted(times))
+    result = simulation.simulate(units, [2.0] * 64 + [1.0] * 192, times, load=20.0)
     assert result.idle < 0.03
 
 
-def test_few_units_on_many_devices_are_spread_by_their_conditions(cluster):
-    times = cluster.recorded()
-    units = cluster.make_units(16, sorted(times))
-    result = cluster.simulate(units, [1.0] * 8, times, load=0.0)
+def test_few_units_on_many_devices_are_spread_by_their_conditions(simulation):
+    times = simulation.recorded()
+    units = simulation.make_units(16, sorted(times))
+    result = simulation.simulate(units, [1.0] * 8, times, load=0.0)
     assert result.idle < 0.05

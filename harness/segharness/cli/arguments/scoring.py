@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from segharness.cli.arguments.numbers import positive
+from segharness.cli.arguments.number_types import positive
 from segharness.score import DEFAULT_RESAMPLES, ScoreOptions
 from segharness.score.bootstrap import resamples_problem
 

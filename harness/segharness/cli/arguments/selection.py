@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segharness.api import run_folder
-from segharness.cli.arguments.numbers import positive
+from segharness.cli.arguments.number_types import positive
 from segharness.errors import SuiteError, UsageError, nearest
 from segharness.plugin.host import BESIDE_SUITE, PluginArguments, PluginHost
 from segharness.plugin.weights import RANDOM
 from segharness.store import RunFolder, store_path
 from segharness.store.failures import read_failures
 from segharness.suite import Overrides, Plan, Variables, load_suite, make_plan
-from segharness.suite.find import find_suites
+from segharness.suite.find_suites import find_suites
 from segharness.suite.select import Selection, expression
 
 

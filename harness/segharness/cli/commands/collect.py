@@ -39,7 +39,7 @@ def execute(args: argparse.Namespace) -> int:
             print(yaml.safe_dump(_plain(planned.plan.suite.to_json()), sort_keys=False, allow_unicode=True), end="")
         return Exit.OK
     if args.labels:
-        from segharness.cli.commands.collect_labels import print_labels
+        from segharness.cli.commands.label_mapping import print_labels
 
         print_labels(suites)
         return Exit.OK

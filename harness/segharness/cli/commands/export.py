@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from segharness.cli.arguments.numbers import positive
+from segharness.cli.arguments.number_types import positive
 from segharness.cli.exit_codes import Exit
 from segharness.suite.from_arguments import conditions_from_arguments, dataset_from_argument
 

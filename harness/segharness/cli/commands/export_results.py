@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segharness.cli.commands.score import stored_run
 from segharness.cli.exit_codes import Exit
-from segharness.score.result_files import export_results
+from segharness.score.coco_result_files import export_results
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

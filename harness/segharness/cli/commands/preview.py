@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from segharness.cli.arguments.conditions import add_condition_arguments, conditions_from
-from segharness.cli.arguments.numbers import positive
+from segharness.cli.arguments.number_types import positive
 from segharness.cli.exit_codes import Exit
 from segharness.errors import ImageError, UsageError
 from segharness.plugin.specs import CorruptionSpec

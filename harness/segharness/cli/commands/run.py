@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from segharness.api import finish_run, prepare_run
-from segharness.cli.arguments.numbers import natural, positive, seconds
+from segharness.cli.arguments.number_types import natural, positive, seconds
 from segharness.cli.arguments.scoring import add_scoring_arguments, score_options_from
 from segharness.cli.arguments.selection import add_selection_arguments, plan_suites
 from segharness.cli.commands.collect import print_cells

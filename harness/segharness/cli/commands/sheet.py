@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segharness.cli.arguments.numbers import positive
+from segharness.cli.arguments.number_types import positive
 from segharness.cli.exit_codes import Exit
 from segharness.errors import DataError, ImageError, PluginError, UsageError
 from segharness.suite.from_arguments import conditions_from_arguments, dataset_from_argument

@@ -14,9 +14,9 @@ from segharness.errors import UsageError
 from segharness.execution.devices import device_memory, find_devices
 from segharness.execution.events import RunEvent, WorkerEvent
 from segharness.execution.executors.interface import check_needs
-from segharness.execution.executors.process import WorkerProcess
 from segharness.execution.executors.schedule import WorkerSlot
 from segharness.execution.executors.worker_pool import WorkerHandle, WorkerPool
+from segharness.execution.executors.worker_process import WorkerProcess
 from segharness.execution.settings import ExecutorOptions
 from segharness.execution.units import Job, Unit
 

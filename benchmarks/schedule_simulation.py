@@ -1,6 +1,6 @@
 """How well a run keeps many devices busy: simulates the real scheduler with recorded times.
 
-    python benchmarks/cluster.py [--units 10000] [--devices 256] [--slow 0.25] [--log FILE]
+    python benchmarks/schedule_simulation.py [--units 10000] [--devices 256] [--slow 0.25] [--log FILE]
 
 Every prediction takes as long as one in a recorded run (`benchmarks/recorded_units.json`, or the `shard` lines of any
 ``--log-file``); a share of the devices takes twice as long. For several numbers of devices the script prints how long

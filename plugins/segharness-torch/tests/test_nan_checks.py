@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from segharness_torch.finite import NanDetector, NotANumberError, first_nonfinite
+from segharness_torch.nan_checks import NanDetector, NotANumberError, first_nonfinite
 from torch import nn
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from segharness.errors import UsageError
-from segharness.suite.find import find_suites
+from segharness.suite.find_suites import find_suites
 
 
 @pytest.fixture(autouse=True)

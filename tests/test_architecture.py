@@ -165,7 +165,7 @@ PUBLIC = {
     "segharness.masks",
     "segharness.plugin.option_checks",
     "segharness.testing",
-    "segharness.testing.fixture",
+    "segharness.testing.harness_fixture",
 }
 """What plugins may import."""
 

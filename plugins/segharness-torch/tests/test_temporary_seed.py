@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from segharness_torch.seeding import torch_seeded
+from segharness_torch.temporary_seed import torch_seeded
 
 
 def draws(device):
