@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import re
 import subprocess
@@ -209,6 +210,42 @@ def test_every_hook_is_documented_and_used_by_something_real():
         assert inspect.getdoc(getattr(hookspecs, name)), name
         assert getattr(manager.hook, name).get_hookimpls(), f"nobody implements {name}"
         assert f"`{name}`" in guide, f"docs/plugins.md does not mention {name}"
+
+
+def test_every_import_string_of_every_spec_names_something():
+    from segharness.plugin.host import HOOK_SPECS, PluginHost
+    from segharness.plugin.import_strings import is_reference
+
+    host = PluginHost.load()
+    references = {
+        value
+        for kinds in HOOK_SPECS.values()
+        for kind in kinds
+        for spec in host.all(kind)
+        for value in vars(spec).values()
+        if isinstance(value, str) and is_reference(value)
+    }
+    assert len(references) > 50
+    assert [reference for reference in sorted(references) if not _names_something(reference)] == []
+
+
+def _names_something(reference):
+    """Return whether a module has the name of an import string, without importing the module or its framework."""
+    module, _, path = reference.partition(":")
+    name = path.partition(".")[0]
+    try:
+        found = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return False
+    if found is None or found.origin is None:
+        return False
+    for node in ast.parse(Path(found.origin).read_text()).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node]
+        if name in {getattr(t, "name", getattr(t, "id", "")) for t in targets}:
+            return True
+        if isinstance(node, ast.Import | ast.ImportFrom) and name in {a.asname or a.name for a in node.names}:
+            return True
+    return False
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -91,9 +91,8 @@ def test_a_model_that_cannot_be_built_costs_its_cells(small):
     small.write("small.yaml", (small.folder / "small.yaml").read_text().replace("margin: 70", "mode: build"))
     done = small("run", "small.yaml")
     assert done.code == 1 and done.err.count("FAILED") == 1
-    failed = (
-        r"FAILED small.yaml::other::shapes::\S+: model `other`: RuntimeError: cannot be built"  # whichever is first
-    )
+    # which unit is first, and with how many conditions, depends on the workers
+    failed = r"FAILED small.yaml::other::shapes::\S+( and \d+ more)?: model `other`: RuntimeError: cannot be built"
     assert re.search(failed, done.err) and "4 failed" in done.err and "Traceback" not in done.err
     assert values(small)["good", "clean"]["value"] == 1.0
     assert "cannot be built" in values(small)["other", "clean"]["reason"]

@@ -26,9 +26,11 @@ def segharness_commands() -> Iterable[CommandSpec]:
         _command("degradation", "compute CD and rCD of a table of APs"),
         _command("export-results", "write a run's predictions as COCO result files", "export_results"),
         _command("schema", "print the JSON Schema of suite files"),
-        _command("models", "list the models that plugins offer", "listing", "models"),
+        _command("models", "list the models that plugins offer", "list_specs", "models"),
         _command("datasets", "list the data sets that plugins offer; check the files of one"),
-        _command("corruptions", "list the corruptions and condition sets that plugins offer", "listing", "corruptions"),
+        _command(
+            "corruptions", "list the corruptions and condition sets that plugins offer", "list_specs", "corruptions"
+        ),
         _command("corrupt", "corrupt image files"),
         _command("config", "save where data sets and frameworks are on this machine"),
         _command("preview", "draw one image under many corruptions, on one sheet"),
