@@ -105,6 +105,7 @@ def test_a_mistake_is_one_line_with_its_place(suites, change, place, message):
         ),
         ("fog-3", "fogg-3", "no corruption `fogg-3` (did you mean `fog-3`?)"),
         ("fog-3", "fog-9", "`fog` has no severity 9; it has 1, 2, 3, 4, 5"),
+        ("fog-3", "clean-1", "`clean` has no severities; write `clean`"),
         ("fog-3", "paper16", "(did you mean `paper15`?)"),
         ("fog-3", "{set: paper15, corruptions: [fog]}", "give either `set` (a named set) or `corruptions` (a list)"),
         ("fog-3", "{set: paper15, severities: []}", "`severities` is empty"),

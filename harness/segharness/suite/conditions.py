@@ -80,6 +80,9 @@ class _Expansion:
         spec = self.host.find(text, *_KINDS)
         if spec is None:
             stem, dash, level = text.rpartition("-")
+            if stem == CLEAN.name and dash:
+                self.problems.append(f"{node.mark}: `{CLEAN.name}` has no severities; write `{CLEAN.name}`")
+                return
             spec = self.host.find(stem, *_KINDS) if dash and re.fullmatch("[0-9]{1,3}", level) else None
             if spec is None:
                 names = [*self.host.names(*_KINDS), CLEAN.name]

@@ -86,15 +86,19 @@ class Status:
 
         Raises:
             ValueError: a number is not finite, is negative or is no number; `failures` is not a mapping.
-            KeyError, TypeError, AttributeError: the workers are missing or malformed.
+            TypeError, AttributeError: the workers are malformed.
         """
+        if not isinstance(data, Mapping):
+            raise ValueError("not a JSON object")
         values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         for name in ("began", "updated", "images", "made", "reused", "cells", "done", "failed", "process"):
             if not isinstance(values.get(name, 0), (int, float)) or not 0 <= values.get(name, 0) < float("inf"):
                 raise ValueError(f"`{name}` is {values[name]!r:.40}")
         if not isinstance(data.get("failures", {}), Mapping):
             raise ValueError("`failures` is no mapping")
-        workers = data["workers"] if "workers" in data else data["seats"]  # the key in schema versions 1 and 2
+        workers = data.get("workers", data.get("seats"))  # `seats` in schema versions 1 and 2
+        if not isinstance(workers, Mapping):
+            raise ValueError("`workers` is missing, or no mapping")
         values["workers"] = {int(index): WorkerStatus(**worker) for index, worker in workers.items()}
         return cls(**values)
 
@@ -134,5 +138,5 @@ def read_status(folder: RunFolder) -> Status:
     except FileNotFoundError:
         folder.read_manifest()
         raise StoreError(f"{folder.path}: has no status.json: no run here has had predictions to make") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise StoreError(f"{folder.status}: damaged: {error}") from error
