@@ -53,7 +53,7 @@ class OpenDataset:
         Its categories are the data set's own. `scored_ground_truth` has those that are scored.
 
         An annotation whose id is 0 or below gets a free id, the same in every process: to pycocotools, 0 means
-        unmatched. The data set's own method is called once a kind, because it may have to decode or draw the ground
+        unmatched. The data set's own method is called once per kind, because it may have to decode or draw the ground
         truth.
 
         Raises:

@@ -98,7 +98,7 @@ def segharness_metrics() -> Iterable[MetricSpec]:
             "segharness.score.evaluations.speed:score",
             tasks=("speed",),
             metrics=("fps", "ms_median", "ms_p95"),
-            description="frames a second and milliseconds an image of predict alone, at batch 1, after warm-up",
+            description="frames per second and milliseconds per image of predict alone, at batch 1, after warm-up",
         ),
     ]
 

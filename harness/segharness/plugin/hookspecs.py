@@ -70,7 +70,7 @@ def segharness_corruptions() -> Iterable[CorruptionSpec | MixtureSpec | Conditio
 
 @hookspec
 def segharness_executors() -> Iterable[ExecutorSpec]:  # type: ignore[empty-body]
-    """Return executors, which run the units of a run. The one that ``--executor`` names is made once a run."""
+    """Return executors, which run the units of a run. The one that ``--executor`` names is made once per run."""
 
 
 # -------------------------------------------------------------------------------------------------------- scoring
@@ -78,7 +78,7 @@ def segharness_executors() -> Iterable[ExecutorSpec]:  # type: ignore[empty-body
 
 @hookspec
 def segharness_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
-    """Return evaluations. Each is called once a cell and task, with stored predictions; it never sees a model."""
+    """Return evaluations. Each is called once per cell and task, with stored predictions; it never sees a model."""
 
 
 # ------------------------------------------------------------------------------------------------------ reporting

@@ -100,7 +100,7 @@ class InstanceHead(nn.Module):
     """The network from features and points to masks, one mask a point.
 
     The first convolution takes the features and the two coordinate maps. It is linear, so its part over the features is
-    computed once an image and its part over the maps once a point. Their sum equals the convolution of both together.
+    computed once per image and its part over the maps once per point. Their sum equals the convolution of both together.
     """
 
     def __init__(self, inputs: int, shape: HeadShape) -> None:

@@ -1,4 +1,4 @@
-"""mmdet's own environment, made once a test run, and scenes with one category for it."""
+"""mmdet's own environment, made once per test run, and scenes with one category for it."""
 
 from __future__ import annotations
 
