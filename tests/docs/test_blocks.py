@@ -77,9 +77,7 @@ def stage(tmp_path_factory):
     python.chmod(0o755)
     for block in blocks():
         if block.page == "README.md" and block.file == "my_suite.yaml":
-            command.write("suites/my_suite.yaml", block.text)
-            for name in ("my_model.py", "other.py"):
-                command.write(f"suites/{name}", MODEL)
+            command.write("my_suite.yaml", block.text)
         if block.file == "segharness_plugins.py":
             command.write(block.file, block.text)
     models = [word for name in ("threshold", "watershed") for word in ("--model", f"toycells/{name},id={name}")]
@@ -95,7 +93,6 @@ def placed(text: str, stage: CommandLine) -> str:
         "/data/coco": "DIR",
         "/envs/mmdet/bin/python": "./python",
         "/envs/detectron2/bin/python": "./python",
-        " my_suite.yaml": " suites/my_suite.yaml",
         "/shared/runs": "shared/runs",
         "corrupted_cells/fog-3": "DIR/fog-3",
         "corrupted_cells/annotations": "DIR/annotations",
@@ -135,11 +132,8 @@ def test_suites_load(block, stage):
     )
     content = yaml.safe_load(text)
     if "segharness" in content:
-        stage.write("suites/page.yaml", text)
-        stage.write("suites/my_model.py", MODEL)
-        stage.write("suites/weights.pt", "")
-        shutil.copy(stage.folder / "python", stage.folder / "suites/python")
-        done = stage("collect", "suites/page.yaml", "--var", "coco=DIR")
+        stage.write("page.yaml", text)
+        done = stage("collect", "page.yaml", "--var", "coco=DIR")
     else:
         datasets = {d["id"] for d in content.get("datasets", ()) if isinstance(d, dict)}
         text = f"segharness: 1\nextends: base.yaml\n{text}"
@@ -175,6 +169,17 @@ def test_python_files_import(block, stage):
     code = f"import sys; sys.path.insert(0, {str(folder)!r}); import {module}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_model_of_the_readme_runs(tmp_path):
+    command = CommandLine(tmp_path)
+    [block] = [b for b in blocks() if b.page == "README.md" and b.file == "my_model.py"]
+    command.write("my_model.py", block.text)
+    command.write("s.yaml", "segharness: 1\ndatasets: [toycells/quick]\nconditions: [clean, fog-3]\n")
+    done = command("run", "s.yaml", "--model", "my_model.py:build,id=mine", "--limit", "2", "--no-bootstrap")
+    assert done.code == 0, done.err
+    values = command.results("s").to_pylist()
+    assert {r["value"] is not None for r in values if r["metric"] == "AP" and r["split"] == "all"} == {True}
 
 
 def test_the_plugin_of_the_guide_passes_its_own_tests(tmp_path):

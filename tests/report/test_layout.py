@@ -89,7 +89,7 @@ def test_what_is_missing_is_a_note_with_its_reason(tmp_path):
     [table] = make_report(results(tmp_path, missing=("b_1", "fog-5"))).tables
     assert table.rows[1][1][-1].number is None
     assert table.notes == (
-        "b_1: fog weather: a, b_1",
+        "b_1: fog (weather): a, b_1",
         "motion_blur at severity 3",
         "fog at severities 3, 5, their means",
     )

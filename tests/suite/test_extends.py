@@ -80,6 +80,10 @@ def test_circles_and_missing_bases_are_named(suites):
     suites.write(BASE, "base.yaml")
     [problem] = suites.problems(BASE + "extends: bse.yaml\n")
     assert problem == "s.yaml:11:10: no suite `bse.yaml` beside this one (did you mean `base.yaml`?)"
+    suites.write(BASE, "suites/robustness.yaml")
+    suites.write("repos: []", ".pre-commit-config.yaml")
+    [problem] = suites.problems(BASE + "extends: robustness.yaml\n")
+    assert problem.endswith("no suite `robustness.yaml` beside this one (did you mean `suites/robustness.yaml`?)")
 
 
 def test_paths_stay_relative_to_the_file_that_wrote_them(suites, tmp_path):

@@ -349,6 +349,6 @@ def _notes(columns: Sequence[Column], rows: Sequence[tuple[str, tuple[TableEntry
     for name, entries in rows:
         for column, entry in zip(columns, entries, strict=True):
             if entry.number is None or (entry.reason and column.shows_interval):
-                heading = f"{column.heading} {column.group}".strip()
+                heading = f"{column.heading} ({column.group})" if column.group else column.heading
                 by_reason.setdefault((name, entry.reason or "no reason given"), []).append(heading)
     return tuple(f"{name}: {', '.join(headings)}: {reason}" for (name, reason), headings in by_reason.items())

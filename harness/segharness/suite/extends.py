@@ -62,8 +62,11 @@ def _load(file: Path, shown: str, variables: Variables, problems: list[str], abo
             problems.append(f"{base.mark}: `extends` runs in a circle: {chain}")
             continue
         if not exists(path) or not path.is_file():
-            beside = [p.name for p in path.parent.glob("*.y*ml") if p != file] if path.parent.is_dir() else []
-            problems.append(f"{base.mark}: no suite `{base.text}` beside this one{nearest(path.name, beside)}")
+            known = [
+                p for pattern in ("[!.]*.y*ml", "suites/[!.]*.y*ml") for p in file.parent.glob(pattern) if p != file
+            ]
+            names = [str(p.relative_to(file.parent)) for p in known]
+            problems.append(f"{base.mark}: no suite `{base.text}` beside this one{nearest(base.text, names)}")
             continue
         parent_shown = str(Path(shown).parent / base.text)
         parent = _load(path, parent_shown, variables, problems, (*above, file.resolve()))
