@@ -118,3 +118,9 @@ def test_results_that_were_changed_are_refused(tmp_path):
     path.write_bytes(ipc_bytes(changed.replace_schema_metadata(written.schema.metadata)))
     with pytest.raises(StoreError, match="damaged: its checksum"):
         read_results(path)
+
+
+def test_a_file_in_place_of_a_run_folder_is_refused(tmp_path):
+    (tmp_path / "robustness.yaml").write_text("segharness: 1\n")
+    with pytest.raises(StoreError, match="is a file; give the folder of a run, such as runs/robustness"):
+        RunFolder.from_text(tmp_path / "robustness.yaml")

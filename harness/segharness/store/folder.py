@@ -30,8 +30,15 @@ class RunFolder:
 
     @classmethod
     def from_text(cls, text: str | os.PathLike[str]) -> RunFolder:
-        """Return the folder that a path or URL names."""
-        return cls(store_path(text))
+        """Return the folder that a path or URL names.
+
+        Raises:
+            StoreError: it is a file.
+        """
+        path = store_path(text)
+        if isinstance(path, Path) and path.is_file():
+            raise StoreError(f"{text}: is a file; give the folder of a run, such as runs/{path.stem}")
+        return cls(path)
 
     @property
     def manifest(self) -> StorePath:

@@ -71,8 +71,8 @@ def summary(status: Status, now: float | None = None) -> list[str]:
     elif state != "finished":
         state += "; the same command continues"
     host = "" if status.host == platform.node() else f" on {status.host}"
-    elapsed = duration(status.updated - status.began)
-    lines = [f"{state} (process {status.process}{host}, {elapsed} since it began)"]
+    verb = "predicting for" if status.state == "running" else "predictions took"
+    lines = [f"{state} (process {status.process}{host}, {verb} {duration(status.updated - status.began)})"]
     share = 100 * status.made / status.images if status.images else 100
     left = f", {duration(status.left)} left" if state.startswith("running") else ""
     rate = f", {status.rate:.1f} images/s" if status.rate else ""
