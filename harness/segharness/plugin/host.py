@@ -154,8 +154,8 @@ class PluginHost:
         return host
 
     def _add_entry_point(self, entry: importlib.metadata.EntryPoint) -> None:
-        distribution = entry.dist.metadata["Name"] if entry.dist else entry.value
-        self._add(entry.name, distribution, entry.dist.version if entry.dist else "", entry.load)
+        metadata = entry.dist.metadata if entry.dist else {"Name": entry.value, "Version": ""}  # parsed at every access
+        self._add(entry.name, metadata["Name"], metadata["Version"], entry.load)
 
     def _add_named(self, name: str) -> None:
         if any(p.name == name for p in self.plugins):

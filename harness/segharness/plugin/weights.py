@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import inspect
 import os
 import re
 import shutil
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -114,6 +112,9 @@ def download(url: str, path: Path, sha256: str = "") -> Path:
     Raises:
         UsageError: the file cannot be downloaded, or has another sha256. The message says which file to put where.
     """
+    import http.client  # here, because every command imports this module, and few download
+    import urllib.request
+
     if path.is_file():
         return path
     print(f"fetching {url}", file=sys.stderr, flush=True)
