@@ -278,7 +278,7 @@ def test_examples_in_docstrings_are_true(module):
     assert result.attempted and not result.failed
 
 
-HEAVY = ("torch", "numpy", "pyarrow", "cv2", "PIL", "pycocotools", "hotcoco")
+HEAVY = ("torch", "numpy", "pyarrow", "cv2", "PIL", "pycocotools", "hotcoco", "http.client")
 
 
 @pytest.mark.parametrize("command", ["--help", "models", "datasets", "corruptions", "plugins"])
