@@ -83,16 +83,22 @@ def test_actors_and_workers_that_are_killed_are_replaced(cells, local):
     run = cells.start("run", "cells.yaml", *RAY, "--retries", "10")
     written = cells.folder / "runs/cells/images"
     killed = []
-    for actor in (True, True, False):
-        count = len(list(written.rglob("*.arrow")))
-        wait_for(lambda count=count: len(list(written.rglob("*.arrow"))) > count or run.poll() is not None)
+
+    def kill_one(actor):
+        """Kill an actor, or a worker of one, that was not killed before; return whether there was one."""
         actors = processes("ray::WorkerActor")
         for worker, parent in processes("segharness.worker", cells.folder).items():
             victim = parent if actor else worker
             if parent in actors and victim not in killed:
                 os.kill(victim, signal.SIGKILL)
                 killed.append(victim)
-                break
+                return True
+        return False
+
+    for actor in (True, True, False):
+        count = len(list(written.rglob("*.arrow")))
+        wait_for(lambda count=count: len(list(written.rglob("*.arrow"))) > count or run.poll() is not None)
+        wait_for(lambda actor=actor: kill_one(actor) or run.poll() is not None)
     _, err = run.communicate(timeout=180)
     assert run.returncode == 0, err
     assert len(killed) == 3
