@@ -105,7 +105,7 @@ models:
     model: torchvision/maskrcnn_resnet50_fpn
     weights: random
     options: {seed: 3, score: 0.0, min_size: 96, max_size: 160}
-datasets: [{dataset: coco/2017, id: d, limit: 30}]
+datasets: [{dataset: coco/2017, id: d, limit: 8}]
 conditions: [clean]
 scoring:
   metrics:
@@ -124,7 +124,7 @@ def test_ap_is_that_of_torchvisions_reference_evaluation(harness, shared):
     assert done.code == 0, done.err
     assert "note: model `m` has RANDOM weights: its numbers mean nothing" in done.err
     truth = COCO(str(root / "annotations/instances_val2017.json"))
-    ids = sorted(truth.getImgIds())[:30]
+    ids = sorted(truth.getImgIds())[:8]
     network = framework("maskrcnn_resnet50_fpn", 3, **SMALL)
     results = {"bbox": [], "segm": []}
     for image in truth.loadImgs(ids):
