@@ -33,12 +33,15 @@ if TYPE_CHECKING:
         CorruptionSpec,
         DatasetSpec,
         ExecutorSpec,
+        ForeignSpec,
+        Metric,
         MetricSpec,
         MixtureSpec,
         ModelSet,
         ModelSpec,
         Needs,
         ReporterSpec,
+        WeightsSpec,
     )
     from segharness.plugin.weights import RANDOM, download
     from segharness.records import (
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
         StoredPredictions,
     )
     from segharness.report.layout import Report
+    from segharness.score.bootstrap import Resamples
     from segharness.score.request import GroundTruth, Score, ScoreRequest
     from segharness.store.atomic import write_atomic
     from segharness.store.results import read_results
@@ -92,15 +96,19 @@ _NAMES_OF = {
         "CorruptionSpec",
         "DatasetSpec",
         "ExecutorSpec",
+        "ForeignSpec",
+        "Metric",
         "MetricSpec",
         "MixtureSpec",
         "ModelSet",
         "ModelSpec",
         "Needs",
         "ReporterSpec",
+        "WeightsSpec",
     ),
     "report.layout": ("Report",),
     "images.randomness": ("generator",),
+    "score.bootstrap": ("Resamples",),
     "score.request": ("GroundTruth", "Score", "ScoreRequest"),
     "store.atomic": ("write_atomic",),
     "plugin.weights": ("RANDOM", "download"),
@@ -124,10 +132,12 @@ __all__ = [
     "DatasetSpec",
     "Detections",
     "ExecutorSpec",
+    "ForeignSpec",
     "GroundTruth",
     "ImageError",
     "Instances",
     "LostError",
+    "Metric",
     "MetricSpec",
     "MixtureSpec",
     "Model",
@@ -138,6 +148,7 @@ __all__ = [
     "PluginError",
     "Report",
     "ReporterSpec",
+    "Resamples",
     "Sample",
     "SchemaError",
     "Score",
@@ -147,6 +158,7 @@ __all__ = [
     "StoredPredictions",
     "SuiteError",
     "UsageError",
+    "WeightsSpec",
     "download",
     "evaluate",
     "generator",

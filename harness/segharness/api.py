@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segharness.errors import StoreError, UsageError
+from segharness.errors import SchemaError, StoreError, UsageError
 from segharness.execution import (
     DEFAULT_RETRIES,
     DEFAULT_TIMEOUT,
@@ -65,7 +65,8 @@ def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: Sc
 
     Raises:
         UsageError: as `segharness.execution.prepare`. Also if there is no such scoring engine, a split or an evaluation
-            does not fit a data set, or a stored reference has another protocol or would be overwritten.
+            does not fit a data set, a stored reference has another protocol or would be overwritten, or the folder has
+            results of models or data sets that the plan lacks.
     """
     check_engine(plan.suite, host, scoring.engine)
     prepared = prepare(plan, host, settings)
@@ -88,7 +89,32 @@ def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: Sc
             check_stored_reference(group.reference, content, protocol)
             if scoring.bootstrap:
                 read_resamples(store_path(group.reference.results), content)
+    _check_nothing_dropped(plan.suite, settings)
     return prepared
+
+
+def _check_nothing_dropped(suite: Suite, settings: RunSettings) -> None:
+    """Raise UsageError if results of the folder are of models or data sets that this run would drop from the file."""
+    file = RunFolder(settings.out).results
+    if settings.fresh or not file.is_file():
+        return
+    try:
+        results = read_results(file)
+    except SchemaError:
+        raise
+    except StoreError:
+        return  # damaged results are made again
+    shifts = {shift.name for shift in suite.shifts}
+    for column, kind, ids in (
+        ("model", "model", {entry.id for entry in suite.models}),
+        ("dataset", "data set", {entry.id for entry in suite.datasets} | shifts),
+    ):
+        dropped = [f"`{id}`" for id in dict.fromkeys(results.column(column).to_pylist()) if id not in ids]
+        if dropped:
+            raise UsageError(
+                f"{file}: has results of the {kind}{'s' if len(dropped) > 1 else ''} {', '.join(dropped)}, which this "
+                f"run would drop: give --out DIR to keep them, or --fresh to replace them"
+            )
 
 
 def _check_ground_truths(suite: Suite, prepared: PreparedRun, host: PluginHost) -> None:
@@ -180,10 +206,16 @@ def run(
     Raises:
         UsageError: any mistake that is found before the first cell runs.
 
-    Example::
-
-        results = segharness.run("suite.yaml", limit=10)
-        results.to_pandas().query("metric == 'AP'")
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     suite = pathlib.Path(folder, "squares.yaml")
+        ...     text = "models: [sample/finder], datasets: [sample/squares], conditions: [clean]"
+        ...     _ = suite.write_text(f"{{segharness: 1, {text}}}")
+        ...     samples = ["segharness.testing.sample"]
+        ...     results = run(suite, out=folder, executor="inline", bootstrap=0, plugins=samples)
+        >>> sorted(row["value"] for row in results.to_pylist() if row["metric"] == "AP" and row["category"] is None)
+        [1.0, 1.0]
     """
     path = Path(suite)
     host = _load_host(path, plugins)
@@ -224,8 +256,8 @@ def evaluate(
 ) -> pa.Table:
     """Run a suite on a model object, in this process, and return the results.
 
-    The object replaces the suite's models; a stored reference stays. Stored predictions are not reused, because it is
-    not known what an object was made from.
+    The object replaces the suite's models, which the suite may lack; a stored reference stays. Stored predictions are
+    not reused, because it is not known what an object was made from.
 
     Args:
         model: any `Model`.
@@ -240,16 +272,23 @@ def evaluate(
     Raises:
         UsageError: any mistake that is found before the first cell runs.
 
-    Example::
-
-        results = segharness.evaluate(model, "suite.yaml")
+    Example:
+        >>> import pathlib, tempfile
+        >>> from segharness.testing.sample import Finder
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     suite = pathlib.Path(folder, "squares.yaml")
+        ...     _ = suite.write_text("{segharness: 1, datasets: [sample/squares], conditions: [clean]}")
+        ...     samples = ["segharness.testing.sample"]
+        ...     results = evaluate(Finder(), suite, bootstrap=0, plugins=samples)
+        >>> sorted(row["value"] for row in results.to_pylist() if row["metric"] == "AP" and row["category"] is None)
+        [1.0, 1.0]
     """
     if not re.fullmatch(ID, name):
         raise UsageError(f"name {name!r} must match {ID}")
     require_model(model)
     path = Path(suite)
     host = _load_host(path, plugins)
-    overrides = Overrides(datasets=datasets, references=references, limit=limit)
+    overrides = Overrides(datasets=datasets, references=references, limit=limit, model_object=True)
     loaded = load_suite(path, host, variables=Variables.of_process(variables), overrides=overrides)
     object_suite = _with_object(loaded.suite, name, model)
     with tempfile.TemporaryDirectory(prefix="segharness-") as temporary:

@@ -48,14 +48,26 @@ def run_lengths(counts: bytes | str) -> npt.NDArray[np.int64]:
 
 
 def check_counts(counts: bytes | str, height: int, width: int) -> None:
-    """Raise ValueError if compressed counts are not those of a mask of (height, width)."""
+    """Raise ValueError if compressed counts are not those of a mask of (height, width).
+
+    Example:
+        >>> check_counts(b"512", 3, 3)
+        Traceback (most recent call last):
+        ...
+        ValueError: the counts cover 8 pixels, the image has 9
+    """
     total = int(run_lengths(counts).sum())
     if total != height * width:
         raise ValueError(f"the counts cover {total} pixels, the image has {height * width}")
 
 
 def to_rle(segmentation: Any, height: int, width: int) -> dict[str, Any]:
-    """Return a COCO segmentation (polygons, or an RLE of either form) as one compressed RLE."""
+    """Return a COCO segmentation (polygons, or an RLE of either form) as one compressed RLE.
+
+    Example:
+        >>> to_rle([[0, 0, 2, 0, 2, 2, 0, 2]], height=2, width=4)
+        {'size': [2, 4], 'counts': b'044'}
+    """
     if isinstance(segmentation, list):
         return dict(rle.merge(rle.fr_py_objects(segmentation, height, width)))
     if isinstance(segmentation["counts"], list):
@@ -64,5 +76,10 @@ def to_rle(segmentation: Any, height: int, width: int) -> dict[str, Any]:
 
 
 def to_pixels(segmentation: Any, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Return a COCO segmentation as pixels, uint8 (H, W)."""
+    """Return a COCO segmentation as pixels, uint8 (H, W).
+
+    Example:
+        >>> to_pixels({"size": [2, 4], "counts": b"044"}, height=2, width=4).tolist()
+        [[1, 1, 0, 0], [1, 1, 0, 0]]
+    """
     return np.asarray(rle.decode(to_rle(segmentation, height, width)))

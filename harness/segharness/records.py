@@ -28,6 +28,10 @@ class Category:
         id: the data set's own number for it.
         name: labels of models are matched with it, never with the number.
         aliases: other names under which a model may know it.
+
+    Example:
+        >>> Category(2, "motorcycle", aliases=("motorbike",)).name
+        'motorcycle'
     """
 
     id: int
@@ -44,6 +48,10 @@ class Sample:
         source: a file, encoded bytes (JPEG, PNG ...), or a function that returns encoded bytes or uint8 RGB (H, W, 3).
         height, width: in pixels; the image of the source must have this size.
         name: what messages call the image; the name of the file if empty.
+
+    Example:
+        >>> str(Sample(7, Path("images/000007.jpg"), height=480, width=640))
+        '000007.jpg'
     """
 
     image_id: int
@@ -67,6 +75,12 @@ class Instances:
         masks: bool (N, H, W), or N COCO RLEs of size (H, W), or None for a detector without masks.
 
     A model that takes prompts needs to return only the masks; the others may be None.
+
+    Example:
+        >>> import numpy as np
+        >>> mask = np.zeros((1, 48, 64), bool)
+        >>> len(Instances(np.array([[4.0, 6, 20, 22]]), np.array([0.9]), np.array([0]), mask).boxes)
+        1
     """
 
     boxes: npt.NDArray[Any] | None
@@ -202,6 +216,10 @@ class Condition:
         mixture: whether each image draws its own corruptions. Mixtures are not part of averages, CD and rCD.
         version: of the corruption, or of all that a mixture may draw. Part of the identity of every file.
         tags: selected by ``-m``.
+
+    Example:
+        >>> Condition("fog-3", corruption="fog", severity=3, category="weather").name
+        'fog-3'
     """
 
     name: str

@@ -87,7 +87,7 @@ def test_a_broken_file_is_named(harness, text, message):
 
 
 def test_a_root_comes_from_the_variable_the_environment_or_the_settings(folder):
-    lacking = folder("collect", "s.yaml")
+    lacking = folder("run", "s.yaml")
     assert lacking.code == 4
     assert "s.yaml:3:12: data set `coco/2017` needs the option `root`" in lacking.err
     assert "`--var coco=DIR`" in lacking.err and "`segharness config set data.coco DIR`" in lacking.err
@@ -106,7 +106,7 @@ def test_what_a_suite_says_wins(folder):
 
 def test_variables_of_suites_have_the_values_of_settings(folder):
     folder.write("s.yaml", SUITE.replace("{split:", '{root: "${pictures}", split:'))
-    done = folder("collect", "s.yaml")
+    done = folder("run", "s.yaml")
     assert done.code == 4 and "variable `pictures` has no value; give `--var pictures=VALUE`" in done.err
     folder("config", "set", "data.pictures", "configured")
     assert root_of(folder) == "configured"

@@ -142,7 +142,7 @@ def test_labels_of_a_plugin_that_declares_them_need_no_model(cityscapes):
 
         @hookimpl
         def segharness_models():
-            return [ModelSpec("far/away", "no_such_framework:Model", categories=("car", "tram"))]
+            return [ModelSpec("far/away", factory="no_such_framework:Model", categories=("car", "tram"))]
         """,
     )
     cityscapes.write("s.yaml", SUITE.replace('{id: m, model: "./m.py:build"}', "far/away"))
@@ -211,7 +211,7 @@ class Data:
 
 @hookimpl
 def segharness_datasets():
-    return [DatasetSpec("bad/data", Data, options={"how": Option("how")})]
+    return [DatasetSpec("bad/data", factory=Data, options={"how": Option("how")})]
 """
 
 

@@ -30,8 +30,8 @@ def test_a_corruption_that_cannot_run_here_is_refused_before_anything_runs(small
         @hookimpl
         def segharness_corruptions():
             return [
-                CorruptionSpec("acme/rain", "rain:rain", unavailable="librain is not installed: pip install librain"),
-                MixtureSpec("acme/storm", (("acme/rain",),)),
+                CorruptionSpec("acme/rain", apply="rain:rain", unavailable="librain is not installed: pip install librain"),
+                MixtureSpec("acme/storm", stages=(("acme/rain",),)),
             ]
         """,
     )

@@ -111,7 +111,7 @@ def test_a_failing_corruption_costs_itself(harness, photo):
 
         @hookimpl
         def segharness_corruptions():
-            return [CorruptionSpec("acme/falls", falls)]
+            return [CorruptionSpec("acme/falls", apply=falls)]
         """,
     )
     done = harness(

@@ -84,7 +84,7 @@ class Small:
 
 @hookimpl
 def segharness_datasets():
-    return [DatasetSpec("l/d", Small, options={"how": Option("what is wrong")})]
+    return [DatasetSpec("l/d", factory=Small, options={"how": Option("what is wrong")})]
 """
 
 

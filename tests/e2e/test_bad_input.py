@@ -182,7 +182,7 @@ def test_a_plugin_beside_a_suite_runs_from_anywhere_and_its_source_counts(small)
 
     @hookimpl
     def segharness_corruptions():
-        return [CorruptionSpec("dusk", "segharness_plugins:dusk")]
+        return [CorruptionSpec("dusk", apply="segharness_plugins:dusk")]
     """
     small.write("deep/segharness_plugins.py", plugin)
     text = (small.folder / "small.yaml").read_text().replace("fog-3", "dusk-1")
@@ -198,14 +198,14 @@ def test_a_metric_that_raises_costs_its_own_numbers_and_the_exit_code(small):
     small.write(
         "segharness_plugins.py",
         """
-        from segharness import MetricSpec, hookimpl
+        from segharness import Metric, MetricSpec, hookimpl
 
         def score(request):
             raise SystemExit(0)
 
         @hookimpl
         def segharness_metrics():
-            return [MetricSpec("odd", score, ("segm",), ("n",))]
+            return [MetricSpec("odd", score=score, tasks=("segm",), metrics=(Metric("n"),))]
         """,
     )
     small.write("small.yaml", (small.folder / "small.yaml").read_text() + "scoring: {metrics: [coco, odd]}\n")

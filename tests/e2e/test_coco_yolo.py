@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from segharness.plugin.builtin import COCO_METRICS
+from segharness.score.evaluations.coco_parameters import CocoParameters
 from segharness.store import RunFolder, read_results, read_shard
 from segharness.testing import CommandLine
 
@@ -83,7 +83,7 @@ def test_pycocotools_on_the_stored_predictions_gives_the_numbers_in_the_results(
                 for r in rows
                 if (r["model"], r["condition"], r["task"], r["category"]) == (model, condition, task, None)
             }
-            assert [found[name] for name in COCO_METRICS] == list(evaluation.stats)
+            assert [found[name] for name in CocoParameters().names()] == list(evaluation.stats)
 
 
 @pytest.mark.slow

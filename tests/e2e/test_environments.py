@@ -12,14 +12,15 @@ import pytest
 from segharness.store import PREDICTIONS, read_table
 
 FOREIGN_PLUGIN = """
-from segharness import ModelSpec, hookimpl
+from segharness import ForeignSpec, ModelSpec, hookimpl
 
 
 @hookimpl
 def segharness_models():
     return [
-        ModelSpec("acme/elsewhere", None, "lives in another environment", foreign="acme_models:foreign_model.py:build"),
-        ModelSpec("acme/here", "acme_models.there:build", "lives in this one"),
+        ModelSpec("acme/elsewhere", description="lives in another environment",
+                  foreign=ForeignSpec("acme_models:foreign_model.py:build")),
+        ModelSpec("acme/here", factory="acme_models.there:build", description="lives in this one"),
     ]
 """
 

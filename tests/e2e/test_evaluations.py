@@ -342,7 +342,7 @@ def test_one_image_has_no_interval(small):
 
 
 PLUGIN = """
-from segharness import MetricSpec, Score, hookimpl
+from segharness import Metric, MetricSpec, Score, hookimpl
 import numpy as np
 
 
@@ -352,7 +352,7 @@ def score(request):
 
 @hookimpl
 def segharness_metrics():
-    return [MetricSpec("acme", score, ("segm",), ("x",))]
+    return [MetricSpec("acme", score=score, tasks=("segm",), metrics=(Metric("x"),))]
 """
 
 

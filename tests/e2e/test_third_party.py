@@ -32,39 +32,42 @@ PLUGIN = '''
 """A model, a corruption, a metric, a reporter, an executor and a command of a third party."""
 
 from segharness import (
-    CommandSpec, CorruptionSpec, ExecutorSpec, MetricSpec, ModelSpec, Option, ReporterSpec, hookimpl,
+    CommandSpec, CorruptionSpec, ExecutorSpec, Metric, MetricSpec, ModelSpec, Option, ReporterSpec, hookimpl,
 )
 
 
 @hookimpl
 def segharness_models():
-    return [ModelSpec("acme/red", "acme_segmenter.work:Red", "finds red things", "MIT", tags=("colour",),
-                      options={"margin": Option("how red")})]
+    return [ModelSpec("acme/red", factory="acme_segmenter.work:Red", description="finds red things", licence="MIT",
+                      tags=("colour",), options={"margin": Option("how red")})]
 
 
 @hookimpl
 def segharness_corruptions():
-    return [CorruptionSpec("acme/invert", "acme_segmenter.work:invert", "digital", "the negative", severities=(1, 2))]
+    return [CorruptionSpec("acme/invert", apply="acme_segmenter.work:invert", category="digital",
+                           description="the negative", severities=(1, 2))]
 
 
 @hookimpl
 def segharness_metrics():
-    return [MetricSpec("acme-count", "acme_segmenter.work:count", ("segm",), ("n",))]
+    return [MetricSpec("acme-count", score="acme_segmenter.work:count", tasks=("segm",),
+                       metrics=(Metric("n", unit="count", better="neither"),))]
 
 
 @hookimpl
 def segharness_reporters():
-    return [ReporterSpec("acme-json", "acme_segmenter.work:report", ".json")]
+    return [ReporterSpec("acme-json", write="acme_segmenter.work:report", suffix=".json")]
 
 
 @hookimpl
 def segharness_executors():
-    return [ExecutorSpec("acme-inline", "acme_segmenter.work:executor")]
+    return [ExecutorSpec("acme-inline", factory="acme_segmenter.work:executor")]
 
 
 @hookimpl
 def segharness_commands():
-    return [CommandSpec("acme-hello", "greets", "acme_segmenter.work:configure", "acme_segmenter.work:hello")]
+    return [CommandSpec("acme-hello", help="greets", configure="acme_segmenter.work:configure",
+                        execute="acme_segmenter.work:hello")]
 '''
 
 WORK = """
@@ -99,8 +102,8 @@ def count(request):
     return [Score("n", float(len(request.predictions)))]
 
 
-def report(given):
-    return json.dumps([table.title for table in given.tables])
+def report(given, target):
+    target.write_text(json.dumps([table.title for table in given.tables]))
 
 
 def executor(options):

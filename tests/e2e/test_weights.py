@@ -28,13 +28,13 @@ def build(weights, device="cpu"):
 """
 
 PLUGIN = """
-from segharness import ModelSpec, hookimpl
+from segharness import ModelSpec, WeightsSpec, hookimpl
 
 
 @hookimpl
 def segharness_models():
-    weights = {{"weights": {weights!r}, "weights_file": {file!r}, "weights_digest": {digest!r}}}
-    return [ModelSpec("acme/model", "acme.model:build", **weights)]
+    weights = WeightsSpec({weights!r}, shipped={file!r}, sha256={digest!r})
+    return [ModelSpec("acme/model", factory="acme.model:build", weights=weights)]
 """
 
 SUITE = """
@@ -126,7 +126,7 @@ def test_a_suites_weights_that_cannot_be_read_are_named(harness, acme, where, ow
 def test_a_package_that_is_not_there_is_named(acme):
     done = acme(file="nobody:weights.bin")
     assert done.code == 4 and "small.yaml:4:5: " in done.err
-    assert "weights_file 'nobody:weights.bin': no package `nobody`" in done.err
+    assert "weights.shipped 'nobody:weights.bin': no package `nobody`" in done.err
     assert "Traceback" not in done.err
 
 

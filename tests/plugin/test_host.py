@@ -9,7 +9,7 @@ import pytest
 import segharness
 from segharness.errors import PluginError
 from segharness.plugin.host import PluginArguments, PluginHost
-from segharness.plugin.specs import CorruptionSpec, ModelSpec
+from segharness.plugin.specs import CorruptionSpec, ModelSpec, WeightsSpec
 
 FIRST_PARTY = {"segharness", "adaptis", "coco", "corruptions", "toycells", "toymaskrcnn", "yolo"}
 
@@ -64,14 +64,14 @@ def test_the_message_for_an_unknown_plugin_has_the_nearest_name():
 
 
 def test_a_module_named_with_p_is_a_plugin(monkeypatch):
-    name = plugin(monkeypatch, "extra_plugin", segharness_models=[ModelSpec("extra/one", "a.b:c")])
+    name = plugin(monkeypatch, "extra_plugin", segharness_models=[ModelSpec("extra/one", factory="a.b:c")])
     assert load(name).get("extra/one", ModelSpec).factory == "a.b:c"
 
 
 def test_a_plugin_beside_a_suite_is_found(tmp_path):
     (tmp_path / "segharness_plugins.py").write_text(
         "from segharness import ModelSpec, hookimpl\n\n"
-        "@hookimpl\ndef segharness_models():\n    return [ModelSpec('beside/one', 'a.b:c')]\n"
+        "@hookimpl\ndef segharness_models():\n    return [ModelSpec('beside/one', factory='a.b:c')]\n"
     )
     assert load(folders=(str(tmp_path),)).find("beside/one", ModelSpec)
 
@@ -97,7 +97,10 @@ def test_a_plugin_that_fails_to_import_is_left_out_loudly(tmp_path):
         ({"segharness_models": ValueError("no")}, "segharness_models raised ValueError: no"),
         ({"segharness_models": SystemExit(3)}, "segharness_models raised SystemExit: 3"),
         ({"segharness_models": ["mask_rcnn"]}, "segharness_models returned a str, not a ModelSpec"),
-        ({"segharness_corruptions": [ModelSpec("a/b", "a:b")]}, "returned a ModelSpec, not a CorruptionSpec or"),
+        (
+            {"segharness_corruptions": [ModelSpec("a/b", factory="a:b")]},
+            "returned a ModelSpec, not a CorruptionSpec or",
+        ),
         ({"segharness_models": None}, "'NoneType' object is not iterable"),
     ],
 )
@@ -108,7 +111,7 @@ def test_a_plugin_whose_hooks_misbehave_is_left_out(monkeypatch, hooks, why):
 
 
 def test_two_plugins_with_one_name_are_both_named(monkeypatch):
-    name = plugin(monkeypatch, "twin_plugin", segharness_models=[ModelSpec("toycells/threshold", "a.b:c")])
+    name = plugin(monkeypatch, "twin_plugin", segharness_models=[ModelSpec("toycells/threshold", factory="a.b:c")])
     host = load(name)
     with pytest.raises(PluginError) as caught:
         host.check_conflicts()
@@ -145,33 +148,35 @@ def test_modules_of_a_folder_are_forgotten(tmp_path):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: ModelSpec("Bad Name", "a.b:c"),
-        lambda: ModelSpec("a/b", "no colon"),
-        lambda: ModelSpec("a/b", 3),
-        lambda: ModelSpec("a/b", "a.b:c", tags="x"),
-        lambda: ModelSpec("a/b", "a.b:c", weights="maybe"),
-        lambda: ModelSpec("a/b", "a.b:c", weights_file="weights.bin", weights_digest="0" * 64),
-        lambda: ModelSpec("a/b", "a.b:c", weights_file="a.b:weights.bin", weights_digest="0" * 64),
-        lambda: ModelSpec("a/b", "a.b:c", weights_file=".x:weights.bin", weights_digest="0" * 64),
-        lambda: ModelSpec("a/b", "a.b:c", weights_file="a:weights.bin"),
-        lambda: ModelSpec("a/b", "a.b:c", weights_file="a:../weights.bin", weights_digest="0" * 64),
-        lambda: ModelSpec("a/b", "a.b:c", weights_file="a:/weights.bin", weights_digest="0" * 64),
-        lambda: ModelSpec("a/b", "a.b:c", weights_file=3, weights_digest="0" * 64),
-        lambda: ModelSpec("a/b", "a.b:c", weights_digest="0" * 16),
-        lambda: ModelSpec("a/b", "a.b:c", weights_digest="A" * 64),
-        lambda: ModelSpec("a/b", "a.b:c", weights_digest=5),
-        lambda: ModelSpec("a/b", "a.b:c", weights_file="a:weights.bin", weights_digest="0" * 64, weights="required"),
-        lambda: CorruptionSpec("x", "a.b:c", severities=()),
-        lambda: CorruptionSpec("x", "a.b:c", severities=(0,)),
-        lambda: ModelSpec("a/b", "a.b:c", tags=None),
-        lambda: ModelSpec("a/b", "a.b:c", options={"a": "help"}),
-        lambda: ModelSpec("a/b", "a.b:c", options=["a"]),
-        lambda: segharness.ConditionSet("x", "fog", (3,)),
-        lambda: segharness.ConditionSet("x", ("fog",), 3),
-        lambda: segharness.MixtureSpec("x", ("fog", "snow")),
-        lambda: segharness.MixtureSpec("x", ()),
-        lambda: segharness.MixtureSpec("x", ((),)),
-        lambda: segharness.ConditionSet("x", (), (1,)),
+        lambda: ModelSpec("Bad Name", factory="a.b:c"),
+        lambda: ModelSpec("a/b", factory="no colon"),
+        lambda: ModelSpec("a/b", factory=3),
+        lambda: ModelSpec("a/b", factory="a.b:c", tags="x"),
+        lambda: ModelSpec("a/b", factory="a.b:c", weights="maybe"),
+        lambda: ModelSpec("a/b", factory="a.b:c", weights=WeightsSpec(shipped="weights.bin", sha256="0" * 64)),
+        lambda: ModelSpec("a/b", factory="a.b:c", weights=WeightsSpec(shipped="a.b:weights.bin", sha256="0" * 64)),
+        lambda: ModelSpec("a/b", factory="a.b:c", weights=WeightsSpec(shipped=".x:weights.bin", sha256="0" * 64)),
+        lambda: ModelSpec("a/b", factory="a.b:c", weights=WeightsSpec(shipped="a:weights.bin")),
+        lambda: ModelSpec("a/b", factory="a.b:c", weights=WeightsSpec(shipped="a:../weights.bin", sha256="0" * 64)),
+        lambda: ModelSpec("a/b", factory="a.b:c", weights=WeightsSpec(shipped="a:/weights.bin", sha256="0" * 64)),
+        lambda: ModelSpec("a/b", factory="a.b:c", weights=WeightsSpec(shipped=3, sha256="0" * 64)),
+        lambda: ModelSpec("a/b", factory="a.b:c", weights=WeightsSpec(sha256="0" * 16)),
+        lambda: ModelSpec("a/b", factory="a.b:c", weights=WeightsSpec(sha256="A" * 64)),
+        lambda: ModelSpec("a/b", factory="a.b:c", weights=WeightsSpec(sha256=5)),
+        lambda: ModelSpec(
+            "a/b", factory="a.b:c", weights=WeightsSpec("required", shipped="a:weights.bin", sha256="0" * 64)
+        ),
+        lambda: CorruptionSpec("x", apply="a.b:c", severities=()),
+        lambda: CorruptionSpec("x", apply="a.b:c", severities=(0,)),
+        lambda: ModelSpec("a/b", factory="a.b:c", tags=None),
+        lambda: ModelSpec("a/b", factory="a.b:c", options={"a": "help"}),
+        lambda: ModelSpec("a/b", factory="a.b:c", options=["a"]),
+        lambda: segharness.ConditionSet("x", corruptions="fog", severities=(3,)),
+        lambda: segharness.ConditionSet("x", corruptions=("fog",), severities=3),
+        lambda: segharness.MixtureSpec("x", stages=("fog", "snow")),
+        lambda: segharness.MixtureSpec("x", stages=()),
+        lambda: segharness.MixtureSpec("x", stages=((),)),
+        lambda: segharness.ConditionSet("x", corruptions=(), severities=(1,)),
     ],
 )
 def test_malformed_specs_are_refused_where_they_are_made(make):

@@ -72,7 +72,7 @@ def test_a_cache_that_cannot_be_written_is_reported(url, tmp_path):
 PLUGIN = """
 import pathlib
 
-from segharness import ModelSet, ModelSpec, hookimpl
+from segharness import ModelSet, ModelSpec, WeightsSpec, hookimpl
 
 
 def fetch(weights, size):
@@ -83,11 +83,11 @@ def fetch(weights, size):
 @hookimpl
 def segharness_models():
     for size in (1, 2):
-        yield ModelSpec(f"acme/m{size}", "acme_model:build", weights="required", fixed={"size": size}, fetch=fetch,
-                        weights_names={"published": "", "random": ""})
-    yield ModelSet("acme/all", {"one": "acme/m1", "two": "acme/m2"}, "both")
-    yield ModelSet("acme/first", {"one": "acme/m1"}, "the first")
-    yield ModelSet("acme/swapped", {"one": "acme/m2"}, "another of the same id")
+        yield ModelSpec(f"acme/m{size}", factory="acme_model:build", fixed={"size": size},
+                        weights=WeightsSpec("required", names={"published": "", "random": ""}, fetch=fetch))
+    yield ModelSet("acme/all", models={"one": "acme/m1", "two": "acme/m2"}, description="both")
+    yield ModelSet("acme/first", models={"one": "acme/m1"}, description="the first")
+    yield ModelSet("acme/swapped", models={"one": "acme/m2"}, description="another of the same id")
 """
 MODEL = """
 class M:
@@ -185,7 +185,7 @@ def test_two_sets_may_share_a_model(acme):
 FOLDERS = """
 import pathlib
 
-from segharness import ModelSpec, Option, hookimpl
+from segharness import ModelSpec, Option, WeightsSpec, hookimpl
 
 
 def included(path):
@@ -198,8 +198,8 @@ def fetch(weights, revision="main"):
 
 @hookimpl
 def segharness_models():
-    yield ModelSpec("acme/folder", "acme_model:build", weights="required", fixed={"size": 1}, weights_pattern="x/y",
-                    weights_files=("*.bin", "config"), fetch=fetch, options={
+    yield ModelSpec("acme/folder", factory="acme_model:build", fixed={"size": 1},
+                    weights=WeightsSpec("required", pattern="x/y", fetch=fetch, in_folder=("*.bin", "config")), options={
                         "config": Option("a config", path=True, files=included),
                         "revision": Option("of the hub", decides=False),
                     })

@@ -27,7 +27,7 @@ def test_the_papers_tables(shared, name):
         assert 100 * values["CD"].value == pytest.approx(float(row["published_cd"]), abs=1.0), row["model"]
         assert 100 * values["rCD"].value == pytest.approx(float(row["published_rcd"]), abs=1.5), row["model"]
         if "published_avg" in row:
-            average = own_metrics(curve)["AP_avg"].value
+            average = own_metrics(curve)["avg"].value
             assert 100 * average == pytest.approx(float(row["published_avg"]), abs=0.1), row["model"]
 
 
@@ -39,7 +39,7 @@ def test_by_hand():
     assert values["rCD"].value == pytest.approx((0.1 / 0.1 + 0.4 / 0.2) / 2)
     assert values["rCD_pooled"].value == pytest.approx(0.5 / 0.3)
     own = own_metrics(model)
-    assert own["AP_avg"].value == pytest.approx(0.25) and own["mPC"].value == pytest.approx(0.25)
+    assert own["avg"].value == pytest.approx(0.25) and own["mPC"].value == pytest.approx(0.25)
     assert own["rPC"].value == pytest.approx(0.5)
 
 
@@ -48,8 +48,8 @@ def test_severities_are_averaged_first():
     model = Curve({"fog": [0.3, 0.1], "snow": [0.2]}, 0.5)
     assert cd(model, reference).value == pytest.approx((0.8 / 0.7 + 1) / 2)
     own = own_metrics(model)
-    assert own["AP_avg"].value == pytest.approx(0.2) and own["mPC"].value == pytest.approx(0.2)
-    assert own_metrics(reference)["AP_avg"].value == pytest.approx(0.8 / 3)
+    assert own["avg"].value == pytest.approx(0.2) and own["mPC"].value == pytest.approx(0.2)
+    assert own_metrics(reference)["avg"].value == pytest.approx(0.8 / 3)
     assert own_metrics(reference)["mPC"].value == pytest.approx(0.25)
 
 

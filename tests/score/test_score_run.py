@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from segharness.data.open_dataset import OpenDataset
 from segharness.errors import UsageError
@@ -96,8 +98,12 @@ def test_listed_metrics_are_those_that_are_computed(name):
         "panoptic": panoptic,
         "speed": speed,
     }
-    metrics = coco_parameters.configure({}) if name == "coco" else modules[name].METRICS
-    assert PluginHost.load().get(name, MetricSpec).metrics == metrics
+    declared = PluginHost.load().get(name, MetricSpec).metrics
+    if name == "coco":
+        computed = [replace(metric, formula="") for metric in coco_parameters.configure({})]
+        assert [replace(metric, formula="") for metric in declared] == computed
+    else:
+        assert tuple(metric.name for metric in declared) == modules[name].METRICS
 
 
 @pytest.mark.parametrize(

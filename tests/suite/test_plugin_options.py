@@ -27,10 +27,10 @@ def segharness_models():
         "odd": Option("cannot be checked", check=lambda value: value["x"]),
     }
     for kind in ("small", "large", "broken"):
-        yield ModelSpec(f"acme/{kind}", "acme:build", options=options, fixed={"kind": kind},
+        yield ModelSpec(f"acme/{kind}", factory="acme:build", options=options, fixed={"kind": kind},
                         check="segharness_plugins:together")
-    yield ModelSpec("acme/bare", "acme:build", options={"size": options["size"]})
-    yield ModelSet("acme/all", {"one": "acme/small", "two": "acme/large", "bare": "acme/bare"})
+    yield ModelSpec("acme/bare", factory="acme:build", options={"size": options["size"]})
+    yield ModelSet("acme/all", models={"one": "acme/small", "two": "acme/large", "bare": "acme/bare"})
 """
 SUITE = """
 segharness: 1
@@ -98,7 +98,7 @@ def test_a_check_is_a_function_or_its_name_and_not_beside_code(arguments):
     with pytest.raises(PluginError, match="check is .*; it must be a function or 'package.module:function'"):
         Option("an option", **arguments)
     with pytest.raises(PluginError, match="neither a function nor"):
-        ModelSpec("a/b", "a:b", check="no reference")
+        ModelSpec("a/b", factory="a:b", check="no reference")
 
 
 def test_factories_may_ask_too():

@@ -33,6 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may hold letters that the terminal lacks
+    if any(word in ("-v", "-vv", "--verbose") for word in arguments):
+        from segharness.plugin.failures import show_tracebacks
+
+        show_tracebacks()
     try:
         return _main(arguments)
     except UsageError as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 from segharness.data.taxonomy import Taxonomy
 from segharness.errors import DataError, PluginError, UsageError
+from segharness.plugin.failures import describe, log_failure
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import DatasetSpec
@@ -125,9 +126,9 @@ def open_dataset(entry: DatasetEntry, host: PluginHost) -> OpenDataset:
     except UsageError as error:
         raise DataError([f"data set `{entry.id}`: {problem}" for problem in error.problems]) from error
     except (Exception, SystemExit) as error:
-        raise PluginError(
-            f"data set `{entry.id}`: plugin `{entry.dataset}` raised {type(error).__name__}: {error}"
-        ) from error
+        message = f"data set `{entry.id}`: plugin `{entry.dataset}` raised {describe(error)}"
+        log_failure(message, error)
+        raise PluginError(message) from error
 
 
 def _opened(entry: DatasetEntry, host: PluginHost) -> OpenDataset:

@@ -52,7 +52,12 @@ def _processor() -> str:
 
 
 def device_memory(device: str) -> float | None:
-    """Return the memory of an accelerator, or of this machine for ``cpu``, in GiB. Returns None if it is unknown."""
+    """Return the memory of an accelerator, or of this machine for ``cpu``, in GiB. Returns None if it is unknown.
+
+    Example:
+        >>> device_memory("cpu") > 0.1  # GiB
+        True
+    """
     if device.partition(":")[0] == "cpu":
         try:
             return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from segharness.errors import UsageError
 from segharness.execution.input_digests import Weights, find_inputs, resolve_all_weights
 from segharness.execution.settings import RunSettings
 from segharness.identity import Inputs, protocol_inputs
-from segharness.model.resolve import resolve_environment
+from segharness.model.resolve import model_list, resolve_environment
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import ExecutorSpec
 from segharness.suite import Plan, Suite
@@ -76,13 +76,8 @@ def _environments(suite: Suite, host: PluginHost, selected: Collection[str]) -> 
             if entry.python is not None:
                 environments[entry.python] = environment
     if models_by_problem:
-        raise UsageError([f"{_model_list(ids)}: {problem}" for problem, ids in models_by_problem.items()])
+        raise UsageError([f"{model_list(ids)}: {problem}" for problem, ids in models_by_problem.items()])
     return environments
-
-
-def _model_list(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
-    return f"model{'s' if len(ids) > 1 else ''} {', '.join(ids[:3])}{more}"
 
 
 def _open_all(plan: Plan, host: PluginHost) -> dict[str, OpenDataset]:

@@ -76,6 +76,14 @@ def paired_files(tree: Tree, images: Mapping[str, File], labels: Mapping[str, Fi
 
     Raises:
         DataError: a name has no image or no annotation; the message lists the first three.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = pathlib.Path(folder, "a.png").touch(), pathlib.Path(folder, "a.txt").touch()
+        ...     tree = Tree(folder)
+        ...     paired_files(tree, {"a": tree.find("a.png")}, {"a": tree.find("a.txt")})["a"][1].name
+        'a.txt'
     """
     problems = []
     for have, lack, noun in ((images, labels, "annotation"), (labels, images, "image")):
@@ -98,6 +106,13 @@ def read_pixels(file: File, modes: Collection[str], why: str) -> npt.NDArray[Any
 
     Raises:
         DataError: it is not an image, is damaged, or has another mode.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("L", (4, 3), 7).save(pathlib.Path(folder, "a.png"))
+        ...     int(read_pixels(Tree(folder).find("a.png"), ["L"], "is not gray").max())
+        7
     """
     try:
         data = file.read()
@@ -116,6 +131,13 @@ def size_of(file: File) -> tuple[int, int]:
 
     Raises:
         DataError: it is not an image.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("L", (4, 3), 7).save(pathlib.Path(folder, "a.png"))
+        ...     size_of(Tree(folder).find("a.png"))
+        (3, 4)
     """
     try:
         source = file.source if not callable(file.source) else io.BytesIO(file.read())

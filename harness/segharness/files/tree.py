@@ -63,7 +63,8 @@ class Tree:
     """A folder, or one zip archive, with the files of a data set.
 
     If a folder lacks a file, the zip archives directly in it are searched, in the order of their names. Members are
-    read without unpacking the archive, and from any thread.
+    read without unpacking the archive, and from any thread. If the root is an archive and everything in it lies in one
+    folder, names are relative to that folder.
 
     Args:
         root: the folder or archive.
@@ -161,8 +162,9 @@ class Tree:
             infos = [info for info in opened.infolist() if not info.is_dir()]
             within = self._within
             if archive == self.root and not within:
-                tops = {info.filename.split("/")[0] for info in infos if "/" in info.filename}
-                within = f"{tops.pop()}/" if len(tops) == 1 else ""
+                tops = {info.filename.partition("/")[:2] for info in infos if not _hidden(info.filename)}
+                folder, slash = tops.pop() if len(tops) == 1 else ("", "")  # a lone file is no folder
+                within = f"{folder}/" if slash else ""
             self._members[archive] = {
                 name: File(name, info.file_size, info.CRC, _Member(archive, opened, info))
                 for info in infos

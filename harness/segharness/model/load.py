@@ -43,8 +43,9 @@ def load_model(
     if entry.local_function is None:
         spec = host.get(entry.model, ModelSpec)
         options = {**options, **spec.fixed}
-        owner = f"ModelSpec `{spec.name}`: foreign_packages"
-        packages = {name: str(packaged_file(f"{name}:", owner)) for name in spec.foreign_packages}
+        owner = f"ModelSpec `{spec.name}`: foreign.packages"
+        of_foreign = spec.foreign.packages if spec.foreign is not None else ()
+        packages = {name: str(packaged_file(f"{name}:", owner)) for name in of_foreign}
     _check_unchanged(entry, spec, weights)
     if entry.python is not None and (foreign := entry.foreign_function) is not None:
         return ForeignModel(entry.python, foreign, options, weights.argument, device, packages)

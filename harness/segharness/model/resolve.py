@@ -7,7 +7,7 @@ nothing.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def resolve_weights(entry: ModelEntry, dataset: str, host: PluginHost, fetching:
     argument = entry.weights if path is None else str(path)
     content = content_of(path, spec)
     if named:
-        declared = {"sha256": spec.weights_names.get(str(entry.weights), "")}
+        declared = {"sha256": spec.weights.names.get(str(entry.weights), "")}
         fetched = {"sha256": content} if isinstance(content, str) else content
         return ResolvedWeights(argument, {"name": entry.weights, **(fetched or declared)})
     return ResolvedWeights(argument, content)
@@ -91,12 +91,33 @@ def resolve_environment(entry: ModelEntry, host: PluginHost) -> Mapping[str, Any
             if settings().get(key) != entry.python:
                 raise
             raise UsageError(f"{config_file()}: {key}: {error}") from error
-    if spec is not None and framework is not None and importlib.util.find_spec(framework) is None:
-        advice = (
-            ""
-            if spec.foreign is None
-            else f", or name the interpreter of an environment that has it: `python: PATH` in the suite, or once "
-            f"and for all `segharness config set python.{framework} PATH`"
-        )
-        raise UsageError(f"{framework} is not installed: install it here{advice}")
+    if (problem := missing_framework(entry, host)) is not None:
+        raise UsageError(problem)
     return None
+
+
+def missing_framework(entry: ModelEntry, host: PluginHost) -> str | None:
+    """Return what to install if a model's framework is not in this environment and no other is named, or None."""
+    spec = host.find(entry.model, ModelSpec) if entry.local_function is None else None
+    if entry.python is not None or spec is None or spec.imports is None:
+        return None
+    if importlib.util.find_spec(spec.imports) is not None:
+        return None
+    advice = (
+        ""
+        if spec.foreign is None
+        else f", or name the interpreter of an environment that has it: `python: PATH` in the suite, or once "
+        f"and for all `segharness config set python.{spec.imports} PATH`"
+    )
+    return f"{spec.imports} is not installed: install it here (pip install {spec.imports}){advice}"
+
+
+def model_list(ids: Sequence[str]) -> str:
+    """Return models for a message: up to three of them, and how many more there are.
+
+    Example:
+        >>> model_list(["`a`", "`b`", "`c`", "`d`"])
+        'models `a`, `b`, `c` and 1 more'
+    """
+    more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+    return f"model{'s' if len(ids) > 1 else ''} {', '.join(ids[:3])}{more}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from segharness.plugin.hookspecs import hookimpl
-from segharness.plugin.specs import CommandSpec, ExecutorSpec, MetricSpec, ReporterSpec
+from segharness.plugin.metric_specs import PER_SECOND, Metric, MetricSpec
+from segharness.plugin.specs import CommandSpec, ExecutorSpec, ReporterSpec
 
 
 def _command(name: str, summary: str, module: str = "", execute: str = "execute") -> CommandSpec:
     """Return the command in a module of `segharness.cli.commands`; the module is called like the command by default."""
     path = f"segharness.cli.commands.{module or name}"
-    return CommandSpec(name, summary, f"{path}:configure", f"{path}:{execute}")
+    return CommandSpec(name, help=summary, configure=f"{path}:configure", execute=f"{path}:{execute}")
 
 
 @hookimpl
@@ -25,12 +26,13 @@ def segharness_commands() -> Iterable[CommandSpec]:
         _command("compare", "show the differences between two models' results, with intervals"),
         _command("degradation", "compute CD and rCD of a table of APs"),
         _command("export-results", "write a run's predictions as COCO result files", "export_results"),
-        _command("schema", "print the JSON Schema of suite files"),
+        _command("schema", "print the schemas of suite files and of the files of a run, for machines"),
         _command("models", "list the models that plugins offer", "list_specs", "models"),
         _command("datasets", "list the data sets that plugins offer; check the files of one"),
         _command(
             "corruptions", "list the corruptions and condition sets that plugins offer", "list_specs", "corruptions"
         ),
+        _command("metrics", "list the evaluations and their metrics, with unit, direction and formula"),
         _command("corrupt", "corrupt image files"),
         _command("config", "save where data sets and frameworks are on this machine"),
         _command("preview", "draw one image under many corruptions, on one sheet"),
@@ -40,8 +42,48 @@ def segharness_commands() -> Iterable[CommandSpec]:
     ]
 
 
-COCO_METRICS = ("AP", "AP50", "AP75", "AP_S", "AP_M", "AP_L", "AR1", "AR10", "AR100", "AR_S", "AR_M", "AR_L")
-"""COCO's 12 numbers, in pycocotools' order."""
+_AP = "mean over IoU .5:.05:.95 and categories of the area under precision over recall at 101 points"
+_AREAS = (("S", "up to 32^2"), ("M", "32^2 to 96^2"), ("L", "at least 96^2"))
+
+
+def _coco_metrics(*recalls: Metric) -> tuple[Metric, ...]:
+    """Return AP, AP50, AP75 and AP by area, some metrics of recall, and AR by area."""
+    return (
+        Metric("AP", degradation=True, formula=_AP),
+        Metric("AP50", formula="AP at IoU .5"),
+        Metric("AP75", formula="AP at IoU .75"),
+        *(Metric(f"AP_{area}", formula=f"AP of objects of {size} pixels") for area, size in _AREAS),
+        *recalls,
+        *(Metric(f"AR_{area}", formula=f"recall of objects of {size} pixels") for area, size in _AREAS),
+    )
+
+
+COCO_METRICS = _coco_metrics(
+    *(Metric(f"AR{count}", formula=f"mean recall, at most {count} detections an image") for count in (1, 10, 100))
+)
+"""COCO's 12 metrics, in pycocotools' order."""
+
+LVIS_METRICS = _coco_metrics(
+    *(Metric(f"AP{group[0]}", formula=f"AP over {group} categories") for group in ("rare", "common", "frequent")),
+    Metric("AR300", formula="mean recall, at most 300 detections an image"),
+)
+
+PROMPTED_METRICS = (
+    Metric("mask_mIoU", degradation=True, formula="mean over categories of the mean IoU of their instances"),
+    Metric("mask_IoU", formula="mean IoU of instances"),
+    *COCO_METRICS,
+)
+
+
+def _panoptic_metrics() -> Iterable[Metric]:
+    formulas = (
+        ("PQ", "sum of IoU / (TP + FP/2 + FN/2), mean over categories"),
+        ("SQ", "sum of IoU / TP, mean over categories"),
+        ("RQ", "TP / (TP + FP/2 + FN/2), mean over categories"),
+    )
+    for suffix, subset in (("", ""), ("_th", " of things"), ("_st", " of stuff")):
+        for name, formula in formulas:
+            yield Metric(name + suffix, degradation=name + suffix == "PQ", formula=formula + subset)
 
 
 @hookimpl
@@ -49,7 +91,7 @@ def segharness_metrics() -> Iterable[MetricSpec]:
     return [
         MetricSpec(
             "coco",
-            "segharness.score.evaluations.coco:score",
+            score="segharness.score.evaluations.coco:score",
             tasks=("segm", "bbox", "boundary"),
             metrics=COCO_METRICS,
             engines=("hotcoco", "pycocotools"),
@@ -58,47 +100,59 @@ def segharness_metrics() -> Iterable[MetricSpec]:
         ),
         MetricSpec(
             "cityscapes",
-            "segharness.score.evaluations.cityscapes:score",
+            score="segharness.score.evaluations.cityscapes:score",
             tasks=("segm",),
-            metrics=("AP", "AP50"),
+            metrics=(
+                Metric(
+                    "AP",
+                    degradation=True,
+                    formula="mean over IoU > .5:.05:.95 and classes of the area under precision over recall",
+                ),
+                Metric("AP50", formula="AP at IoU > .5"),
+            ),
             also=("void",),
             description="Cityscapes' own instance-level AP, as its evaluation scripts define it",
         ),
         MetricSpec(
             "lvis",
-            "segharness.score.evaluations.lvis:score",
+            score="segharness.score.evaluations.lvis:score",
             tasks=("segm", "bbox"),
-            metrics=(*COCO_METRICS[:6], "APr", "APc", "APf", "AR300", *COCO_METRICS[9:]),
+            metrics=LVIS_METRICS,
             description="LVIS's AP of federated annotations, over rare, common and frequent categories too, by hotcoco",
         ),
         MetricSpec(
             "given-boxes",
-            "segharness.score.evaluations.prompted:boxes",
+            score="segharness.score.evaluations.prompted:boxes",
             tasks=("segm",),
-            metrics=("mask_mIoU", "mask_IoU", *COCO_METRICS),
+            metrics=PROMPTED_METRICS,
             description="masks in the ground truth's boxes: mean IoU over categories and over instances, and AP",
         ),
         MetricSpec(
             "given-points",
-            "segharness.score.evaluations.prompted:points",
+            score="segharness.score.evaluations.prompted:points",
             tasks=("segm",),
-            metrics=("mask_mIoU", "mask_IoU", *COCO_METRICS),
+            metrics=PROMPTED_METRICS,
             description="masks from a point in each ground truth: mean IoU over categories and over instances, and AP",
         ),
         MetricSpec(
             "panoptic",
-            "segharness.score.evaluations.panoptic:score",
+            score="segharness.score.evaluations.panoptic:score",
             tasks=("panoptic",),
-            metrics=("PQ", "SQ", "RQ", "PQ_th", "SQ_th", "RQ_th", "PQ_st", "SQ_st", "RQ_st"),
+            metrics=tuple(_panoptic_metrics()),
             ground_truth="panoptic",
             description="PQ, SQ and RQ, overall and for things and stuff, by hotcoco's panoptic engine",
         ),
         MetricSpec(
             "speed",
-            "segharness.score.evaluations.speed:score",
+            score="segharness.score.evaluations.speed:score",
             tasks=("speed",),
-            metrics=("fps", "ms_median", "ms_p95"),
+            metrics=(
+                Metric("fps", unit=PER_SECOND, column="fps", formula="1 / median seconds of predict for one image"),
+                Metric("ms_median", unit="ms", better="smaller", formula="median time of predict for one image"),
+                Metric("ms_p95", unit="ms", better="smaller", formula="95th percentile of that time"),
+            ),
             description="frames per second and milliseconds per image of predict alone, at batch 1, after warm-up",
+            table=False,
         ),
     ]
 
@@ -107,12 +161,14 @@ def segharness_metrics() -> Iterable[MetricSpec]:
 def segharness_executors() -> Iterable[ExecutorSpec]:
     return [
         ExecutorSpec(
-            "local", "segharness.execution.executors.local:make", "worker processes on this machine, one per device"
+            "local",
+            factory="segharness.execution.executors.local:make",
+            description="worker processes on this machine, one per device",
         ),
         ExecutorSpec(
             "inline",
-            "segharness.execution.executors.inline:make",
-            "in this process, one unit after another; for debugging",
+            factory="segharness.execution.executors.inline:make",
+            description="in this process, one unit after another; for debugging",
         ),
     ]
 
@@ -120,10 +176,22 @@ def segharness_executors() -> Iterable[ExecutorSpec]:
 @hookimpl
 def segharness_reporters() -> Iterable[ReporterSpec]:
     return [
-        ReporterSpec("csv", "segharness.report.formats.csv:render", ".csv", "comma-separated values"),
         ReporterSpec(
-            "markdown", "segharness.report.formats.markdown:render", ".md", "a GitHub-flavoured Markdown table"
+            "csv", write="segharness.report.formats.csv:write", suffix=".csv", description="comma-separated values"
         ),
-        ReporterSpec("svg", "segharness.report.formats.svg:render", ".svg", "a picture of the tables"),
-        ReporterSpec("latex", "segharness.report.formats.latex:render", ".tex", "a LaTeX tabular with booktabs"),
+        ReporterSpec(
+            "markdown",
+            write="segharness.report.formats.markdown:write",
+            suffix=".md",
+            description="a GitHub-flavoured Markdown table",
+        ),
+        ReporterSpec(
+            "svg", write="segharness.report.formats.svg:write", suffix=".svg", description="a picture of the tables"
+        ),
+        ReporterSpec(
+            "latex",
+            write="segharness.report.formats.latex:write",
+            suffix=".tex",
+            description="a LaTeX tabular with booktabs",
+        ),
     ]

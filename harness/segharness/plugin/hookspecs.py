@@ -86,4 +86,4 @@ def segharness_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
 
 @hookspec
 def segharness_reporters() -> Iterable[ReporterSpec]:  # type: ignore[empty-body]
-    """Return formats of documents for ``segharness report``. Each gets the finished results and returns a text."""
+    """Return formats of documents for ``segharness report``. Each gets the finished results and writes files."""

@@ -163,6 +163,8 @@ class PluginHost:
         for entry in importlib.metadata.entry_points(group=GROUP, name=name):
             self._add_entry_point(entry)
             return
+        if sys.path[0] not in ("", folder := str(Path.cwd())):
+            sys.path.insert(0, folder)  # `python -m segharness` puts it there; the installed command does not
         if importlib.util.find_spec(name.partition(".")[0]) is None:
             names = [e.name for e in importlib.metadata.entry_points(group=GROUP)]
             raise PluginError(f"-p {name}: no plugin or module of that name is installed{nearest(name, names)}")
@@ -184,6 +186,9 @@ class PluginHost:
             for hook in dir(module):
                 if hook not in HOOK_SPECS and self._manager.parse_hookimpl_opts(module, hook) is not None:
                     raise PluginError(f"there is no hook `{hook}`{nearest(hook, HOOK_SPECS)}")
+            if self._manager.is_registered(module):  # -p names the module of an entry point
+                self.plugins.remove(plugin)
+                return
             self._manager.register(module, name)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything while it is imported
             self._quarantine(plugin, f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc())

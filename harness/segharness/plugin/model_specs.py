@@ -1,14 +1,14 @@
-"""Specs of models: one model, a named set of models, and what a model needs of its device."""
+"""Specs of models: one model with its weights, device and environment, and named sets of models."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from segharness.errors import PluginError
-from segharness.plugin.import_strings import Reference
+from segharness.plugin.import_strings import Reference, is_reference
 from segharness.plugin.options import Option
 from segharness.plugin.spec_checks import NAME, check_spec, is_foreign_reference, is_packaged_file
 
@@ -22,11 +22,16 @@ class Needs:
 
     Attributes:
         device: the kind, as in torch's names without the number: ``"cuda"``, ``"cpu"`` ..., or ``"any"``.
-        memory: GiB that the loaded model takes there at batch size 1. The model is not run on an accelerator that has
-            less. On CPUs, only as many workers load it at once as the machine's memory allows.
+        memory: GiB that the loaded model takes there at batch size 1, such as ``8``. The model is not run on an
+            accelerator that has less. On CPUs, only as many workers load it at once as the machine's memory allows.
+
+    Example:
+        >>> Needs("cuda", memory=8).problem() is None
+        True
     """
 
     device: str = ANY
+    _: KW_ONLY
     memory: float = 0.0
 
     def problem(self) -> str | None:
@@ -35,6 +40,98 @@ class Needs:
             return f"device is {self.device!r}, not a kind such as cuda or cpu"
         if isinstance(self.memory, bool) or not isinstance(self.memory, (int, float)) or not 0 <= self.memory < 2**20:
             return f"memory is {self.memory!r}, not a number of GiB"
+        return None
+
+
+@dataclass(frozen=True)
+class WeightsSpec:
+    """Which weights a model takes, and where they come from.
+
+    Attributes:
+        use: whether a suite gives weights: ``"none"``, ``"optional"`` or ``"required"``.
+        sha256: 64 hexadecimal digits, of the file `shipped` or, without it, of the file that a suite must give. None if
+            any file will do.
+
+        Weights that come with the plugin:
+
+        shipped: a file that is used if a suite gives none: ``"segharness_acme:weights/tiny.safetensors"``, where
+            ``segharness_acme`` is a top-level package. Needs `sha256`; `use` is then not ``"required"``.
+
+        Weights by name:
+
+        names: names that a suite may give instead of a file, such as ``{"COCO_V1": "bf2d0c1e"}``. Each is mapped to the
+            sha256 of those weights, its first digits, or ``""`` if it is unknown.
+        pattern: a regular expression of further names that `fetch` takes, such as ``r"[a-z]+/[a-z-]+"``. With it, a
+            suite may also give a folder.
+        pattern_text: what messages call such names, such as ``"owner/name on the hub"``.
+        fetch: ``fetch(weights, ...)`` returns the file or folder that a name stands for, and downloads it first if
+            needed. It gets those options and `fixed` arguments of the model that it has parameters for. It is called
+            once, before the first cell; the factory gets the path, and workers refuse weights that changed since.
+            Without `fetch`, and for the name ``random``, the factory gets the name.
+        in_folder: glob patterns of the files that count in a folder of weights, such as ``("*.safetensors",)``.
+
+    Example:
+        >>> WeightsSpec("required", names={"COCO_V1": "bf2d0c1e"}, fetch="segharness_acme.weights:fetch").use
+        'required'
+    """
+
+    use: str = "none"
+    _: KW_ONLY
+    sha256: str | None = None
+    shipped: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    pattern: str | None = None
+    pattern_text: str = ""
+    fetch: Reference | None = None
+    in_folder: tuple[str, ...] = ("**/*",)
+
+    def problem(self) -> str | None:
+        """Return what is wrong with the values, or None."""
+        if self.use not in ("none", "optional", "required"):
+            return f"use is {self.use!r:.60}, not none, optional or required"
+        if self.shipped is not None and not is_packaged_file(self.shipped):
+            return f"shipped is {self.shipped!r:.60}, not 'package:path/in/it'"
+        if self.sha256 is not None and not (
+            isinstance(self.sha256, str) and re.fullmatch(r"[0-9a-f]{64}", self.sha256)
+        ):
+            return f"sha256 is {self.sha256!r:.80}, not 64 of 0-9 and a-f"
+        if self.shipped is not None and (self.sha256 is None or self.use == "required"):
+            return "a file that is shipped needs its sha256, and a use that is not 'required'"
+        if not isinstance(self.names, Mapping) or not all(isinstance(text, str) for text in self.names.values()):
+            return f"names is {self.names!r:.60}, not a mapping from names to digits of a sha256"
+        if self.fetch is not None and not is_reference(self.fetch):
+            return f"fetch is {self.fetch!r:.60}, neither a function nor 'package.module:function'"
+        if not isinstance(self.in_folder, (tuple, list)):
+            return f"in_folder is {self.in_folder!r:.60}, not a tuple of patterns"
+        return None
+
+
+@dataclass(frozen=True)
+class ForeignSpec:
+    """How a model is made in another Python environment, in which nothing of segharness is installed.
+
+    Attributes:
+        build: ``"package:path/in/it.py:function"``, a function in a file that imports nothing of segharness. It is
+            called like the model's factory, under the interpreter of the suite's ``python: PATH`` or, if the suite
+            names none, of ``segharness config set python.<imports> PATH``.
+        packages: packages of this environment that the file may import, such as ``("segharness_torch",)``. They import
+            nothing of segharness.
+
+    Example:
+        >>> ForeignSpec("segharness_acme:foreign_model.py:build").problem() is None
+        True
+    """
+
+    build: str
+    _: KW_ONLY
+    packages: tuple[str, ...] = ()
+
+    def problem(self) -> str | None:
+        """Return what is wrong with the values, or None."""
+        if not is_foreign_reference(self.build):
+            return f"build is {self.build!r:.60}, not 'package:path/in/it.py:function'"
+        if not isinstance(self.packages, (tuple, list)) or not all(isinstance(name, str) for name in self.packages):
+            return f"packages is {self.packages!r:.60}, not a tuple of names"
         return None
 
 
@@ -53,107 +150,68 @@ class ModelSpec:
         Description, for ``segharness models``:
 
         description: one line.
-        licence: of the code and the weights.
+        licence: of the code and the weights, such as ``"Apache-2.0"``.
         paper: its address or citation.
-        tags: selected by ``-m``.
-        metadata: anything else, such as backbone or normalisation.
+        tags: selected by ``-m``, such as ``("detector", "two-stage")``.
+        metadata: anything else, such as ``{"backbone": "R50", "norm": "GN"}``.
         categories: the model's, for ``segharness collect --labels``; if None, that command loads the model to learn
             them. A model whose categories differ from these is refused.
 
         Options:
 
-        version: changes when the same options begin to give other predictions. Part of identities.
-        options: what a suite may set, by name.
-        fixed: further arguments of the factory, which suites cannot change.
+        options: what a suite may set, by name: ``{"score": Option("instances below are dropped")}``.
+        fixed: further arguments of the factory, which suites cannot change, such as ``{"name": "r50"}``.
         tail: the option that takes the rest of a longer name. With ``tail="folder"``, ``coco-results/DIR`` is the model
             ``coco-results`` with the option ``folder: DIR``.
         check: ``check(weights, **options)`` returns, in one line, what is wrong with weights and options together, or
             None. It gets those options and `fixed` arguments that it has parameters for. It is called before the first
             cell, with a path, a name or None as weights, and imports no framework.
+        version: changes when the same options begin to give other predictions. Part of identities.
 
-        Weights:
+        Weights and environment:
 
-        weights: whether a suite gives weights: ``"none"``, ``"optional"`` or ``"required"``.
-        weights_file: a file that comes with the plugin, used if a suite gives none: ``"package:path/in/it"``, where
-            the package is a top-level one. Needs `weights_digest`; `weights` is then not ``"required"``.
-        weights_digest: the sha256 (64 hexadecimal digits) of `weights_file` or, without it, of the file that a suite
-            must give.
-        weights_names: names that a suite may give instead of a file. Each is mapped to the sha256 of those weights, its
-            first digits, or ``""`` if it is unknown.
-        weights_pattern: a regular expression of further names that `fetch` takes. With it, a suite may also give a
-            folder.
-        weights_form: what messages call such names.
-        weights_files: glob patterns of the files that count in a folder of weights.
-        fetch: ``fetch(weights, ...)`` returns the file or folder that a name stands for, and downloads it first if
-            needed. It gets those options and `fixed` arguments that it has parameters for. It is called once,
-            before the first cell; the factory gets the path, and workers refuse weights that changed since. Without
-            `fetch`, and for the name ``random``, the factory gets the name.
+        weights: which weights it takes, such as ``WeightsSpec("required")``.
+        needs: which devices can run the model, such as ``Needs("cuda", memory=8)``.
+        imports: the framework's module, such as ``"mmdet"``, which the factory's process must be able to import.
+        foreign: how it is made in another environment; None if `factory` always makes it in this one.
 
-        Environment:
-
-        needs: which devices can run the model.
-        imports: the framework's module, which the factory's process must be able to import.
-        foreign: ``"package:path/in/it.py:function"``, a function in a file that imports nothing of segharness. It makes
-            the model in another environment: under the interpreter of the suite's ``python: PATH`` or, if the suite
-            names none, of ``segharness config set python.<imports> PATH``. Without either, `factory` makes the model in
-            this environment.
-        foreign_packages: packages of this environment that the foreign file may import. They import nothing of
-            segharness.
+    Example:
+        >>> ModelSpec("acme/tiny", factory="segharness_acme.model:Tiny", weights=WeightsSpec("optional")).weights.use
+        'optional'
     """
 
     name: str
-    factory: Reference | None
+    _: KW_ONLY
+    factory: Reference | None = None
     description: str = ""
     licence: str = ""
     paper: str = ""
     tags: tuple[str, ...] = ()
-    version: str = "1"
-    weights: str = "none"
-    weights_file: str | None = None
-    weights_digest: str | None = None
-    weights_names: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, Option] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    tail: str | None = None
-    needs: Needs = Needs()
-    foreign: str | None = None
     categories: tuple[str, ...] | None = None
+    options: Mapping[str, Option] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    fetch: Reference | None = None
-    weights_pattern: str | None = None
-    weights_form: str = ""
-    weights_files: tuple[str, ...] = ("**/*",)
+    tail: str | None = None
     check: Reference | None = None
+    version: str = "1"
+    weights: WeightsSpec = WeightsSpec()
+    needs: Needs = Needs()
     imports: str | None = None
-    foreign_packages: tuple[str, ...] = ()
+    foreign: ForeignSpec | None = None
 
     def __post_init__(self) -> None:
-        factories = [self.factory] if self.factory is not None or self.foreign is None else []
-        check_spec(self, *factories, is_model=True)
-        check_spec(self, *(function for function in (self.fetch, self.check) if function is not None), is_model=True)
-        if self.foreign is not None and not is_foreign_reference(self.foreign):
-            raise PluginError(
-                f"ModelSpec `{self.name}`: foreign is {self.foreign!r}, not 'package:path/in/it.py:function'"
-            )
-        if not isinstance(self.needs, Needs) or (problem := self.needs.problem()) is not None:
-            raise PluginError(
-                f"ModelSpec `{self.name}`: needs: {problem if isinstance(self.needs, Needs) else self.needs!r}"
-            )
+        references = [self.factory] if self.factory is not None or self.foreign is None else []
+        check_spec(self, *references, *([self.check] if self.check is not None else []), is_model=True)
         if self.tail is not None and self.tail not in self.options:
             raise PluginError(f"ModelSpec `{self.name}`: its tail `{self.tail}` is not one of its options")
-        if self.weights not in ("none", "optional", "required"):
-            raise PluginError(f"ModelSpec `{self.name}`: weights is {self.weights!r}, not none, optional or required")
-        if self.weights_file is not None and not is_packaged_file(self.weights_file):
-            raise PluginError(
-                f"ModelSpec `{self.name}`: weights_file is {self.weights_file!r}, not 'package:path/in/it'"
-            )
-        digest = self.weights_digest
-        if digest is not None and not (isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest)):
-            raise PluginError(f"ModelSpec `{self.name}`: weights_digest is {digest!r}, not a sha256: 64 of 0-9 and a-f")
-        if self.weights_file is not None and (self.weights_digest is None or self.weights == "required"):
-            raise PluginError(
-                f"ModelSpec `{self.name}`: a weights_file needs a weights_digest, and weights that are not 'required'"
-            )
+        for name, kind in (("weights", WeightsSpec), ("needs", Needs), ("foreign", ForeignSpec)):
+            part = getattr(self, name)
+            if part is None and name == "foreign":
+                continue
+            if not isinstance(part, kind):
+                raise PluginError(f"ModelSpec `{self.name}`: {name} is {part!r:.60}, not a {kind.__name__}")
+            if (problem := part.problem()) is not None:
+                raise PluginError(f"ModelSpec `{self.name}`: {name}: {problem}")
 
 
 @dataclass(frozen=True)
@@ -162,11 +220,17 @@ class ModelSet:
 
     Attributes:
         name: what suites call the set. It shares a namespace with the names of models.
-        models: maps the id that each model gets in a suite to the model's name. Models may be those of other plugins.
+        models: maps the id that each model gets in a suite to the model's name: ``{"r50": "acme/r50"}``. Models may be
+            those of other plugins.
         description: one line, for ``segharness models``.
+
+    Example:
+        >>> ModelSet("acme/paper", models={"r50": "acme/r50"}).models["r50"]
+        'acme/r50'
     """
 
     name: str
+    _: KW_ONLY
     models: Mapping[str, str]
     description: str = ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from segharness.errors import PluginError, UsageError
@@ -35,9 +35,15 @@ class Option:
             folder count, or more than the one file.
         decides: whether it decides predictions. An option that does not, such as the address that weights of known
             content are fetched from, is not in identities.
+
+    Example:
+        >>> from segharness.plugin.option_checks import number
+        >>> Option("drop instances with a lower score", check=number(0, 1)).problem(1.5)
+        'is 1.5, not a number from 0 to 1'
     """
 
     help: str
+    _: KW_ONLY
     required: bool = False
     path: bool = False
     variable: str | None = None

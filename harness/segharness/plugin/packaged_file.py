@@ -13,7 +13,7 @@ def packaged_file(reference: str, owner: str) -> Path:
 
     Args:
         reference: the package is a top-level one.
-        owner: where the reference stands, for messages: ``ModelSpec `acme/tiny`: weights_file``.
+        owner: where the reference stands, for messages: ``ModelSpec `acme/tiny`: weights.shipped``.
 
     Raises:
         PluginError: there is no such package.

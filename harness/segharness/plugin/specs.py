@@ -1,18 +1,20 @@
 """What plugins offer: cheap descriptions, made without importing a framework.
 
 Wherever code is named, it is either an import string ``"package.module:function"``, imported only in the process that
-needs it, or the function itself. The specs of models are in `segharness.plugin.model_specs`.
+needs it, or the function itself. The specs of models are in `segharness.plugin.model_specs`, those of evaluations in
+`segharness.plugin.metric_specs`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from segharness.errors import PluginError
 from segharness.plugin.import_strings import Reference
-from segharness.plugin.model_specs import ANY, ModelSet, ModelSpec, Needs
+from segharness.plugin.metric_specs import Metric, MetricSpec
+from segharness.plugin.model_specs import ANY, ForeignSpec, ModelSet, ModelSpec, Needs, WeightsSpec
 from segharness.plugin.options import Option
 from segharness.plugin.spec_checks import MODEL_NAME, NAME, check_spec
 
@@ -26,12 +28,15 @@ __all__ = [
     "CorruptionSpec",
     "DatasetSpec",
     "ExecutorSpec",
+    "ForeignSpec",
+    "Metric",
     "MetricSpec",
     "MixtureSpec",
     "ModelSet",
     "ModelSpec",
     "Needs",
     "ReporterSpec",
+    "WeightsSpec",
     "slug",
 ]
 
@@ -65,9 +70,18 @@ class DatasetSpec:
             number of annotations. Part of identities.
         part: the option that chooses a part of it, such as ``split`` or ``domain``.
         parts: maps the values of that option to the number of images of each, or to None if it is not known.
+
+    Example:
+        >>> DatasetSpec(
+        ...     "acme/dots",
+        ...     factory="segharness_acme.dataset:Dots",
+        ...     options={"root": Option("the folder", path=True, required=True, variable="acme")},
+        ... ).name
+        'acme/dots'
     """
 
     name: str
+    _: KW_ONLY
     factory: Reference
     description: str = ""
     licence: str = ""
@@ -95,9 +109,14 @@ class CategorySet:
         name: what suites call the list.
         categories: the names of the categories.
         description: one line.
+
+    Example:
+        >>> CategorySet("pets", categories=("cat", "dog")).categories
+        ('cat', 'dog')
     """
 
     name: str
+    _: KW_ONLY
     categories: tuple[str, ...]
     description: str = ""
 
@@ -120,9 +139,14 @@ class CorruptionSpec:
         tags: selected by ``-m``.
         unavailable: why the corruption cannot be used here, and what to install; empty if it can. Suites that name it
             are refused with this text.
+
+    Example:
+        >>> CorruptionSpec("acme/night", apply="segharness_acme.night:night", category="weather").severities
+        (1, 2, 3, 4, 5)
     """
 
     name: str
+    _: KW_ONLY
     apply: Reference
     category: str = ""
     description: str = ""
@@ -149,9 +173,14 @@ class MixtureSpec:
         severities: those it is defined for.
         version: changes whenever the draws change. Part of identities.
         tags: selected by ``-m``.
+
+    Example:
+        >>> MixtureSpec("acme/evening", stages=(("acme/night",), ("acme/grain", "acme/rain"))).severities
+        (1,)
     """
 
     name: str
+    _: KW_ONLY
     stages: tuple[tuple[str, ...], ...]
     description: str = ""
     severities: tuple[int, ...] = (1,)
@@ -173,9 +202,14 @@ class ConditionSet:
         corruptions: the names of the corruptions. They may be those of other plugins.
         severities: those at which every one of them is applied.
         description: one line, for ``segharness corruptions``.
+
+    Example:
+        >>> ConditionSet("acme-all", corruptions=("acme/night", "acme/grain"), severities=(1, 3)).severities
+        (1, 3)
     """
 
     name: str
+    _: KW_ONLY
     corruptions: tuple[str, ...]
     severities: tuple[int, ...]
     description: str = ""
@@ -184,37 +218,6 @@ class ConditionSet:
         check_spec(self)
         if not self.corruptions or not self.severities:
             raise PluginError(f"ConditionSet `{self.name}` is empty")
-
-
-@dataclass(frozen=True)
-class MetricSpec:
-    """An evaluation: a way to score one cell.
-
-    Attributes:
-        name: of the evaluation, such as ``coco``.
-        score: ``score(request: segharness.ScoreRequest)`` returns `segharness.Score` values.
-        tasks: those it can score: ``segm``, ``bbox`` ... If there is only one, it is scored whatever a suite asks for.
-        metrics: the names of the numbers it gives.
-        ground_truth: the kind of ground truth that the data set must have.
-        engines: the implementations it can use, the default first.
-        description: one line.
-        also: further kinds of ground truth, used if the data set has them.
-        configure: ``configure(options)`` returns the names of the metrics under a suite's options, or raises
-            `UsageError` if the options are wrong. None for an evaluation without options.
-    """
-
-    name: str
-    score: Reference
-    tasks: tuple[str, ...]
-    metrics: tuple[str, ...]
-    ground_truth: str = "instances"
-    engines: tuple[str, ...] = ()
-    description: str = ""
-    also: tuple[str, ...] = ()
-    configure: Reference | None = None
-
-    def __post_init__(self) -> None:
-        check_spec(self, self.score, *([self.configure] if self.configure is not None else []))
 
 
 @dataclass(frozen=True)
@@ -227,9 +230,14 @@ class ExecutorSpec:
         description: one line.
         configure: ``configure(group)`` adds arguments to an argparse group of ``segharness run``. All begin with
             ``--<name>-``; their values are in `ExecutorOptions.arguments`. None for an executor without arguments.
+
+    Example:
+        >>> ExecutorSpec("acme-one", factory="segharness_acme.executor:OneWorker").name
+        'acme-one'
     """
 
     name: str
+    _: KW_ONLY
     factory: Reference
     description: str = ""
     configure: Reference | None = None
@@ -244,18 +252,28 @@ class ReporterSpec:
 
     Attributes:
         name: what ``--format`` calls it.
-        render: ``render(report: segharness.Report)`` returns the text of one document.
-        suffix: of the document's file, such as ``.csv``.
+        write: ``write(report: segharness.Report, target: pathlib.Path)`` writes the document to the file `target`. It
+            may write further files beside it, whose names begin with the target's stem. It writes into a temporary
+            folder, from which segharness moves the files when it has returned; so it refers to them by their names.
+        suffix: of the document's file, such as ``.csv``. ``""`` for a format that is a folder: `target` is then an
+            empty folder.
         description: one line.
+
+    Example:
+        >>> ReporterSpec("acme-json", write="segharness_acme.reports:write", suffix=".json").suffix
+        '.json'
     """
 
     name: str
-    render: Reference
+    _: KW_ONLY
+    write: Reference
     suffix: str
     description: str = ""
 
     def __post_init__(self) -> None:
-        check_spec(self, self.render)
+        check_spec(self, self.write)
+        if not isinstance(self.suffix, str) or not re.fullmatch(r"(\.[A-Za-z0-9]+)*", self.suffix):
+            raise PluginError(f"ReporterSpec `{self.name}`: suffix is {self.suffix!r:.60}, not an ending such as .csv")
 
 
 @dataclass(frozen=True)
@@ -268,9 +286,15 @@ class CommandSpec:
         configure: ``configure(parser: argparse.ArgumentParser)`` adds the arguments. If it has a parameter `host`, it
             also gets the `PluginHost`.
         execute: ``execute(args: argparse.Namespace)`` returns the exit code.
+
+    Example:
+        >>> code = "segharness_acme.command"
+        >>> CommandSpec("acme-best", help="the best model", configure=f"{code}:configure", execute=f"{code}:execute").help
+        'the best model'
     """
 
     name: str
+    _: KW_ONLY
     help: str
     configure: Reference
     execute: Reference

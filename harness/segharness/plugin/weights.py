@@ -14,12 +14,13 @@ from typing import Any
 
 from segharness.digests import file_digest
 from segharness.errors import PluginError, UsageError
+from segharness.plugin.failures import describe, log_failure
 from segharness.plugin.import_strings import load
 from segharness.plugin.packaged_file import packaged_file
 from segharness.plugin.specs import ModelSpec
 
 RANDOM = "random"
-"""The name of weights that were never trained. Not every model has it among its `weights_names`."""
+"""The name of weights that were never trained. Not every model has it among its `names`."""
 
 
 def packaged_weights(spec: ModelSpec) -> Path | None:
@@ -30,9 +31,9 @@ def packaged_weights(spec: ModelSpec) -> Path | None:
     Raises:
         PluginError: there is no such package.
     """
-    if spec.weights_file is None:
+    if spec.weights.shipped is None:
         return None
-    return packaged_file(spec.weights_file, f"ModelSpec `{spec.name}`: weights_file")
+    return packaged_file(spec.weights.shipped, f"ModelSpec `{spec.name}`: weights.shipped")
 
 
 def find_weights(spec: ModelSpec, weights: str | None, options: Mapping[str, Any]) -> Path | None:
@@ -53,12 +54,12 @@ def find_weights(spec: ModelSpec, weights: str | None, options: Mapping[str, Any
     """
     if weights is None or not is_weights_name(spec, weights):
         return Path(weights) if weights else packaged_weights(spec)
-    if spec.fetch is None or weights == RANDOM:
+    if spec.weights.fetch is None or weights == RANDOM:
         return None
-    fetch = load(spec.fetch)
+    fetch = load(spec.weights.fetch)
     parameters = inspect.signature(fetch).parameters
     path = Path(fetch(weights, **{key: value for key, value in {**spec.fixed, **options}.items() if key in parameters}))
-    declared = spec.weights_names.get(weights, "")
+    declared = spec.weights.names.get(weights, "")
     if declared and not file_digest(path).startswith(declared):
         raise UsageError(
             f"the weights `{weights}` of model `{spec.name}`: {path} has sha256 {file_digest(path)[:16]}..., not "
@@ -71,14 +72,14 @@ def weights_files(spec: ModelSpec, path: Path) -> list[Path] | None:
     """Return the files of a folder of weights that count, sorted; None if the path is not a folder."""
     if not path.is_dir():
         return None
-    return sorted({file for pattern in spec.weights_files for file in path.glob(pattern) if file.is_file()})
+    return sorted({file for pattern in spec.weights.in_folder for file in path.glob(pattern) if file.is_file()})
 
 
 def is_weights_name(spec: ModelSpec, weights: str) -> bool:
     """Return whether `weights` is a name of weights that the model knows. Otherwise it is a path, which is absolute."""
-    if weights in spec.weights_names:
+    if weights in spec.weights.names:
         return True
-    pattern = spec.weights_pattern
+    pattern = spec.weights.pattern
     return pattern is not None and re.fullmatch(pattern, weights) is not None
 
 
@@ -94,7 +95,9 @@ def options_problem(spec: ModelSpec, weights: str | None, options: Mapping[str, 
         parameters = inspect.signature(check).parameters
         problem: str | None = check(weights, **{k: v for k, v in {**spec.fixed, **options}.items() if k in parameters})
     except Exception as error:  # noqa: BLE001  a plugin may raise anything
-        return f"cannot be checked, its plugin raised {type(error).__name__}: {error}"
+        message = f"cannot be checked, its plugin raised {describe(error)}"
+        log_failure(f"model `{spec.name}`: {message}", error)
+        return message
     return problem
 
 
@@ -111,6 +114,12 @@ def download(url: str, path: Path, sha256: str = "") -> Path:
 
     Raises:
         UsageError: the file cannot be downloaded, or has another sha256. The message says which file to put where.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as file:  # it is there, so nothing is downloaded
+        ...     download("https://example.org/tiny.pt", Path(file.name)) == Path(file.name)
+        True
     """
     import http.client  # here, because every command imports this module, and few download
     import urllib.request
@@ -153,7 +162,7 @@ _TIMEOUT = 60
 def weights_problem(spec: ModelSpec, weights: str | None) -> str | None:
     """Return what is wrong with the weights that a model would get, in one line, or None.
 
-    `weights_digest` belongs to the plugin's own file, if there is one; otherwise to the file that a suite gives.
+    `sha256` belongs to the plugin's own file, if there is one; otherwise to the file that a suite gives.
     """
     if weights is not None and is_weights_name(spec, weights):
         return None
@@ -161,10 +170,10 @@ def weights_problem(spec: ModelSpec, weights: str | None) -> str | None:
         path = Path(weights) if weights else packaged_weights(spec)
     except PluginError as error:
         return str(error)
-    if path is None or (spec.weights_pattern is not None and path.is_dir()):
+    if path is None or (spec.weights.pattern is not None and path.is_dir()):
         return None
     advice = "" if weights else "; install its plugin again"
-    declared = None if weights and spec.weights_file else spec.weights_digest
+    declared = None if weights and spec.weights.shipped else spec.weights.sha256
     try:
         with path.open("rb") as file:
             file.read(1)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from segharness.report.entry import TableEntry
-from segharness.report.layout import LEGEND, Report, ReportTable
+from segharness.report.layout import Report, ReportTable
 
 
 def show(report: Report, console: Console) -> None:
@@ -23,9 +23,11 @@ def show(report: Report, console: Console) -> None:
             console.print(_rich(table, positions, report.digits))
         for note in table.notes:
             console.print(f"  - {note}", highlight=False, markup=False, soft_wrap=True)
+        for line in table.legend:
+            console.print(Text(line, style="dim"), soft_wrap=True)
         console.print()
-    if any(column.shows_interval for table in report.tables for column in table.columns):
-        console.print(Text(LEGEND, style="dim"), soft_wrap=True)
+    if report.legend:
+        console.print(Text(report.legend, style="dim"), soft_wrap=True)
 
 
 def _parts(table: ReportTable, console: Console, digits: int | None) -> list[list[int]]:
@@ -68,12 +70,11 @@ def _rich(table: ReportTable, positions: Sequence[int], digits: int | None) -> T
         before = column.group
         heading = Text.assemble((first_of_group, "italic"), "\n", column.heading)
         rich_table.add_column(heading, justify="right", no_wrap=True, vertical="bottom")
-    best = {position: table.best(position, digits) for position in positions}
     for name, entries in table.rows:
-        cells = []
-        for p in positions:
-            is_best = entries[p].number is not None and entries[p].text(digits) == best[p]
-            cells.append(_cell(entries[p], is_best, digits, table.columns[p].shows_interval))
+        cells = [
+            _cell(entries[p], table.is_best(p, entries[p], digits), digits, table.columns[p].shows_interval)
+            for p in positions
+        ]
         rich_table.add_row(Text(name), *cells)
     return rich_table
 

@@ -7,42 +7,46 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MAX_DECIMALS = 1
-"""Decimals of numbers in percent, unless a report asks for more."""
+from segharness.plugin.metric_specs import FRACTION
+from segharness.report.units import scale_of, usual_decimals
 
 
 @dataclass(frozen=True)
 class TableEntry:
-    """A number in its column's unit (percent unless the column says otherwise), or None with the reason.
+    """A number as tables print it (a fraction in percent), or None with the reason.
 
     Attributes:
         number, reason: the number, or None and why there is none. A number with a reason has no interval.
-        low, high: its interval, in the same unit; None without one.
+        low, high: its interval; None without one.
+        unit: of its metric.
+        ranked: whether it can be the best of its column.
     """
 
     number: float | None
     reason: str | None = None
     low: float | None = None
     high: float | None = None
+    unit: str = FRACTION
+    ranked: bool = True
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], scale: float) -> TableEntry:
-        """Return the entry of a row of results; times `scale`, its numbers are in the column's unit."""
+    def of(cls, row: Mapping[str, Any], unit: str) -> TableEntry:
+        """Return the entry of a row of results, whose metric has a unit."""
 
         def scaled(value: float | None) -> float | None:
-            return None if value is None else scale * value
+            return None if value is None else scale_of(unit) * value
 
-        return cls(scaled(row["value"]), row["reason"], scaled(row["ci_low"]), scaled(row["ci_high"]))
+        return cls(scaled(row["value"]), row["reason"], scaled(row["ci_low"]), scaled(row["ci_high"]), unit)
 
     def decimals(self, digits: int | None) -> int:
         """Return how many decimals to print: `digits`, or if it is None as many as the interval supports."""
         if digits is not None:
             return digits
-        if self.reason is not None:
-            return 0  # it should have an interval and has none
+        most = usual_decimals(self.unit, self.number or 0.0)
         if self.low is None or self.high is None or self.high <= self.low:
-            return MAX_DECIMALS
-        return min(MAX_DECIMALS, max(0, math.ceil(-math.log10((self.high - self.low) / 2))))
+            lacks_interval = self.reason is not None and self.unit == FRACTION
+            return 0 if lacks_interval else most
+        return min(most, max(0, math.ceil(-math.log10((self.high - self.low) / 2))))
 
     def text(self, digits: int | None = None, brackets: bool = False) -> str:
         """Return what tables print; with `brackets` the interval follows, if there is one.
@@ -85,4 +89,5 @@ def mean(entries: Sequence[TableEntry]) -> TableEntry:
         None,
         average([e.low for e in entries]),
         average([e.high for e in entries]),
+        entries[0].unit,
     )

@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING
 
 from segharness.report.layout import Report
 from segharness.report.tables import tables
-from segharness.store import manifest_of, read_results
+from segharness.store import RunFolder, manifest_of, read_results, store_path
 from segharness.suite import Suite
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def make_report(results: pa.Table, views: Sequence[str] = (), digits: int | None = None) -> Report:
+def make_report(
+    results: pa.Table, views: Sequence[str] = (), digits: int | None = None, run: RunFolder | None = None
+) -> Report:
     """Return the report of a results table.
 
     Args:
         results: the table of results.arrow, with the run's manifest in its metadata.
         views: further tables to show, keys of `segharness.suite.VIEWS`.
-        digits: as in `Report`.
+        digits, run: as in `Report`.
     """
     manifest = manifest_of(results)
-    return Report(results, manifest, tuple(tables(Suite.from_json(manifest["suite"]), results, views)), digits)
+    return Report(results, manifest, tuple(tables(Suite.from_json(manifest["suite"]), results, views)), digits, run)
 
 
 def read_report(path: str | os.PathLike[str], views: Sequence[str] = (), digits: int | None = None) -> Report:
@@ -33,4 +35,5 @@ def read_report(path: str | os.PathLike[str], views: Sequence[str] = (), digits:
     Raises:
         StoreError: the file does not exist, or segharness did not write it.
     """
-    return make_report(read_results(path), views, digits)
+    results, place = read_results(path), store_path(path)
+    return make_report(results, views, digits, RunFolder(place) if place.is_dir() else None)

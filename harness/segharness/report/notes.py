@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from segharness.plugin.metric_specs import COUNT, FRACTION, PER_SECOND
 from segharness.records import Condition
 from segharness.report.entry import TableEntry
 from segharness.report.layout import Column
-from segharness.report.results_lookup import Numbers
+from segharness.report.scope import TableScope
+from segharness.report.units import unit_text
 
 
 def severity_notes(members: Sequence[Condition]) -> Iterator[str]:
@@ -25,19 +27,45 @@ def severity_notes(members: Sequence[Condition]) -> Iterator[str]:
         yield f"{subject} at {noun} {', '.join(map(str, levels))}{mean}"
 
 
-def device_notes(numbers: Numbers) -> Iterator[str]:
-    """Yield lines with the devices that speed was measured on: one for all models, or one per model."""
-    if (
-        len({tuple(devices) for devices in numbers.devices.values()}) == 1
-        and len(next(iter(numbers.devices.values()))) == 1
-    ):
-        yield f"fps on {next(iter(next(iter(numbers.devices.values()))))}"
-        return
-    for model, (first, *further) in numbers.devices.items():
-        yield f"{model}: fps on {first}" + (f"; the results have those on {', '.join(further)} too" if further else "")
+def device_notes(scope: TableScope) -> Iterator[str]:
+    """Yield lines with the devices that timings were taken on: one for all models, or one per model."""
+    headings: dict[str, list[str]] = {}
+    for metric, kind in scope.numbers.further_columns(scope.kind):
+        headings.setdefault(kind[1], []).append(str(metric.column))
+    for evaluation, names in headings.items():
+        timed = ", ".join(names)
+        devices = {model: tuple(on) for (of, model), on in scope.numbers.devices.items() if of == evaluation}
+        if len(set(devices.values())) == 1 and len(next(iter(devices.values()))) == 1:
+            yield f"{timed} on {next(iter(devices.values()))[0]}"
+            continue
+        for model, (first, *further) in devices.items():
+            more = f"; the results have those on {', '.join(further)} too" if further else ""
+            yield f"{model}: {timed} on {first}{more}"
+
+
+def unit_notes(columns: Sequence[Column], title_unit: str) -> Iterator[str]:
+    """Yield lines that say of columns in other units than the title's what is better, or what they count."""
+    by_direction: dict[str, list[str]] = {}
+    for column in columns:
+        if column.unit == title_unit == FRACTION or (column.unit, column.better) == (PER_SECOND, "larger"):
+            continue
+        unit = f"{unit_text(column.unit)}, " if column.unit in (FRACTION, COUNT) and column.unit != title_unit else ""
+        text = "" if column.better == "neither" else f"{column.better} is better"
+        if unit or text:
+            by_direction.setdefault((unit + text).removesuffix(", "), []).append(column.heading)
+    for text, headings in by_direction.items():
+        yield text if len(headings) == len(columns) else f"{', '.join(dict.fromkeys(headings))}: {text}"
+
+
+def further_notes(scope: TableScope) -> Iterator[str]:
+    """Yield a line that says under which condition the columns of other evaluations stand, if there are several."""
+    headings = [str(metric.column) for metric, _ in scope.numbers.further_columns(scope.kind)]
+    if headings and len(scope.suite.conditions) > 1:
+        yield f"{', '.join(headings)}: under {scope.suite.conditions[0].name}"
 
 
 def family_of(corruption: str) -> str:
+    """Return the family in a corruption's name (``family/name``), or an empty text."""
     return corruption.rpartition("/")[0]
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from segharness.plugin.metric_specs import CD, EvaluationMetrics, Metric, derived_name
+from segharness.records import CLEAN
 from segharness.report.entry import TableEntry
-from segharness.suite import Scoring
+from segharness.suite import OVERALL
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,50 +16,90 @@ if TYPE_CHECKING:
 TableKey = tuple[str, str, str, str]
 """Data set (or shift), evaluation, task and split."""
 
-SPEED = "speed"
-"""The metric and task of speed, whose numbers are a column of the other tables."""
-
 
 class Numbers:
     """All numbers of a results table.
 
+    Args:
+        results: the table of results.arrow.
+        metrics: the metrics of every evaluation, by its id.
+        reference_clean: clean values of stored references: model, data set, evaluation, task, split, metric, value.
+
     Attributes:
-        primary: by evaluation and task, the metric that its tables are about: the metric of its first row.
-        metrics: by evaluation and task, all metrics of single cells.
-        kinds: all kinds that have numbers, without speed.
+        kinds: all kinds that have numbers. Those of evaluations without tables of their own come last.
+        reported: by evaluation and task, all metrics of single cells, in order.
         categories: by data set, its categories in order.
-        speed: the id of the evaluation that measures speed, or None.
-        devices: by model, the devices that it was timed on.
+        devices: by evaluation and model, the devices that it was timed on.
     """
 
-    def __init__(self, results: pa.Table, scoring: Scoring) -> None:
-        self.speed = next((entry.id for entry in scoring.evaluations if entry.metric == SPEED), None)
+    def __init__(
+        self,
+        results: pa.Table,
+        metrics: Mapping[str, EvaluationMetrics],
+        reference_clean: Sequence[Sequence[Any]] = (),
+    ) -> None:
+        self._metrics = metrics
         self._entries: dict[tuple[Any, ...], TableEntry] = {}
-        self.primary: dict[tuple[str, str], str] = {}
-        self.metrics: dict[tuple[str, str], dict[str, None]] = {}
+        self._stored_clean = {tuple(row[:6]): row[6] for row in reference_clean}
         self.kinds: dict[TableKey, None] = {}
+        self.reported: dict[tuple[str, str], dict[str, None]] = {}
         self.categories: dict[str, dict[str, None]] = {}
-        self.devices: dict[str, dict[str, None]] = {}
+        self.devices: dict[tuple[str, str], dict[str, None]] = {}
         for row in results.to_pylist():
             self._add(row)
+        self.kinds = dict.fromkeys(sorted(self.kinds, key=lambda kind: not self.has_table(kind[1])))
 
     def _add(self, row: Mapping[str, Any]) -> None:
         evaluation = (row["evaluation"], row["task"])
-        scale = 1.0 if row["evaluation"] == self.speed else 100.0
         kind = (row["dataset"], *evaluation, row["split"])
         key = (row["model"], *kind, row["condition"], row["metric"], row["category"], row["reference"])
-        if row["evaluation"] == self.speed and key in self._entries:
-            return  # of another device: tables show the first device, the results hold all
-        self._entries[key] = TableEntry.of(row, scale)
         if row["device"] is not None:
-            self.devices.setdefault(row["model"], {}).setdefault(row["device"])
+            self.devices.setdefault((row["evaluation"], row["model"]), {}).setdefault(row["device"])
+            if key in self._entries:
+                return  # of another device: tables show the first device, the results hold all
+        self._entries[key] = TableEntry.of(row, self.metric(row["evaluation"], row["metric"]).unit)
         if row["category"] is not None:
             self.categories.setdefault(row["dataset"], {}).setdefault(row["category"])
-        elif row["evaluation"] != self.speed:
-            self.primary.setdefault(evaluation, row["metric"])
-            self.kinds.setdefault(kind)
-            if row["reference"] is None:
-                self.metrics.setdefault(evaluation, {}).setdefault(row["metric"])
+            return
+        self.kinds.setdefault(kind)
+        if row["reference"] is None:
+            self.reported.setdefault(evaluation, {}).setdefault(row["metric"])
+
+    def metric(self, evaluation: str, name: str) -> Metric:
+        """Return what a metric is. One that is not known has no unit, and neither direction is better."""
+        return self._metrics.get(evaluation, EvaluationMetrics(())).get(name)
+
+    def primary(self, kind: TableKey) -> Metric:
+        """Return the metric that the tables of a kind are about: the first one that is declared and has numbers."""
+        reported = self.reported[kind[1], kind[2]]
+        declared = self._metrics.get(kind[1], EvaluationMetrics(())).declared
+        return next((m for m in declared if m.name in reported), self.metric(kind[1], next(iter(reported))))
+
+    def degradable(self, kind: TableKey) -> Metric | None:
+        """Return the metric whose degradation tables of a kind show: the primary one, or the first that has any."""
+        reported = self.reported[kind[1], kind[2]]
+        declared = self._metrics.get(kind[1], EvaluationMetrics(())).declared
+        return next((m for m in declared if m.degradation and m.name in reported), None)
+
+    def has_table(self, evaluation: str) -> bool:
+        """Return whether an evaluation has tables of its own."""
+        return self._metrics.get(evaluation, EvaluationMetrics(())).table
+
+    def further_columns(self, kind: TableKey) -> list[tuple[Metric, TableKey]]:
+        """Return the metrics that are columns of a kind's tables, each with the kind of its own numbers.
+
+        They are metrics of the same task, or of a task that no other evaluation has.
+        """
+        columns: list[tuple[Metric, TableKey]] = []
+        for evaluation, metrics in self._metrics.items():
+            if evaluation == kind[1] or not any(metric.column for metric in metrics.declared):
+                continue
+            own = [k for k in self.kinds if k[:2] == (kind[0], evaluation) and k[3] == OVERALL]
+            shared = {k[2] for k in self.kinds if k[1] != evaluation}
+            fitting = [k for k in own if k[2] == kind[2] or k[2] not in shared]
+            if fitting:
+                columns += [(m, fitting[0]) for m in metrics.declared if m.column]
+        return columns
 
     def get(
         self,
@@ -76,9 +118,16 @@ class Numbers:
         """Return whether the results have a number (against no reference), possibly a missing one with a reason."""
         return (model, *kind, condition, metric, category, None) in self._entries
 
-    def reference(self, models: Sequence[str], kind: TableKey, condition: str) -> str | None:
-        """Return the reference that the CD of any of the models was computed against, or None."""
+    def reference(self, models: Sequence[str], kind: TableKey, condition: str, metric: str) -> str | None:
+        """Return the reference that the CD of a metric of any of the models was computed against, or None."""
         for key in self._entries:
-            if key[0] in models and key[1:7] == (*kind, condition, "CD") and key[-1] is not None:
+            if key[0] in models and key[1:7] == (*kind, condition, derived_name(metric, CD)) and key[-1] is not None:
                 return str(key[-1])
         return None
+
+    def clean(self, model: str, kind: TableKey, metric: str, *, stored: bool = False) -> float | None:
+        """Return the clean number of a model, or of a stored reference; None if it has none."""
+        if not stored:
+            return self.get(model, kind, CLEAN.name, metric).number
+        value = self._stored_clean.get((model, *kind, metric))
+        return None if value is None else 100.0 * value

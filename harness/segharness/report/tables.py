@@ -5,14 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from segharness.plugin.metric_specs import AVERAGE, CD, RCD, RCD_POOLED
 from segharness.records import CLEAN
 from segharness.report.entry import mean
 from segharness.report.layout import Column, ReportTable
-from segharness.report.notes import device_notes, family_notes, family_of, reason_notes, severity_notes
+from segharness.report.notes import (
+    device_notes,
+    family_notes,
+    family_of,
+    further_notes,
+    reason_notes,
+    severity_notes,
+    unit_notes,
+)
 from segharness.report.results_lookup import Numbers
-from segharness.report.scope import AGAINST, AP, TASKS, TableScope, speed_columns, speed_entries, splits_of
+from segharness.report.scope import (
+    TASKS,
+    TableScope,
+    degradation_columns,
+    degradation_entries,
+    degradation_legend,
+    further_columns,
+    further_entries,
+    splits_of,
+)
+from segharness.report.units import with_unit
 from segharness.report.views import class_tables, parts_table, ratio_tables
+from segharness.store import manifest_of
 from segharness.suite import OVERALL, ConditionGroup, Shift, Suite
+from segharness.suite.recorded_metrics import recorded_metrics
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +47,8 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
         results: the table of results.arrow.
         views: further tables to make, keys of `segharness.suite.VIEWS`.
     """
-    numbers = Numbers(results, suite.scoring)
+    manifest = manifest_of(results)
+    numbers = Numbers(results, recorded_metrics(manifest), manifest.get("reference_clean", ()))
     shifts = {shift.name for shift in suite.shifts}
     shifted = {
         (name, *kind[1:3])
@@ -35,6 +57,7 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
         if kind[0] == shift.name
         for name in (shift.clean, *shift.datasets)
     }
+    any_table = any(numbers.has_table(kind[1]) for kind in numbers.kinds)
     for kind in numbers.kinds:
         if kind[0] in shifts:
             continue
@@ -45,15 +68,18 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
             }
             for group in suite.groups:
                 scope = TableScope(suite, numbers, kind, conditions, group)
+                if not numbers.has_table(kind[1]):  # its numbers are columns of the other tables
+                    if kind[3] == OVERALL and ("metrics" in wanted_views or not any_table):
+                        yield _metrics_table(scope)
+                    continue
                 if scope.members:
                     yield _table(scope)
-                if kind[3] == OVERALL and (
-                    "metrics" in wanted_views or not (scope.members or (kind[:3] in shifted and not numbers.speed))
-                ):
+                in_shift_table = kind[:3] in shifted and not numbers.further_columns(kind)
+                if kind[3] == OVERALL and ("metrics" in wanted_views or not (scope.members or in_shift_table)):
                     yield _metrics_table(scope)
-                if "parts" in wanted_views and scope.members and scope.primary == AP:
+                if "parts" in wanted_views and scope.members and scope.degrades:
                     yield from parts_table(scope)
-                if "ratios" in wanted_views and scope.members and scope.primary == AP and scope.reference:
+                if "ratios" in wanted_views and scope.members and scope.degrades and scope.reference:
                     yield from ratio_tables(scope)
     for shift in suite.shifts:
         for kind in numbers.kinds:
@@ -75,38 +101,37 @@ def _table(scope: TableScope) -> ReportTable:
     ordered = sorted(by_corruption, key=lambda pair: [m.category or "" for m in members].index(pair[0]))
     mixed = [c for c in suite.conditions if c.mixture]
     has_clean = any(c.name == CLEAN.name for c in suite.conditions)
-    averaged = scope.primary == AP
     splits = splits_of(scope) if kind[3] == OVERALL and has_clean else []
+    metric = scope.primary
+    kinds = (AVERAGE, CD, RCD, RCD_POOLED) if scope.degrades else ()
 
-    columns = [Column("clean", shows_interval=True)] if has_clean else []
-    columns += [Column("MC" if len(mixed) == 1 else c.name, shows_interval=True) for c in mixed]
-    if averaged:
-        columns += [Column("avg", shows_interval=True), *(Column(h, "", True, True) for h in AGAINST)]
-    columns += speed_columns(numbers)
-    columns += [Column(name, "clean, by split", shows_interval=True) for name in splits]
+    columns = [Column.of(metric, "clean", shows_interval=True)] if has_clean else []
+    columns += [Column.of(metric, "MC" if len(mixed) == 1 else c.name, shows_interval=True) for c in mixed]
+    columns += degradation_columns(scope, metric, kinds)
+    columns += further_columns(scope)
+    columns += [Column.of(metric, name, "clean, by split", shows_interval=True) for name in splits]
     one_family = len({family_of(name) for _, name in ordered}) == 1
-    columns += [Column(_short(name, category, one_family), category) for category, name in ordered]
+    columns += [Column.of(metric, _short(name, category, one_family), category) for category, name in ordered]
 
     rows = []
     for model in scope.group.models:
-        entries = [numbers.get(model, kind, CLEAN.name, scope.primary)] if has_clean else []
-        entries += [numbers.get(model, kind, c.name, scope.primary) for c in mixed]
-        if averaged:
-            entries.append(numbers.get(model, kind, scope.conditions.name, "AP_avg"))
-            entries += [
-                numbers.get(model, kind, scope.conditions.name, name, scope.reference) for name in AGAINST.values()
-            ]
-        entries += speed_entries(scope, model)
-        entries += [numbers.get(model, (*kind[:3], split), CLEAN.name, scope.primary) for split in splits]
-        entries += [mean([numbers.get(model, kind, c, scope.primary) for c in by_corruption[pair]]) for pair in ordered]
+        entries = [numbers.get(model, kind, CLEAN.name, metric.name)] if has_clean else []
+        entries += [numbers.get(model, kind, c.name, metric.name) for c in mixed]
+        entries += degradation_entries(scope, metric, kinds, model, scope.conditions.name, scope.reference)
+        entries += further_entries(scope, model)
+        entries += [numbers.get(model, (*kind[:3], split), CLEAN.name, metric.name) for split in splits]
+        entries += [mean([numbers.get(model, kind, c, metric.name) for c in by_corruption[pair]]) for pair in ordered]
         rows.append((model, tuple(entries)))
     notes = (
         *reason_notes(columns, rows),
         *severity_notes(members),
         *family_notes([*members, *mixed]),
-        *device_notes(numbers),
+        *device_notes(scope),
+        *unit_notes(columns, metric.unit),
+        *further_notes(scope),
     )
-    return ReportTable(scope.title(), tuple(columns), tuple(rows), notes)
+    legend = degradation_legend(metric) if kinds else ()
+    return ReportTable(scope.title(), tuple(columns), tuple(rows), notes, legend)
 
 
 def _metrics_table(scope: TableScope) -> ReportTable:
@@ -114,44 +139,57 @@ def _metrics_table(scope: TableScope) -> ReportTable:
     numbers, kind, suite = scope.numbers, scope.kind, scope.suite
     condition = suite.conditions[0].name
     metrics = [
-        m
-        for m in numbers.metrics[kind[1], kind[2]]
-        if any(numbers.has(model, kind, condition, m) for model in scope.group.models)
+        numbers.metric(kind[1], name)
+        for name in numbers.reported[kind[1], kind[2]]
+        if any(numbers.has(model, kind, condition, name) for model in scope.group.models)
     ]
-    splits = splits_of(scope)
-    columns = [Column(metric, shows_interval=metric == scope.primary) for metric in metrics]
-    columns += [Column(name, f"{scope.primary} by split", shows_interval=True) for name in splits]
-    columns += speed_columns(numbers)
+    splits, primary = splits_of(scope), scope.primary
+    columns = [
+        Column.of(
+            metric,
+            metric.name if metric.unit == primary.unit else with_unit(metric.name, metric.unit),
+            shows_interval=metric == primary,
+        )
+        for metric in metrics
+    ]
+    columns += [Column.of(primary, name, f"{primary.name} by split", shows_interval=True) for name in splits]
+    columns += further_columns(scope)
     rows = []
     for model in scope.group.models:
-        entries = [numbers.get(model, kind, condition, metric) for metric in metrics]
-        entries += [numbers.get(model, (*kind[:3], split), condition, scope.primary) for split in splits]
-        rows.append((model, (*entries, *speed_entries(scope, model))))
-    notes = (*reason_notes(columns, rows), *device_notes(numbers))
-    title = scope.title() + ("" if condition == CLEAN.name else f", {condition}")
+        entries = [numbers.get(model, kind, condition, metric.name) for metric in metrics]
+        entries += [numbers.get(model, (*kind[:3], split), condition, primary.name) for split in splits]
+        rows.append((model, (*entries, *further_entries(scope, model))))
+    notes = (
+        *reason_notes(columns, rows),
+        *device_notes(scope),
+        *unit_notes(columns, primary.unit),
+        *further_notes(scope),
+    )
+    beside_main = scope.members and numbers.has_table(kind[1])
+    title = scope.title("every metric: " if beside_main else "") + ("" if condition == CLEAN.name else f", {condition}")
     return ReportTable(title, tuple(columns), tuple(rows), notes)
 
 
 def _shift_table(scope: TableScope, shift: Shift) -> ReportTable:
     """Return the table of a shift between data sets: clean, average, CD, rCD, then the shifted data sets."""
     numbers, kind = scope.numbers, scope.kind
-    columns = [Column(shift.clean, shows_interval=True), Column("avg", shows_interval=True)]
-    columns += [Column(heading, "", True, True) for heading in AGAINST]
-    columns += [Column(name, shift.name, shows_interval=True) for name in shift.datasets]
-    reference = numbers.reference(scope.group.models, kind, CLEAN.name)
+    metric = numbers.degradable((shift.clean, *kind[1:])) or scope.primary
+    kinds = (AVERAGE, CD, RCD, RCD_POOLED)
+    columns = [Column.of(metric, shift.clean, shows_interval=True), *degradation_columns(scope, metric, kinds)]
+    columns += [Column.of(metric, name, shift.name, shows_interval=True) for name in shift.datasets]
+    reference = numbers.reference(scope.group.models, kind, CLEAN.name, metric.name)
     rows = []
     for model in scope.group.models:
-        entries = [numbers.get(model, (shift.clean, *kind[1:]), CLEAN.name, AP)]
-        entries.append(numbers.get(model, kind, CLEAN.name, "AP_avg"))
-        entries += [numbers.get(model, kind, CLEAN.name, name, reference) for name in AGAINST.values()]
-        entries += [numbers.get(model, (name, *kind[1:]), CLEAN.name, AP) for name in shift.datasets]
+        entries = [numbers.get(model, (shift.clean, *kind[1:]), CLEAN.name, metric.name)]
+        entries += degradation_entries(scope, metric, kinds, model, CLEAN.name, reference, shift.clean)
+        entries += [numbers.get(model, (name, *kind[1:]), CLEAN.name, metric.name) for name in shift.datasets]
         rows.append((model, tuple(entries)))
     _, evaluation, task, split = kind
-    title = f"{TASKS.get(task, task)} AP ({evaluation}) from {shift.clean} to {shift.name}, percent"
+    title = f"{TASKS.get(task, task)} {metric.name} ({evaluation}) from {shift.clean} to {shift.name}, percent"
     title += f", {split} categories" if split != OVERALL else ""
     title += f", {scope.group.name}" if len(scope.suite.groups) > 1 else ""
     title += f"; reference {reference}" if reference else ""
-    return ReportTable(title, tuple(columns), tuple(rows), reason_notes(columns, rows))
+    return ReportTable(title, tuple(columns), tuple(rows), reason_notes(columns, rows), degradation_legend(metric))
 
 
 def _short(corruption: str, category: str, one_family: bool) -> str:

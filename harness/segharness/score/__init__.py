@@ -1,6 +1,8 @@
 """Scoring: turns stored predictions into metrics, and the APs of a run into degradation under corruption."""
 
+from segharness.score.agreement import agreement
 from segharness.score.request import GroundTruth, Score, ScoreRequest, check_split
+from segharness.score.score_checks import check_scores
 from segharness.score.score_run import DEFAULT_RESAMPLES, ScoreOptions, check_engine, score_run
 from segharness.score.stored_reference import check_stored_reference, models_of, protocol_of
 
@@ -10,7 +12,9 @@ __all__ = [
     "Score",
     "ScoreOptions",
     "ScoreRequest",
+    "agreement",
     "check_engine",
+    "check_scores",
     "check_split",
     "check_stored_reference",
     "models_of",

@@ -51,6 +51,11 @@ class Resamples:
     Attributes:
         image_ids: int64 (N,), sorted.
         counts: int16 (N, B), how often each of B resamples holds each image; every column sums to N.
+
+    Example:
+        >>> resamples = draw("digest", [3, 1, 2], size=100)
+        >>> resamples.positions(np.array([2])).tolist(), resamples.counts.shape
+        ([1], (3, 100))
     """
 
     image_ids: npt.NDArray[np.int64]

@@ -50,6 +50,7 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
     predictions, images = [], []
     shards = opened.shards
     absent = 0
+    errors: list[str] = []
     for shard in shards:
         files = folder.shard_files(model, opened.entry.id, condition, shard.index)
         try:
@@ -61,11 +62,11 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
             return CellPredictions(None, str(error))
         if stored.identity != digest(inputs.of(model, opened.entry.id, condition, shard)):
             return CellPredictions(None, "made from other inputs than this run's")
-        errors = stored.images.column("error").drop_null()
-        if len(errors):
-            return CellPredictions(None, f"{len(errors)} of {len(stored.images)} images failed: {errors[0].as_py()}")
+        errors += stored.images.column("error").drop_null().to_pylist()
         predictions.append(stored.predictions)
         images.append(stored.images)
+    if errors:
+        return CellPredictions(None, f"{len(errors)} of {len(opened.samples)} images failed: {errors[0]}")
     if absent:
         reason = "not run" if absent == len(shards) else f"{absent} of {len(shards)} shards are missing"
         return CellPredictions(None, reason, absent=True)

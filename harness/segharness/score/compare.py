@@ -10,19 +10,21 @@ import pyarrow as pa
 
 from segharness.errors import UsageError, nearest
 from segharness.identity import differences
+from segharness.plugin.metric_specs import AVERAGE, CD, FRACTION, MPC, RCD, RCD_POOLED, EvaluationMetrics, Metric
 from segharness.score.bootstrap import Interval, interval
 from segharness.score.degradation_rows import AveragedSet, sets
 from segharness.score.stored_reference import models_of, protocol_of
 from segharness.store import manifest_of, read_results, store_path
 from segharness.store.resamples import KEY_COLUMNS, Samples, read_resamples, resamples_key
 from segharness.suite import Suite
+from segharness.suite.recorded_metrics import recorded_metrics
 
-COMPARED = ("AP", "AP_avg", "mPC", "CD", "rCD", "rCD_pooled", "mask_mIoU", "PQ")
-CELL_METRICS = ("AP", "mask_mIoU", "PQ")
-"""The compared metrics of a single cell; the others are taken over a set of conditions."""
+COMPARED_KINDS = (AVERAGE, MPC, CD, RCD, RCD_POOLED)
+"""Of the numbers over sets of conditions, those that are compared."""
 
-LOWER_IS_BETTER = ("CD", "rCD", "rCD_pooled")
 BETTER, WORSE, SAME = "better", "worse", "not distinguishable"
+DIFFERENT = "different"
+"""The verdict on a metric of which neither direction is better."""
 
 NO_INTERVAL = Interval()
 
@@ -38,6 +40,7 @@ class Side:
         samples: the values of those results on the resamples, by the same keys.
         references: a digest of the APs of every reference, by the reference's name.
         sets: what averages are taken over, by data set and condition as results name them.
+        metrics: the metrics of every evaluation, by its id.
     """
 
     model: str
@@ -46,20 +49,24 @@ class Side:
     samples: Mapping[tuple[Any, ...], Samples]
     references: Mapping[str, str]
     sets: Mapping[tuple[str, str], AveragedSet]
+    metrics: Mapping[str, EvaluationMetrics]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The second model's value minus the first one's, as a fraction.
+    """The second model's value minus the first one's, in the metric's unit.
 
     Attributes:
         dataset, condition, evaluation, task, split, metric: identify the compared values.
         values: the values of the first and the second model; None for a model without one.
         difference: None if a value is missing or the two are not comparable.
         interval: the confidence interval of the difference.
-        verdict: on the second model: better, worse, not distinguishable; None without an interval.
+        verdict: on the second model: better, worse, not distinguishable, or different if neither direction of the
+            metric is better; None without an interval.
         reason: why there is no difference or no interval; otherwise None.
         part: whether the condition is a part of a larger set of conditions that results hold, too.
+        unit: of the metric.
+        kind: what is derived from the metric, a key of `DERIVED`; None for a number of a single cell.
     """
 
     dataset: str
@@ -74,6 +81,8 @@ class Difference:
     verdict: str | None = None
     reason: str | None = None
     part: bool = False
+    unit: str = FRACTION
+    kind: str | None = None
 
 
 def model_pairs(names: Sequence[str]) -> list[tuple[Side, Side]]:
@@ -102,22 +111,34 @@ def model_pairs(names: Sequence[str]) -> list[tuple[Side, Side]]:
 
 
 def compare(first: Side, second: Side) -> Iterator[Difference]:
-    """Yield the difference in every metric that both models have, over all categories and over every split."""
+    """Yield the differences of the two models, over all categories and over every split.
+
+    Compared are the first metric of every evaluation, those that are columns or have degradation, and what is derived
+    from these. Timings are not compared.
+    """
     for key, row in second.rows.items():
         first_row = first.rows.get(key)
-        if first_row is None or row["metric"] not in COMPARED:
+        metrics = second.metrics.get(row["evaluation"])
+        if first_row is None or metrics is None or row["device"] is not None:
+            continue
+        kind = metrics.kind_of(row["metric"])
+        if not (kind in COMPARED_KINDS if kind else _is_compared(metrics, row["metric"])):
             continue
         averaged = second.sets.get((row["dataset"], row["condition"]))
-        difference = _difference(first_row, row, first.samples.get(key), second.samples.get(key))
-        if reason := _incomparable(row, averaged, first, second):
+        metric = metrics.get(row["metric"])
+        difference = _difference(metric, first_row, row, first.samples.get(key), second.samples.get(key))
+        if kind and (reason := _incomparable(row, averaged, first, second)):
             difference = replace(difference, difference=None, interval=NO_INTERVAL, verdict=None, reason=reason)
-        yield replace(difference, part=averaged is not None and averaged.part)
+        yield replace(difference, part=averaged is not None and averaged.part, kind=kind)
+
+
+def _is_compared(metrics: EvaluationMetrics, name: str) -> bool:
+    metric = metrics.get(name)
+    return bool(metrics.declared) and (name == metrics.primary or metric.degradation or metric.column is not None)
 
 
 def _incomparable(row: Mapping[str, Any], averaged: AveragedSet | None, first: Side, second: Side) -> str | None:
-    """Return why two values of the same metric are not comparable, or None if they are."""
-    if row["metric"] in CELL_METRICS:
-        return None
+    """Return why two values over a set of conditions are not comparable, or None if they are."""
     if averaged != first.sets.get((row["dataset"], row["condition"])):
         return f"`{row['condition']}` are other conditions in the two runs"
     reference = row["reference"]
@@ -127,12 +148,18 @@ def _incomparable(row: Mapping[str, Any], averaged: AveragedSet | None, first: S
 
 
 def _difference(
-    first: Mapping[str, Any], second: Mapping[str, Any], first_samples: Samples | None, second_samples: Samples | None
+    metric: Metric,
+    first: Mapping[str, Any],
+    second: Mapping[str, Any],
+    first_samples: Samples | None,
+    second_samples: Samples | None,
 ) -> Difference:
     """Return the difference of two rows of results, with its interval if both have resamples."""
     values = (first["value"], second["value"])
     dataset, condition, evaluation = (str(second[name]) for name in ("dataset", "condition", "evaluation"))
-    blank = Difference(dataset, condition, evaluation, second["task"], second["split"], second["metric"], values)
+    blank = Difference(
+        dataset, condition, evaluation, second["task"], second["split"], metric.name, values, unit=metric.unit
+    )
     if values[0] is None or values[1] is None:
         return replace(blank, reason=first["reason"] if values[0] is None else second["reason"])
     difference = float(values[1] - values[0])
@@ -142,9 +169,11 @@ def _difference(
     bounds = interval(difference, second_samples - first_samples)
     if bounds.low is None or bounds.high is None:
         return replace(blank, difference=difference, reason=bounds.reason)
-    sign = -1 if blank.metric in LOWER_IS_BETTER else 1
+    sign = -1 if metric.better == "smaller" else 1
     low, high = sorted((sign * bounds.low, sign * bounds.high))
     verdict = BETTER if low > 0 else WORSE if high < 0 else SAME
+    if metric.better == "neither" and verdict != SAME:
+        verdict = DIFFERENT
     return replace(blank, difference=difference, interval=bounds, verdict=verdict)
 
 
@@ -169,6 +198,7 @@ class _StoredResults:
             (averaged.dataset, averaged.condition): averaged
             for averaged in sets(Suite.from_json(self.manifest["suite"]))
         }
+        self._metrics = recorded_metrics(self.manifest, self.file)
         self._rows = [row for row in self.content.to_pylist() if row["category"] is None]
         self._samples = read_resamples(self.file, self.content)
 
@@ -181,7 +211,7 @@ class _StoredResults:
             if names[0] == model
         }
         shown = f"{self.path}::{model}" if with_path else model
-        return Side(model, shown, rows, samples, self._references, self._sets)
+        return Side(model, shown, rows, samples, self._references, self._sets, self._metrics)
 
     @staticmethod
     def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:

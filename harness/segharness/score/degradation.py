@@ -5,7 +5,7 @@ With D = 1 - AP, f the model, and i over corruptions (the APs of a corruption's 
     CD_f         = mean_i D_i^f / D_i^ref
     rCD_f        = mean_i (D_i^f - D_clean^f) / (D_i^ref - D_clean^ref)
     rCD_pooled_f = sum_i (D_i^f - D_clean^f) / sum_i (D_i^ref - D_clean^ref)
-    mPC = mean_i AP_i,   rPC = mPC / AP_clean,   AP_avg = mean AP over all conditions
+    mPC = mean_i AP_i,   rPC = mPC / AP_clean,   avg = mean AP over all conditions
 
 CD and rCD: "Benchmarking the Robustness of Instance Segmentation Models"; mPC and rPC: Michaelis et al.,
 "Benchmarking Robustness in Object Detection". The sums and means over i leave out clean and mixed conditions.
@@ -23,8 +23,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-OWN = ("AP_avg", "mPC", "rPC")
-AGAINST_REFERENCE = ("CD", "rCD", "rCD_pooled")
+from segharness.plugin.metric_specs import AVERAGE, CD, MPC, RCD, RCD_POOLED, RPC
+
+OWN = (AVERAGE, MPC, RPC)
+AGAINST_REFERENCE = (CD, RCD, RCD_POOLED)
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 AP: TypeAlias = float | Numbers
@@ -75,7 +77,7 @@ class Ratios:
 
 
 def own_metrics(curve: Curve) -> dict[str, Value]:
-    """Return AP_avg, mPC and rPC of one model, by name; all are None if a condition is missing."""
+    """Return avg, mPC and rPC of one model, by name; all are None if a condition is missing."""
     if curve.missing is not None:
         return dict.fromkeys(OWN, Value(None, curve.missing))
     average = _stack([ap for values in curve.corrupted.values() for ap in values]).mean(axis=-1)
@@ -84,7 +86,7 @@ def own_metrics(curve: Curve) -> dict[str, Value]:
     if curve.clean is not None:
         (numerators, denominators) = _paired(mpc, curve.clean)
         rpc = _value(_divide(numerators, denominators), "clean AP is 0")
-    return {"AP_avg": _value(average), "mPC": _value(mpc), "rPC": rpc}
+    return {AVERAGE: _value(average), MPC: _value(mpc), RPC: rpc}
 
 
 def against_reference(curve: Curve, reference: Curve) -> dict[str, Value]:

@@ -1,4 +1,6 @@
-"""Average AP and degradation from the APs of a run, over sets of conditions and over shifts between data sets.
+"""Averages and degradation of a run's cells, over sets of conditions and over shifts between data sets.
+
+They are derived from every metric that declares `degradation`. In this module AP stands for the value of any of them.
 
 A set of conditions is averaged as a whole (``paper15``), by category of corruption (``paper15/blur``) and by severity
 (``paper15/severity-3``); a part needs several corruptions. A shift takes one data set as clean, and other data sets in
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segharness.plugin.metric_specs import CD_RATIO, RCD_RATIO, EvaluationMetrics, derived_name
 from segharness.plugin.specs import slug
 from segharness.records import CLEAN, Condition
 from segharness.score.degradation import (
@@ -26,14 +29,14 @@ from segharness.score.degradation import (
     own_metrics,
     ratios,
 )
-from segharness.score.stored_reference import StoredReferenceRows, is_ap
+from segharness.score.stored_reference import StoredReferenceRows, is_degradable
 from segharness.suite import ConditionGroup, Suite
 
 Row = dict[str, Any]
-CurveKey = tuple[str, str, str]
-"""Evaluation, task and split. A curve has one kind, one model and one data set (or shift)."""
-Key = tuple[str, str, str, str, str, str]
-"""The key of an AP: model, data set, evaluation, task, split and condition."""
+CurveKey = tuple[str, str, str, str]
+"""Evaluation, task, split and metric. A curve has one kind, one model and one data set (or shift)."""
+Key = tuple[str, str, str, str, str, str, str]
+"""The key of an AP: model, data set, evaluation, task, split, metric and condition."""
 APs = Mapping[Key, tuple[AP | None, str | None]]
 """Every AP, or None with the reason."""
 
@@ -65,19 +68,25 @@ class AveragedSet:
     part: bool = False
 
 
-def degradation_rows(suite: Suite, rows: Sequence[Row], stored: Mapping[str, StoredReferenceRows]) -> Iterator[Row]:
+def degradation_rows(
+    suite: Suite,
+    metrics: Mapping[str, EvaluationMetrics],
+    rows: Sequence[Row],
+    stored: Mapping[str, StoredReferenceRows],
+) -> Iterator[Row]:
     """Yield AP_avg, mPC, rPC of every model, and CD, rCD, rCD_pooled and their ratios within every group.
 
     Args:
         suite: the suite that was run.
-        rows: the rows of every cell; rows of AP may have ``samples``, the AP on every resample.
+        metrics: the metrics of every evaluation, by its id.
+        rows: the rows of every cell; they may have ``samples``, the value on every resample.
         stored: the stored references, by the name of the group.
     """
-    aps = aps_of(rows)
+    aps = aps_of(rows, metrics)
     sampled = any(isinstance(ap, np.ndarray) for ap, _ in aps.values())
-    stored_aps = {name: aps_of(numbers.rows) for name, numbers in stored.items()}
-    kinds = dict.fromkeys((key[2], key[3], key[4]) for key in aps)
-    scored = {(key[1], key[2:5]) for key in aps}
+    stored_aps = {name: aps_of(numbers.rows, metrics) for name, numbers in stored.items()}
+    kinds = dict.fromkeys((key[2], key[3], key[4], key[5]) for key in aps)
+    scored = {(key[1], key[2:6]) for key in aps}
     for averaged in sets(suite):
         for kind in kinds:
             if not all((point.dataset, kind) in scored for point in (averaged.clean, *averaged.members)):
@@ -143,10 +152,10 @@ def _reference_rows(
     model_curve = curve(aps, model, kind, averaged)
     yield from _rows(model, kind, averaged, against_reference(model_curve, reference_curve), reference.model)
     model_ratios = ratios(model_curve, reference_curve)
-    for metric, values in (("CD_ratio", model_ratios.cd), ("rCD_ratio", model_ratios.rcd)):
+    for ratio, values in ((CD_RATIO, model_ratios.cd), (RCD_RATIO, model_ratios.rcd)):
         for corruption, value in values.items():
             ratio_set = replace(averaged, condition=f"{averaged.condition}/{slug(corruption)}")
-            yield from _rows(model, kind, ratio_set, {metric: value}, reference.model)
+            yield from _rows(model, kind, ratio_set, {ratio: value}, reference.model)
 
 
 def _explain_missing_interval(row: Row) -> Row:
@@ -158,8 +167,8 @@ def _explain_missing_interval(row: Row) -> Row:
 def _rows(
     model: str, kind: CurveKey, averaged: AveragedSet, values: Mapping[str, Value], reference: str | None
 ) -> Iterator[Row]:
-    evaluation, task, split = kind
-    for metric, value in values.items():
+    evaluation, task, split, metric = kind
+    for derived, value in values.items():
         yield {
             "model": model,
             "dataset": averaged.dataset,
@@ -168,20 +177,20 @@ def _rows(
             "split": split,
             "reference": reference,
             "condition": averaged.condition,
-            "metric": metric,
+            "metric": derived_name(metric, derived),
             "value": value.value,
             "reason": value.reason,
             "samples": value.samples,
         }
 
 
-def aps_of(rows: Sequence[Row]) -> APs:
+def aps_of(rows: Sequence[Row], metrics: Mapping[str, EvaluationMetrics]) -> APs:
     """Return the APs over whole splits among rows of results, with values on the resamples if the rows have them."""
-    keys = ("model", "dataset", "evaluation", "task", "split", "condition")
+    keys = ("model", "dataset", "evaluation", "task", "split", "metric", "condition")
     return {
         tuple(row[key] for key in keys): (_with_samples(row["value"], row.get("samples")), row["reason"])
         for row in rows
-        if is_ap(row)
+        if is_degradable(row, metrics)
     }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from segharness.errors import UsageError, nearest
+from segharness.plugin.metric_specs import AVERAGE, CD, RCD, RCD_POOLED
 from segharness.score.degradation import Curve, Ratios, Value, against_reference, own_metrics, ratios
 
 
@@ -68,11 +69,9 @@ def degradations(table: ExternalTable, reference: str) -> list[Degradation]:
     for model in table.rows:
         curve = table.curve(model)
         metrics = against_reference(curve, reference_curve)
-        average = own_metrics(curve)["AP_avg"]
+        average = own_metrics(curve)[AVERAGE]
         results.append(
-            Degradation(
-                model, average, metrics["CD"], metrics["rCD"], metrics["rCD_pooled"], ratios(curve, reference_curve)
-            )
+            Degradation(model, average, metrics[CD], metrics[RCD], metrics[RCD_POOLED], ratios(curve, reference_curve))
         )
     return results
 

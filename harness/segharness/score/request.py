@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 
 def check_split(split: Split, categories: Collection[str], dataset: str) -> None:
-    """Raise UsageError if a split names a category that the data set does not have."""
+    """Raise UsageError if a split names a category that the data set does not have.
+
+    Example:
+        >>> check_split(Split("pets", ("cat", "dgo")), ["cat", "dog"], "coco")
+        Traceback (most recent call last):
+        ...
+        segharness.errors.UsageError: split `pets`: data set `coco` has no category `dgo` (did you mean `dog`?)
+    """
     for name in split.categories:
         if name not in categories:
             raise UsageError(
@@ -34,6 +41,10 @@ class GroundTruth:
         content: what the data set returned (a COCO dict for ``"instances"``), restricted to the images of the run.
         also: the further kinds that the metric's spec names in `also` and the data set has, by kind.
         prepared: a cache for the evaluation: it may keep here what it derives from `content`, for the next cells.
+
+    Example:
+        >>> GroundTruth({"images": [], "annotations": [], "categories": []}).also
+        {}
     """
 
     content: Mapping[str, Any]
@@ -51,13 +62,14 @@ class ScoreRequest:
 
     Attributes:
         ground_truth: the ground truth of the kind that the metric's spec names.
-        predictions: a table of `segharness.store.PREDICTIONS`, with all shards of the cell in order.
+        predictions: a table of `segharness.store.PREDICTIONS`, with all shards of the cell in order. ``mask`` has the
+            counts (bytes) of a COCO RLE whose size ``[height, width]`` is that of its image.
         task: ``segm``, ``bbox`` ...
         splits: subsets of the categories to score besides all categories.
         engine: one of the engines that the metric's spec lists; None if it lists none.
         images: a table of `segharness.store.IMAGES`, with timings, devices and prompts.
         options: the suite's options for this evaluation. The spec's `configure` checked them when the suite was read.
-        resamples: the draws of the bootstrap; None without bootstrap.
+        resamples: the draws of the bootstrap, a `segharness.Resamples`; None without bootstrap.
         note: a function to call with a line for readers of the results, such as that another engine was used.
 
     Example:
@@ -83,7 +95,7 @@ class Score:
 
     Attributes:
         metric: the metric's name, such as ``AP50``.
-        value: a fraction from 0 to 1; timings are in milliseconds or images per second.
+        value: in the unit that its `Metric` declares; a fraction is from 0 to 1.
         reason: why there is no value.
         split: the split that the value is over; `OVERALL` for all categories.
         category: the category that the value is of; None for a whole split.

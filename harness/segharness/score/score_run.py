@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,19 +13,30 @@ from segharness.data.open_dataset import OpenDataset
 from segharness.digests import digest
 from segharness.errors import UsageError, nearest
 from segharness.identity import Inputs
+from segharness.plugin.failures import describe, log_failure, tracebacks_in
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
+from segharness.plugin.metric_specs import EvaluationMetrics
 from segharness.plugin.specs import MetricSpec
 from segharness.records import Condition
 from segharness.score.bootstrap import Resamples, draw, interval, resamples_problem
 from segharness.score.cell_predictions import CellPredictions, open_recorded_dataset, read_cell
 from segharness.score.degradation_rows import Row, degradation_rows
 from segharness.score.request import GroundTruth, Score, ScoreRequest
-from segharness.score.stored_reference import StoredReferenceRows, protocol_of, read_stored, reference_aps
+from segharness.score.score_checks import check_scores
+from segharness.score.stored_reference import (
+    StoredReferenceRows,
+    clean_values,
+    protocol_of,
+    read_stored,
+    reference_values,
+)
 from segharness.store import RESULTS, RunFolder, table, write_results
 from segharness.store.failures import read_failures
 from segharness.store.resamples import resamples_file, write_resamples
 from segharness.suite import OVERALL, EvaluationEntry, StoredReference, Suite
+from segharness.suite.recorded_metrics import KEY as METRICS_KEY
+from segharness.suite.recorded_metrics import record
 
 DEFAULT_RESAMPLES = 1000
 """The default number of resamples."""
@@ -88,6 +98,7 @@ def score_run(
     check_engine(suite, host, options.engine)
     inputs = Inputs(**manifest["inputs"])
     failures = read_failures(folder.failures)
+    metrics = {entry.id: _metrics_of(entry, host) for entry in suite.scoring.evaluations}
     rows: list[Row] = []
     notes: dict[str, None] = {}
     sizes: dict[str, Any] = {}
@@ -95,21 +106,30 @@ def score_run(
         opened = open_recorded_dataset(entry, host, inputs, folder)
         sizes[entry.id] = [opened.dataset.digest, len(opened.samples)]
         scorer = _DatasetScorer(suite, folder, inputs, opened, host, options, warn, notes)
-        for model in suite.models:
-            for condition in suite.conditions:
-                rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
+        with tracebacks_in(folder.logs / "scoring.log"):
+            for model in suite.models:
+                for condition in suite.conditions:
+                    rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
     key = digest({"bootstrap": options.bootstrap, "datasets": sizes}) if options.bootstrap else None
     stored = stored_references(suite, protocol_of(manifest), key)
     references = {str(g.reference): rows for g in suite.groups if isinstance(g.reference, str)}
     references |= {numbers.model: numbers.rows for numbers in stored.values()}
-    rows += list(degradation_rows(suite, rows, stored))
+    rows += list(degradation_rows(suite, metrics, rows, stored))
     for row in rows:
         row.update(_interval_columns(row))
     content = table(RESULTS, {name: [row.get(name) for row in rows] for name in RESULTS.names})
-    scoring = {"engine": options.engine or "default", "bootstrap": options.bootstrap, "notes": list(notes)}
-    scoring["references"] = {
-        name: digest(reference_aps(reference_rows, name)) for name, reference_rows in references.items()
+    scoring: dict[str, Any] = {
+        "engine": options.engine or "default",
+        "bootstrap": options.bootstrap,
+        "notes": list(notes),
     }
+    scoring["references"] = {
+        name: digest(reference_values(reference_rows, name, metrics)) for name, reference_rows in references.items()
+    }
+    scoring["reference_clean"] = [
+        value for stored_rows in stored.values() for value in clean_values(stored_rows, metrics)
+    ]
+    scoring[METRICS_KEY] = record(metrics)
     written = write_results(folder.results, content, {**manifest, **scoring})
     try:
         write_resamples(folder.results, written, key or "", rows)
@@ -202,11 +222,12 @@ class _DatasetScorer:
         self, entry: EvaluationEntry, spec: MetricSpec, task: str, cell: CellPredictions, cell_name: str
     ) -> Sequence[Score]:
         splits = self._suite.scoring.splits
-        metrics: Sequence[str] = spec.metrics
+        metrics = [metric.name for metric in spec.metrics]
         names = (OVERALL, *(split.name for split in splits))
         engine = self._options.engine if self._options.engine in spec.engines else next(iter(spec.engines), None)
         try:
-            metrics = metrics if spec.configure is None else load(spec.configure)(entry.options)
+            declared = spec.metrics_under(entry.options)
+            metrics = [metric.name for metric in declared.declared]
             if cell.predictions is None:
                 return [Score(metric, None, cell.reason, name) for name in names for metric in metrics]
             truth = self._truth(spec)
@@ -222,10 +243,11 @@ class _DatasetScorer:
                 lambda text: self._notes.setdefault(f"{cell_name}: {entry.id}, {task}: {text}"),
             )
             scores: Sequence[Score] = list(load(spec.score)(request))
-            _check_samples(scores, self._resamples)
+            check_scores(scores, declared, self._resamples)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a failing plugin loses only its own metrics
-            reason = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
+            reason = describe(error)
             reason = f"metric `{entry.id}`: {reason}"
+            log_failure(f"{cell_name}: {reason} (task {task})", error)
             self._warn(f"{reason} (data set `{self._opened.entry.id}`, task {task})")
             return [Score(metric, None, reason, name) for name in names for metric in metrics]
         return scores
@@ -239,15 +261,13 @@ class _DatasetScorer:
         return self._truths[key]
 
 
-def _check_samples(scores: Sequence[Score], resamples: Resamples | None) -> None:
-    """Raise ValueError if the samples of a score are not one value for each resample."""
-    expected = (resamples.size,) if resamples is not None else None
-    for score in scores:
-        shape = None if score.samples is None else np.shape(score.samples)
-        if shape is not None and shape != expected:
-            raise ValueError(
-                f"`{score.metric}` has samples of shape {shape}, there are {expected and expected[0]} resamples"
-            )
+def _metrics_of(entry: EvaluationEntry, host: PluginHost) -> EvaluationMetrics:
+    """Return the metrics of an evaluation. If its plugin refuses the options, every cell has the reason."""
+    spec = host.get(entry.metric, MetricSpec)
+    try:
+        return spec.metrics_under(entry.options)
+    except (Exception, SystemExit):  # noqa: BLE001  scoring a cell fails in the same way and says so
+        return EvaluationMetrics(spec.metrics)
 
 
 def _restrict_to_categories(predictions: pa.Table, truth: GroundTruth) -> pa.Table:

@@ -12,6 +12,8 @@ import pyarrow as pa
 from segharness.digests import digest
 from segharness.errors import UsageError
 from segharness.identity import Inputs, differences, protocol_inputs
+from segharness.plugin.metric_specs import EvaluationMetrics
+from segharness.records import CLEAN
 from segharness.store import manifest_of, read_results, store_path
 from segharness.store.resamples import KEY_COLUMNS, read_resamples
 from segharness.suite import StoredReference, Suite
@@ -52,21 +54,39 @@ def read_stored(reference: StoredReference, protocol: Mapping[str, Any], key: st
     return StoredReferenceRows(name, rows)
 
 
-def reference_aps(rows: Sequence[Mapping[str, Any]], model: str) -> list[list[Any]]:
-    """Return the AP of a reference in every cell, sorted. CD and rCD use nothing else of it.
+def reference_values(
+    rows: Sequence[Mapping[str, Any]], model: str, metrics: Mapping[str, EvaluationMetrics]
+) -> list[list[Any]]:
+    """Return the values of a reference in every cell, sorted. CD and rCD use nothing else of it.
 
-    Two references whose APs have the same digest are the same reference.
+    Two references whose values have the same digest are the same reference. A value of AP has no name in it, so that
+    references stay the same as before other metrics had degradation.
     """
     keys = ("dataset", "condition", "evaluation", "task", "split", "value")
     return sorted(
-        ([row[key] for key in keys] for row in rows if is_ap(row) and row["model"] == model),
-        key=lambda cell: cell[:5],
+        (
+            [row[key] for key in keys] + ([] if row["metric"] == "AP" else [row["metric"]])
+            for row in rows
+            if row["model"] == model and is_degradable(row, metrics)
+        ),
+        key=lambda cell: (cell[:5], cell[6:]),
     )
 
 
-def is_ap(row: Mapping[str, Any]) -> bool:
-    """Return whether a row of results is the AP of a cell over a whole split."""
-    return row["metric"] == "AP" and row["category"] is None
+def clean_values(stored: StoredReferenceRows, metrics: Mapping[str, EvaluationMetrics]) -> list[list[Any]]:
+    """Return the clean values of a stored reference: model, data set, evaluation, task, split, metric, value."""
+    keys = ("model", "dataset", "evaluation", "task", "split", "metric", "value")
+    return [
+        [row[key] for key in keys]
+        for row in stored.rows
+        if row["condition"] == CLEAN.name and is_degradable(row, metrics)
+    ]
+
+
+def is_degradable(row: Mapping[str, Any], metrics: Mapping[str, EvaluationMetrics]) -> bool:
+    """Return whether a row of results is of a cell over a whole split, and degradation is derived from its metric."""
+    known = metrics.get(row["evaluation"])
+    return row.get("category") is None and known is not None and row["metric"] in known.degradable()
 
 
 def models_of(content: pa.Table) -> list[str]:

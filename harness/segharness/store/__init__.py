@@ -5,7 +5,16 @@ from segharness.store.lock import Lock
 from segharness.store.remote import StorePath, store_path
 from segharness.store.results import manifest_of, read_results, write_results
 from segharness.store.schemas import IMAGES, PREDICTIONS, RESULTS, SCHEMA_VERSION
-from segharness.store.shards import ShardFiles, ShardState, read_shard, read_table, shard_state, table, write_shard
+from segharness.store.shards import (
+    ShardFiles,
+    ShardState,
+    StoredShard,
+    read_shard,
+    read_table,
+    shard_state,
+    table,
+    write_shard,
+)
 
 __all__ = [
     "IMAGES",
@@ -17,6 +26,7 @@ __all__ = [
     "ShardFiles",
     "ShardState",
     "StorePath",
+    "StoredShard",
     "manifest_of",
     "read_results",
     "read_shard",

@@ -22,6 +22,13 @@ def write_atomic(path: StorePath, data: bytes | memoryview, durable: bool = True
 
     Raises:
         OSError: the disk is full or not writable. No temporary file is left.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_atomic(Path(folder, "new/table.csv"), b"model,AP")
+        ...     Path(folder, "new/table.csv").read_text()
+        'model,AP'
     """
     if not isinstance(path, Path):
         path.write_bytes(data)

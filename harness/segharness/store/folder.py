@@ -15,7 +15,7 @@ from segharness.errors import StoreError
 from segharness.store.atomic import write_atomic
 from segharness.store.remote import StorePath, store_path
 from segharness.store.schemas import SCHEMA_VERSION, check_version
-from segharness.store.shards import ShardFiles
+from segharness.store.shards import ShardFiles, StoredShard, read_shard
 
 
 class RunFolder:
@@ -73,6 +73,28 @@ class RunFolder:
         name = f"{shard:05d}.arrow"
         parts = f"{model}/{dataset}/{condition}/{name}"
         return ShardFiles(self.path / "predictions" / parts, self.path / "images" / parts)
+
+    def stored_shards(self, model: str, dataset: str, condition: str) -> list[StoredShard]:
+        """Return the shards of a cell that were made from the manifest's inputs, verified, in order.
+
+        There may be fewer than the cell needs, and their images may have errors. Scoring knows both.
+
+        Raises:
+            StoreError: this is not a run folder, or a file is damaged.
+        """
+        manifest = self.read_manifest()
+        inputs = manifest["inputs"]
+        limits = {entry["id"]: entry.get("limit") for entry in manifest["suite"]["datasets"]}
+        files: list[StorePath] = list(self.shard_files(model, dataset, condition, 0).images.parent.glob("*.arrow"))
+        found = []
+        for file in sorted(files, key=str):
+            shard = read_shard(self.shard_files(model, dataset, condition, int(file.name.removesuffix(".arrow"))))
+            parts = (inputs["models"][model][dataset], inputs["datasets"][dataset], inputs["conditions"][condition])
+            made_from = tuple(shard.inputs.get(key) for key in ("model", "dataset", "condition"))
+            limit = limits.get(dataset)
+            if made_from == parts and (limit is None or shard.inputs["shard"][2] <= limit):
+                found.append(shard)
+        return found
 
     def delete_cell(self, model: str, dataset: str, condition: str) -> None:
         """Delete every shard of a cell."""

@@ -133,6 +133,10 @@ def store_path(text: str | os.PathLike[str] | RemotePath) -> StorePath:
 
     Raises:
         StoreError: the URL is of a kind that pyarrow does not know, or its options are wrong.
+
+    Example:
+        >>> store_path("runs/robustness").name
+        'robustness'
     """
     if isinstance(text, RemotePath):
         return text

@@ -35,6 +35,12 @@ def read_results(path: str | os.PathLike[str] | StorePath) -> pa.Table:
     Raises:
         StoreError: the file is missing, damaged, or not a results file.
         SchemaError: a newer segharness wrote it.
+
+    Example:
+        >>> read_results("no/such/run")
+        Traceback (most recent call last):
+        ...
+        segharness.errors.StoreError: no file no/such/run
     """
     path = store_path(path)
     path = path / "results.arrow" if path.is_dir() else path

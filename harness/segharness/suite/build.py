@@ -13,6 +13,7 @@ from segharness.plugin.host import PluginHost
 from segharness.records import Condition
 from segharness.suite.conditions import expand_conditions
 from segharness.suite.datasets import DatasetBuilder
+from segharness.suite.missing import Missing
 from segharness.suite.model_groups import GroupBuilder
 from segharness.suite.models import ModelBuilder
 from segharness.suite.plugin_options import OptionReader
@@ -126,10 +127,12 @@ def _check_requirements(root: Node, intact: bool, problems: list[str]) -> None:
         try:
             installed = importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:
-            problems.append(f"{node.mark}: {requirement.name} is not installed: pip install '{node.text}'")
+            problems.append(Missing(f"{node.mark}: {requirement.name} is not installed: pip install '{node.text}'"))
             continue
         if not requirement.specifier.contains(installed, prereleases=True):
             problems.append(
-                f"{node.mark}: {requirement.name} {installed} is installed, not {requirement.specifier}: "
-                f"pip install '{node.text}'"
+                Missing(
+                    f"{node.mark}: {requirement.name} {installed} is installed, not {requirement.specifier}: "
+                    f"pip install '{node.text}'"
+                )
             )

@@ -9,6 +9,7 @@ from segharness.errors import nearest
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import ConditionSet, CorruptionSpec, MixtureSpec, slug
 from segharness.records import CLEAN, Condition
+from segharness.suite.missing import Missing
 from segharness.suite.suite import ConditionGroup
 from segharness.suite.yaml_parser import Node
 
@@ -107,8 +108,7 @@ class _Expansion:
 
     def _add_corruption(self, node: Node, spec: CorruptionSpec, severities: Sequence[int], group: str) -> None:
         if spec.unavailable:
-            self.problems.append(f"{node.mark}: `{spec.name}` cannot be used: {spec.unavailable}")
-            return
+            self.problems.append(Missing(f"{node.mark}: `{spec.name}` cannot be used: {spec.unavailable}"))
         for severity in severities:
             if severity not in spec.severities:
                 self.problems.append(
@@ -130,9 +130,8 @@ class _Expansion:
                 self.problems.append(f"{node.mark}: mixture `{spec.name}` needs `{name}`, which no plugin offers")
                 continue
             if member.unavailable:
-                self.problems.append(
-                    f"{node.mark}: `{name}` of mixture `{spec.name}` cannot be used: {member.unavailable}"
-                )
+                message = f"{node.mark}: `{name}` of mixture `{spec.name}` cannot be used: {member.unavailable}"
+                self.problems.append(Missing(message))
             versions.append(f"{name}={member.version}")
             for severity in severities:
                 if severity not in member.severities:

@@ -13,6 +13,7 @@ from segharness.suite.build import build
 from segharness.suite.check import check
 from segharness.suite.extends import load_merged
 from segharness.suite.mark import Mark
+from segharness.suite.missing import split
 from segharness.suite.schema import SUITE
 from segharness.suite.suite import Suite
 from segharness.suite.variables import Variables
@@ -28,21 +29,24 @@ class Overrides:
         datasets: ``NAME[,id=ID][,KEY=VALUE...]``; a KEY may be ``labels.NAME``.
         references: a model's id or ``results.arrow[::MODEL]``, with ``GROUP=`` in front if the suite has groups.
         limit: the number of images to take from the beginning of every data set.
+        model_object: whether an object takes the place of the suite's models, which are then not read.
     """
 
     models: Sequence[str] = ()
     datasets: Sequence[str] = ()
     references: Sequence[str] = ()
     limit: int | None = None
+    model_object: bool = False
 
 
 @dataclass
 class LoadedSuite:
-    """A suite, its file, and the notes that loading made for the user."""
+    """A suite, its file, the notes that loading made for the user, and what this machine lacks, a line each."""
 
     suite: Suite
     file: Path
     notes: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 def load_suite(
@@ -52,6 +56,7 @@ def load_suite(
     shown: str | None = None,
     variables: Variables | None = None,
     overrides: Overrides | None = None,
+    only_plan: bool = False,
 ) -> LoadedSuite:
     """Read, check and resolve a suite file.
 
@@ -61,6 +66,8 @@ def load_suite(
         shown: the path to show in messages and node ids; `file` by default.
         variables: the values of ``${NAME}``; by default those of the environment and of the user's settings.
         overrides: the parts to replace.
+        only_plan: whether the suite is loaded to be planned and not to be run. What this machine lacks, such as data
+            and weights, is then no mistake.
 
     Raises:
         SuiteError: the suite has mistakes; the error lists all of them, one line each.
@@ -80,11 +87,14 @@ def load_suite(
         problems[:] = [problem for problem in problems if " is missing: " not in problem]
     if checked is None:
         raise SuiteError(dict.fromkeys(problems))
-    written = root.value if isinstance(root.value, dict) else {}
+    written = set(root.value) if isinstance(root.value, dict) else set()
+    if overrides is not None and overrides.model_object:
+        written.add("models")
     suite = build(checked, shown, file, host, problems, written, variables)
-    if problems:
+    mistakes, missing = split(problems)
+    if mistakes or (missing and not only_plan):
         raise SuiteError(dict.fromkeys(problems))
-    return LoadedSuite(suite, file, notes)
+    return LoadedSuite(suite, file, notes, missing)
 
 
 def _override(root: Node, overrides: Overrides, notes: list[str], problems: list[str]) -> Node:
@@ -102,6 +112,10 @@ def _override(root: Node, overrides: Overrides, notes: list[str], problems: list
             value["reference"] = reference
         elif not overrides.references:
             notes.append("no reference among the models given: CD and rCD are null; give --reference ID")
+    if overrides.model_object:
+        value.pop("models", None)
+        if (reference := value.get("reference")) is not None and not isinstance(reference.value, dict):
+            del value["reference"]
     if overrides.datasets:
         nodes = [node_of_argument("--dataset", "dataset", text, problems) for text in overrides.datasets]
         value["datasets"] = Node(nodes, Mark("--dataset", 0, 0))

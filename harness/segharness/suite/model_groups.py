@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from segharness.errors import nearest
+from segharness.suite.missing import Missing
 from segharness.suite.models import ModelBuilder
 from segharness.suite.plugin_options import path_of
 from segharness.suite.suite import Group, ModelEntry, StoredReference
@@ -40,9 +41,13 @@ class GroupBuilder:
                 self._complain(groups_node, "`groups` is empty")
             return [self._group(node, node.get("name")) for node in groups_node.items()]
         if self._root.get("models") is None:
-            if not {"models", "groups"} & set(written) and self._intact:
-                self._complain(self._root, "no models: give `models`, `groups`, or --model NAME")
-            return []
+            complete = all(isinstance(problem, Missing) for problem in self._problems)
+            if not {"models", "groups"} & set(written) and complete:
+                message = f"{self._root.mark}: no models: give `models`, `groups`, or --model NAME"
+                self._problems.append(Missing(message))
+            reference = self._root.get("reference")
+            stored = reference is not None and isinstance(reference.value, dict)
+            return [self._group(self._root, None)] if stored else []  # a reference for a model that is an object
         return [self._group(self._root, None)]
 
     def _complain(self, node: Node, message: str) -> None:
@@ -81,7 +86,7 @@ class GroupBuilder:
             assert results is not None
             path = path_of(results)
             if not path.is_file():
-                self._complain(results, f"no file {path}")
+                self._problems.append(Missing(f"{results.mark}: no file {path}"))
             model = node.get("model")
             return StoredReference(str(path), model.text if model else None)
         if node.text not in ids and complete:

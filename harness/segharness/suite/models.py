@@ -14,6 +14,7 @@ from segharness.plugin.packaged_file import packaged_file
 from segharness.plugin.specs import ModelSet, ModelSpec, Needs, slug
 from segharness.plugin.weights import is_weights_name, options_problem, weights_problem
 from segharness.suite.local_functions import check_local_model, exists, local_reference
+from segharness.suite.missing import Missing
 from segharness.suite.plugin_options import OptionReader, path_of
 from segharness.suite.schema import ID
 from segharness.suite.suite import ModelEntry
@@ -67,6 +68,9 @@ class ModelBuilder:
 
     def _complain(self, node: Node, message: str) -> None:
         self._problems.append(f"{node.mark}: {message}")
+
+    def _lack(self, node: Node, message: str) -> None:
+        self._problems.append(Missing(f"{node.mark}: {message}"))
 
     def _with_tail(self, node: Node) -> Node:
         """Return a model's node; if the plugin reads an option from the name's tail, move the tail to the options."""
@@ -147,9 +151,8 @@ class ModelBuilder:
             return None
         if python is None:
             if spec.factory is None and self._intact:
-                self._complain(
-                    node, f"model `{spec.name}` needs `python:`, the interpreter of the environment it is installed in"
-                )
+                needs = f"model `{spec.name}` needs `python:`, the interpreter of the environment it is installed in"
+                self._lack(node, needs)
             return None
         if spec.foreign is None:
             self._complain(
@@ -158,7 +161,7 @@ class ModelBuilder:
                 "`./file.py:function`, or a plugin's model that can run in another environment",
             )
             return None
-        file, _, function = spec.foreign.rpartition(":")
+        file, _, function = spec.foreign.build.rpartition(":")
         try:
             path = packaged_file(file, f"ModelSpec `{spec.name}`: foreign")
         except PluginError as error:
@@ -172,18 +175,22 @@ class ModelBuilder:
 
     def _weights(self, node: Node | None, spec: ModelSpec | None) -> str | None:
         """Return the path of a weights file, or the name of weights that the model knows."""
-        if node is None or spec is None or not (spec.weights_names or spec.weights_pattern):
+        if node is None or spec is None or not (spec.weights.names or spec.weights.pattern):
             return self._file(node)
-        path, names = path_of(node), spec.weights_names
+        path, names = path_of(node), spec.weights.names
         if node.text in names:
             return node.text
-        if exists(path) and (path.is_file() or spec.weights_pattern is not None):
+        if exists(path) and (path.is_file() or spec.weights.pattern is not None):
             return str(path)
         if is_weights_name(spec, node.text):
             return node.text
-        accepted = [*names, *([spec.weights_form or spec.weights_pattern] if spec.weights_pattern else [])]
+        accepted = [*names, *([spec.weights.pattern_text or spec.weights.pattern] if spec.weights.pattern else [])]
         hint = nearest(node.text, names, listed=False)
-        self._complain(node, f"{_no_file(path)}, and not {' or '.join(accepted)}{hint}")
+        message = f"{_no_file(path)}, and not {' or '.join(accepted)}{hint}"
+        if node.expanded or "/" in node.text:  # a path rather than a misspelt name
+            self._lack(node, message)
+        else:
+            self._complain(node, message)
         return None
 
     def _check_together(self, node: Node, spec: ModelSpec, weights: str | None, options: list[dict[str, Any]]) -> None:
@@ -196,10 +203,10 @@ class ModelBuilder:
 
     def _check_weights(self, node: Node, spec: ModelSpec) -> None:
         weights = node.get("weights")
-        if weights is None and spec.weights == "required" and self._intact:
-            names = "".join(f", or {name}" for name in spec.weights_names)
+        if weights is None and spec.weights.use == "required" and self._intact:
+            names = "".join(f", or {name}" for name in spec.weights.names)
             self._complain(node, f"model `{spec.name}` needs `weights:`, a file{names}")
-        if weights is not None and spec.weights == "none":
+        if weights is not None and spec.weights.use == "none":
             self._complain(weights, f"model `{spec.name}` takes no `weights`")
             return
         path = path_of(weights) if weights else None
@@ -212,7 +219,9 @@ class ModelBuilder:
         if node is None:
             return None
         path = path_of(node)
-        if not exists(path) or not path.is_file():
+        if not exists(path):
+            self._lack(node, _no_file(path))
+        elif not path.is_file():
             self._complain(node, _no_file(path))
         return str(path)
 
@@ -224,7 +233,7 @@ def _no_file(path: Path) -> str:
 def _merged(model_set: ModelSet, problems: list[list[str]]) -> list[str]:
     """Return the problems of a set's models. Those that all models share come first, once, with the set's name."""
     renamed = [
-        [problem.replace(f"`{model}`", f"`{model_set.name}`") for problem in model_problems]
+        [type(problem)(problem.replace(f"`{model}`", f"`{model_set.name}`")) for problem in model_problems]
         for model, model_problems in zip(model_set.models.values(), problems, strict=True)
     ]
     shared = set(renamed[0]).intersection(*renamed[1:])

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from segharness.errors import nearest
+from segharness.plugin.failures import describe, log_failure
 from segharness.plugin.options import Option
 from segharness.suite.local_functions import check_local_model, exists, local_reference
+from segharness.suite.missing import Missing
 from segharness.suite.yaml_parser import Node
 
 
@@ -39,9 +41,8 @@ class OptionReader:
         present = set().union(*given)
         for key, option in known.items():
             if option.required and key not in present and self._intact:
-                self._problems.append(
-                    f"{node.mark}: {owner} needs the option `{key}`: {option.help}{_ways_to_set(option)}"
-                )
+                problem = f"{node.mark}: {owner} needs the option `{key}`: {option.help}{_ways_to_set(option)}"
+                self._problems.append(Missing(problem) if option.variable is not None else problem)
         return values
 
     def _value(self, node: Node, owner: str, key: str, known: Mapping[str, Option]) -> Any:
@@ -55,7 +56,7 @@ class OptionReader:
             code = local_reference(node.text)
             return f"{path_of(node, code[0])}:{code[1]}" if code is not None else node.plain()
         if option.path and (not node.text or not exists(path_of(node))):
-            self._problems.append(f"{node.mark}: no file or folder {path_of(node)} ({label})")
+            self._problems.append(Missing(f"{node.mark}: no file or folder {path_of(node)} ({label})"))
             return node.plain()
         value = str(path_of(node)) if option.path else node.plain()
         if option.check is None or value is None:  # null counts as absent
@@ -65,7 +66,8 @@ class OptionReader:
             if problem is not None and node.expanded and option.problem(node.text) is None:
                 return node.text  # the value of a variable may also be meant as text
         except Exception as error:  # noqa: BLE001  the check is a plugin's
-            problem = f"cannot be checked, its plugin raised {type(error).__name__}: {error}"
+            problem = f"cannot be checked, its plugin raised {describe(error)}"
+            log_failure(f"{node.mark}: {label} {problem}", error)
         if problem is not None:
             self._problems.append(f"{node.mark}: {label} {problem}")
         return value

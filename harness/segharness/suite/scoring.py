@@ -7,7 +7,6 @@ from typing import Any
 
 from segharness.errors import UsageError, nearest
 from segharness.plugin.host import PluginHost
-from segharness.plugin.import_strings import load
 from segharness.plugin.specs import CategorySet, MetricSpec, slug
 from segharness.records import CLEAN, Condition
 from segharness.suite.suite import OVERALL, VIEWS, EvaluationEntry, Scoring, Shift, Split, View
@@ -69,7 +68,7 @@ class ScoringBuilder:
             id = id_node.text if id_node else slug(name)
             if (spec := self._host.find(name, MetricSpec)) is None:
                 usual = [entry.metric for entry in Scoring.evaluations]
-                owners = [m.name for m in self._host.all(MetricSpec) if name in m.metrics]
+                owners = [m.name for m in self._host.all(MetricSpec) if name in [metric.name for metric in m.metrics]]
                 owners.sort(key=lambda owner: owner not in usual)
                 hint = f"; `{name}` is one of the numbers of `{owners[0]}`" if owners else ""
                 self._complain(name_node, self._host.unknown_message(name, MetricSpec) + hint)
@@ -110,7 +109,7 @@ class ScoringBuilder:
                 self._complain(options_node, f"metric `{spec.name}` takes no options, so `{key}` is not allowed")
             return
         try:
-            load(spec.configure)(options)
+            spec.metrics_under(options)
         except UsageError as error:
             for problem in error.problems:
                 self._complain(options_node, f"metric `{spec.name}`: {problem}")

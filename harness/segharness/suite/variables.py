@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from segharness.errors import nearest
 from segharness.suite.mark import Mark
+from segharness.suite.missing import Missing
 
 VARIABLE = re.compile(r"\$(\$(?=\{)|\{([^{}]*)\})")
 _INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
@@ -75,8 +76,10 @@ class Variables:
             if default is None:
                 hint = nearest(name, self.given) if self.given else ""
                 problems.append(
-                    f"{mark}: variable `{name}` has no value{hint}; give `--var {name}=VALUE`, or set it for good: "
-                    f"`segharness config set data.{name} DIR`"
+                    Missing(
+                        f"{mark}: variable `{name}` has no value{hint}; give `--var {name}=VALUE`, or set it for good: "
+                        f"`segharness config set data.{name} DIR`"
+                    )
                 )
                 return ""
             return default

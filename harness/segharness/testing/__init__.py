@@ -1,6 +1,8 @@
 """Tools for the tests of plugins; segharness's own tests use them too.
 
-``check_model``, ``check_dataset`` and ``check_corruption`` check an object against its contract. With
+There is a check for every kind of thing that a plugin offers: ``check_model``, ``check_dataset``, ``check_corruption``,
+``check_metric``, ``check_reporter``, ``check_executor`` and ``check_suite``. The plugin ``segharness.testing.sample``
+(``-p segharness.testing.sample``) has a data set, models and a corruption that need no files. With
 ``pytest_plugins = ["segharness.testing.harness_fixture"]`` in a conftest, the fixture ``harness`` runs the command line in
 a temporary folder. ``processes``, ``workers_of`` and ``wait_for`` are for tests that disturb a run.
 """
@@ -8,13 +10,18 @@ a temporary folder. ``processes``, ``workers_of`` and ``wait_for`` are for tests
 from segharness.testing.command_line import CommandLine, CommandResult
 from segharness.testing.contracts import check_corruption, check_dataset, check_model
 from segharness.testing.processes import processes, wait_for, workers_of
+from segharness.testing.run_checks import check_executor, check_metric, check_reporter, check_suite
 
 __all__ = [
     "CommandLine",
     "CommandResult",
     "check_corruption",
     "check_dataset",
+    "check_executor",
+    "check_metric",
     "check_model",
+    "check_reporter",
+    "check_suite",
     "processes",
     "wait_for",
     "workers_of",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segharness.data.annotation_checks import annotation_problems
 from segharness.images.decode import decode
 from segharness.model.interface import require_model
 from segharness.model.labels import Labels
@@ -54,20 +55,30 @@ def check_dataset(dataset: Dataset, images: int = 3) -> None:
     category_ids = [category.id for category in dataset.categories]
     assert category_ids and len(set(category_ids)) == len(category_ids), "categories must have distinct ids"
     assert isinstance(dataset.digest, str) and dataset.digest, "digest must be a text"
+    assert dataset.digest == dataset.digest, "digest must be the same every time"
     samples = dataset.samples()
-    assert samples, "there are no samples"
+    assert isinstance(samples, Sequence) and samples, "samples() must be a sequence, and not empty"
     image_ids = [sample.image_id for sample in samples]
     assert len(set(image_ids)) == len(image_ids), "image ids must be distinct"
     assert image_ids == [sample.image_id for sample in dataset.samples()], (
         "samples must come in the same order every time"
     )
     truth = dataset.ground_truth("instances")
+    assert {"images", "annotations", "categories"} <= truth.keys(), f"the ground truth has only {', '.join(truth)}"
     assert {image["id"] for image in truth["images"]} == set(image_ids), (
         "ground truth and samples must have the same images"
     )
-    for annotation in truth["annotations"]:
-        assert annotation["category_id"] in category_ids, f"annotation {annotation['id']} has an unknown category"
-        assert annotation["image_id"] in image_ids, f"annotation {annotation['id']} has an unknown image"
+    names = {category.id: category.name for category in dataset.categories}
+    for category in truth["categories"]:
+        assert names.get(category["id"]) == category["name"], f"{category['name']} is not one of `categories`"
+    problem = next(annotation_problems(samples, truth), None)
+    assert problem is None, problem
+    try:
+        other = dataset.ground_truth("nonsense")
+    except KeyError:
+        pass
+    else:
+        raise AssertionError(f"ground_truth('nonsense') must raise KeyError; it returned {other!r:.60}")
     for sample in samples[:images]:
         decode(sample)
 

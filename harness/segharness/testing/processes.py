@@ -34,6 +34,9 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
     Raises:
         AssertionError: the condition does not hold within `seconds`.
+
+    Example:
+        >>> wait_for(lambda: True, seconds=1)
     """
     end = time.monotonic() + seconds
     while not condition():

@@ -26,7 +26,7 @@ SPEC = segharness_models()[0]
 def weights(request):
     import segharness_adaptis
 
-    return f"{segharness_adaptis.__path__[0]}/{SPEC.weights_file.partition(':')[2]}"
+    return f"{segharness_adaptis.__path__[0]}/{SPEC.weights.shipped.partition(':')[2]}"
 
 
 def iou(a, b):
@@ -184,12 +184,12 @@ def test_other_weights_are_refused_before_the_first_cell(harness, weights, chang
     harness.write(
         "segharness_plugins.py",
         f"""
-        from segharness import ModelSpec, hookimpl
+        from segharness import ModelSpec, WeightsSpec, hookimpl
 
         @hookimpl
         def segharness_models():
-            return [ModelSpec("copied/toy", {SPEC.factory!r}, weights="optional", weights_file="copied:toy.safetensors",
-                              weights_digest={SPEC.weights_digest!r})]
+            weights = WeightsSpec("optional", shipped="copied:toy.safetensors", sha256={SPEC.weights.sha256!r})
+            return [ModelSpec("copied/toy", factory={SPEC.factory!r}, weights=weights)]
         """,
     )
     harness.write(

@@ -27,13 +27,13 @@ def segharness_datasets() -> list[DatasetSpec]:
     return [
         DatasetSpec(
             "bdd100k/instances",
-            "segharness_bdd100k.dataset:Bdd100kInstances",
-            "BDD100K instance segmentation: 8 classes, crowds and ignored regions as crowds; 720x1280",
+            factory="segharness_bdd100k.dataset:Bdd100kInstances",
+            description="BDD100K instance segmentation: 8 classes, crowds and ignored regions as crowds; 720x1280",
             licence="BDD100K's own: free for research and teaching; see its licence page for other uses",
             homepage="https://bdd-data.berkeley.edu",
             tags=("streets",),
             options={
-                "root": Option("the folder of images and labels", True, True, "bdd100k"),
+                "root": Option("the folder of images and labels", required=True, path=True, variable="bdd100k"),
                 "split": Option("train or val; val when absent"),
                 "form": Option("of the annotations: bitmasks (RGBA PNG files; when absent) or rles (the JSON file)"),
             },

@@ -28,13 +28,13 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
     return [
         DatasetSpec(
             "cityscapes/instances",
-            "segharness_cityscapes.dataset:CityscapesInstances",
-            "Cityscapes, fine annotations: 8 classes, groups as crowds, void for its own AP; 1024x2048",
+            factory="segharness_cityscapes.dataset:CityscapesInstances",
+            description="Cityscapes, fine annotations: 8 classes, groups as crowds, void for its own AP; 1024x2048",
             licence="Cityscapes' own: research and teaching, not commercial use; not to be passed on",
             homepage="https://www.cityscapes-dataset.com",
             tags=("streets",),
             options={
-                "root": Option("the folder of leftImg8bit and gtFine", True, True, "cityscapes"),
+                "root": Option("the folder of leftImg8bit and gtFine", required=True, path=True, variable="cityscapes"),
                 "split": Option("train or val; val when absent"),
             },
             download=_DOWNLOAD,
@@ -43,5 +43,9 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
             part="split",
             parts={"train": 2975, "val": 500},
         ),
-        CategorySet("streets7", STREETS7, "the seven classes that COCO shares with Cityscapes and BDD100K"),
+        CategorySet(
+            "streets7",
+            categories=STREETS7,
+            description="the seven classes that COCO shares with Cityscapes and BDD100K",
+        ),
     ]

@@ -9,7 +9,7 @@ from segharness_coco.names import NON_VOC, VOC
 _COCO = "COCO: annotations CC BY 4.0; photographs under their own Flickr licences"
 
 _OPTIONS_2017 = {
-    "root": Option("the folder of annotations and images", True, True, "coco"),
+    "root": Option("the folder of annotations and images", required=True, path=True, variable="coco"),
     "split": Option("val2017 or train2017; val2017 when absent"),
 }
 _PARTS_2017 = {"val2017": 5000, "train2017": 118287}
@@ -52,19 +52,23 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
     return [
         DatasetSpec(
             "coco/instances",
-            "segharness_coco.dataset:CocoInstances",
-            "any COCO-format instance data set",
+            factory="segharness_coco.dataset:CocoInstances",
+            description="any COCO-format instance data set",
             licence=_COCO,
             homepage="https://cocodataset.org",
             options={
-                "annotations": Option("the annotation file, e.g. annotations/instances_val2017.json", True, True),
-                "images": Option("their folder or zip archive, e.g. val2017; not needed for coco-results", False, True),
+                "annotations": Option(
+                    "the annotation file, e.g. annotations/instances_val2017.json", required=True, path=True
+                ),
+                "images": Option(
+                    "their folder or zip archive, e.g. val2017; not needed for coco-results", required=False, path=True
+                ),
             },
         ),
         DatasetSpec(
             "coco/2017",
-            "segharness_coco.dataset:Coco2017",
-            "COCO 2017: 80 categories",
+            factory="segharness_coco.dataset:Coco2017",
+            description="COCO 2017: 80 categories",
             licence=_COCO,
             homepage="https://cocodataset.org",
             options=_OPTIONS_2017,
@@ -76,13 +80,13 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
         ),
         DatasetSpec(
             "coco/o",
-            "segharness_coco.dataset:CocoO",
-            "COCO-O: COCO's objects in six other domains, boxes; 6782 images in all",
+            factory="segharness_coco.dataset:CocoO",
+            description="COCO-O: COCO's objects in six other domains, boxes; 6782 images in all",
             licence="annotations and images under their own terms; see the homepage",
             homepage="https://github.com/alibaba/easyrobust/tree/main/benchmarks/coco_o",
             options={
-                "root": Option("the folder of the domains", True, True, "coco_o"),
-                "domain": Option("cartoon, handmake, painting, sketch, tattoo or weather", True),
+                "root": Option("the folder of the domains", required=True, path=True, variable="coco_o"),
+                "domain": Option("cartoon, handmake, painting, sketch, tattoo or weather", required=True),
             },
             download="ood_coco.zip, from the address on the homepage; read as it is, or unpacked",
             tree=_TREE_O,
@@ -91,15 +95,20 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
         ),
         DatasetSpec(
             "lvis/v1",
-            "segharness_coco.dataset:LvisV1",
-            "LVIS v1: 1203 categories on COCO's images; score it with the metric `lvis`",
+            factory="segharness_coco.dataset:LvisV1",
+            description="LVIS v1: 1203 categories on COCO's images; score it with the metric `lvis`",
             licence="annotations CC BY 4.0; photographs under their own Flickr licences",
             homepage="https://www.lvisdataset.org",
             options={
-                "root": Option("the folder of lvis_v1_val.json, or of its zip archive", True, True, "lvis"),
+                "root": Option(
+                    "the folder of lvis_v1_val.json, or of its zip archive", required=True, path=True, variable="lvis"
+                ),
                 "split": Option("val or train; val when absent"),
                 "images": Option(
-                    "the folder of COCO's train2017 and val2017; the root when absent", False, True, "coco"
+                    "the folder of COCO's train2017 and val2017; the root when absent",
+                    required=False,
+                    path=True,
+                    variable="coco",
                 ),
             },
             download="https://www.lvisdataset.org/dataset: lvis_v1_val.json.zip; and COCO's train2017.zip and val2017.zip",
@@ -110,8 +119,8 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
         ),
         DatasetSpec(
             "coco/panoptic-2017",
-            "segharness_coco.panoptic:Panoptic2017",
-            "COCO 2017, panoptic: 80 things and 53 stuff; the things serve as instances",
+            factory="segharness_coco.panoptic:Panoptic2017",
+            description="COCO 2017, panoptic: 80 things and 53 stuff; the things serve as instances",
             licence=_COCO,
             homepage="https://cocodataset.org",
             options=_OPTIONS_2017,
@@ -123,20 +132,26 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
         ),
         DatasetSpec(
             "coco/panoptic",
-            "segharness_coco.panoptic:CocoPanoptic",
-            "any COCO-format panoptic data set; its things serve as instances",
+            factory="segharness_coco.panoptic:CocoPanoptic",
+            description="any COCO-format panoptic data set; its things serve as instances",
             licence=_COCO,
             homepage="https://cocodataset.org",
             options={
-                "annotations": Option("the JSON file, e.g. annotations/panoptic_val2017.json", True, True),
-                "segments": Option(
-                    "folder or zip archive of the PNG files; beside the JSON file when absent", False, True
+                "annotations": Option(
+                    "the JSON file, e.g. annotations/panoptic_val2017.json", required=True, path=True
                 ),
-                "images": Option("their folder or zip archive, e.g. val2017; not needed for coco-results", False, True),
+                "segments": Option(
+                    "folder or zip archive of the PNG files; beside the JSON file when absent",
+                    required=False,
+                    path=True,
+                ),
+                "images": Option(
+                    "their folder or zip archive, e.g. val2017; not needed for coco-results", required=False, path=True
+                ),
             },
         ),
-        CategorySet("voc", VOC, "the 20 categories of PASCAL VOC, under COCO's names"),
-        CategorySet("non-voc", NON_VOC, "the other 60 categories of COCO"),
+        CategorySet("voc", categories=VOC, description="the 20 categories of PASCAL VOC, under COCO's names"),
+        CategorySet("non-voc", categories=NON_VOC, description="the other 60 categories of COCO"),
     ]
 
 
@@ -145,10 +160,10 @@ def segharness_models() -> list[ModelSpec]:
     return [
         ModelSpec(
             "coco-results",
-            "segharness_coco.results:CocoResults",
-            "detections that another program wrote: coco-results/DIR, one COCO result file a condition (clean.json ...)",
+            factory="segharness_coco.results:CocoResults",
+            description="detections that another program wrote: coco-results/DIR, one COCO result file a condition (clean.json ...)",
             tags=("stored",),
-            options={"folder": Option("the folder of the result files", True, True)},
+            options={"folder": Option("the folder of the result files", required=True, path=True)},
             tail="folder",
         )
     ]

@@ -19,8 +19,18 @@ def segharness_corruptions() -> list[CorruptionSpec | MixtureSpec | ConditionSet
         *_family(
             REFERENCE, "segharness_corruptions.imagecorruptions_family:PACKAGE.{0.name}", installed or "-", missing
         ),
-        ConditionSet("imagenet-c-common", COMMON, (1, 2, 3, 4, 5), "ImageNet-C's 15 common corruptions"),
-        ConditionSet("imagenet-c-all", ALL, (1, 2, 3, 4, 5), "ImageNet-C's 15 common and 4 validation corruptions"),
+        ConditionSet(
+            "imagenet-c-common",
+            corruptions=COMMON,
+            severities=(1, 2, 3, 4, 5),
+            description="ImageNet-C's 15 common corruptions",
+        ),
+        ConditionSet(
+            "imagenet-c-all",
+            corruptions=ALL,
+            severities=(1, 2, 3, 4, 5),
+            description="ImageNet-C's 15 common and 4 validation corruptions",
+        ),
     ]
 
 
@@ -32,21 +42,21 @@ def _family(
     for entry in CATALOGUE:
         yield CorruptionSpec(
             prefix + entry.name,
-            function.format(entry),
-            entry.category,
-            entry.description + own,
+            apply=function.format(entry),
+            category=entry.category,
+            description=entry.description + own,
             version=version or entry.version,
             parameters={severity: f"{entry.symbols}: {value}" for severity, value in enumerate(entry.parameters, 1)},
             unavailable=unavailable,
         )
     yield MixtureSpec(
         prefix + MIXED,
-        tuple(tuple(prefix + name for name in stage) for stage in STAGES),
-        f"one blur, one noise, one digital, one weather, drawn for every image{own}",
+        stages=tuple(tuple(prefix + name for name in stage) for stage in STAGES),
+        description=f"one blur, one noise, one digital, one weather, drawn for every image{own}",
     )
     yield ConditionSet(
         f"{prefix}paper15",
-        tuple(prefix + name for name in PAPER15),
-        (3,),
-        f"the robustness benchmark for instance segmentation: 15 at severity 3{own}",
+        corruptions=tuple(prefix + name for name in PAPER15),
+        severities=(3,),
+        description=f"the robustness benchmark for instance segmentation: 15 at severity 3{own}",
     )

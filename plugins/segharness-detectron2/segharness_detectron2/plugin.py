@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from segharness import ModelSet, ModelSpec, Option, hookimpl
+from typing import Any
+
+from segharness import ForeignSpec, ModelSet, ModelSpec, Option, WeightsSpec, hookimpl
 from segharness.plugin.option_checks import mapping
 from segharness_torch.options import PRECISION, SEED, categories
 
@@ -16,17 +18,15 @@ _OPTIONS = {
     ),
     "source": Option(
         "a checkout of detectron2, which has its projects, if detectron2 was not installed from one",
-        False,
-        True,
+        required=False,
+        path=True,
         files="segharness_detectron2.fetch_weights:projects",
     ),
     "precision": PRECISION,
 }
-_FOREIGN = {
-    "weights": "required",
+_FOREIGN: dict[str, Any] = {
     "imports": "detectron2",
-    "foreign": "segharness_detectron2:foreign_model.py:build",
-    "foreign_packages": ("segharness_torch",),
+    "foreign": ForeignSpec("segharness_detectron2:foreign_model.py:build", packages=("segharness_torch",)),
 }
 
 
@@ -40,12 +40,15 @@ def _spec(entry: Published) -> ModelSpec:
     description = " ".join(str(facts[key]) for key in ("head", "backbone") if key in facts)
     return ModelSpec(
         f"detectron2/{entry.name}",
-        "segharness_detectron2.foreign_model:build",
-        description or f"detectron2's {entry.name}",
+        factory="segharness_detectron2.foreign_model:build",
+        description=description or f"detectron2's {entry.name}",
         licence="Apache-2.0; weights CC BY-SA 3.0",
         tags=("detectron2", *(("boxes",) if set(entry.published) == {"box AP"} else ())),
-        weights_names={**({"published": ""} if entry.weights else {}), "random": ""},
-        fetch="segharness_detectron2.fetch_weights:fetch",
+        weights=WeightsSpec(
+            "required",
+            names={**({"published": ""} if entry.weights else {}), "random": ""},
+            fetch="segharness_detectron2.fetch_weights:fetch",
+        ),
         fixed={"config": entry.config},
         options=_OPTIONS,
         metadata={
@@ -59,16 +62,16 @@ def _spec(entry: Published) -> ModelSpec:
 
 _CUSTOM = ModelSpec(
     "detectron2/custom",
-    "segharness_detectron2.foreign_model:build",
-    "a config of your own",
+    factory="segharness_detectron2.foreign_model:build",
+    description="a config of your own",
     licence="yours",
     tags=("detectron2",),
-    weights_names={"random": ""},
+    weights=WeightsSpec("required", names={"random": ""}),
     options={
         "config": Option(
             "the config, .yaml or .py; both may run code",
-            True,
-            True,
+            required=True,
+            path=True,
             files="segharness_torch.config_files:config_files",
         ),
         **_OPTIONS,
@@ -79,7 +82,7 @@ _CUSTOM = ModelSpec(
 
 def _set(name: str, description: str, **models: str) -> ModelSet:
     named = {id.replace("_", "-"): f"detectron2/{model}" for id, model in models.items()}
-    return ModelSet(f"detectron2/{name}", named, description)
+    return ModelSet(f"detectron2/{name}", models=named, description=description)
 
 
 _R50 = "mask_rcnn_R_50_FPN_3x"

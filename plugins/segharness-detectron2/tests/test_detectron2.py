@@ -185,7 +185,7 @@ def test_sets_name_models_that_are_there_with_published_weights(harness):
     assert {"detectron2/normalisation", "mmdet/architectures"} <= {one["name"] for one in sets}
     for one in sets:
         for name in one["models"].values():
-            assert "published" in names[name]["weights_names"], name
+            assert "published" in names[name]["weights"]["names"], name
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def test_every_model_of_a_set_takes_the_checkout(planned, tmp_path):
         "segharness: 1\nmodels: [{model: detectron2/backbones, weights: published, options: {source: ./checkout}}]\n"
     )
     planned.write("s.yaml", suite + "datasets: [{dataset: coco/2017, options: {root: coco}}]\nconditions: [clean]\n")
-    done = planned("collect", "s.yaml")
+    done = planned("run", "s.yaml")
     assert done.code == 4 and "s.yaml:2:" in done.err and f"no file or folder {tmp_path}/checkout" in done.err
     planned.write("checkout/projects/MViTv2/configs/c.py", "")
     assert planned("collect", "s.yaml").out.count("::clean") == 6

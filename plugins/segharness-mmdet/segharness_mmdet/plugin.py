@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from segharness import ModelSet, ModelSpec, Option, hookimpl
+from typing import Any
+
+from segharness import ForeignSpec, ModelSet, ModelSpec, Option, WeightsSpec, hookimpl
 from segharness.plugin.option_checks import mapping
 from segharness_torch.options import PRECISION, SEED, categories
 
@@ -14,11 +16,9 @@ _OPTIONS = {
     "overrides": Option("new values for settings of the config: {model.test_cfg.rcnn.score_thr: 0.3}", check=mapping),
     "precision": PRECISION,
 }
-_FOREIGN = {
-    "weights": "required",
+_FOREIGN: dict[str, Any] = {
     "imports": "mmdet",
-    "foreign": "segharness_mmdet:foreign_model.py:build",
-    "foreign_packages": ("segharness_torch",),
+    "foreign": ForeignSpec("segharness_mmdet:foreign_model.py:build", packages=("segharness_torch",)),
 }
 
 
@@ -31,13 +31,16 @@ def _spec(entry: Published) -> ModelSpec:
     tasks = {metric for metrics in entry.published.values() for metric in metrics}
     return ModelSpec(
         f"mmdet/{entry.name}",
-        "segharness_mmdet.foreign_model:build",
-        entry.head or f"a config of mmdet's {entry.config.partition('/')[0]}",
+        factory="segharness_mmdet.foreign_model:build",
+        description=entry.head or f"a config of mmdet's {entry.config.partition('/')[0]}",
         licence="Apache-2.0",
         paper=entry.paper,
         tags=("mmdet", *(("boxes",) if tasks == {"box AP"} else ())),
-        weights_names={**({"published": entry.digits} if entry.weights else {}), "random": ""},
-        fetch="segharness_mmdet.fetch_weights:fetch",
+        weights=WeightsSpec(
+            "required",
+            names={**({"published": entry.digits} if entry.weights else {}), "random": ""},
+            fetch="segharness_mmdet.fetch_weights:fetch",
+        ),
         fixed={"config": entry.config},
         options=_OPTIONS,
         metadata={
@@ -53,14 +56,17 @@ def _spec(entry: Published) -> ModelSpec:
 
 _CUSTOM = ModelSpec(
     "mmdet/custom",
-    "segharness_mmdet.foreign_model:build",
-    "a config of your own",
+    factory="segharness_mmdet.foreign_model:build",
+    description="a config of your own",
     licence="yours",
     tags=("mmdet",),
-    weights_names={"random": ""},
+    weights=WeightsSpec("required", names={"random": ""}),
     options={
         "config": Option(
-            "the config, a Python file, which is run", True, True, files="segharness_torch.config_files:config_files"
+            "the config, a Python file, which is run",
+            required=True,
+            path=True,
+            files="segharness_torch.config_files:config_files",
         ),
         **_OPTIONS,
     },
@@ -70,7 +76,7 @@ _CUSTOM = ModelSpec(
 _SETS = (
     ModelSet(
         "mmdet/architectures",
-        {
+        models={
             "mask-rcnn": "mmdet/mask-rcnn_r50_fpn_ms-poly-3x_coco",
             "cascade": "mmdet/cascade-mask-rcnn_r50_fpn_ms-3x_coco",
             "htc": "mmdet/htc_r50_fpn_20e_coco",
@@ -80,24 +86,24 @@ _SETS = (
             "solov2": "mmdet/solov2_r50_fpn_ms-3x_coco",
             "yolact": "mmdet/yolact_r50_1xb8-55e_coco",
         },
-        "several architectures of instance segmentation, all with ResNet-50",
+        description="several architectures of instance segmentation, all with ResNet-50",
     ),
     ModelSet(
         "mmdet/backbones",
-        {
+        models={
             "swin-t": "mmdet/mask-rcnn_swin-t-p4-w7_fpn_ms-crop-3x_coco",
             "swin-s": "mmdet/mask-rcnn_swin-s-p4-w7_fpn_amp-ms-crop-3x_coco",
         },
-        "Mask R-CNN on Swin transformers",
+        description="Mask R-CNN on Swin transformers",
     ),
     ModelSet(
         "mmdet/scnet",
-        {
+        models={
             "mask-rcnn": "mmdet/mask-rcnn_r50_fpn_2x_coco",
             "cascade": "mmdet/cascade-mask-rcnn_r50_fpn_20e_coco",
             "htc": "mmdet/htc_r50_fpn_20e_coco",
             "scnet": "mmdet/scnet_r50_fpn_20e_coco",
         },
-        "SCNet and the models its paper compares it with, ResNet-50-FPN",
+        description="SCNet and the models its paper compares it with, ResNet-50-FPN",
     ),
 )

@@ -166,7 +166,7 @@ def connect(address: str) -> None:
     Raises:
         UsageError: there is no cluster at that address.
     """
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         host, _, port = address.removeprefix("ray://").rpartition(":")
         if host and port.isdigit():  # fails at once; Ray itself tries for a minute

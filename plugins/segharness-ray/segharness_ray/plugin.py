@@ -6,12 +6,12 @@ from segharness import ExecutorSpec, hookimpl
 
 
 @hookimpl
-def segharness_executors():
+def segharness_executors() -> list[ExecutorSpec]:
     return [
         ExecutorSpec(
             "ray",
-            "segharness_ray.executor:make",
-            "actors on a Ray cluster, one for each device",
+            factory="segharness_ray.executor:make",
+            description="actors on a Ray cluster, one for each device",
             configure="segharness_ray.arguments:configure",
         )
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segharness import ModelSpec, Option, hookimpl
+from segharness import ModelSpec, Option, WeightsSpec, hookimpl
 from segharness.plugin.option_checks import number, whole_number
 from segharness_torch.options import EXECUTION, SEED, categories
 
@@ -35,15 +35,17 @@ def _spec(entry: Published) -> ModelSpec:
     published = {"box AP": entry.box} if entry.mask is None else {"box AP": entry.box, "mask AP": entry.mask}
     return ModelSpec(
         f"torchvision/{entry.name}",
-        "segharness_torchvision.model:make",
-        f"{entry.head} {entry.backbone}" + (f", {entry.recipe} recipe" if entry.recipe else ""),
+        factory="segharness_torchvision.model:make",
+        description=f"{entry.head} {entry.backbone}" + (f", {entry.recipe} recipe" if entry.recipe else ""),
         licence="BSD-3-Clause",
         paper="https://docs.pytorch.org/vision/stable/models.html#object-detection",
         tags=("torchvision", entry.name.split("_")[0], *(("boxes",) if entry.mask is None else ())),
-        weights="required",
-        weights_names={"COCO_V1": entry.file.rpartition("-")[2].removesuffix(".pth"), "random": ""},
+        weights=WeightsSpec(
+            "required",
+            names={"COCO_V1": entry.file.rpartition("-")[2].removesuffix(".pth"), "random": ""},
+            fetch="segharness_torchvision.fetch_weights:fetch",
+        ),
         fixed={"name": entry.name},
-        fetch="segharness_torchvision.fetch_weights:fetch",
         options=_OPTIONS,
         metadata={
             "backbone": entry.backbone,
@@ -57,13 +59,13 @@ def _spec(entry: Published) -> ModelSpec:
 
 _CUSTOM = ModelSpec(
     "torchvision/custom",
-    "segharness_torchvision.model:custom",
-    "a network of torchvision's detection convention that your own function makes",
+    factory="segharness_torchvision.model:custom",
+    description="a network of torchvision's detection convention that your own function makes",
     licence="yours",
     tags=("torchvision",),
-    weights="optional",
+    weights=WeightsSpec("optional"),
     options={
-        "builder": Option("./file.py:function, which returns the network", True, code=True),
+        "builder": Option("./file.py:function, which returns the network", required=True, code=True),
         "categories": _CATEGORIES,
         **EXECUTION,
     },

@@ -354,4 +354,4 @@ def test_weights_of_other_categories_have_their_own_names(tmp_path):
 def test_json_of_a_spec_shows_what_is_published(harness):
     found = json.loads(harness("models", "torchvision/maskrcnn_resnet50_fpn", "--json").out)
     assert found["metadata"]["published on COCO val2017"] == {"box AP": 37.9, "mask AP": 34.6}
-    assert found["weights_names"] == {"COCO_V1": "bf2d0c1e", "random": ""}
+    assert found["weights"]["names"] == {"COCO_V1": "bf2d0c1e", "random": ""}

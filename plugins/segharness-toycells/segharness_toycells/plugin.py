@@ -17,7 +17,7 @@ _SPLITS = {
 @hookimpl
 def segharness_datasets() -> list[DatasetSpec]:
     return [
-        DatasetSpec(f"toycells/{split}", f"segharness_toycells.dataset:{split}", description, licence="Apache-2.0",
+        DatasetSpec(f"toycells/{split}", factory=f"segharness_toycells.dataset:{split}", description=description, licence="Apache-2.0",
                     homepage=_PAPER, tags=("toy",), options={"enlarged": ENLARGED})
         for split, description in _SPLITS.items()
     ]  # fmt: skip
@@ -32,7 +32,7 @@ _SEGMENTERS = {
 @hookimpl
 def segharness_models() -> list[ModelSpec]:
     return [
-        ModelSpec(f"toycells/{name}", f"segharness_toycells.segmenters:{name.title()}", description, "Apache-2.0",
+        ModelSpec(f"toycells/{name}", factory=f"segharness_toycells.segmenters:{name.title()}", description=description, licence="Apache-2.0",
                   tags=("toy", "classical"), options={"shrink": SHRINK})
         for name, description in _SEGMENTERS.items()
     ]  # fmt: skip

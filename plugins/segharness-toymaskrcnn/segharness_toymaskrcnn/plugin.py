@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segharness import ModelSpec, hookimpl
+from segharness import ModelSpec, WeightsSpec, hookimpl
 from segharness_toycells.options import SHRINK
 
 _DIGESTS = {
@@ -18,14 +18,14 @@ def segharness_models() -> list[ModelSpec]:
     return [
         ModelSpec(
             f"toymaskrcnn/{norm}",
-            f"segharness_toymaskrcnn.model:{factory}",
-            f"a small Mask R-CNN in {normalisation} norm, trained on the toy problem",
+            factory=f"segharness_toymaskrcnn.model:{factory}",
+            description=f"a small Mask R-CNN in {normalisation} norm, trained on the toy problem",
             licence="Apache-2.0",
             paper="https://arxiv.org/abs/1703.06870",
             tags=("toy", "maskrcnn", norm),
-            weights="optional",
-            weights_file=f"segharness_toymaskrcnn:weights/{norm}.safetensors",
-            weights_digest=_DIGESTS[norm],
+            weights=WeightsSpec(
+                "optional", shipped=f"segharness_toymaskrcnn:weights/{norm}.safetensors", sha256=_DIGESTS[norm]
+            ),
             options={"shrink": SHRINK},
             metadata={
                 "backbone": "residual 24-96, FPN 32",

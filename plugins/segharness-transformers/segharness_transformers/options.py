@@ -9,8 +9,8 @@ from segharness_torch.options import EXECUTION, SEED
 _LOADING = {
     "config": Option(
         "a config.json, or a folder with one: the architecture of `weights: random`",
-        False,
-        True,
+        required=False,
+        path=True,
         files="segharness_transformers.files:description_files",
     ),
     "seed": SEED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segharness import ModelSpec, Option, hookimpl
+from segharness import ModelSpec, Option, WeightsSpec, hookimpl
 
 from segharness_transformers.files import FILES
 from segharness_transformers.options import MASKS, OUTPUT, PROMPTED
@@ -31,18 +31,20 @@ def segharness_models() -> list[ModelSpec]:
 def _spec(family: str, description: str, paper: str, module: str, options: dict[str, Option], tag: str) -> ModelSpec:
     return ModelSpec(
         f"transformers/{family}",
-        f"segharness_transformers.{module}:make",
-        description,
+        factory=f"segharness_transformers.{module}:make",
+        description=description,
         licence="Apache-2.0 (transformers; weights have licences of their own)",
         paper=paper,
         tags=("transformers", tag),
-        weights="required",
-        weights_names={"random": ""},
-        weights_pattern=r"[A-Za-z0-9][\w.-]*/[\w.-]+",
-        weights_form="owner/name on the hub",
-        weights_files=FILES,
+        weights=WeightsSpec(
+            "required",
+            names={"random": ""},
+            pattern=r"[A-Za-z0-9][\w.-]*/[\w.-]+",
+            pattern_text="owner/name on the hub",
+            fetch="segharness_transformers.hub:fetch",
+            in_folder=FILES,
+        ),
         check="segharness_transformers.files:problem",
-        fetch="segharness_transformers.hub:fetch",
         fixed={"family": family},
         options=options,
         imports="transformers",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segharness import ModelSpec, hookimpl
+from segharness import ModelSpec, WeightsSpec, hookimpl
 
 from segharness_yolo.options import OPTIONS
 
@@ -12,11 +12,11 @@ def segharness_models() -> list[ModelSpec]:
     return [
         ModelSpec(
             "yolo/seg",
-            "segharness_yolo.model:YoloSeg",
-            "a YOLOv8-seg or YOLO11-seg export (.tflite or .onnx), decoded by this plugin",
+            factory="segharness_yolo.model:YoloSeg",
+            description="a YOLOv8-seg or YOLO11-seg export (.tflite or .onnx), decoded by this plugin",
             licence="Apache-2.0 (this code; weights have licences of their own)",
             tags=("yolo", "one-stage"),
-            weights="required",
+            weights=WeightsSpec("required"),
             options=OPTIONS,
         )
     ]

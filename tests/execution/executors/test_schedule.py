@@ -107,7 +107,7 @@ def test_a_slow_worker_does_not_hold_the_end_up():
 def test_a_model_runs_only_on_the_kind_of_device_that_it_needs():
     gpu, cpu = WorkerSlot(0, "cuda:0", memory=10, alive=True), WorkerSlot(1, "cpu", memory=64, alive=True)
     schedule = Schedule(
-        [unit(0, "big"), unit(1, "small")], {"big": Needs("cuda", 8), "small": Needs("cpu")}, [gpu, cpu]
+        [unit(0, "big"), unit(1, "small")], {"big": Needs("cuda", memory=8), "small": Needs("cpu")}, [gpu, cpu]
     )
     assert {u.model for u in take_all(schedule, cpu)} == {"small"}
     assert {u.model for u in take_all(schedule, gpu)} == {"big"}

@@ -61,15 +61,20 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class PlannedSuite:
-    """A plan, the plugins it was made with, and its run folder."""
+    """A plan, the plugins it was made with, its run folder, and what this machine lacks for it."""
 
     plan: Plan
     host: PluginHost
     folder: RunFolder
+    missing: Sequence[str] = ()
 
 
-def plan_suites(args: argparse.Namespace) -> list[PlannedSuite]:
+def plan_suites(args: argparse.Namespace, *, only_plan: bool = False) -> list[PlannedSuite]:
     """Load and plan every suite that the arguments name; all mistakes are reported before anything runs.
+
+    Args:
+        args: the arguments.
+        only_plan: as in `load_suite`.
 
     Raises:
         UsageError: the arguments or a suite are wrong; `problems` lists every mistake.
@@ -92,7 +97,9 @@ def plan_suites(args: argparse.Namespace) -> list[PlannedSuite]:
         )
         host.check_conflicts()
         try:
-            loaded = load_suite(suite.file, host, shown=suite.shown, variables=variables, overrides=overrides)
+            loaded = load_suite(
+                suite.file, host, shown=suite.shown, variables=variables, overrides=overrides, only_plan=only_plan
+            )
         except SuiteError as error:
             problems += error.problems
             continue
@@ -111,7 +118,7 @@ def plan_suites(args: argparse.Namespace) -> list[PlannedSuite]:
         selection = Selection(suite.parts, args.k, args.m, keys or None)
         plan = make_plan(loaded.suite, host, selection)
         problems += _unmatched(suite.parts, plan, suite.shown)
-        planned.append(PlannedSuite(plan, host, folder))
+        planned.append(PlannedSuite(plan, host, folder, loaded.missing))
     unused = set(variables.given) - variables.used
     problems += [f"--var {name}: no suite uses it{nearest(name, variables.used)}" for name in sorted(unused)]
     if problems:

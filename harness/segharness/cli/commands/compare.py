@@ -15,14 +15,17 @@ from rich.text import Text
 
 from segharness.cli.exit_codes import Exit
 from segharness.errors import UsageError
+from segharness.plugin.metric_specs import FRACTION, MPC
+from segharness.report.units import number_text, unit_text
 from segharness.score.compare import BETTER, WORSE, Difference, Side, compare, model_pairs
 from segharness.suite import OVERALL
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
-        "A difference is the second model's number minus the first model's, in percentage points. Intervals cover 95 "
-        "percent and use the same resampled images for both models. They are not adjusted for multiple comparisons."
+        "A difference is the second model's number minus the first model's: in percentage points, or in the metric's own "
+        "unit. Intervals cover 95 percent and use the same resampled images for both models. They are not adjusted for "
+        "multiple comparisons."
     )
     parser.add_argument(
         "results",
@@ -47,7 +50,7 @@ def execute(args: argparse.Namespace) -> int:
         return Exit.OK
     console = Console()
     for first, second, differences in comparisons:
-        shown = differences if args.verbose else [d for d in differences if not d.part and d.metric != "mPC"]
+        shown = differences if args.verbose else [d for d in differences if not d.part and d.kind != MPC]
         _show(console, first, second, shown)
     return Exit.OK
 
@@ -56,7 +59,7 @@ def _json(first: Side, second: Side, row: Difference) -> dict[str, Any]:
     return {
         "first": first.shown,
         "second": second.shown,
-        **{key: getattr(row, key) for key in ("dataset", "condition", "evaluation", "task", "split", "metric")},
+        **{key: getattr(row, key) for key in ("dataset", "condition", "evaluation", "task", "split", "metric", "unit")},
         "values": list(row.values),
         "difference": row.difference,
         "ci_low": row.interval.low,
@@ -72,9 +75,10 @@ def _show(console: Console, first: Side, second: Side, differences: Sequence[Dif
         by_kind.setdefault((row.dataset, row.evaluation, row.task, row.split), []).append(row)
     for (dataset, evaluation, task, split), group in by_kind.items():
         categories = f", {split} categories" if split != OVERALL else ""
+        percent = ", percent" if all(row.unit == FRACTION for row in group) else ""
         title = (
             f"{second.shown} (second) against {first.shown} (first): "
-            f"{task} ({evaluation}) on {dataset}{categories}, percent"
+            f"{task} ({evaluation}) on {dataset}{categories}{percent}"
         )
         console.print(Text(title, style="bold"), soft_wrap=True)
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
@@ -85,8 +89,9 @@ def _show(console: Console, first: Side, second: Side, differences: Sequence[Dif
         table.add_column("the second is")
         reasons: dict[str, None] = {}
         for row in group:
-            numbers = ("-" if value is None else f"{100 * value:.1f}" for value in row.values)
-            table.add_row(Text(row.condition), row.metric, *numbers, _verdict(row))
+            numbers = ("-" if value is None else number_text(row.unit, value) for value in row.values)
+            unit = "" if percent else f" [{unit_text(row.unit)}]"
+            table.add_row(Text(row.condition), Text(row.metric + unit), *numbers, _verdict(row))
             if row.verdict is None:
                 reasons.setdefault(f"{row.condition}, {row.metric}: {row.reason}")
         console.print(table)
@@ -98,12 +103,13 @@ def _verdict(row: Difference) -> Text:
     """Return what a row says about the second model."""
     if row.difference is None:
         return Text("-", style="dim")
-    points = 100 * row.difference
     low, high = row.interval.low, row.interval.high
     if row.verdict is None or low is None or high is None:
-        return Text(f"{points:+.1f}, no interval", style="dim")
+        return Text(f"{number_text(row.unit, row.difference, signed=True)}, no interval", style="dim")
     if row.verdict in (BETTER, WORSE):
-        least, most = sorted((abs(100 * low), abs(100 * high)))
+        least, most = sorted((abs(low), abs(high)))
+        size, least_text, most_text = (number_text(row.unit, abs(n)) for n in (row.difference, least, most))
         style = "green" if row.verdict == BETTER else "red"
-        return Text(f"{row.verdict} by {abs(points):.1f} [{least:.1f}, {most:.1f}]", style=style)
-    return Text(f"{row.verdict}: {points:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]")
+        return Text(f"{row.verdict} by {size} [{least_text}, {most_text}]", style=style)
+    points, low_text, high_text = (number_text(row.unit, n, signed=True) for n in (row.difference, low, high))
+    return Text(f"{row.verdict}: {points} [{low_text}, {high_text}]")

@@ -18,10 +18,12 @@ from segharness.cli.arguments.selection import parse_variables
 from segharness.cli.commands import list_specs
 from segharness.cli.exit_codes import Exit
 from segharness.cpu_cores import cores
+from segharness.data.annotation_checks import annotation_problems
 from segharness.data.open_dataset import OpenDataset, open_dataset
 from segharness.errors import ImageError, UsageError
 from segharness.files import rereading
 from segharness.images.decode import decode
+from segharness.plugin.failures import describe, log_failure
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import CategorySet, DatasetSpec, slug
 from segharness.records import Sample
@@ -48,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="with check: a value for a variable, as for run",
     )
     parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.add_argument("-v", "--verbose", action="store_true", help="also print the tracebacks of what plugins raise")
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -129,7 +132,8 @@ def _check_part(entry: DatasetEntry, spec: DatasetSpec, host: PluginHost) -> _Re
     except UsageError as error:
         report.problems += [problem.removeprefix(f"data set `{entry.id}`: ") for problem in error.problems]
     except (Exception, SystemExit) as error:  # noqa: BLE001  a data set is a plugin's code
-        report.problems.append(f"plugin `{spec.name}` raised {type(error).__name__}: {error}")
+        report.problems.append(f"plugin `{spec.name}` raised {describe(error)}")
+        log_failure(report.problems[-1], error)
     return report
 
 
@@ -148,7 +152,7 @@ def _add_findings(opened: OpenDataset, spec: DatasetSpec, report: _Report) -> No
     report.lines.append(f"height x width: {shown}" + (f" and {len(sizes) - 5} other sizes" if len(sizes) > 5 else ""))
     if truth is not None:
         report.lines += _counts(truth)
-        report.problems += _impossible_annotations(opened, truth)
+        report.problems += annotation_problems(opened.samples, truth)
     report.lines.append(f"digest {opened.dataset.digest[:16]}")
     report.problems += _undecodable(opened)
 
@@ -165,22 +169,6 @@ def _counts(truth: Mapping[str, Any]) -> Iterator[str]:
     )
     if lacking := [name for name in names.values() if name not in instances]:
         yield f"without an instance: {len(lacking)} of {len(names)} categories ({', '.join(lacking[:5])} ...)"
-
-
-def _impossible_annotations(opened: OpenDataset, truth: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a problem for every annotation with an unknown category, no area, or a box over a pixel off its image."""
-    samples = {sample.image_id: sample for sample in opened.samples}
-    category_ids = {category["id"] for category in truth["categories"]}
-    for annotation in truth["annotations"]:
-        sample = samples[annotation["image_id"]]
-        x, y, w, h = annotation["bbox"]
-        where = f"{sample}: annotation {annotation['id']}"
-        if annotation["category_id"] not in category_ids:
-            yield f"{where}: its category {annotation['category_id']} is not one of the data set's"
-        if x < -1 or y < -1 or x + w > sample.width + 1 or y + h > sample.height + 1:
-            yield f"{where}: bbox {[x, y, w, h]} leaves its image, {sample.height}x{sample.width} (height x width)"
-        if annotation["area"] <= 0:
-            yield f"{where}: area {annotation['area']}"
 
 
 def _undecodable(opened: OpenDataset) -> Iterator[str]:

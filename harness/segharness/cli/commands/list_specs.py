@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich import box
@@ -129,19 +129,29 @@ def _print_spec(spec: Any, host: PluginHost) -> None:
     """Print all fields of a spec, and the plugin that it comes from."""
     owner = host.owner(spec)
     print(f"{spec.name}  (plugin {owner.name}, {owner.distribution} {owner.version})")
-    for field in dataclasses.fields(spec):
-        value = getattr(spec, field.name)
-        if field.name in ("name", "factory", "apply", "check") or not value:
+    for name, value in _fields(spec):
+        if name in ("name", "factory", "apply", "check") or not value:
             continue
         if isinstance(value, dict):
-            print(f"  {field.name}:")
+            print(f"  {name}:")
             for key, item in value.items():
                 text = _option(item) if isinstance(item, Option) else item
                 print(f"    {key}" if item is None else f"    {key}: {text}")
         elif isinstance(value, str) and "\n" in value:
-            print(f"  {field.name}:", *value.splitlines(), sep="\n    ")
+            print(f"  {name}:", *value.splitlines(), sep="\n    ")
         else:
-            print(f"  {field.name}: {_stages(value) if field.name == 'stages' else _brief(value)}")
+            print(f"  {name}: {_stages(value) if name == 'stages' else _brief(value)}")
+
+
+def _fields(spec: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield name and value of the fields that say something; of a group of fields as ``weights.sha256``."""
+    for field in dataclasses.fields(spec):
+        value = getattr(spec, field.name)
+        if dataclasses.is_dataclass(value):
+            if value != field.default:
+                yield from _fields(value, f"{prefix}{field.name}.")
+        elif value != field.default or field.name in ("severities", "version"):
+            yield f"{prefix}{field.name}", value
 
 
 def _option(option: Option) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from segharness.cli.exit_codes import Exit
-from segharness.cli.output import emit, screen
+from segharness.cli.output import screen
 from segharness.errors import UsageError
 from segharness.plugin.host import PluginHost
-from segharness.plugin.import_strings import load
 from segharness.plugin.specs import ReporterSpec
 from segharness.report import read_report
 from segharness.report.console import show
+from segharness.report.documents import document_text, write_documents
 from segharness.suite import VIEWS
 
 
@@ -35,8 +36,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="number of decimals; default 1, or 0 if the interval is too wide for one",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="write to FILE; its ending chooses the format"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="write to PATH; its ending chooses the format. Some formats write further files beside it, or a folder",
     )
+    parser.add_argument("-v", "--verbose", action="store_true", help="also print the tracebacks of what plugins raise")
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -45,8 +51,12 @@ def execute(args: argparse.Namespace) -> int:
         show(report, screen())
         return Exit.OK
     spec = _reporter(args.host, args.format, args.output)
-    text: str = load(spec.render)(report)
-    emit(text, args.output)
+    if args.output is None:
+        sys.stdout.write(document_text(report, spec))
+        return Exit.OK
+    written = write_documents(report, spec, args.output)
+    if len(written) > 1:
+        print(*written, sep="\n", file=sys.stderr)
     return Exit.OK
 
 
@@ -55,7 +65,7 @@ def _reporter(host: PluginHost, name: str | None, output: Path | None) -> Report
         return host.get(name, ReporterSpec)
     assert output is not None
     for spec in host.all(ReporterSpec):
-        if spec.suffix == output.suffix:
+        if spec.suffix and output.name.endswith(spec.suffix):
             return spec
-    endings = ", ".join(f"{s.suffix} ({s.name})" for s in host.all(ReporterSpec))
+    endings = ", ".join(f"{s.suffix} ({s.name})" for s in host.all(ReporterSpec) if s.suffix)
     raise UsageError(f"{output}: no format has the ending `{output.suffix}`; there are {endings}, or give --format")

@@ -81,9 +81,10 @@ def configure(parser: argparse.ArgumentParser, host: PluginHost) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    suites = [planned for planned in plan_suites(args) if planned.plan.selected]
+    planned_suites = plan_suites(args, only_plan=args.collect_only)
     if args.collect_only:
-        return print_cells(suites, args.verbose - args.quiet)
+        return print_cells(planned_suites, args.verbose - args.quiet)
+    suites = [planned for planned in planned_suites if planned.plan.selected]
     if not suites:
         print("nothing to run: no cell was selected", file=sys.stderr)
         return Exit.NOTHING

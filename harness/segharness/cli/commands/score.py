@@ -20,6 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run folder or URL, e.g. runs/robustness")
     add_scoring_arguments(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print no table")
+    parser.add_argument("-v", "--verbose", action="store_true", help="also print the tracebacks of what plugins raise")
 
 
 def execute(args: argparse.Namespace) -> int:

@@ -20,7 +20,8 @@ from typing import Any, TextIO
 from segharness.errors import LostError
 from segharness.execution.events import Progress, UnitRequested, WorkerBroken, WorkerEvent, WorkerReady, to_json
 from segharness.execution.units import Job, Unit
-from segharness.execution.worker.unit_runner import DiskFullError, Emit, UnitRunner, describe
+from segharness.execution.worker.unit_runner import DiskFullError, Emit, UnitRunner
+from segharness.plugin.failures import describe
 from segharness.plugin.host import PluginHost
 
 _PROGRESS_SECONDS = 0.2

@@ -41,6 +41,7 @@ from segharness.model.interface import has_stored_predictions, require_model
 from segharness.model.labels import Labels
 from segharness.model.load import load_model
 from segharness.model.prompts import Prompts
+from segharness.plugin.failures import describe
 from segharness.plugin.host import PluginHost, forget_folder
 from segharness.records import Model, StoredPredictions
 from segharness.store import RunFolder, write_shard
@@ -279,9 +280,3 @@ class UnitRunner:
             self._loaded = (key, load_model(entry, unit.dataset, self._host, self._device, weights))
             emit(ModelLoaded(unit.model, round(time.monotonic() - began, 3)))
         return self._loaded[1]
-
-
-def describe(error: BaseException) -> str:
-    """Return an error as one line. Errors of other packages are preceded by the name of their class."""
-    text = (str(error).strip() or repr(error)).splitlines()[0]
-    return text if isinstance(error, SegharnessError) else f"{type(error).__name__}: {text}"

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 from segharness.report.formats.table_texts import full_heading
 from segharness.report.layout import Column, Report
+
+
+def write(report: Report, target: Path) -> None:
+    """Write the report to a file."""
+    target.write_text(render(report), encoding="utf-8")
 
 
 def render(report: Report) -> str:

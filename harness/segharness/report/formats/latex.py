@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 
 from segharness.report.formats.table_texts import row_texts
 from segharness.report.layout import Report, ReportTable
@@ -11,6 +12,11 @@ BOLD = r"\textbf{{{}}}"
 """The format string around the best number of a column."""
 
 _LATEX = str.maketrans({c: f"\\{c}" for c in "_%&#$"})
+
+
+def write(report: Report, target: Path) -> None:
+    """Write the report to a file."""
+    target.write_text(render(report), encoding="utf-8")
 
 
 def render(report: Report) -> str:
@@ -29,7 +35,7 @@ def _latex(table: ReportTable, digits: int | None) -> str:
     return "\n".join(
         [
             rf"% {table.title}; needs \usepackage{{booktabs}}",
-            *(f"% {note}" for note in table.notes),
+            *(f"% {line}" for line in (*table.notes, *table.legend)),
             rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
             r"\toprule",
             rf" & {above} \\",

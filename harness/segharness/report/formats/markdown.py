@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from segharness.report.formats.table_texts import full_heading, row_texts
 from segharness.report.layout import Report
+
+
+def write(report: Report, target: Path) -> None:
+    """Write the report to a file."""
+    target.write_text(render(report), encoding="utf-8")
 
 
 def render(report: Report) -> str:
@@ -16,4 +23,6 @@ def render(report: Report) -> str:
         for model, entries in table.rows:
             lines.append(f"| {model} | " + " | ".join(row_texts(table, entries, report.digits, "**{}**")) + " |")
         lines += ["", *(f"- {note}" for note in table.notes), *([""] if table.notes else [])]
+        lines += [part for line in table.legend for part in (line, "")]
+    lines += [report.legend, ""] if report.legend else []
     return "\n".join(lines)

@@ -26,6 +26,6 @@ def row_texts(table: ReportTable, entries: Sequence[TableEntry], digits: int | N
     for position, (column, entry) in enumerate(zip(table.columns, entries, strict=True)):
         number = entry.text(digits)
         interval = entry.text(digits, column.shows_interval).removeprefix(number)
-        best = entry.number is not None and number == table.best(position, digits)
+        best = table.is_best(position, entry, digits)
         cells.append((bold.format(number) if best else number) + interval)
     return cells

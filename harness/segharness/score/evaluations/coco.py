@@ -34,7 +34,7 @@ def score(request: ScoreRequest) -> list[Score]:
     """
     parameters = read(request.options)
     if reason := reason_unfit(request):
-        return null_scores(request, parameters.metrics(), reason)
+        return null_scores(request, parameters.names(), reason)
     evaluated = evaluate(request, parameters)
     content = request.ground_truth.content
     categories = sorted(content["categories"], key=lambda c: c["id"])
@@ -43,21 +43,19 @@ def score(request: ScoreRequest) -> list[Score]:
     blank = Score("", None, n_images=len(content["images"]))
     if parameters.class_agnostic:
         split_blank = replace(blank, n_instances=int(counts.sum()))
-        scores = [
-            evaluated.score(replace(split_blank, metric=metric), np.array([0])) for metric in parameters.metrics()
-        ]
+        scores = [evaluated.score(replace(split_blank, metric=metric), np.array([0])) for metric in parameters.names()]
         reason = "class-agnostic: there are no categories to split"
         return scores + [
-            Score(metric, None, reason, split.name) for split in request.splits for metric in parameters.metrics()
+            Score(metric, None, reason, split.name) for split in request.splits for metric in parameters.names()
         ]
     scores = []
     for split in (Split(OVERALL, (), complement=True), *request.splits):
         chosen = split_columns(split, columns)
         split_blank = replace(blank, split=split.name, n_instances=int(counts[chosen].sum()))
-        scores += [evaluated.score(replace(split_blank, metric=metric), chosen) for metric in parameters.metrics()]
+        scores += [evaluated.score(replace(split_blank, metric=metric), chosen) for metric in parameters.names()]
     for name, column in columns.items():
         category_blank = replace(blank, category=name, n_instances=int(counts[column]))
-        metrics = parameters.metrics()[:_PER_CATEGORY]
+        metrics = parameters.names()[:_PER_CATEGORY]
         scores += [evaluated.score(replace(category_blank, metric=metric), np.array([column])) for metric in metrics]
     return scores
 

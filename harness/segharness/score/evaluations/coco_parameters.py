@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from segharness.errors import UsageError, nearest
+from segharness.plugin.metric_specs import Metric
 
 ALL_AREAS = (0.0, 1e10)
 AREAS: Mapping[str, tuple[float, float]] = {"S": (0.0, 32.0**2), "M": (32.0**2, 96.0**2), "L": (96.0**2, 1e10)}
 """COCO's area ranges in square pixels; both ends belong to the range."""
 
+_AREA_NAME = re.compile(r"[\w.-]+")
 _MOST_DETECTIONS = 1_000_000
 
 _KEYS = ("iou_thresholds", "areas", "max_dets", "class_agnostic")
@@ -32,7 +35,7 @@ class CocoParameters:
         class_agnostic: whether categories are ignored.
 
     Example:
-        >>> CocoParameters(max_dets=(100,)).metrics()
+        >>> CocoParameters(max_dets=(100,)).names()
         ('AP', 'AP50', 'AP75', 'AP_S', 'AP_M', 'AP_L', 'AR100', 'AR_S', 'AR_M', 'AR_L')
     """
 
@@ -59,15 +62,24 @@ class CocoParameters:
         thresholds = [round(float(t), 6) for t in self.iou]
         return {f"AP{round(100 * t, 6):g}": thresholds.index(round(t, 6)) for t in reported}
 
-    def metrics(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """Return the names of all metrics; by default COCO's 12, in pycocotools' order."""
-        areas = [name for name, _, _ in self.areas]
+        return tuple(metric.name for metric in self.metrics())
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return all metrics; by default COCO's 12, in pycocotools' order."""
+        thresholds = ", ".join(f"{t:g}" for t in self.thresholds) if self.thresholds is not None else ".5:.05:.95"
+        mean = f"mean over IoU {thresholds}" + ("" if self.class_agnostic else " and categories")
+        areas = [(name, f"of objects of {low:g} to {high:g} pixels") for name, low, high in self.areas]
         return (
-            "AP",
-            *self.single_threshold_metrics(),
-            *(f"AP_{name}" for name in areas),
-            *(f"AR{limit}" for limit in self.max_dets),
-            *(f"AR_{name}" for name in areas),
+            Metric("AP", degradation=True, formula=f"{mean} of the area under precision over recall at 101 points"),
+            *(Metric(name, formula=f"AP at IoU {float(name[2:]) / 100:g}") for name in self.single_threshold_metrics()),
+            *(Metric(f"AP_{name}", formula=f"AP {objects}") for name, objects in areas),
+            *(
+                Metric(f"AR{limit}", formula=f"mean recall, at most {limit} detections an image")
+                for limit in self.max_dets
+            ),
+            *(Metric(f"AR_{name}", formula=f"recall {objects}") for name, objects in areas),
         )
 
 
@@ -107,7 +119,7 @@ def read(options: Mapping[str, Any]) -> CocoParameters:
     return CocoParameters(thresholds, areas, max_dets, bool(agnostic))
 
 
-def configure(options: Mapping[str, Any]) -> tuple[str, ...]:
+def configure(options: Mapping[str, Any]) -> tuple[Metric, ...]:
     """Return the metrics that the evaluation has under a suite's options.
 
     Raises:
@@ -124,7 +136,9 @@ def _areas(spec: Any, problems: list[str]) -> list[tuple[str, float, float]]:
         return []
     for name, value in spec.items():
         limits = _numbers(value)
-        if len(limits) != 2 or not 0 <= limits[0] < limits[1]:
+        if not _AREA_NAME.fullmatch(str(name)):
+            problems.append(f"`areas`: {_short_repr(name)} is not a name of letters, digits, `_`, `-` and `.`")
+        elif len(limits) != 2 or not 0 <= limits[0] < limits[1]:
             problems.append(f"`areas`: {name} is {_short_repr(value)}, not [from, to] in square pixels")
         elif tuple(limits) in names_by_range:
             problems.append(f"`areas`: {name} is {_short_repr(value)}, the same as {names_by_range[tuple(limits)]}")

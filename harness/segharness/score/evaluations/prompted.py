@@ -21,7 +21,7 @@ from segharness.score.request import Score, ScoreRequest
 from segharness.suite import OVERALL, Split
 
 IOUS = ("mask_mIoU", "mask_IoU")
-METRICS = (*IOUS, *CocoParameters().metrics())
+METRICS = (*IOUS, *CocoParameters().names())
 
 
 def boxes(request: ScoreRequest) -> list[Score]:

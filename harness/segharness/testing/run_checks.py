@@ -1,0 +1,217 @@
+"""Checks metrics, reporters, executors and suites against their contracts, on small runs of the plugin `sample`."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segharness.api import evaluate, run
+from segharness.data.open_dataset import OpenDataset
+from segharness.identity import Inputs
+from segharness.plugin.host import PluginArguments, PluginHost
+from segharness.plugin.import_strings import load
+from segharness.plugin.specs import MetricSpec, ReporterSpec
+from segharness.records import Model
+from segharness.report import make_report
+from segharness.report.documents import write_documents
+from segharness.score.bootstrap import draw
+from segharness.score.cell_predictions import open_recorded_dataset, read_cell
+from segharness.score.request import Score, ScoreRequest
+from segharness.score.score_checks import check_scores
+from segharness.score.score_run import ground_truth
+from segharness.store import RunFolder
+from segharness.store.failures import read_failures
+from segharness.suite import OVERALL, VIEWS, Suite, load_suite, make_plan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SAMPLE = "segharness.testing.sample"
+
+_SUITE = """
+segharness: 1
+name: sample
+models: [sample/finder, sample/blind, {models}]
+reference: sample-finder
+datasets: [sample/squares]
+conditions: [clean, sample/dim-1, sample/dim-3]
+scoring: {{metrics: [coco, speed]}}
+"""
+
+
+def check_metric(
+    spec: MetricSpec, options: Mapping[str, Any] | None = None, *, model: Model | None = None
+) -> list[Score]:
+    """Score sample detections with an evaluation and check everything that the harness checks of its scores.
+
+    Args:
+        spec: the evaluation.
+        options: as a suite may give them.
+        model: whose detections on ``sample/squares`` to score; None for ``sample/finder``, which finds every square.
+
+    Returns:
+        The scores of that model's detections, for the first of the evaluation's tasks.
+
+    Raises:
+        AssertionError: a metric is declared and not scored, a missing value has no reason, the same request gives other
+            scores, or the ground truth is modified.
+        ValueError: a score breaks a rule of `Score`; see `segharness.score.check_scores`.
+
+    Example::
+
+        def test_contour_error():
+            scores = check_metric(SPEC)
+            assert scores[0].value == 0.0
+    """
+    options = options or {}
+    declared = spec.metrics_under(options)
+    score = load(spec.score)
+    first: list[Score] | None = None
+    with _sample_run("sample/failing", model=model) as (folder, host, _):
+        suite, inputs, opened = _stored(folder, host)
+        truth = ground_truth(opened, spec.ground_truth, spec.also)
+        resamples = draw(opened.dataset.digest, [sample.image_id for sample in opened.samples], 100)
+        for entry in suite.models[:2]:
+            cell = read_cell(folder, inputs, opened, entry.id, "clean")
+            failed = read_failures(folder.failures).get((entry.id, opened.entry.id, "clean"), cell.reason)
+            assert cell.predictions is not None, f"the model's detections cannot be scored: {failed}"
+            for task in spec.tasks:
+                for drawn in (None, resamples):
+                    engine = next(iter(spec.engines), None)
+                    request = ScoreRequest(truth, cell.predictions, task, (), engine, cell.images, options, drawn)
+                    before = copy.deepcopy(truth.content)
+                    scores = list(score(request))
+                    check_scores(scores, declared, drawn)
+                    assert truth.content == before, "the evaluation modified the ground truth"
+                    again = [(s.metric, s.split, s.category, s.value) for s in score(request)]
+                    assert again == [(s.metric, s.split, s.category, s.value) for s in scores], (
+                        "the same request gave other scores"
+                    )
+                    whole = {s.metric for s in scores if s.split == OVERALL and s.category is None}
+                    missing = [metric.name for metric in declared.declared if metric.name not in whole]
+                    assert not missing, f"{missing[0]} is declared, and there is no score of it over all categories"
+                    for s in scores:
+                        assert s.value is not None or s.reason, f"{s.metric} has neither a value nor a reason"
+                    first = first if first is not None else scores
+    assert first is not None
+    return first
+
+
+def check_reporter(spec: ReporterSpec) -> dict[str, bytes]:
+    """Write reports of a sample run and check the files.
+
+    The run has ``sample/finder``, ``sample/blind`` and ``sample/failing``, of which numbers are missing. Its report is
+    written twice: from the results file alone (`Report.run` is None), then from the run folder with every view.
+
+    Args:
+        spec: the reporter.
+
+    Returns:
+        The content of each file of the second report, by its name.
+
+    Raises:
+        AssertionError: a file is empty.
+        PluginError: the reporter raised, or did not write what it was told to.
+
+    Example::
+
+        def test_pages():
+            assert b"sample-finder" in check_reporter(SPEC)["report.html"]
+    """
+    with _sample_run("sample/failing") as (folder, _, results), tempfile.TemporaryDirectory() as out:
+        target = Path(out) / f"report{spec.suffix}"
+        for report in (make_report(results), make_report(results, tuple(VIEWS), 3, folder)):
+            files = write_documents(report, spec, target)
+            for file in files:
+                assert file.stat().st_size, f"{file.name} is empty"
+        return {str(file.relative_to(out)): file.read_bytes() for file in files}
+
+
+def check_executor(
+    name: str, *, plugins: Sequence[str] = (), arguments: Mapping[str, Any] | None = None, workers: int = 2
+) -> None:
+    """Run a sample suite with an executor, and check that the numbers are those of the executor `inline`.
+
+    Args:
+        name: of the executor.
+        plugins: modules that offer it, as ``-p``; none if it is installed.
+        arguments: the executor's own.
+        workers: how many workers to ask for.
+
+    Raises:
+        AssertionError: a number differs.
+        UsageError: the executor is unknown, or refuses its arguments.
+    """
+    tables = []
+    for executor, given in (("inline", {}), (name, arguments or {})):
+        with _sample_run("sample/failing", plugins, executor, given, workers) as (_, _, results):
+            rows = [row for row in results.to_pylist() if row["evaluation"] != "speed"]
+            tables.append([{key: row[key] for key in row if key != "device"} for row in rows])
+    assert tables[0] == tables[1], f"executor `{name}` gives other results than `inline`"
+
+
+def check_suite(file: str | Path, *, plugins: Sequence[str] = ()) -> list[str]:
+    """Load and plan a suite as ``segharness collect`` does: neither data nor weights nor frameworks need be there.
+
+    Args:
+        file: the suite.
+        plugins: names to load, as ``-p``.
+
+    Returns:
+        The node ids of its cells.
+
+    Raises:
+        SuiteError: the suite has mistakes; the error lists all of them.
+        AssertionError: it has no cells.
+    """
+    path = Path(file)
+    host = PluginHost.load(PluginArguments(tuple(plugins), (str(path.parent.absolute()),)))
+    host.check_conflicts()
+    cells = make_plan(load_suite(path, host, only_plan=True).suite, host).cells
+    assert cells, f"{file}: has no cells"
+    return [cell.node_id for cell in cells]
+
+
+@contextmanager
+def _sample_run(
+    third: str,
+    plugins: Sequence[str] = (),
+    executor: str = "inline",
+    arguments: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    model: Model | None = None,
+) -> Iterator[tuple[RunFolder, PluginHost, pa.Table]]:
+    """Run the sample suite with a third model, or on a model object alone; yield folder, plugins and results."""
+    names = (SAMPLE, *plugins)
+    with tempfile.TemporaryDirectory(prefix="segharness-") as temporary:
+        suite = Path(temporary) / "sample.yaml"
+        suite.write_text(_SUITE.format(models=third), encoding="utf-8")
+        out = Path(temporary) / "run"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cells that fail are part of the sample
+            results = (
+                evaluate(model, suite, out=out, plugins=names, bootstrap=100)
+                if model is not None
+                else run(
+                    suite,
+                    out=out,
+                    plugins=names,
+                    executor=executor,
+                    executor_arguments=arguments,
+                    workers=workers,
+                    devices=["cpu"] if executor == "inline" else (),
+                    bootstrap=100,
+                )
+            )
+        yield RunFolder(out), PluginHost.load(PluginArguments(names)), results
+
+
+def _stored(folder: RunFolder, host: PluginHost) -> tuple[Suite, Inputs, OpenDataset]:
+    manifest = folder.read_manifest()
+    suite, inputs = Suite.from_json(manifest["suite"]), Inputs(**manifest["inputs"])
+    return suite, inputs, open_recorded_dataset(suite.datasets[0], host, inputs, folder)
