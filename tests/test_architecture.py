@@ -43,8 +43,10 @@ ROOMS = {
     "score": {"data", "identity", "images", "plugin", "store", "suite"},
     "report": {"plugin", "store", "suite"},
     "export": {"data", "execution", "images", "plugin", "store"},
-    "testing": {"images", "model", "store"},
     "api": {"execution", "model", "plugin", "score", "store", "suite"},
+    "testing": {
+        "api", "data", "identity", "images", "model", "plugin", "report", "score", "store", "suite",
+    },
     "cli": {
         "api", "data", "execution", "export", "files", "images", "model", "plugin", "report", "score", "store", "suite",
         "user",
@@ -165,8 +167,12 @@ PUBLIC = {
     "segharness.files",
     "segharness.masks",
     "segharness.plugin.option_checks",
+    "segharness.report",
+    "segharness.score",
+    "segharness.store",
     "segharness.testing",
     "segharness.testing.harness_fixture",
+    "segharness.testing.sample",
 }
 """What plugins may import."""
 
@@ -197,6 +203,16 @@ def test_the_tree_of_errors_is_the_one_that_is_drawn():
     drawn = re.findall(r"(\w+Error)\b", errors.__doc__.split("::")[1])
     defined = [n for n, c in vars(errors).items() if inspect.isclass(c) and issubclass(c, Exception)]
     assert sorted(set(drawn)) == sorted(defined)
+
+
+def test_every_typed_plugin_is_checked_by_mypy():
+    configured = (REPOSITORY / "pyproject.toml").read_text()
+    packages = {file.parent for file in PLUGINS if file.name == "plugin.py"} | {
+        file.parent for file in (REPOSITORY / "plugins").glob("*/segharness_*/__init__.py")
+    }
+    typed = {package for package in packages if (package / "py.typed").is_file()}
+    assert {package.name for package in packages - typed} == {"segharness_corruptions"}
+    assert [p for p in typed if f'"{p.relative_to(REPOSITORY)}",' not in configured] == []
 
 
 def test_every_hook_is_documented_and_used_by_something_real():
@@ -276,6 +292,33 @@ def test_examples_in_docstrings_are_true(module):
 
     result = doctest.testmod(importlib.import_module(module))
     assert result.attempted and not result.failed
+
+
+@pytest.mark.parametrize("module", ["segharness", *sorted(PUBLIC - {"segharness", "segharness.testing.sample"})])
+def test_every_public_function_and_spec_has_an_example(module):
+    """Functions, and what plugins fill in. What an executor gets and the tools of one's own tests speak for themselves."""
+    public = importlib.import_module(module)
+    names = getattr(public, "__all__", None) or [n for n, v in vars(public).items() if inspect.isfunction(v)]
+    lacking = []
+    for name in names:
+        value = getattr(public, name)
+        if name.startswith("_") or not getattr(value, "__module__", "").startswith("segharness."):
+            continue
+        is_spec = inspect.isclass(value) and (value.__module__.startswith("segharness.plugin") or name == "Metric")
+        if (inspect.isfunction(value) or is_spec) and ">>>" not in (value.__doc__ or ""):
+            lacking.append(name)
+    assert set(lacking) <= WITHOUT_EXAMPLE
+
+
+WITHOUT_EXAMPLE = {
+    "execute", "prepare", "check_needs",  # of a whole run: the examples of `run` and docs/plugins.md show them
+    "score_run", "check_engine", "check_stored_reference", "models_of", "protocol_of", "check_scores",
+    "make_report", "read_report", "manifest_of", "read_shard", "read_table", "shard_state", "table", "write_results",
+    "write_shard",  # of a run folder: tests/store/test_format.py is their example
+    "processes", "workers_of", "harness", "read_index", "rereading",
+    "check_corruption", "check_dataset", "check_executor", "check_metric", "check_model", "check_reporter", "check_suite",
+}  # fmt: skip
+"""Public functions of whole runs and of files, whose example is a run: docs/plugins.md has them, and runs as a test."""
 
 
 HEAVY = ("torch", "numpy", "pyarrow", "cv2", "PIL", "pycocotools", "hotcoco", "http.client")

@@ -129,4 +129,5 @@ def best_points(quality: Floats, count: int) -> Callable[[Bools], Points]:
 
 
 def _pixel_centres(rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> Points:
-    return np.stack([columns, rows], axis=1).astype(np.float32) + np.float32(0.5)
+    centres: Points = np.stack([columns, rows], axis=1).astype(np.float32) + np.float32(0.5)
+    return centres

@@ -166,7 +166,7 @@ def _load_checkpoint(network: Any, path: Path) -> Any:
     content = read_checkpoint(path, _IGNORED)
     content = content if isinstance(content, dict) else {}
     state = content.get("state_dict", content)
-    tensors = OrderedDict(
+    tensors: Any = OrderedDict(
         (key[7:] if key.startswith("module.") else key, value) for key, value in as_tensors(state, path).items()
     )
     tensors._metadata = getattr(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 
-def configure(group) -> None:
+def configure(group: argparse._ArgumentGroup) -> None:
     """Add ``--ray-address`` and ``--ray-cpus`` to a group of arguments."""
     group.add_argument(
         "--ray-address",

@@ -51,12 +51,9 @@ def _python_includes(text: str) -> list[tuple[int, str]]:
             includes.append((node.level, module))
             includes += [(node.level, f"{module}.{alias.name}".lstrip(".")) for alias in node.names]
         elif isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id in _BASES for t in node.targets):
-            includes += [(0, value.value) for value in ast.walk(node.value) if _is_text(value)]
+            constants = [value for value in ast.walk(node.value) if isinstance(value, ast.Constant)]
+            includes += [(0, value.value) for value in constants if isinstance(value.value, str)]
     return includes
-
-
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _yaml_includes(text: str) -> list[tuple[int, str]]:

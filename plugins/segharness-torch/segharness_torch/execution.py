@@ -43,7 +43,7 @@ class Execution:
         """Return a network in evaluation mode, on the device, compiled if `compile` says so."""
         network = network.to(self.device).eval()
         if self.channels_last:
-            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network = network.to(memory_format=torch.channels_last)
         return torch.compile(network) if self.compile else network
 
     @contextlib.contextmanager

@@ -21,7 +21,7 @@ def fetch(weights: str, name: str) -> Path:
     import torch
     import torchvision
 
-    url = torchvision.models.get_model_weights(name)[weights].url
+    url = str(torchvision.models.get_model_weights(name)[weights].url)
     file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if file.is_file():
         return file

@@ -151,7 +151,8 @@ def _noise(rng: np.random.Generator) -> Floats:
     """Return white noise (96, 96, 3) of variance 1; sums of 8 random bytes are nearly normal."""
     words = rng.integers(0, 1 << 64, SIZE * SIZE * 3, dtype=np.uint64).astype("<u8", copy=False)
     sums = words.view(np.uint8).reshape(SIZE, SIZE, 3, 8).sum(axis=-1, dtype=np.int64)
-    return (sums - 8 * 127.5) / math.sqrt(8 * (256**2 - 1) / 12)
+    noise: Floats = (sums - 8 * 127.5) / math.sqrt(8 * (256**2 - 1) / 12)
+    return noise
 
 
 def _blurred(pixels: Floats, sigma: Floats) -> Floats:

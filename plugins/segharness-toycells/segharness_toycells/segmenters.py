@@ -72,7 +72,8 @@ class Watershed(Segmenter):
 def _bright(image: Image) -> npt.NDArray[np.uint8]:
     """Return 1 for pixels whose brightest channel exceeds Otsu's threshold, 0 for the rest."""
     value = cv2.GaussianBlur(image, (3, 3), 0).max(axis=2)
-    return cv2.threshold(value, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1].astype(np.uint8)
+    bright: npt.NDArray[np.uint8] = cv2.threshold(value, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1].astype(np.uint8)
+    return bright
 
 
 def _coloured(image: Image) -> npt.NDArray[np.uint8]:

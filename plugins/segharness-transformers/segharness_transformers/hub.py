@@ -28,7 +28,7 @@ def fetch(weights: str, revision: str | None = None, local_files_only: bool = Fa
                 weights, revision=revision, local_files_only=local_files_only, allow_patterns=list(FILES)
             )
         )
-    except (OSError, ValueError, errors.HTTPError) as error:
+    except (OSError, ValueError, errors.HTTPError) as error:  # type: ignore[attr-defined]
         reason = "nothing may be fetched, and it is not in the hub's cache" if local_files_only else _first_line(error)
         raise UsageError(
             f"the weights `{weights}` cannot be fetched: {reason}; {_advice(weights, revision)}"

@@ -117,13 +117,14 @@ def _load_weights(network_class: Any, config: Any, folder: Path) -> torch.nn.Mod
         raise UsageError(f"{folder}: weights of another {network_class.__name__}: `{key}` is {stored}, not {own}")
     if (key := first_nonfinite(network.state_dict())) is not None:
         raise UsageError(f"{folder}: `{key}` is not finite")
-    return network
+    loaded: torch.nn.Module = network
+    return loaded
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep transformers' progress bars out of a run's messages."""
-    log = transformers.utils.logging
+    log: Any = transformers.utils.logging
     shown = log.is_progress_bar_enabled()
     log.disable_progress_bar()
     try:
@@ -142,7 +143,7 @@ def _load_processor(classes: Family, folder: Path, random: bool) -> Any:
     if classes.network.startswith("OneFormer"):  # its class_info_file would be fetched, but only training needs it
         values, _ = processor_class.get_image_processor_dict(folder, local_files_only=True)
         return _load_or_refuse(lambda: processor_class.from_dict({**values, "class_info_file": None}), folder)
-    load = transformers.AutoImageProcessor.from_pretrained
+    load: Any = transformers.AutoImageProcessor.from_pretrained
     return _load_or_refuse(lambda: load(folder, local_files_only=True, trust_remote_code=False), folder)
 
 

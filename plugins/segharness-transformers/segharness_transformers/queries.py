@@ -210,10 +210,10 @@ def panoptic(
     stuff_index: dict[int, int] = {}
     segments: list[torch.Tensor] = []
     scored: list[tuple[float, int]] = []
-    for query, (score, label) in enumerate(zip(scores.tolist(), labels.tolist(), strict=True)):
-        won = winner == query
-        mask = won & binary[query]
-        area = int(binary[query].sum())
+    for number, (score, label) in enumerate(zip(scores.tolist(), labels.tolist(), strict=True)):
+        won = winner == number
+        mask = won & binary[number]
+        area = int(binary[number].sum())
         if not bool(mask.any()) or int(won.sum()) / area < overlap:
             continue
         if things is not None and not bool(things[label]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,7 +38,7 @@ def letterbox(image: npt.NDArray[np.uint8], height: int, width: int) -> tuple[Fl
     scale = min(height / image.shape[0], width / image.shape[1])
     new_height, new_width = round(image.shape[0] * scale), round(image.shape[1] * scale)
     top, left = round((height - new_height) / 2 - 0.1), round((width - new_width) / 2 - 0.1)
-    resized = image
+    resized: npt.NDArray[Any] = image
     if (new_height, new_width) != image.shape[:2]:
         resized = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
     canvas = np.full((height, width, 3), np.float32(_PAD), dtype=np.float32)

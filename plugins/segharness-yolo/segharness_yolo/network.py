@@ -9,7 +9,7 @@ import ast
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,7 +61,7 @@ def open_network(path: Path, threads: int) -> Network:
     Raises:
         UsageError: the file is missing, is damaged, or is not a YOLO segmentation network.
     """
-    kinds = {".tflite": TFLiteNetwork, ".onnx": OnnxNetwork}
+    kinds: dict[str, Callable[[Path, int], Network]] = {".tflite": TFLiteNetwork, ".onnx": OnnxNetwork}
     if path.suffix not in kinds:
         raise UsageError(f"{path}: the weights of yolo/seg are a .tflite or an .onnx file")
     if not path.is_file():
@@ -164,14 +164,16 @@ def _quantised(values: Floats, detail: Any) -> npt.NDArray[Any]:
         return np.ascontiguousarray(values)
     scale, zero = detail["quantization"]
     limits = np.iinfo(dtype)
-    return np.clip(np.rint(values / np.float32(scale)) + zero, limits.min, limits.max).astype(dtype)
+    rounded: npt.NDArray[Any] = np.clip(np.rint(values / np.float32(scale)) + zero, limits.min, limits.max).astype(dtype)
+    return rounded
 
 
 def _dequantised(values: npt.NDArray[Any], detail: Any) -> Floats:
     if values.dtype == np.float32:
-        return values.copy()
+        return np.array(values)
     scale, zero = detail["quantization"]
-    return (values.astype(np.float32) - np.float32(zero)) * np.float32(scale)
+    floats: Floats = (values.astype(np.float32) - np.float32(zero)) * np.float32(scale)
+    return floats
 
 
 def _tflite_names(path: Path) -> Sequence[str] | None:

@@ -70,7 +70,7 @@ class Recipe:
 
 
 class Task(Protocol):
-    """A network and its losses.
+    """A network and its losses. `loss` and `model` get what `network` made.
 
     Attributes:
         name: of the task; it names the default folder, and is part of recipe.json.
@@ -81,10 +81,10 @@ class Task(Protocol):
     def network(self, seed: int) -> nn.Module:
         """Return the untrained network of a seed."""
 
-    def loss(self, network: nn.Module, scenes: Sequence[Scene], rng: np.random.Generator) -> Mapping[str, Tensor]:
+    def loss(self, network: Any, scenes: Sequence[Scene], rng: np.random.Generator) -> Mapping[str, Tensor]:
         """Return named losses of a batch; their sum is minimised. All draws come from `rng`."""
 
-    def model(self, network: nn.Module) -> Model:
+    def model(self, network: Any) -> Model:
         """Return the network as a model, for validation."""
 
 

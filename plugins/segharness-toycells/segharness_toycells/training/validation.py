@@ -25,7 +25,11 @@ def average_precision(model: Model, count: int) -> dict[str, float]:
     dataset = validation(count)
     detections = []
     for sample in dataset.samples():
-        [instances] = model.predict([sample.source()])
+        assert callable(sample.source)
+        image = sample.source()
+        assert isinstance(image, np.ndarray)
+        [instances] = model.predict([image])
+        assert instances.masks is not None and instances.scores is not None
         for mask, score in zip(instances.masks, instances.scores, strict=True):
             encoded = rle.encode(np.asfortranarray(mask, dtype=np.uint8))
             detections.append(
