@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -13,8 +15,11 @@ from torch import nn
 
 from tests.streets import street, write_coco
 
-DEVICE = "cuda"
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
+DEVICE = os.environ.get("SEGHARNESS_TEST_DEVICE", "cuda")
+"""``cpu`` runs these tests where there is no GPU; benchmarks/gpu.py does so to test itself."""
+pytestmark = pytest.mark.skipif(
+    DEVICE == "cuda" and not torch.cuda.is_available(), reason="torch sees no CUDA device here"
+)
 
 
 def expected(masks):
