@@ -35,7 +35,7 @@ ROOMS = {
     "user": {"store"},
     "suite": {"plugin", "user"},
     "data": {"plugin", "suite"},
-    "identity": {"data", "suite"},
+    "identity": {"data", "plugin", "suite"},
     "images": {"plugin"},
     "files": {"store", "user"},
     "model": {"data", "images", "plugin", "suite", "user"},
@@ -43,7 +43,7 @@ ROOMS = {
     "score": {"data", "identity", "images", "plugin", "store", "suite"},
     "report": {"plugin", "store", "suite"},
     "export": {"data", "execution", "images", "plugin", "store"},
-    "api": {"execution", "model", "plugin", "score", "store", "suite"},
+    "api": {"execution", "identity", "model", "plugin", "score", "store", "suite"},
     "testing": {
         "api", "data", "identity", "images", "model", "plugin", "report", "score", "store", "suite",
     },
@@ -312,7 +312,7 @@ def test_every_public_function_and_spec_has_an_example(module):
 
 WITHOUT_EXAMPLE = {
     "execute", "prepare", "check_needs",  # of a whole run: the examples of `run` and docs/plugins.md show them
-    "score_run", "check_engine", "check_stored_reference", "models_of", "protocol_of", "check_scores",
+    "score_run", "check_engine", "check_stored_reference", "models_of", "protocol_of", "checked_scores",
     "make_report", "read_report", "manifest_of", "read_shard", "read_table", "shard_state", "table", "write_results",
     "write_shard",  # of a run folder: tests/store/test_format.py is their example
     "processes", "workers_of", "harness", "read_index", "rereading",

@@ -23,6 +23,7 @@ from segharness.execution import (
     prepare,
 )
 from segharness.execution.monitor.progress import Display
+from segharness.identity import protocol_inputs
 from segharness.model.interface import require_model
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.plugin.specs import MetricSpec
@@ -33,7 +34,6 @@ from segharness.score import (
     check_engine,
     check_split,
     check_stored_reference,
-    protocol_of,
     score_run,
 )
 from segharness.store import Lock, RunFolder, StorePath, read_results, store_path
@@ -78,7 +78,7 @@ def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: Sc
         for split in plan.suite.scoring.splits:
             check_split(split, names, id)
     _check_ground_truths(plan.suite, prepared, host)
-    protocol = protocol_of({"suite": plan.suite.to_json(), "inputs": prepared.inputs.to_json()})
+    protocol = protocol_inputs(plan.suite, prepared.inputs)
     for group in plan.suite.groups:
         if isinstance(group.reference, StoredReference):
             if store_path(group.reference.results).resolve() == RunFolder(settings.out).results.resolve():
@@ -308,7 +308,8 @@ def _with_object(suite: Suite, name: str, model: Model) -> Suite:
     references = [g.reference for g in suite.groups if isinstance(g.reference, StoredReference)]
     groups = tuple(Group(g.name, (name,), g.reference if g.reference in references else None) for g in suite.groups)
     entry = ModelEntry(name, f"object:{type(model).__module__}.{type(model).__qualname__}")
-    return Suite(**{**vars(suite), "models": (entry,), "groups": groups if references else groups[:1]})
+    chosen = (groups if references else groups[:1]) or (Group("models", (name,), None),)
+    return Suite(**{**vars(suite), "models": (entry,), "groups": chosen})
 
 
 def _load_host(suite: Path, plugins: Sequence[str]) -> PluginHost:

@@ -82,6 +82,104 @@ def test_compare_says_which_is_better_by_the_declared_direction(run):
     assert "offset [px]" in shown and "+3.2" in shown
 
 
+SAMPLED = """
+import numpy as np
+from segharness import Metric, MetricSpec, Score, hookimpl
+
+
+def score(request):
+    offset = 1.0 if request.predictions.num_rows else 8.0
+    noise = np.linspace(-0.2, 0.2, request.resamples.size) if request.resamples is not None else None
+    samples = None if noise is None else offset + noise
+    return [Score(name, offset, samples=samples) for name in ("error", "gain", "size")]
+
+
+@hookimpl
+def segharness_metrics():
+    directions = {"error": "smaller", "gain": "larger", "size": "neither"}
+    metrics = tuple(Metric(name, unit="px", better=better, column=name) for name, better in directions.items())
+    return [MetricSpec("acme", score=score, tasks=("segm",), metrics=metrics)]
+"""
+
+
+def test_verdicts_follow_the_declared_direction(run):
+    run.harness.write("segharness_plugins.py", SAMPLED)
+    run.harness.write("s.yaml", SUITE)
+    assert run.harness("run", "s.yaml", *SAMPLE, "--bootstrap", "100").code == 0
+    for first, second, expected in (
+        ("finder", "blind", {"error": "worse", "gain": "better", "size": "different"}),
+        ("blind", "finder", {"error": "better", "gain": "worse", "size": "different"}),
+    ):
+        done = run.harness("compare", f"runs/s::sample-{first}", f"runs/s::sample-{second}", "--format", "json")
+        verdicts = {row["metric"]: row["verdict"] for row in json.loads(done.out) if row["condition"] == "clean"}
+        assert {metric: verdicts[metric] for metric in expected} == expected
+    shown = run.harness("compare", "runs/s::sample-finder", "runs/s::sample-blind").out
+    assert "worse by 7.0 [" in shown and "different: +7.0 [" in shown
+
+
+def test_runs_whose_metrics_have_other_units_are_not_subtracted(run):
+    for unit, out in (("ms", "first"), ("s", "second")):
+        run.harness.write("segharness_plugins.py", SAMPLED.replace('"px"', f'"{unit}"'))
+        run.harness.write("s.yaml", SUITE)
+        assert run.harness("run", "s.yaml", *SAMPLE, "--bootstrap", "100", "--out", out).code == 0
+    done = run.harness("compare", "first::sample-finder", "second::sample-finder", "--format", "json")
+    rows = {row["metric"]: row for row in json.loads(done.out) if row["condition"] == "clean"}
+    assert (
+        rows["error"]["difference"] is None
+        and "its unit is ms in the first run, s in the second" in rows["error"]["reason"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("returned", "problem"),
+    [
+        ('[Score("offset", 1.0), Score("offset", 2.0)]', "returned `offset` twice"),
+        ('[Score("offset", 1.0, split="nowhere")]', "of the split 'nowhere'"),
+        ('[Score("offset", 1.0, category="nothing")]', "of the category 'nothing'"),
+        ('[Score("offset", "1.0")]', "`offset` is a str, not a number"),
+        ('[Score("offset", True)]', "`offset` is a bool, not a number"),
+        ("[3]", "returned a int, not a Score"),
+    ],
+)
+def test_scores_that_mean_nothing_are_refused(run, returned, problem):
+    text = PLUGIN.replace("{share}", "0.5").replace("return [Score(name, value)", f"return {returned}  # ")
+    run.harness.write("segharness_plugins.py", text)
+    run.harness.write("s.yaml", SUITE)
+    done = run.harness("run", "s.yaml", *SAMPLE)
+    assert done.code == 1 and problem in done.err and "Traceback" not in done.err
+    assert len(run.harness.results("s")) > 20
+
+
+@pytest.mark.parametrize("value", ["Fraction(1, 2)", "np.float32(0.5)", "0.5"])
+def test_numbers_of_any_kind_are_numbers_and_what_is_missing_is_said(run, value):
+    text = PLUGIN.replace("{share}", "0.5").replace(
+        "return [Score(name, value)", f'return [Score("share", {value})]  # '
+    )
+    run.harness.write("segharness_plugins.py", f"import numpy as np\nfrom fractions import Fraction\n{text}")
+    run.harness.write("s.yaml", SUITE)
+    assert run.harness("run", "s.yaml", *SAMPLE).code == 0
+    rows = [r for r in run.harness.results("s").to_pylist() if r["evaluation"] == "acme" and r["condition"] == "clean"]
+    assert {r["value"] for r in rows if r["metric"] == "share"} == {0.5}
+    assert {r["reason"] for r in rows if r["metric"] == "offset"} == {"the evaluation returned no value"}
+
+
+def test_speed_is_shown_beside_another_evaluation_of_its_task_and_on_its_own_data_set(run):
+    second = SAMPLED.replace('"acme"', '"energy"').replace('tasks=("segm",)', 'tasks=("speed",), table=False')
+    run.harness.write("segharness_plugins.py", second)
+    suite = SUITE.replace("[coco, acme]", "[coco, speed, energy]")
+    run.harness.write("s.yaml", suite)
+    done = run.harness("run", "s.yaml", *SAMPLE)
+    assert done.code == 0 and "fps" in done.out and "error [px]" in done.out
+    datasets = "[{dataset: sample/squares, id: a}, {dataset: sample/squares, id: b}]"
+    suite = suite.replace("[{dataset: sample/squares, id: squares}]", datasets)
+    run.harness.write(
+        "s.yaml",
+        suite.replace("[coco, speed, energy]", "[{metric: coco, datasets: [b]}, {metric: speed, datasets: [a]}]"),
+    )
+    done = run.harness("run", "s.yaml", *SAMPLE, "--out", "two")
+    assert "speed fps (speed) on a" in done.out, done.out + done.err
+
+
 @pytest.mark.parametrize(("share", "problem"), [("16.25", "16.25, not a fraction"), ("float('nan')", "not a finite")])
 def test_a_value_that_is_none_of_its_unit_is_refused(run, share, problem):
     done = run(share)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import segharness
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SAMPLE = ("-p", "segharness.testing.sample")
@@ -217,6 +218,20 @@ def test_a_broken_reporter_is_one_line_and_leaves_nothing(harness, reported, nam
         assert "Traceback" in reported("runs/s", "-o", "x.raises", "-v").err
 
 
-def test_formats_are_listed_as_json_without_functions(harness):
+def test_specs_are_listed_as_json_with_their_groups_of_fields(harness):
     spec = json.loads(harness("models", "sample/finder", *SAMPLE, "--json").out)
-    assert spec["weights"]["use"] == "none" and spec["needs"]["device"] == "any"
+    assert spec["weights"]["use"] == "none" and spec["needs"]["device"] == "any" and "factory" not in spec
+
+
+def test_stored_shards_are_those_of_the_manifest(harness):
+    from segharness.store import RunFolder
+
+    harness.write("s.yaml", SUITE)
+    assert harness("run", "s.yaml", *SAMPLE).code == 0
+    run = RunFolder(harness.folder / "runs/s")
+    shards = run.stored_shards("sample-finder", "squares", "clean")
+    assert [shard.inputs["shard"] for shard in shards] == [[0, 0, 2], [1, 2, 3]]
+    assert sum(shard.predictions.num_rows for shard in shards) == 6
+    (harness.folder / "runs/s/predictions/sample-finder/squares/clean/00001.arrow").unlink()
+    with pytest.raises(segharness.StoreError, match="has no predictions beside it"):
+        run.stored_shards("sample-finder", "squares", "clean")

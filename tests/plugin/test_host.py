@@ -9,7 +9,7 @@ import pytest
 import segharness
 from segharness.errors import PluginError
 from segharness.plugin.host import PluginArguments, PluginHost
-from segharness.plugin.specs import CorruptionSpec, ModelSpec, WeightsSpec
+from segharness.plugin.specs import CorruptionSpec, Metric, MetricSpec, ModelSpec, WeightsSpec
 
 FIRST_PARTY = {"segharness", "adaptis", "coco", "corruptions", "toycells", "toymaskrcnn", "yolo"}
 
@@ -177,6 +177,19 @@ def test_modules_of_a_folder_are_forgotten(tmp_path):
         lambda: segharness.MixtureSpec("x", stages=()),
         lambda: segharness.MixtureSpec("x", stages=((),)),
         lambda: segharness.ConditionSet("x", corruptions=(), severities=(1,)),
+        lambda: Metric("a b"),
+        lambda: Metric("x", unit=""),
+        lambda: Metric("x", unit="a\nb"),
+        lambda: Metric("x", better="bigger"),
+        lambda: Metric("x", unit="px", degradation=True),
+        lambda: Metric("x", better="smaller", degradation=True),
+        lambda: Metric("x", column=3),
+        lambda: MetricSpec("x", score="a.b:c", tasks=("segm",), metrics=()),
+        lambda: MetricSpec("x", score="a.b:c", tasks=("segm",), metrics=("AP",)),
+        lambda: MetricSpec("x", score="a.b:c", tasks=(), metrics=(Metric("x"),)),
+        lambda: MetricSpec("x", score="a.b:c", tasks=("segm",), metrics=(Metric("x"), Metric("x"))),
+        lambda: MetricSpec("x", score="a.b:c", tasks=("segm",), metrics=(Metric("AP", degradation=True), Metric("CD"))),
+        lambda: segharness.ReporterSpec("x", write="a.b:c", suffix="csv"),
     ],
 )
 def test_malformed_specs_are_refused_where_they_are_made(make):

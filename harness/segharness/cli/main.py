@@ -70,7 +70,7 @@ def _main(arguments: list[str]) -> int:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     chosen = next((word for word in _positionals(arguments)), None)
     for name in commands:
-        sub = subparsers.add_parser(name, help=commands[name].help, description=commands[name].help)
+        sub = subparsers.add_parser(name, help=(text := commands[name].help.replace("%", "%%")), description=text)
         if name == chosen:
             _add_plugin_arguments(sub, argparse.SUPPRESS)
             configure = load(commands[name].configure)
@@ -85,7 +85,10 @@ def _main(arguments: list[str]) -> int:
     args.host, args.plugin_names = host, plugins
     if args.command != "plugins":
         host.check_conflicts()
-    return int(load(args.execute)(args))
+    try:
+        return int(load(args.execute)(args))
+    except SystemExit as error:
+        raise RuntimeError(f"a plugin ended the command `{args.command}`: SystemExit({error.code!r})") from error
 
 
 def _add_plugin_arguments(parser: argparse.ArgumentParser, default: object) -> None:

@@ -24,6 +24,9 @@ def emit(text: str, output: Path | None) -> None:
         return
     from segharness.store.atomic import write_atomic
 
+    output = output.resolve() if output.is_symlink() else output
+    if output.exists() and not output.is_file():
+        raise UsageError(f"{output}: is not a regular file; without -o the document is printed")
     try:
         write_atomic(output, text.encode())
     except OSError as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import numbers
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from segharness.records import Sample
@@ -36,18 +37,21 @@ def annotation_problems(samples: Sequence[Sample], truth: Mapping[str, Any]) -> 
 def _shape_problems(annotation: Mapping[str, Any], sample: Sample) -> Iterator[str]:
     size = f"{sample.height}x{sample.width} (height x width)"
     box = annotation.get("bbox")
-    if not isinstance(box, Sequence) or len(box) != 4 or not all(_is_number(value) for value in box):
+    numbers_of_box = list(box) if isinstance(box, Iterable) and not isinstance(box, (str, bytes, Mapping)) else []
+    if len(numbers_of_box) != 4 or not all(_is_number(value) for value in numbers_of_box):
         yield f"bbox {box!r:.60} is not x, y, width, height"
     else:
-        x, y, w, h = box
-        if x < -1 or y < -1 or x + w > sample.width + 1 or y + h > sample.height + 1:
+        x, y, w, h = numbers_of_box
+        if w < 0 or h < 0:
+            yield f"bbox {[x, y, w, h]} has a negative side"
+        elif x < -1 or y < -1 or x + w > sample.width + 1 or y + h > sample.height + 1:
             yield f"bbox {[x, y, w, h]} leaves its image, {size}"
     area = annotation.get("area")
     if not _is_number(area) or area <= 0:  # type: ignore[operator]
         yield f"area {area!r:.60}"
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, Mapping):
-        if list(segmentation.get("size", ())) != [sample.height, sample.width]:
+        if list(segmentation.get("size") or ()) != [sample.height, sample.width]:
             yield f"its mask is {segmentation.get('size')}, its image {size}"
         elif not isinstance(segmentation.get("counts"), (bytes, str, list)):
             yield f"the counts of its mask are a {type(segmentation.get('counts')).__name__}"
@@ -56,4 +60,4 @@ def _shape_problems(annotation: Mapping[str, Any], sample: Sample) -> Iterator[s
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)

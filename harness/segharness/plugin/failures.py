@@ -48,7 +48,9 @@ def plugin_failure(what: str, error: BaseException) -> PluginError:
 def show_tracebacks() -> None:
     """Show logged tracebacks on stderr, for the rest of this process."""
     _LOGGER.setLevel(logging.INFO)
-    _LOGGER.addHandler(logging.StreamHandler(sys.stderr))
+    for handler in [h for h in _LOGGER.handlers if isinstance(h, _OnScreen)]:  # of an earlier call in this process
+        _LOGGER.removeHandler(handler)
+    _LOGGER.addHandler(_OnScreen(sys.stderr))
 
 
 @contextlib.contextmanager
@@ -66,6 +68,10 @@ def tracebacks_in(file: Path) -> Iterator[None]:
     finally:
         _LOGGER.removeHandler(handler)
         _LOGGER.setLevel(level)
+
+
+class _OnScreen(logging.StreamHandler):  # type: ignore[type-arg]  # generic only for type checkers
+    """Shows records on stderr."""
 
 
 class _Appender(logging.Handler):

@@ -163,9 +163,11 @@ class PluginHost:
         for entry in importlib.metadata.entry_points(group=GROUP, name=name):
             self._add_entry_point(entry)
             return
-        if sys.path[0] not in ("", folder := str(Path.cwd())):
-            sys.path.insert(0, folder)  # `python -m segharness` puts it there; the installed command does not
-        if importlib.util.find_spec(name.partition(".")[0]) is None:
+        top, folder = name.partition(".")[0], str(Path.cwd())
+        if importlib.util.find_spec(top) is None and folder not in sys.path:
+            sys.path.append(folder)  # `python -m segharness` has it; the installed command does not
+            importlib.invalidate_caches()
+        if importlib.util.find_spec(top) is None:
             names = [e.name for e in importlib.metadata.entry_points(group=GROUP)]
             raise PluginError(f"-p {name}: no plugin or module of that name is installed{nearest(name, names)}")
         self._add(name, name, "", lambda: importlib.import_module(name))

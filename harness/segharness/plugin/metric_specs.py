@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, get_args
 
-from segharness.errors import PluginError
+from segharness.errors import PluginError, UsageError
+from segharness.plugin.failures import plugin_failure
 from segharness.plugin.import_strings import Reference, load
 from segharness.plugin.spec_checks import check_spec
 
@@ -137,7 +139,12 @@ class MetricSpec:
         """
         if self.configure is None:
             return EvaluationMetrics(self.metrics, table=self.table)
-        metrics = load(self.configure)(options)
+        try:
+            metrics = load(self.configure)(copy.deepcopy(dict(options)))
+        except UsageError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise plugin_failure(f"metric `{self.name}`: its configure", error) from error
         if problem := _metrics_problem(metrics):
             raise PluginError(f"metric `{self.name}`: its configure returned wrong {problem}")
         return EvaluationMetrics(tuple(metrics), table=self.table)
@@ -148,8 +155,14 @@ def _metrics_problem(metrics: Any) -> str | None:
     if not isinstance(metrics, (tuple, list)) or not metrics or not all(isinstance(m, Metric) for m in metrics):
         return f"metrics must be a tuple of `Metric`s, not {metrics!r:.60}"
     names = [metric.name for metric in metrics]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    return f"metrics: `{twice}` stands there twice" if twice else None
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        return f"metrics: `{twice}` stands there twice"
+    derived = {
+        derived_name(metric.name, kind): metric.name for metric in metrics if metric.degradation for kind in DERIVED
+    }
+    if taken := next((name for name in names if name in derived), None):
+        return f"metrics: `{taken}` is the name of what is derived from `{derived[taken]}`"
+    return None
 
 
 # ------------------------------------------------------------------------------------------------- derived metrics
@@ -215,12 +228,12 @@ class EvaluationMetrics:
         """Return the names of all that is derived from a metric, by their keys of `DERIVED`."""
         return {kind: derived_name(metric, kind) for kind in DERIVED} if metric in self.degradable() else {}
 
-    def kind_of(self, name: str) -> str | None:
-        """Return the key of `DERIVED` of a derived metric, by its name in results; None for any other metric."""
+    def origin_of(self, name: str) -> tuple[str, str] | None:
+        """Return the metric that a derived one is taken of, and its key of `DERIVED`; None for any other metric."""
         for metric in self.degradable():
             for kind, derived in self.names_by_kind(metric).items():
                 if derived == name:
-                    return kind
+                    return metric, kind
         return None
 
     def get(self, name: str) -> Metric:
@@ -228,5 +241,5 @@ class EvaluationMetrics:
         for metric in self.declared:
             if metric.name == name:
                 return metric
-        kind = self.kind_of(name)
-        return Metric(name, better=DERIVED[kind]) if kind else Metric(name, unit="unknown", better="neither")
+        origin = self.origin_of(name)
+        return Metric(name, better=DERIVED[origin[1]]) if origin else Metric(name, unit="unknown", better="neither")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -18,6 +19,10 @@ MODEL_NAME = re.compile(r"[A-Za-z0-9._+-]+(/[A-Za-z0-9._+-]+)*")
 """The form of models' names, which are those that their frameworks give them."""
 
 
+_PLAIN: dict[Any, Any] = {"str": str, "bool": bool, "str | None": (str, type(None))}
+"""The types of fields that every spec checks of itself, by their annotations."""
+
+
 def check_spec(spec: Any, *references: Any, is_model: bool = False) -> None:
     """Raise PluginError if a spec's name, one of its references to code, or one of its lists has the wrong form.
 
@@ -30,6 +35,10 @@ def check_spec(spec: Any, *references: Any, is_model: bool = False) -> None:
     form = MODEL_NAME if is_model else NAME
     if not isinstance(spec.name, str) or not form.fullmatch(spec.name):
         raise PluginError(f"{kind} name {spec.name!r} must match {form.pattern}")
+    for field in dataclasses.fields(spec):
+        value = getattr(spec, field.name)
+        if field.type in _PLAIN and not isinstance(value, _PLAIN[field.type]):
+            raise PluginError(f"{kind} `{spec.name}`: {field.name} is {value!r:.60}, not a {field.type}")
     for reference in references:
         if not is_reference(reference):
             raise PluginError(

@@ -14,7 +14,7 @@ from typing import Any
 
 from segharness.digests import file_digest
 from segharness.errors import PluginError, UsageError
-from segharness.plugin.failures import describe, log_failure
+from segharness.plugin.failures import describe, log_failure, plugin_failure
 from segharness.plugin.import_strings import load
 from segharness.plugin.packaged_file import packaged_file
 from segharness.plugin.specs import ModelSpec
@@ -56,9 +56,19 @@ def find_weights(spec: ModelSpec, weights: str | None, options: Mapping[str, Any
         return Path(weights) if weights else packaged_weights(spec)
     if spec.weights.fetch is None or weights == RANDOM:
         return None
-    fetch = load(spec.weights.fetch)
-    parameters = inspect.signature(fetch).parameters
-    path = Path(fetch(weights, **{key: value for key, value in {**spec.fixed, **options}.items() if key in parameters}))
+    try:
+        fetch = load(spec.weights.fetch)
+        parameters = inspect.signature(fetch).parameters
+        given = {key: value for key, value in {**spec.fixed, **options}.items() if key in parameters}
+        path = Path(fetch(weights, **given))
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise plugin_failure(f"the weights `{weights}` of model `{spec.name}`", error) from error
+    if not path.exists():
+        raise UsageError(
+            f"the weights `{weights}` of model `{spec.name}`: its plugin fetched {path}, which does not exist"
+        )
     declared = spec.weights.names.get(weights, "")
     if declared and not file_digest(path).startswith(declared):
         raise UsageError(

@@ -26,6 +26,9 @@ def write_documents(report: Report, spec: ReporterSpec, output: Path) -> list[Pa
         PluginError: the reporter did not write what it was told to.
         UsageError: the files cannot be written.
     """
+    output = output.resolve() if output.is_symlink() or output.name in ("", "..") else output
+    if output.exists() and not output.is_file() and not output.is_dir():
+        raise UsageError(f"{output}: is neither a file nor a folder; without -o a document is printed")
     if not spec.suffix and output.exists() and not output.is_dir():
         raise UsageError(f"{output}: is a file, and the format {spec.name} writes a folder")
     if spec.suffix and output.is_dir():
@@ -34,11 +37,14 @@ def write_documents(report: Report, spec: ReporterSpec, output: Path) -> list[Pa
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".report-") as staging:
             written = _written(report, spec, Path(staging) / output.name)
-            for file in written:
-                place = output.parent / file.relative_to(staging)
+            places = [output.parent / file.relative_to(staging) for file in written]
+            for place in places:  # all of them before the first is moved
+                if place.is_dir():
+                    raise UsageError(f"{place}: is a folder, and a file of the format {spec.name} goes there")
                 place.parent.mkdir(parents=True, exist_ok=True)
+            for file, place in zip(written, places, strict=True):
                 file.replace(place)
-            return [output.parent / file.relative_to(staging) for file in written]
+            return places
     except OSError as error:
         raise UsageError(f"{output}: cannot be written: {error.strerror or error}") from error
 
@@ -73,10 +79,12 @@ def _written(report: Report, spec: ReporterSpec, target: Path) -> list[Path]:
         raise
     except (Exception, SystemExit) as error:
         raise plugin_failure(f"reporter `{spec.name}`", error) from error
-    files = sorted(file for file in target.parent.rglob("*") if file.is_file() and not file.is_symlink())
+    if link := next((file for file in target.parent.rglob("*") if file.is_symlink()), None):
+        raise PluginError(f"reporter `{spec.name}`: wrote the link {link.name}; it must write files")
+    files = sorted(file for file in target.parent.rglob("*") if file.is_file())
     if not files or (spec.suffix and target not in files):
         raise PluginError(f"reporter `{spec.name}`: wrote nothing to {target.name}, the path that it was given")
-    stem = target.name.removesuffix(spec.suffix)
+    stem = min(target.name.removesuffix(spec.suffix), target.stem, key=len) if spec.suffix else target.name
     if stray := [file for file in files if not file.relative_to(target.parent).parts[0].startswith(stem)]:
         raise PluginError(
             f"reporter `{spec.name}`: wrote {stray[0].name}; its files must have names that begin with `{stem}`"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from segharness.report.layout import Report
 from segharness.report.tables import tables
 from segharness.store import RunFolder, manifest_of, read_results, store_path
-from segharness.suite import Suite
+from segharness.suite.stored_suite import stored_suite
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +26,7 @@ def make_report(
         digits, run: as in `Report`.
     """
     manifest = manifest_of(results)
-    return Report(results, manifest, tuple(tables(Suite.from_json(manifest["suite"]), results, views)), digits, run)
+    return Report(results, manifest, tuple(tables(stored_suite(manifest, "results"), results, views)), digits, run)
 
 
 def read_report(path: str | os.PathLike[str], views: Sequence[str] = (), digits: int | None = None) -> Report:

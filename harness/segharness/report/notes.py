@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from segharness.plugin.metric_specs import COUNT, FRACTION, PER_SECOND
+from segharness.plugin.metric_specs import CD, COUNT, FRACTION, PER_SECOND, RCD, RCD_POOLED
 from segharness.records import Condition
 from segharness.report.entry import TableEntry
 from segharness.report.layout import Column
-from segharness.report.scope import TableScope
+from segharness.report.scope import HEADINGS, TableScope
 from segharness.report.units import unit_text
 
 
@@ -43,11 +43,16 @@ def device_notes(scope: TableScope) -> Iterator[str]:
             yield f"{model}: {timed} on {first}{more}"
 
 
+_OF_REFERENCE = {HEADINGS[kind] for kind in (CD, RCD, RCD_POOLED)}
+"""Columns that the legend explains."""
+
+
 def unit_notes(columns: Sequence[Column], title_unit: str) -> Iterator[str]:
     """Yield lines that say of columns in other units than the title's what is better, or what they count."""
     by_direction: dict[str, list[str]] = {}
     for column in columns:
-        if column.unit == title_unit == FRACTION or (column.unit, column.better) == (PER_SECOND, "larger"):
+        usual = (FRACTION, "larger") if title_unit == FRACTION else (PER_SECOND, "larger")
+        if (column.unit, column.better) in (usual, (PER_SECOND, "larger")) or column.heading in _OF_REFERENCE:
             continue
         unit = f"{unit_text(column.unit)}, " if column.unit in (FRACTION, COUNT) and column.unit != title_unit else ""
         text = "" if column.better == "neither" else f"{column.better} is better"

@@ -13,6 +13,11 @@ from segharness.suite import OVERALL
 if TYPE_CHECKING:
     import pyarrow as pa
 
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
 TableKey = tuple[str, str, str, str]
 """Data set (or shift), evaluation, task and split."""
 
@@ -40,7 +45,11 @@ class Numbers:
     ) -> None:
         self._metrics = metrics
         self._entries: dict[tuple[Any, ...], TableEntry] = {}
-        self._stored_clean = {tuple(row[:6]): row[6] for row in reference_clean}
+        self._stored_clean = {
+            tuple(row[:6]): row[6]
+            for row in (reference_clean if isinstance(reference_clean, list) else ())
+            if isinstance(row, list) and len(row) == 7 and isinstance(row[6], float) and all(map(_is_text, row[:6]))
+        }
         self.kinds: dict[TableKey, None] = {}
         self.reported: dict[tuple[str, str], dict[str, None]] = {}
         self.categories: dict[str, dict[str, None]] = {}
@@ -95,8 +104,8 @@ class Numbers:
             if evaluation == kind[1] or not any(metric.column for metric in metrics.declared):
                 continue
             own = [k for k in self.kinds if k[:2] == (kind[0], evaluation) and k[3] == OVERALL]
-            shared = {k[2] for k in self.kinds if k[1] != evaluation}
-            fitting = [k for k in own if k[2] == kind[2] or k[2] not in shared]
+            shared = {k[2] for k in self.kinds if k[1] != evaluation and self.has_table(k[1])}
+            fitting = [k for k in own if k[2] == kind[2]] or [k for k in own if k[2] not in shared]
             if fitting:
                 columns += [(m, fitting[0]) for m in metrics.declared if m.column]
         return columns

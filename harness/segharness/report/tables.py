@@ -57,7 +57,7 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
         if kind[0] == shift.name
         for name in (shift.clean, *shift.datasets)
     }
-    any_table = any(numbers.has_table(kind[1]) for kind in numbers.kinds)
+    with_tables = {kind[0] for kind in numbers.kinds if numbers.has_table(kind[1])}
     for kind in numbers.kinds:
         if kind[0] in shifts:
             continue
@@ -69,12 +69,12 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
             for group in suite.groups:
                 scope = TableScope(suite, numbers, kind, conditions, group)
                 if not numbers.has_table(kind[1]):  # its numbers are columns of the other tables
-                    if kind[3] == OVERALL and ("metrics" in wanted_views or not any_table):
+                    if kind[3] == OVERALL and ("metrics" in wanted_views or kind[0] not in with_tables):
                         yield _metrics_table(scope)
                     continue
                 if scope.members:
                     yield _table(scope)
-                in_shift_table = kind[:3] in shifted and not numbers.further_columns(kind)
+                in_shift_table = kind[:3] in shifted and scope.degrades and not numbers.further_columns(kind)
                 if kind[3] == OVERALL and ("metrics" in wanted_views or not (scope.members or in_shift_table)):
                     yield _metrics_table(scope)
                 if "parts" in wanted_views and scope.members and scope.degrades:

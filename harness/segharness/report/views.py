@@ -8,7 +8,7 @@ from segharness.plugin.metric_specs import AVERAGE, CD, CD_RATIO, RCD, RCD_RATIO
 from segharness.plugin.specs import slug
 from segharness.report.entry import TableEntry
 from segharness.report.layout import Column, ReportTable
-from segharness.report.notes import reason_notes, unit_notes
+from segharness.report.notes import reason_notes
 from segharness.report.results_lookup import Numbers
 from segharness.report.scope import (
     TASKS,
@@ -17,7 +17,7 @@ from segharness.report.scope import (
     degradation_entries,
     degradation_legend,
 )
-from segharness.report.units import unit_text
+from segharness.report.units import unit_text, with_unit
 from segharness.suite import OVERALL, Suite
 
 
@@ -87,7 +87,9 @@ def class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[Repor
             Column.of(
                 numbers.metric(kind[1], metric),
                 model.id,
-                metric if len(evaluations) == 1 else f"{metric}, {kind[1]}",
+                with_unit(metric, numbers.metric(kind[1], metric).unit)
+                if len(evaluations) == 1
+                else f"{with_unit(metric, numbers.metric(kind[1], metric).unit)}, {kind[1]}",
                 shows_interval=True,
             )
             for kind, metric in shown
@@ -111,5 +113,4 @@ def class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[Repor
         units = dict.fromkeys(unit_text(column.unit) for column in columns)
         title = f"{TASKS.get(task, task)} ({', '.join(evaluations)}) on {dataset} by category, {condition}"
         title += f", {next(iter(units))}" if len(units) == 1 else ""
-        notes = (*notes, *(unit_notes(columns, "") if len(units) > 1 else ()))
         yield ReportTable(title, tuple(columns), tuple(numbered), notes, row_heading="category")

@@ -2,7 +2,7 @@
 
 from segharness.score.agreement import agreement
 from segharness.score.request import GroundTruth, Score, ScoreRequest, check_split
-from segharness.score.score_checks import check_scores
+from segharness.score.score_checks import checked_scores
 from segharness.score.score_run import DEFAULT_RESAMPLES, ScoreOptions, check_engine, score_run
 from segharness.score.stored_reference import check_stored_reference, models_of, protocol_of
 
@@ -14,9 +14,9 @@ __all__ = [
     "ScoreRequest",
     "agreement",
     "check_engine",
-    "check_scores",
     "check_split",
     "check_stored_reference",
+    "checked_scores",
     "models_of",
     "protocol_of",
     "score_run",

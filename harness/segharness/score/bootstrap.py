@@ -88,7 +88,9 @@ def draw(digest: str, image_ids: Sequence[int], size: int) -> Resamples:
     counts = np.empty((size, len(ids)), dtype=np.int16)
     for row in counts:
         row[:] = np.bincount(rng.integers(0, len(ids), len(ids)), minlength=len(ids))
-    return Resamples(ids, np.ascontiguousarray(counts.T))
+    by_image = np.ascontiguousarray(counts.T)
+    by_image.setflags(write=False)  # all evaluations share them
+    return Resamples(ids, by_image)
 
 
 @dataclass(frozen=True)

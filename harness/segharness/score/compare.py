@@ -9,14 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 from segharness.errors import UsageError, nearest
-from segharness.identity import differences
+from segharness.identity import differences, stored_run
 from segharness.plugin.metric_specs import AVERAGE, CD, FRACTION, MPC, RCD, RCD_POOLED, EvaluationMetrics, Metric
 from segharness.score.bootstrap import Interval, interval
 from segharness.score.degradation_rows import AveragedSet, sets
-from segharness.score.stored_reference import models_of, protocol_of
+from segharness.score.stored_reference import models_of
 from segharness.store import manifest_of, read_results, store_path
 from segharness.store.resamples import KEY_COLUMNS, Samples, read_resamples, resamples_key
-from segharness.suite import Suite
 from segharness.suite.recorded_metrics import recorded_metrics
 
 COMPARED_KINDS = (AVERAGE, MPC, CD, RCD, RCD_POOLED)
@@ -38,7 +37,7 @@ class Side:
         shown: the name that tells it from the other model.
         rows: its results over whole splits, by their values of `segharness.store.resamples.KEY_COLUMNS` without the model.
         samples: the values of those results on the resamples, by the same keys.
-        references: a digest of the APs of every reference, by the reference's name.
+        references: a digest of the values of every reference, by the reference's name and the metric.
         sets: what averages are taken over, by data set and condition as results name them.
         metrics: the metrics of every evaluation, by its id.
     """
@@ -47,7 +46,7 @@ class Side:
     shown: str
     rows: Mapping[tuple[Any, ...], Mapping[str, Any]]
     samples: Mapping[tuple[Any, ...], Samples]
-    references: Mapping[str, str]
+    references: Mapping[tuple[str, str], str]
     sets: Mapping[tuple[str, str], AveragedSet]
     metrics: Mapping[str, EvaluationMetrics]
 
@@ -121,13 +120,19 @@ def compare(first: Side, second: Side) -> Iterator[Difference]:
         metrics = second.metrics.get(row["evaluation"])
         if first_row is None or metrics is None or row["device"] is not None:
             continue
-        kind = metrics.kind_of(row["metric"])
+        origin = metrics.origin_of(row["metric"])
+        kind = origin[1] if origin else None
         if not (kind in COMPARED_KINDS if kind else _is_compared(metrics, row["metric"])):
             continue
         averaged = second.sets.get((row["dataset"], row["condition"]))
         metric = metrics.get(row["metric"])
         difference = _difference(metric, first_row, row, first.samples.get(key), second.samples.get(key))
-        if kind and (reason := _incomparable(row, averaged, first, second)):
+        reason = _incomparable(row, origin[0], averaged, first, second) if origin else None
+        if (before := first.metrics.get(row["evaluation"])) is not None and before.get(
+            row["metric"]
+        ).unit != metric.unit:
+            reason = f"its unit is {before.get(row['metric']).unit} in the first run, {metric.unit} in the second"
+        if reason:
             difference = replace(difference, difference=None, interval=NO_INTERVAL, verdict=None, reason=reason)
         yield replace(difference, part=averaged is not None and averaged.part, kind=kind)
 
@@ -137,13 +142,16 @@ def _is_compared(metrics: EvaluationMetrics, name: str) -> bool:
     return bool(metrics.declared) and (name == metrics.primary or metric.degradation or metric.column is not None)
 
 
-def _incomparable(row: Mapping[str, Any], averaged: AveragedSet | None, first: Side, second: Side) -> str | None:
+def _incomparable(
+    row: Mapping[str, Any], metric: str, averaged: AveragedSet | None, first: Side, second: Side
+) -> str | None:
     """Return why two values over a set of conditions are not comparable, or None if they are."""
     if averaged != first.sets.get((row["dataset"], row["condition"])):
         return f"`{row['condition']}` are other conditions in the two runs"
     reference = row["reference"]
-    if reference is not None and first.references.get(reference) != second.references.get(reference):
-        return f"the reference `{reference}` has other APs in the two runs"
+    key = (str(reference), metric)
+    if reference is not None and first.references.get(key) != second.references.get(key):
+        return f"the reference `{reference}` has other {metric}s in the two runs"
     return None
 
 
@@ -190,14 +198,15 @@ class _StoredResults:
         self.content: pa.Table = read_results(self.path)
         self.models = models_of(self.content)
         self.manifest = manifest_of(self.content, self.file)
+        self.run = stored_run(self.manifest, self.file)
         self.key = resamples_key(self.file)
         if self.model is not None and self.model not in self.models:
             raise UsageError(f"{name}: no model `{self.model}`{nearest(self.model, self.models)}")
-        self._references = self.manifest.get("references", {})
-        self._sets = {
-            (averaged.dataset, averaged.condition): averaged
-            for averaged in sets(Suite.from_json(self.manifest["suite"]))
-        }
+        self._references = {(name, "AP"): value for name, value in _mapping(self.manifest, "references").items()}
+        for name, by_metric in _mapping(self.manifest, "other_references").items():
+            if isinstance(by_metric, Mapping):
+                self._references |= {(name, metric): value for metric, value in by_metric.items()}
+        self._sets = {(averaged.dataset, averaged.condition): averaged for averaged in sets(self.run.suite)}
         self._metrics = recorded_metrics(self.manifest, self.file)
         self._rows = [row for row in self.content.to_pylist() if row["category"] is None]
         self._samples = read_resamples(self.file, self.content)
@@ -218,11 +227,16 @@ class _StoredResults:
         return tuple(row[name] for name in KEY_COLUMNS if name != "model")
 
 
+def _mapping(manifest: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = manifest.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
 def _check_comparable(first: _StoredResults, second: _StoredResults) -> None:
     """Raise UsageError if two stored results cannot be compared."""
     first_id, second_id = first.manifest["protocol"], second.manifest["protocol"]
     if first_id != second_id:
-        changed = differences(protocol_of(first.manifest), protocol_of(second.manifest))
+        changed = differences(first.run.protocol, second.run.protocol)
         raise UsageError(
             f"{first.path} was made under protocol {first_id[:8]}, {second.path} under {second_id[:8]}, so their "
             f"numbers cannot be compared: {'; '.join(changed)}"

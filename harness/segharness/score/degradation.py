@@ -28,6 +28,9 @@ from segharness.plugin.metric_specs import AVERAGE, CD, MPC, RCD, RCD_POOLED, RP
 OWN = (AVERAGE, MPC, RPC)
 AGAINST_REFERENCE = (CD, RCD, RCD_POOLED)
 
+ROUNDING = 1e-12
+"""A denominator of no more than this is 0: sums are rounded, so a perfect AP may be 0.9999999999999998."""
+
 Numbers: TypeAlias = npt.NDArray[np.float64]
 AP: TypeAlias = float | Numbers
 """A fraction, or an array (1 + B,) of it and its values on the resamples."""
@@ -106,7 +109,7 @@ def cd(curve: Curve, reference: Curve) -> Value:
     if reason := _missing(curve, reference):
         return Value(None, reason)
     corruptions, numerators, denominators = _errors(curve, reference)
-    perfect = [name for name, loss in zip(corruptions, denominators[0], strict=True) if loss <= 0]
+    perfect = [name for name, loss in zip(corruptions, denominators[0], strict=True) if loss <= ROUNDING]
     reason = f"the reference's AP under {', '.join(perfect)} is 1: its degradation is 0" if perfect else None
     return _value(_divide(numerators, denominators).mean(axis=-1), reason)
 
@@ -120,7 +123,7 @@ def rcd(curve: Curve, reference: Curve) -> tuple[Value, Value]:
         _divide(numerators.sum(axis=-1), denominators.sum(axis=-1)),
         "the reference does not degrade over all corruptions together",
     )
-    flat = [name for name, loss in zip(corruptions, denominators[0], strict=True) if loss <= 0]
+    flat = [name for name, loss in zip(corruptions, denominators[0], strict=True) if loss <= ROUNDING]
     reason = f"the reference does not degrade under {', '.join(flat)}" if flat else None
     return _value(_divide(numerators, denominators).mean(axis=-1), reason), pooled
 
@@ -186,8 +189,8 @@ def _paired(first: AP, second: AP) -> tuple[Numbers, Numbers]:
 
 
 def _divide(numerators: Numbers, denominators: Numbers) -> Numbers:
-    """Return the quotients; NaN for a denominator that is not positive."""
-    defined = denominators > 0
+    """Return the quotients; NaN for a denominator that is not positive, or is nothing but rounding."""
+    defined = denominators > ROUNDING
     return np.where(defined, numerators / np.where(defined, denominators, 1.0), np.nan)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,8 @@ import pyarrow.compute as pc
 
 from segharness.data.open_dataset import OpenDataset
 from segharness.digests import digest
-from segharness.errors import UsageError, nearest
-from segharness.identity import Inputs
+from segharness.errors import StoreError, UsageError, nearest
+from segharness.identity import Inputs, stored_run
 from segharness.plugin.failures import describe, log_failure, tracebacks_in
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
@@ -23,11 +24,10 @@ from segharness.score.bootstrap import Resamples, draw, interval, resamples_prob
 from segharness.score.cell_predictions import CellPredictions, open_recorded_dataset, read_cell
 from segharness.score.degradation_rows import Row, degradation_rows
 from segharness.score.request import GroundTruth, Score, ScoreRequest
-from segharness.score.score_checks import check_scores
+from segharness.score.score_checks import checked_scores
 from segharness.score.stored_reference import (
     StoredReferenceRows,
     clean_values,
-    protocol_of,
     read_stored,
     reference_values,
 )
@@ -88,15 +88,15 @@ def score_run(
         The results table, with the manifest in its schema's metadata.
 
     Raises:
-        StoreError: the folder holds no run, or a data set changed after the run.
+        StoreError: the folder holds no run, a data set changed after the run, or the results cannot be written.
         DataError: a data set cannot be found.
         UsageError: the options or a stored reference do not fit the suite.
     """
     options = options or ScoreOptions()
     manifest = folder.read_manifest()
-    suite = Suite.from_json(manifest["suite"])
+    stored_manifest = stored_run(manifest, folder.manifest)
+    suite, inputs = stored_manifest.suite, stored_manifest.inputs
     check_engine(suite, host, options.engine)
-    inputs = Inputs(**manifest["inputs"])
     failures = read_failures(folder.failures)
     metrics = {entry.id: _metrics_of(entry, host) for entry in suite.scoring.evaluations}
     rows: list[Row] = []
@@ -111,7 +111,7 @@ def score_run(
                 for condition in suite.conditions:
                     rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
     key = digest({"bootstrap": options.bootstrap, "datasets": sizes}) if options.bootstrap else None
-    stored = stored_references(suite, protocol_of(manifest), key)
+    stored = stored_references(suite, stored_manifest.protocol, key)
     references = {str(g.reference): rows for g in suite.groups if isinstance(g.reference, str)}
     references |= {numbers.model: numbers.rows for numbers in stored.values()}
     rows += list(degradation_rows(suite, metrics, rows, stored))
@@ -123,14 +123,20 @@ def score_run(
         "bootstrap": options.bootstrap,
         "notes": list(notes),
     }
-    scoring["references"] = {
-        name: digest(reference_values(reference_rows, name, metrics)) for name, reference_rows in references.items()
+    values = {name: reference_values(of_reference, name, metrics) for name, of_reference in references.items()}
+    scoring["references"] = {name: digest(by_metric.get("AP", [])) for name, by_metric in values.items()}
+    scoring["other_references"] = {
+        name: {metric: digest(cells) for metric, cells in by_metric.items() if metric != "AP"}
+        for name, by_metric in values.items()
     }
     scoring["reference_clean"] = [
         value for stored_rows in stored.values() for value in clean_values(stored_rows, metrics)
     ]
     scoring[METRICS_KEY] = record(metrics)
-    written = write_results(folder.results, content, {**manifest, **scoring})
+    try:
+        written = write_results(folder.results, content, {**manifest, **scoring})
+    except OSError as error:
+        raise StoreError(f"{folder.results}: cannot be written: {error.strerror or error}") from error
     try:
         write_resamples(folder.results, written, key or "", rows)
     except OSError as error:
@@ -174,6 +180,7 @@ class _DatasetScorer:
     ) -> None:
         self._suite, self._folder, self._inputs, self._opened = suite, folder, inputs, opened
         self._options, self._warn, self._notes = options, warn, notes
+        self._host = host
         self._evaluations = [(entry, host.get(entry.metric, MetricSpec)) for entry in suite.scoring.evaluations]
         self._truths: dict[tuple[str, ...], GroundTruth] = {}
         self._resamples: Resamples | None = None
@@ -186,6 +193,8 @@ class _DatasetScorer:
         cell = read_cell(self._folder, self._inputs, self._opened, model, condition.name)
         if cell.absent and failure is not None:
             cell = CellPredictions(None, failure)
+        if cell.damaged:
+            self._warn(f"{model}::{self._opened.entry.id}::{condition.name}: {cell.reason}")
         for entry, spec in self._evaluations:
             if entry.datasets and self._opened.entry.id not in entry.datasets:
                 continue
@@ -238,24 +247,34 @@ class _DatasetScorer:
                 splits,
                 engine,
                 cell.images,
-                entry.options,
+                copy.deepcopy(dict(entry.options)),
                 self._resamples,
                 lambda text: self._notes.setdefault(f"{cell_name}: {entry.id}, {task}: {text}"),
             )
-            scores: Sequence[Score] = list(load(spec.score)(request))
-            check_scores(scores, declared, self._resamples)
+            return checked_scores(
+                list(load(spec.score)(request)),
+                declared,
+                self._resamples,
+                splits=names,
+                categories=[category["name"] for category in truth.content["categories"]],
+            )
         except (Exception, SystemExit) as error:  # noqa: BLE001  a failing plugin loses only its own metrics
             reason = describe(error)
             reason = f"metric `{entry.id}`: {reason}"
             log_failure(f"{cell_name}: {reason} (task {task})", error)
             self._warn(f"{reason} (data set `{self._opened.entry.id}`, task {task})")
             return [Score(metric, None, reason, name) for name in names for metric in metrics]
-        return scores
+
+    def _is_ours(self, spec: MetricSpec) -> bool:
+        return self._host.owner(spec).name == "segharness"
 
     def _truth(self, spec: MetricSpec) -> GroundTruth:
         key = (spec.ground_truth, *spec.also)
+        if not self._is_ours(spec):  # what a plugin does to its ground truth concerns no other evaluation
+            key = (spec.name, *key)
         if key not in self._truths:
-            self._truths[key] = ground_truth(self._opened, spec.ground_truth, spec.also)
+            truth = ground_truth(self._opened, spec.ground_truth, spec.also)
+            self._truths[key] = truth if self._is_ours(spec) else copy.deepcopy(truth)
             if spec.ground_truth in self._opened.renumbered:
                 self._notes.setdefault(f"{self._opened.entry.id}: ground truths with ids of 0 or below were renumbered")
         return self._truths[key]
@@ -267,7 +286,7 @@ def _metrics_of(entry: EvaluationEntry, host: PluginHost) -> EvaluationMetrics:
     try:
         return spec.metrics_under(entry.options)
     except (Exception, SystemExit):  # noqa: BLE001  scoring a cell fails in the same way and says so
-        return EvaluationMetrics(spec.metrics)
+        return EvaluationMetrics(spec.metrics, spec.table)
 
 
 def _restrict_to_categories(predictions: pa.Table, truth: GroundTruth) -> pa.Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +10,12 @@ import pyarrow as pa
 
 from segharness.digests import digest
 from segharness.errors import UsageError
-from segharness.identity import Inputs, differences, protocol_inputs
+from segharness.identity import differences, stored_run
 from segharness.plugin.metric_specs import EvaluationMetrics
 from segharness.records import CLEAN
 from segharness.store import manifest_of, read_results, store_path
 from segharness.store.resamples import KEY_COLUMNS, read_resamples
-from segharness.suite import StoredReference, Suite
+from segharness.suite import StoredReference
 
 
 @dataclass(frozen=True)
@@ -56,21 +55,17 @@ def read_stored(reference: StoredReference, protocol: Mapping[str, Any], key: st
 
 def reference_values(
     rows: Sequence[Mapping[str, Any]], model: str, metrics: Mapping[str, EvaluationMetrics]
-) -> list[list[Any]]:
-    """Return the values of a reference in every cell, sorted. CD and rCD use nothing else of it.
+) -> dict[str, list[list[Any]]]:
+    """Return the values of a reference in every cell, sorted, by metric. CD and rCD of a metric use nothing else of it.
 
-    Two references whose values have the same digest are the same reference. A value of AP has no name in it, so that
-    references stay the same as before other metrics had degradation.
+    Two references whose values of a metric have the same digest are the same reference to that metric.
     """
     keys = ("dataset", "condition", "evaluation", "task", "split", "value")
-    return sorted(
-        (
-            [row[key] for key in keys] + ([] if row["metric"] == "AP" else [row["metric"]])
-            for row in rows
-            if row["model"] == model and is_degradable(row, metrics)
-        ),
-        key=lambda cell: (cell[:5], cell[6:]),
-    )
+    values: dict[str, list[list[Any]]] = {}
+    for row in rows:
+        if row["model"] == model and is_degradable(row, metrics):
+            values.setdefault(row["metric"], []).append([row[key] for key in keys])
+    return {metric: sorted(cells, key=lambda cell: cell[:5]) for metric, cells in values.items()}
 
 
 def clean_values(stored: StoredReferenceRows, metrics: Mapping[str, EvaluationMetrics]) -> list[list[Any]]:
@@ -110,17 +105,23 @@ def check_stored_reference(reference: StoredReference, content: pa.Table, protoc
         raise UsageError(f"{reference.results}: has several models ({', '.join(models)}); say which with `model:`")
     if reference.model is not None and reference.model not in models:
         raise UsageError(f"{reference.results}: has no model `{reference.model}` (known: {', '.join(models)})")
-    manifest = manifest_of(content, reference.results)
-    stored_id, run_id = manifest["protocol"], digest(protocol)
+    stored = protocol_of(manifest_of(content, reference.results), reference.results)
+    stored_id, run_id = digest(stored), digest(protocol)
     if stored_id != run_id:
         raise UsageError(
             f"{reference.results}: was made under protocol {stored_id[:8]}, this run under {run_id[:8]}, so CD and rCD "
-            f"against it would mean nothing: {'; '.join(differences(protocol_of(manifest), protocol))}"
+            f"against it would mean nothing: {'; '.join(differences(stored, protocol))}"
         )
 
 
-def protocol_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs of a run's protocol id: data, conditions, seed and scoring."""
-    inputs = protocol_inputs(Suite.from_json(manifest["suite"]), Inputs(**manifest["inputs"]))
-    protocol: dict[str, Any] = json.loads(json.dumps(inputs))
-    return protocol
+def protocol_of(manifest: Mapping[str, Any], file: object = "the manifest") -> Mapping[str, Any]:
+    """Return the inputs of a run's protocol id: data, conditions, seed and scoring.
+
+    Args:
+        manifest: of the run.
+        file: where it stands, for messages.
+
+    Raises:
+        StoreError: the manifest is not that of a run, or its protocol id is not that of its protocol.
+    """
+    return stored_run(manifest, file).protocol

@@ -13,7 +13,7 @@ from segharness.plugin.host import PluginHost
 from segharness.records import Condition
 from segharness.suite.conditions import expand_conditions
 from segharness.suite.datasets import DatasetBuilder
-from segharness.suite.missing import Missing
+from segharness.suite.missing import Missing, split
 from segharness.suite.model_groups import GroupBuilder
 from segharness.suite.models import ModelBuilder
 from segharness.suite.plugin_options import OptionReader
@@ -53,10 +53,12 @@ def build(
         )
     )
     dataset_ids = [dataset.id for dataset in datasets]
-    groups = GroupBuilder(root, problems, intact, ModelBuilder(host, problems, intact, options, dataset_ids))
+    models = ModelBuilder(host, problems, intact, options, dataset_ids)
+    whole = not split(problems)[0]  # what this machine lacks leaves the names in a suite as they are
+    groups = GroupBuilder(root, problems, whole, models)
     group_entries = groups.groups(written)
     conditions, condition_groups = _conditions(root, host, problems)
-    scoring = ScoringBuilder(root, host, problems, intact, dataset_ids)
+    scoring = ScoringBuilder(root, host, problems, whole, dataset_ids)
     return Suite(
         path=shown,
         name=_text(root, "name") or re.sub(r"[^a-z0-9._-]", "-", file.stem.lower()),

@@ -114,8 +114,14 @@ def _override(root: Node, overrides: Overrides, notes: list[str], problems: list
             notes.append("no reference among the models given: CD and rCD are null; give --reference ID")
     if overrides.model_object:
         value.pop("models", None)
-        if (reference := value.get("reference")) is not None and not isinstance(reference.value, dict):
-            del value["reference"]
+        groups = value.pop("groups", None)
+        references = [
+            value.pop("reference", None),
+            *(item.get("reference") for item in (groups.items() if groups else ())),
+        ]
+        stored = [node for node in references if node is not None and isinstance(node.value, dict)]
+        if stored:
+            value["reference"] = stored[0]
     if overrides.datasets:
         nodes = [node_of_argument("--dataset", "dataset", text, problems) for text in overrides.datasets]
         value["datasets"] = Node(nodes, Mark("--dataset", 0, 0))

@@ -187,7 +187,7 @@ class ModelBuilder:
         accepted = [*names, *([spec.weights.pattern_text or spec.weights.pattern] if spec.weights.pattern else [])]
         hint = nearest(node.text, names, listed=False)
         message = f"{_no_file(path)}, and not {' or '.join(accepted)}{hint}"
-        if node.expanded or "/" in node.text:  # a path rather than a misspelt name
+        if node.expanded or "/" in node.text or path.suffix:  # a path rather than a misspelt name
             self._lack(node, message)
         else:
             self._complain(node, message)

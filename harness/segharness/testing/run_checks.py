@@ -22,11 +22,11 @@ from segharness.report.documents import write_documents
 from segharness.score.bootstrap import draw
 from segharness.score.cell_predictions import open_recorded_dataset, read_cell
 from segharness.score.request import Score, ScoreRequest
-from segharness.score.score_checks import check_scores
+from segharness.score.score_checks import checked_scores
 from segharness.score.score_run import ground_truth
 from segharness.store import RunFolder
 from segharness.store.failures import read_failures
-from segharness.suite import OVERALL, VIEWS, Suite, load_suite, make_plan
+from segharness.suite import OVERALL, VIEWS, Split, Suite, load_suite, make_plan
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,6 +76,7 @@ def check_metric(
         suite, inputs, opened = _stored(folder, host)
         truth = ground_truth(opened, spec.ground_truth, spec.also)
         resamples = draw(opened.dataset.digest, [sample.image_id for sample in opened.samples], 100)
+        splits = (Split("reds", ("red",)),)
         for entry in suite.models[:2]:
             cell = read_cell(folder, inputs, opened, entry.id, "clean")
             failed = read_failures(folder.failures).get((entry.id, opened.entry.id, "clean"), cell.reason)
@@ -83,16 +84,17 @@ def check_metric(
             for task in spec.tasks:
                 for drawn in (None, resamples):
                     engine = next(iter(spec.engines), None)
-                    request = ScoreRequest(truth, cell.predictions, task, (), engine, cell.images, options, drawn)
+                    request = ScoreRequest(truth, cell.predictions, task, splits, engine, cell.images, options, drawn)
                     before = copy.deepcopy(truth.content)
-                    scores = list(score(request))
-                    check_scores(scores, declared, drawn)
+                    returned = list(score(request))
+                    names = [category["name"] for category in truth.content["categories"]]
+                    scores = checked_scores(returned, declared, drawn, splits=["reds"], categories=names)
                     assert truth.content == before, "the evaluation modified the ground truth"
                     again = [(s.metric, s.split, s.category, s.value) for s in score(request)]
-                    assert again == [(s.metric, s.split, s.category, s.value) for s in scores], (
+                    assert again == [(s.metric, s.split, s.category, s.value) for s in returned], (
                         "the same request gave other scores"
                     )
-                    whole = {s.metric for s in scores if s.split == OVERALL and s.category is None}
+                    whole = {s.metric for s in returned if s.split == OVERALL and s.category is None}
                     missing = [metric.name for metric in declared.declared if metric.name not in whole]
                     assert not missing, f"{missing[0]} is declared, and there is no score of it over all categories"
                     for s in scores:

@@ -161,7 +161,8 @@ def segharness_models() -> list[ModelSpec]:
         ModelSpec(
             "coco-results",
             factory="segharness_coco.results:CocoResults",
-            description="detections that another program wrote: coco-results/DIR, one COCO result file a condition (clean.json ...)",
+            description="detections that another program wrote: coco-results/DIR, one COCO result file a condition "
+            "(clean.json ...)",
             tags=("stored",),
             options={"folder": Option("the folder of the result files", required=True, path=True)},
             tail="folder",

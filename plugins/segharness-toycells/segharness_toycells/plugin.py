@@ -17,10 +17,17 @@ _SPLITS = {
 @hookimpl
 def segharness_datasets() -> list[DatasetSpec]:
     return [
-        DatasetSpec(f"toycells/{split}", factory=f"segharness_toycells.dataset:{split}", description=description, licence="Apache-2.0",
-                    homepage=_PAPER, tags=("toy",), options={"enlarged": ENLARGED})
+        DatasetSpec(
+            f"toycells/{split}",
+            factory=f"segharness_toycells.dataset:{split}",
+            description=description,
+            licence="Apache-2.0",
+            homepage=_PAPER,
+            tags=("toy",),
+            options={"enlarged": ENLARGED},
+        )
         for split, description in _SPLITS.items()
-    ]  # fmt: skip
+    ]
 
 
 _SEGMENTERS = {
@@ -32,7 +39,13 @@ _SEGMENTERS = {
 @hookimpl
 def segharness_models() -> list[ModelSpec]:
     return [
-        ModelSpec(f"toycells/{name}", factory=f"segharness_toycells.segmenters:{name.title()}", description=description, licence="Apache-2.0",
-                  tags=("toy", "classical"), options={"shrink": SHRINK})
+        ModelSpec(
+            f"toycells/{name}",
+            factory=f"segharness_toycells.segmenters:{name.title()}",
+            description=description,
+            licence="Apache-2.0",
+            tags=("toy", "classical"),
+            options={"shrink": SHRINK},
+        )
         for name, description in _SEGMENTERS.items()
-    ]  # fmt: skip
+    ]

@@ -164,7 +164,9 @@ def _quantised(values: Floats, detail: Any) -> npt.NDArray[Any]:
         return np.ascontiguousarray(values)
     scale, zero = detail["quantization"]
     limits = np.iinfo(dtype)
-    rounded: npt.NDArray[Any] = np.clip(np.rint(values / np.float32(scale)) + zero, limits.min, limits.max).astype(dtype)
+    rounded: npt.NDArray[Any] = np.clip(np.rint(values / np.float32(scale)) + zero, limits.min, limits.max).astype(
+        dtype
+    )
     return rounded
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 from pathlib import Path
 
+from segharness.plugin.metric_specs import FRACTION
 from segharness.report.formats.table_texts import full_heading
 from segharness.report.layout import Column, Report
 
@@ -28,7 +29,7 @@ def render(report: Report) -> str:
             texts: list[str] = []
             for column, entry in zip(table.columns, entries, strict=True):
                 numbers = (entry.number, entry.low, entry.high) if column.shows_interval else (entry.number,)
-                texts += ["" if number is None else f"{number:.4f}" for number in numbers]
+                texts += [_text(number, column.unit) for number in numbers]
             writer.writerow([table.title, model, *texts])
     return out.getvalue()
 
@@ -37,3 +38,10 @@ def _names(column: Column) -> list[str]:
     """Return the headings of a column in CSV: its own, and those of its interval if it shows one."""
     name = full_heading(column)
     return [name, f"{name} low", f"{name} high"] if column.shows_interval else [name]
+
+
+def _text(number: float | None, unit: str) -> str:
+    """Return a number with all its digits: percent with four decimals, others with ten significant digits."""
+    if number is None:
+        return ""
+    return f"{number:.4f}" if unit == FRACTION else f"{number:.10g}"
