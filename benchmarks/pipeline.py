@@ -158,7 +158,7 @@ def loop(coco: Path, folder: Path) -> tuple[float, int]:
                 made += 1
             shard_tables = tables_of(outcomes)
             files = out.shard_files("standin", "coco", condition.name, shard.index)
-            write_shard(files, shard_tables.predictions, shard_tables.images, {}, "")
+            write_shard(files, shard_tables.predictions, shard_tables.images, {})
     return time.perf_counter() - began, made
 
 

@@ -6,12 +6,18 @@ suite.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from segharness.data.open_dataset import Shard
+from segharness.digests import digest
+from segharness.errors import StoreError
+from segharness.plugin.specs import slug
+from segharness.records import CLEAN
 from segharness.suite import Suite
+from segharness.suite.stored_suite import stored_suite
 
 VERSION = 1
 """The version of the form of identities."""
@@ -58,13 +64,82 @@ class Inputs:
 
 
 def protocol_inputs(suite: Suite, inputs: Inputs) -> dict[str, Any]:
-    """Return the inputs of the protocol, without those of models: data, conditions, seed and scoring."""
-    return {
+    """Return the inputs of the protocol as JSON, without those of models: data, conditions, seed and scoring."""
+    protocol = {
         "identity": VERSION,
         "datasets": {d.id: {**inputs.datasets[d.id], "limit": d.limit, **d.policy} for d in suite.datasets},
         "conditions": [inputs.conditions[name] for name in sorted(c.name for c in suite.conditions)],
         "scoring": suite.scoring.to_json(),
     }
+    as_read_back: dict[str, Any] = json.loads(json.dumps(protocol, default=str))
+    return as_read_back
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """What a manifest says of its run, checked.
+
+    Attributes:
+        suite: the resolved suite.
+        inputs: what its files were made from.
+        protocol: the inputs of the protocol id, as JSON.
+    """
+
+    suite: Suite
+    inputs: Inputs
+    protocol: Mapping[str, Any]
+
+
+def stored_run(manifest: Mapping[str, Any], file: object) -> StoredRun:
+    """Return what a manifest says of its run. It may come from anybody, so nothing in it is believed unchecked.
+
+    Args:
+        manifest: of a run folder or of a results table.
+        file: where it stands, for messages.
+
+    Raises:
+        StoreError: its suite or inputs are not those of a run, or its protocol id is not that of its protocol.
+    """
+    suite = stored_suite(manifest, file)
+    inputs = _stored_inputs(manifest.get("inputs"), suite, file)
+    protocol = protocol_inputs(suite, inputs)
+    if manifest.get("protocol") != digest(protocol):
+        raise StoreError(
+            f"{file}: its protocol id is {manifest.get('protocol')!r:.40}, and that of its protocol is "
+            f"{digest(protocol)}: the manifest was changed"
+        )
+    return StoredRun(suite, inputs, protocol)
+
+
+def _stored_inputs(data: Any, suite: Suite, file: object) -> Inputs:
+    """Return the inputs of a manifest, which must have all models, data sets and conditions of its suite."""
+    if not isinstance(data, Mapping) or data.keys() != {"models", "datasets", "conditions"}:
+        raise StoreError(f"{file}: the inputs in its manifest are not those of a run")
+    datasets = {entry.id for entry in suite.datasets}
+    wanted: dict[str, Collection[str]] = {
+        "models": {entry.id for entry in suite.models},
+        "datasets": datasets,
+        "conditions": {condition.name for condition in suite.conditions},
+    }
+    for key, ids in wanted.items():
+        value = data[key]
+        if not isinstance(value, Mapping) or not all(isinstance(item, Mapping) for item in value.values()):
+            raise StoreError(f"{file}: `inputs.{key}` in its manifest is not a mapping of mappings")
+        if lacking := sorted(set(ids) - value.keys()):
+            raise StoreError(f"{file}: `inputs.{key}` in its manifest lacks `{lacking[0]}`")
+    for id, on in data["models"].items():
+        if id in wanted["models"] and not (on.keys() >= datasets and all(isinstance(v, Mapping) for v in on.values())):
+            raise StoreError(f"{file}: `inputs.models` in its manifest lacks a data set of `{id}`")
+    for id in datasets:
+        if not isinstance(data["datasets"][id].get("digest"), str):
+            raise StoreError(f"{file}: `inputs.datasets` in its manifest has no digest of `{id}`")
+    for condition in suite.conditions:
+        recorded = data["conditions"][condition.name]
+        name = CLEAN.name if condition.corruption is None else f"{slug(condition.corruption)}-{condition.severity}"
+        same = recorded.get("name") == condition.name == name and recorded.get("corruption") == condition.corruption
+        if not same or (condition.corruption is not None and recorded.get("version") != condition.version):
+            raise StoreError(f"{file}: its manifest says two things of the condition `{condition.name}`")
+    return Inputs(data["models"], data["datasets"], data["conditions"])
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from segharness.digests import digest
 from segharness.errors import SchemaError, StoreError
 from segharness.store import IMAGES, PREDICTIONS, ShardFiles, read_shard, read_table, shard_state, table, write_shard
 from segharness.store.schemas import with_metadata
@@ -40,33 +41,36 @@ def files(tmp_path):
     return ShardFiles(tmp_path / "p" / "0.arrow", tmp_path / "i" / "0.arrow")
 
 
-def write(files, identity="abc", error=None):
-    write_shard(files, predictions(), images(error), {"seed": 1}, identity)
+IDENTITY = digest({"seed": 1})
+
+
+def write(files, error=None):
+    write_shard(files, predictions(), images(error), {"seed": 1})
 
 
 def test_what_is_written_is_read(files):
     write(files)
     shard = read_shard(files)
     assert shard.predictions.equals(predictions()) and shard.images.equals(images())
-    assert shard.identity == "abc" and shard.inputs == {"seed": 1}
+    assert shard.identity == IDENTITY and shard.inputs == {"seed": 1}
 
 
 def test_detectors_have_null_masks(files):
-    write_shard(files, predictions(masks=False), images(), {}, "abc")
+    write_shard(files, predictions(masks=False), images(), {})
     assert read_shard(files).predictions.column("mask").null_count == 3
 
 
 def test_states(files):
-    assert shard_state(files, "abc").state == "absent"
+    assert shard_state(files, IDENTITY).state == "absent"
     write(files)
-    assert shard_state(files, "abc").state == "done"
+    assert shard_state(files, IDENTITY).state == "done"
     stale = shard_state(files, "other")
     assert stale.state == "stale" and stale.inputs == {"seed": 1}
     write(files, error="it broke")
-    failed = shard_state(files, "abc")
+    failed = shard_state(files, IDENTITY)
     assert (failed.state, failed.detail) == ("failed", "it broke")
     files.images.unlink()
-    assert shard_state(files, "abc").state == "absent"
+    assert shard_state(files, IDENTITY).state == "absent"
 
 
 def test_nothing_but_the_files_is_left(files):
@@ -80,7 +84,7 @@ def test_a_flipped_bit_anywhere_in_the_predictions_is_found(files, share):
     data = bytearray(files.predictions.read_bytes())
     data[int(share * len(data))] ^= 1
     files.predictions.write_bytes(data)
-    state = shard_state(files, "abc")
+    state = shard_state(files, IDENTITY)
     assert state.state == "damaged" and str(files.predictions) in state.detail
 
 
@@ -90,15 +94,15 @@ def test_a_truncated_file_is_found(files, which, share):
     write(files)
     path = getattr(files, which)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    assert shard_state(files, "abc").state == "damaged"
+    assert shard_state(files, IDENTITY).state == "damaged"
 
 
 def test_files_of_two_writings_are_no_pair(files):
     write(files)
     first = files.images.read_bytes()
-    write_shard(files, predictions(4), images(), {"seed": 1}, "abc")
+    write_shard(files, predictions(4), images(), {"seed": 1})
     files.images.write_bytes(first)
-    assert shard_state(files, "abc").state == "damaged"
+    assert shard_state(files, IDENTITY).state == "damaged"
 
 
 def test_another_programs_arrow_file_is_refused(tmp_path):
@@ -175,4 +179,4 @@ def test_a_shard_of_a_newer_version_is_not_replaced(files, monkeypatch):
         newer.setattr("segharness.store.schemas.SCHEMA_VERSION", 99)
         write(files)
     with pytest.raises(SchemaError, match="pip install -U segharness"):
-        shard_state(files, "abc")
+        shard_state(files, IDENTITY)

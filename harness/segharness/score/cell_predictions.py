@@ -11,6 +11,7 @@ from segharness.digests import digest
 from segharness.errors import StoreError
 from segharness.identity import Inputs
 from segharness.plugin.host import PluginHost
+from segharness.score.shard_checks import shard_problem
 from segharness.store import RunFolder, read_shard
 from segharness.suite import DatasetEntry
 
@@ -23,6 +24,7 @@ class CellPredictions:
         predictions: a table of `segharness.store.PREDICTIONS`; None if the cell cannot be scored.
         reason: why not; None if it can.
         absent: whether shards of the cell are missing.
+        damaged: whether a file of the cell is damaged, or holds what no model may answer.
         images: a table of `segharness.store.IMAGES`; None if the cell cannot be scored.
     """
 
@@ -30,6 +32,7 @@ class CellPredictions:
     reason: str | None = None
     absent: bool = False
     images: pa.Table | None = None
+    damaged: bool = False
 
 
 def open_recorded_dataset(entry: DatasetEntry, host: PluginHost, inputs: Inputs, folder: RunFolder) -> OpenDataset:
@@ -51,6 +54,9 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
     shards = opened.shards
     absent = 0
     errors: list[str] = []
+    category_ids = [category.id for category in opened.dataset.categories]
+    truth = opened.ground_truth("instances")
+    annotation_ids = {annotation["id"] for annotation in truth["annotations"]} if truth is not None else set()
     for shard in shards:
         files = folder.shard_files(model, opened.entry.id, condition, shard.index)
         try:
@@ -59,9 +65,12 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
             absent += 1
             continue
         except StoreError as error:
-            return CellPredictions(None, str(error))
+            return CellPredictions(None, str(error), damaged=True)
         if stored.identity != digest(inputs.of(model, opened.entry.id, condition, shard)):
             return CellPredictions(None, "made from other inputs than this run's")
+        samples = opened.samples[shard.start : shard.stop]
+        if problem := shard_problem(stored, samples, category_ids, annotation_ids):
+            return CellPredictions(None, f"{files.predictions}: damaged: {problem}", damaged=True)
         errors += stored.images.column("error").drop_null().to_pylist()
         predictions.append(stored.predictions)
         images.append(stored.images)

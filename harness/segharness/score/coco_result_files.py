@@ -14,13 +14,12 @@ from typing import Any
 import pyarrow as pa
 
 from segharness.errors import UsageError
-from segharness.identity import Inputs
+from segharness.identity import stored_run
 from segharness.plugin.host import PluginHost
 from segharness.score.cell_predictions import open_recorded_dataset, read_cell
 from segharness.score.evaluations.coco_engines import boxes
 from segharness.store import RunFolder
 from segharness.store.atomic import write_atomic
-from segharness.suite import Suite
 
 
 def export_results(
@@ -42,8 +41,8 @@ def export_results(
         UsageError: `out` cannot be written.
     """
     manifest = folder.read_manifest()
-    suite = Suite.from_json(manifest["suite"])
-    inputs = Inputs(**manifest["inputs"])
+    stored = stored_run(manifest, folder.manifest)
+    suite, inputs = stored.suite, stored.inputs
     count = 0
     for entry in suite.datasets:
         opened = open_recorded_dataset(entry, host, inputs, folder)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from segharness.errors import StoreError
 from segharness.records import CellKey
+from segharness.store.arrow_file import read_regular
 from segharness.store.atomic import write_atomic
 from segharness.store.remote import StorePath
 
@@ -19,7 +21,7 @@ def write_failures(path: StorePath, failed: Mapping[CellKey, str]) -> None:
 def read_failures(path: StorePath) -> dict[CellKey, str]:
     """Return what `write_failures` wrote; nothing if the file is missing or damaged, since no result depends on it."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = json.loads(read_regular(path).decode())
         return {(row["cell"][0], row["cell"][1], row["cell"][2]): row["error"] for row in rows}
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
+    except (OSError, StoreError, ValueError, KeyError, IndexError, TypeError, RecursionError):
         return {}

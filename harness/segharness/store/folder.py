@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -12,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from segharness.errors import StoreError
+from segharness.store.arrow_file import Limits, read_regular
 from segharness.store.atomic import write_atomic
 from segharness.store.remote import StorePath, store_path
 from segharness.store.schemas import SCHEMA_VERSION, check_version
 from segharness.store.shards import ShardFiles, StoredShard, read_shard
+
+_MANIFEST = Limits(inflated=256 << 20)
+"""The largest manifest that is read."""
 
 
 class RunFolder:
@@ -88,8 +93,15 @@ class RunFolder:
         files: list[StorePath] = list(self.shard_files(model, dataset, condition, 0).images.parent.glob("*.arrow"))
         found = []
         for file in sorted(files, key=str):
-            shard = read_shard(self.shard_files(model, dataset, condition, int(file.name.removesuffix(".arrow"))))
-            parts = (inputs["models"][model][dataset], inputs["datasets"][dataset], inputs["conditions"][condition])
+            if not re.fullmatch(r"[0-9]{5}\.arrow", file.name):
+                continue
+            try:
+                shard = read_shard(self.shard_files(model, dataset, condition, int(file.name[:5])))
+                parts = (inputs["models"][model][dataset], inputs["datasets"][dataset], inputs["conditions"][condition])
+            except FileNotFoundError as error:
+                raise StoreError(f"{file}: has no predictions beside it") from error
+            except KeyError as error:
+                raise StoreError(f"{self.manifest}: its inputs have no {error}") from error
             made_from = tuple(shard.inputs.get(key) for key in ("model", "dataset", "condition"))
             limit = limits.get(dataset)
             if made_from == parts and (limit is None or shard.inputs["shard"][2] <= limit):
@@ -117,7 +129,9 @@ class RunFolder:
         Raises:
             StoreError: it cannot be written.
         """
-        text = json.dumps({"schema_version": SCHEMA_VERSION, **manifest}, indent=1, sort_keys=True)
+        content = {"schema_version": SCHEMA_VERSION, **manifest}
+        content["checksum"] = _checksum(content)
+        text = json.dumps(content, indent=1, sort_keys=True)
         try:
             write_atomic(self.manifest, (text + "\n").encode())
         except OSError as error:
@@ -131,17 +145,26 @@ class RunFolder:
             SchemaError: a newer segharness wrote it.
         """
         try:
-            manifest = json.loads(self.manifest.read_text(encoding="utf-8"))
+            manifest = json.loads(read_regular(self.manifest, _MANIFEST).decode())
         except FileNotFoundError:
             raise StoreError(f"{self.path}: not a run folder: it has no manifest.json") from None
-        except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-            raise StoreError(f"{self.manifest}: damaged: {error}") from error
+        except (ValueError, RecursionError, OSError) as error:  # ValueError: not JSON, or not UTF-8
+            raise StoreError(f"{self.manifest}: damaged: {str(error)[:200]}") from error
         if not isinstance(manifest, dict):
             raise StoreError(f"{self.manifest}: damaged: not a JSON object")
+        if "checksum" in manifest and manifest["checksum"] != _checksum(manifest):  # earlier versions wrote none
+            raise StoreError(f"{self.manifest}: damaged: its checksum does not match its content")
         manifest = {**check_version(manifest, str(self.manifest)), "schema_version": SCHEMA_VERSION}
+        manifest.pop("checksum", None)
         if lacking := [key for key in ("suite", "inputs", "plugin_arguments", "protocol") if key not in manifest]:
             raise StoreError(f"{self.manifest}: damaged: it lacks `{lacking[0]}`")
         inputs = manifest["inputs"]
         if not isinstance(inputs, dict) or inputs.keys() != {"models", "datasets", "conditions"}:
             raise StoreError(f"{self.manifest}: damaged: its `inputs` are not those of a run")
         return manifest
+
+
+def _checksum(manifest: Mapping[str, Any]) -> str:
+    """Return a hash of a manifest without its own checksum."""
+    text = json.dumps({k: v for k, v in manifest.items() if k != "checksum"}, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

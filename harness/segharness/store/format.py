@@ -296,6 +296,7 @@ _OF_RESULTS: dict[str, Any] = {
     "bootstrap": {"type": "integer"},
     "notes": _NAMES,
     "references": {"type": "object", "additionalProperties": _HASH},
+    "other_references": {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": _HASH}},
     "reference_clean": {"type": "array", "items": {"type": "array", "minItems": 7, "maxItems": 7}},
     "metrics": {
         "type": "object",

@@ -63,9 +63,15 @@ class _FileLock:
     def acquire(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+            self._handle = os.open(self._path, flags, 0o644)  # a link is not followed, a pipe does not block
+            if not self._path.is_file():
+                os.close(self._handle)
+                self._handle = None
+                raise StoreError(f"{self._path}: not a regular file; remove it")
         except OSError as error:
-            raise StoreError(f"{self._path.parent}: cannot be written: {error.strerror}") from error
+            link = " (it is a link; remove it)" if self._path.is_symlink() else ""
+            raise StoreError(f"{self._path}: cannot be written: {error.strerror}{link}") from error
         if fcntl is not None:
             try:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

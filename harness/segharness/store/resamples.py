@@ -10,11 +10,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from segharness.errors import StoreError
+from segharness.store.arrow_file import read_arrow
 from segharness.store.atomic import write_atomic
 from segharness.store.remote import StorePath
 from segharness.store.results import rows_checksum
 from segharness.store.schemas import MIGRATIONS, SCHEMA_VERSION, metadata_of, with_metadata
-from segharness.store.shards import checksum, ipc_bytes, read_arrow
+from segharness.store.shards import checksum, ipc_bytes
 
 KEY_COLUMNS = ("model", "reference", "dataset", "condition", "evaluation", "task", "split", "metric")
 """The columns that name a number. Numbers of single categories are not stored."""
@@ -69,18 +70,11 @@ def read_resamples(results: StorePath, content: pa.Table, key: str | None = None
     path = resamples_file(results)
     if not path.is_file():
         return {}
-    try:
-        table = read_arrow(path)
-        metadata = metadata_of(table.schema, str(path))
-        intact = metadata.get("checksum") == checksum(table)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}; {_ADVICE}") from error
-    if not intact:
+    table, metadata = _read(path)
+    if metadata.get("checksum") != checksum(table):
         raise StoreError(f"{path}: damaged: its checksum does not match; {_ADVICE}")
     if metadata.get("results") != rows_checksum(content) or (key is not None and metadata.get("key") != key):
         return {}
-    for step in range(metadata["schema_version"], SCHEMA_VERSION):
-        table = MIGRATIONS[step](table)
     keys = zip(*(table.column(name).to_pylist() for name in KEY_COLUMNS), strict=True)
     column = table.column("samples").combine_chunks()
     values = column.flatten().to_numpy().reshape(len(table), -1)
@@ -96,7 +90,25 @@ def resamples_key(results: StorePath) -> str | None:
     path = resamples_file(results)
     if not path.is_file():
         return None
+    return str(_read(path)[1].get("key"))
+
+
+def _read(path: StorePath) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the table and the metadata of the file, with the columns that it must have."""
     try:
-        return str(metadata_of(read_arrow(path).schema, str(path)).get("key"))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}; {_ADVICE}") from error
+        table = read_arrow(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror or error}; {_ADVICE}") from error
+    except StoreError as error:
+        raise StoreError(f"{error}; {_ADVICE}") from error
+    metadata = metadata_of(table.schema, str(path))
+    for step in range(metadata["schema_version"], SCHEMA_VERSION):
+        table = MIGRATIONS[step](table)
+    names = [*KEY_COLUMNS, "samples"]
+    texts = all(pa.types.is_string(table.schema.field(name).type) for name in KEY_COLUMNS if name in table.schema.names)
+    samples = table.schema.field("samples").type if "samples" in table.schema.names else None
+    if table.schema.names != names or not texts or samples is None or not pa.types.is_fixed_size_list(samples):
+        raise StoreError(f"{path}: damaged: it has other columns; {_ADVICE}")
+    if samples.value_type != pa.float64() or table.column("samples").null_count:
+        raise StoreError(f"{path}: damaged: its samples are no numbers; {_ADVICE}")
+    return table, metadata

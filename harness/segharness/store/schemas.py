@@ -90,8 +90,8 @@ def metadata_of(schema: pa.Schema, file: str) -> dict[str, Any]:
         raise StoreError(f"{file}: not written by segharness")
     try:
         metadata = json.loads(raw)
-    except ValueError as error:
-        raise StoreError(f"{file}: damaged: its metadata is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{file}: damaged: its metadata is not JSON: {str(error)[:200]}") from error
     if not isinstance(metadata, dict):
         raise StoreError(f"{file}: damaged: its metadata is no JSON object")
     return check_version(metadata, file)

@@ -14,7 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from segharness.digests import digest
 from segharness.errors import SchemaError, StoreError, UsageError
+from segharness.store.arrow_file import parse, read_regular
 from segharness.store.atomic import write_atomic
 from segharness.store.remote import StorePath
 from segharness.store.schemas import IMAGES, PREDICTIONS, metadata_of, upgrade, with_metadata
@@ -33,21 +35,18 @@ def table(schema: pa.Schema, rows: Mapping[str, Any]) -> pa.Table:
     return pa.table({field.name: pa.array(rows[field.name], field.type) for field in schema}, schema=schema)
 
 
-def write_shard(
-    files: ShardFiles, predictions: pa.Table, images: pa.Table, inputs: Mapping[str, Any], identity: str
-) -> None:
+def write_shard(files: ShardFiles, predictions: pa.Table, images: pa.Table, inputs: Mapping[str, Any]) -> None:
     """Write both files of a shard.
 
     Args:
         files: their paths.
         predictions, images: tables of `PREDICTIONS` and `IMAGES`.
-        inputs: what the shard was made from.
-        identity: the hash of `inputs`.
+        inputs: what the shard was made from; their digest is the shard's identity.
 
     Raises:
         OSError: a file cannot be written.
     """
-    metadata = {"identity": identity, "inputs": inputs}
+    metadata = {"identity": digest(inputs), "inputs": inputs}
     predictions_data = _to_ipc(predictions, metadata)
     write_atomic(files.predictions, predictions_data)
     write_atomic(files.images, _to_ipc(images, {**metadata, "predictions": _digest(predictions_data)}))
@@ -87,14 +86,6 @@ def checksum(content: pa.Table) -> str:
     return state.hexdigest()
 
 
-def read_arrow(path: StorePath) -> pa.Table:
-    """Return the table of an Arrow IPC file. Raises what pyarrow raises."""
-    if isinstance(path, Path):
-        with pa.OSFile(str(path)) as source:
-            return pa.ipc.open_file(source).read_all()
-    return pa.ipc.open_file(pa.BufferReader(path.read_bytes())).read_all()
-
-
 def read_table(path: StorePath, schema: pa.Schema, data: bytes | None = None) -> tuple[pa.Table, dict[str, Any]]:
     """Return the table and the metadata of one file. A table of an older version is upgraded.
 
@@ -108,13 +99,12 @@ def read_table(path: StorePath, schema: pa.Schema, data: bytes | None = None) ->
         SchemaError: a newer segharness wrote it.
     """
     try:
-        content = read_arrow(path) if data is None else pa.ipc.open_file(pa.BufferReader(data)).read_all()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+        content = parse(read_regular(path) if data is None else data, path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from error
     metadata = metadata_of(content.schema, str(path))
     content = content.replace_schema_metadata(None)
     try:
-        content.validate(full=True)
         intact = metadata.get("checksum") == checksum(content)
         current = upgrade(content, schema, metadata["schema_version"]) if content.schema != schema else content
     except KeyError:
@@ -146,8 +136,8 @@ def read_shard(files: ShardFiles) -> StoredShard:
         UsageError: the store does not answer.
     """
     try:
-        images_data = files.images.read_bytes()
-        predictions_data = files.predictions.read_bytes()
+        images_data = read_regular(files.images)
+        predictions_data = read_regular(files.predictions)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -158,6 +148,8 @@ def read_shard(files: ShardFiles) -> StoredShard:
     images, metadata = read_table(files.images, IMAGES, images_data)
     if _digest(predictions_data) != metadata.get("predictions"):
         raise StoreError(f"{files.predictions}: damaged: its bytes are not those that were written with {files.images}")
+    if not isinstance(metadata.get("inputs"), dict) or digest(metadata["inputs"]) != metadata.get("identity"):
+        raise StoreError(f"{files.images}: damaged: its identity is not that of its inputs")
     predictions, _ = read_table(files.predictions, PREDICTIONS, predictions_data)
     return StoredShard(predictions, images, str(metadata.get("identity")), metadata.get("inputs") or {})
 

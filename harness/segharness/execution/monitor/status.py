@@ -11,6 +11,7 @@ from typing import Any
 
 from segharness.errors import StoreError
 from segharness.store import RunFolder
+from segharness.store.arrow_file import read_regular
 from segharness.store.atomic import write_atomic
 
 WRITE_INTERVAL = 1.0
@@ -92,7 +93,7 @@ class Status:
             raise ValueError("not a JSON object")
         values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         for name in ("began", "updated", "images", "made", "reused", "cells", "done", "failed", "process"):
-            if not isinstance(values.get(name, 0), (int, float)) or not 0 <= values.get(name, 0) < float("inf"):
+            if not isinstance(values.get(name, 0), (int, float)) or not 0 <= values.get(name, 0) < 1e15:
                 raise ValueError(f"`{name}` is {values[name]!r:.40}")
         if not isinstance(data.get("failures", {}), Mapping):
             raise ValueError("`failures` is no mapping")
@@ -134,9 +135,9 @@ def read_status(folder: RunFolder) -> Status:
         StoreError: there is no such run, or the file is damaged.
     """
     try:
-        return Status.from_json(json.loads(folder.status.read_text(encoding="utf-8")))
+        return Status.from_json(json.loads(read_regular(folder.status).decode()))
     except FileNotFoundError:
         folder.read_manifest()
         raise StoreError(f"{folder.path}: has no status.json: no run here has had predictions to make") from None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise StoreError(f"{folder.status}: damaged: {error}") from error
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise StoreError(f"{folder.status}: damaged: {str(error)[:200]}") from error

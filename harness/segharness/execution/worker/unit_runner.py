@@ -11,7 +11,6 @@ from functools import partial
 from typing import Protocol
 
 from segharness.data.open_dataset import OpenDataset, open_dataset
-from segharness.digests import digest
 from segharness.errors import LostError, SegharnessError, UsageError
 from segharness.execution.devices import device_name
 from segharness.execution.events import (
@@ -214,7 +213,7 @@ class UnitRunner:
         files = self._folder.shard_files(unit.model, unit.dataset, condition, unit.shard.index)
         try:
             with timings.timed("write"):
-                write_shard(files, tables.predictions, tables.images, inputs, digest(inputs))
+                write_shard(files, tables.predictions, tables.images, inputs)
         except OSError as error:
             if error.errno in _NO_SPACE:
                 raise DiskFullError(f"{self._folder.path}: no space left to write {files.predictions.name}") from error

@@ -1,0 +1,313 @@
+"""Run folders, results and manifests that strangers made: refused with the place, or right; never believed, never run."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from segharness.store import IMAGES, PREDICTIONS, RunFolder, read_results, read_shard, write_results, write_shard
+from segharness.store.arrow_file import VARIABLE
+from segharness.testing import CommandLine
+
+SAMPLE = ("-p", "segharness.testing.sample")
+SUITE = """
+segharness: 1
+name: s
+models: [sample/finder, sample/blind]
+reference: sample-finder
+datasets: [{dataset: sample/squares, id: squares}]
+conditions: [clean, sample/dim-1, sample/dim-3]
+"""
+CELL = ("sample-finder", "squares", "clean")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    command = CommandLine(tmp_path_factory.mktemp("made"))
+    command.write("s.yaml", SUITE)
+    done = command("run", "s.yaml", *SAMPLE, "--bootstrap", "100")
+    assert done.code == 0, done.err
+    return command.folder
+
+
+@pytest.fixture
+def hostile(made, harness):
+    """The command line beside a copy of a run, to be made hostile."""
+    shutil.copytree(made, harness.folder, dirs_exist_ok=True)
+    return harness
+
+
+COMMANDS = {
+    "score": ("score", "runs/s", "--bootstrap", "100", *SAMPLE),
+    "report": ("report", "runs/s"),
+    "compare": ("compare", "runs/s"),
+    "status": ("status", "runs/s"),
+    "export-results": ("export-results", "runs/s", "-o", "out", *SAMPLE),
+    "reference": (
+        "run", "s.yaml", *SAMPLE, "--out", "other", "--bootstrap", "100", "--model", "sample/blind",
+        "--reference", "runs/s/results.arrow::sample-finder",
+    ),
+}  # fmt: skip
+
+
+def every_command(hostile, *names, env=None):
+    """Run commands; none may fail with a traceback, hang, or be killed. Returns their results by name."""
+    results = {name: hostile(*COMMANDS[name], timeout=60, env=env) for name in names or COMMANDS}
+    for name, done in results.items():
+        assert done.code in (0, 1, 4), (name, done)
+        assert "Traceback" not in done.err and "This is a bug" not in done.err, (name, done.err)
+    return results
+
+
+def edited(folder: Path, change, *, with_checksum: bool = True) -> None:
+    """Change the manifest of a run folder; with its checksum made again, as whoever forges it would."""
+    run = RunFolder(folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    change(manifest)
+    if with_checksum:
+        version = manifest.pop("schema_version")
+        manifest.pop("checksum", None)
+        run.write_manifest(manifest)
+        assert version == 3
+    else:
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+# ---------------------------------------------------------------------------------------------------- the manifest
+
+
+def iou(manifest):
+    options = {"iou_thresholds": [0.4]}
+    manifest["suite"]["scoring"]["metrics"] = [{"id": "coco", "metric": "coco", "options": options}]
+
+
+def severity(manifest):
+    manifest["suite"]["conditions"][2]["severity"] = 1
+
+
+def seed_of_a_condition(manifest):
+    manifest["inputs"]["conditions"]["sample-dim-3"]["seed"] = 7
+
+
+def another_corruption(manifest):
+    manifest["suite"]["conditions"][2]["corruption"] = "fog"
+
+
+@pytest.mark.parametrize("change", [iou, severity, seed_of_a_condition, another_corruption])
+def test_a_manifest_that_is_not_that_of_its_protocol_is_refused(hostile, change):
+    before = (hostile.folder / "runs/s/results.arrow").read_bytes()
+    edited(hostile.folder / "runs/s", change)
+    for name, done in every_command(hostile, "score", "export-results").items():
+        assert done.code == 4 and "runs/s/manifest.json" in done.err, (name, done.err)
+    assert (hostile.folder / "runs/s/results.arrow").read_bytes() == before
+    results = read_results(hostile.folder / "runs/s")
+    forged = json.loads(json.dumps(json.loads(results.schema.metadata[b"segharness"])["manifest"]))
+    change(forged)
+    write_results(hostile.folder / "runs/s/results.arrow", results, forged)  # with a fresh checksum
+    for name, done in every_command(hostile, "compare", "reference").items():
+        assert done.code == 4 and "results.arrow" in done.err, (name, done.err)
+
+
+@pytest.mark.parametrize("bit", [3, 40, 400, 1500, 2500])
+def test_one_bit_of_the_manifest_is_found(hostile, bit):
+    file = hostile.folder / "runs/s/manifest.json"
+    data = bytearray(file.read_bytes())
+    data[bit] ^= 1
+    file.write_bytes(data)
+    for name, done in every_command(hostile, "score", "export-results").items():
+        assert done.code == 4 and "manifest.json" in done.err, (name, done.err)
+
+
+BAD_SUITES = {
+    "unknown key": lambda m: m["suite"]["models"][0].update(evil=1),
+    "a number for a text": lambda m: m["suite"]["models"][0].update(model=3),
+    "a text for a list": lambda m: m["suite"].update(models="abc"),
+    "ids that leave the folder": lambda m: m["suite"]["models"][0].update(id="a/../../x"),
+    "an id of dots": lambda m: m["suite"]["datasets"][0].update(id=".."),
+    "a condition that leaves it": lambda m: m["suite"]["conditions"][0].update(name="../../clean"),
+    "two of one id": lambda m: m["suite"]["models"].append(dict(m["suite"]["models"][0])),
+    "no models": lambda m: m["suite"].pop("models"),
+    "null": lambda m: m.update(suite=None),
+    "inputs of nothing": lambda m: m["inputs"].update(models={}),
+    "inputs that are a list": lambda m: m["inputs"].update(datasets=[]),
+    "a group of strangers": lambda m: m["suite"]["groups"][0].update(models=["nobody"]),
+    "a negative limit": lambda m: m["suite"]["datasets"][0].update(limit=-5),
+    "1e300 as seed": lambda m: m["suite"].update(seed=1e300),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SUITES)
+def test_a_suite_that_no_file_could_say_is_refused(hostile, name):
+    edited(hostile.folder / "runs/s", BAD_SUITES[name])
+    for command, done in every_command(hostile, "score", "export-results").items():
+        assert done.code == 4 and "manifest" in done.err, (command, done.err)
+    results = read_results(hostile.folder / "runs/s")
+    forged = json.loads(results.schema.metadata[b"segharness"])["manifest"]
+    BAD_SUITES[name](forged)
+    write_results(hostile.folder / "runs/s/results.arrow", results, forged)
+    for command, done in every_command(hostile, "compare", "reference").items():
+        assert done.code == 4 and "results.arrow" in done.err, (command, done.err)
+    every_command(hostile, "report")
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "status.json", "failures.json"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[" * 100_000, b'{"a":' * 100_000, b"null", b"[]", b"\xff\xfe", b'{"process": 1e300, "workers": {}}'],
+)
+def test_json_of_any_shape_is_no_traceback(hostile, file, content):
+    (hostile.folder / "runs/s" / file).write_bytes(content)
+    every_command(hostile, "score", "status", "export-results")
+
+
+# ---------------------------------------------------------------------------------------------- stored predictions
+
+
+def changed_shard(folder, change):
+    """Write a shard of a run again with other predictions or images, as its own writer would."""
+    files = RunFolder(folder).shard_files(*CELL, 0)
+    stored = read_shard(files)
+    predictions, images = stored.predictions.to_pydict(), stored.images.to_pydict()
+    change(predictions, images)
+    tables = [
+        pa.table({field.name: pa.array(columns[field.name], field.type) for field in schema}, schema=schema)
+        for schema, columns in ((PREDICTIONS, predictions), (IMAGES, images))
+    ]
+    write_shard(files, *tables, stored.inputs)
+
+
+def counts(data):
+    return lambda p, i: p["mask"].__setitem__(0, data)
+
+
+HOSTILE_SHARDS = {
+    "counts that cover too little": (counts(b"1"), "the counts cover"),
+    "counts that cover too much": (counts(b"`fPG0000"), "counts"),
+    "counts that go backwards": (counts(b"o4O1N1N_c"), "counts"),
+    "counts of other characters": (counts(b"\xff\x00"), "counts"),
+    "no counts": (counts(b""), "the counts cover 0 pixels"),
+    "an infinite score": (lambda p, i: p["score"].__setitem__(0, float("inf")), "a score is not finite"),
+    "a score that is not a number": (lambda p, i: p["score"].__setitem__(0, float("nan")), "a score is not finite"),
+    "no score": (lambda p, i: p["score"].__setitem__(0, None), "has no score"),
+    "a box of nan": (lambda p, i: p["bbox"].__setitem__(0, [float("nan")] * 4), "a box is not finite"),
+    "a box of 1e308": (lambda p, i: p["bbox"].__setitem__(0, [0.0, 0.0, 1e308, 1e308]), "a coordinate over"),
+    "a negative side": (lambda p, i: p["bbox"].__setitem__(0, [5.0, 5.0, -1.0, 4.0]), "a negative side"),
+    "an image that does not exist": (lambda p, i: p["image_id"].__setitem__(0, 99), "images that are not in its shard"),
+    "an image of another shard": (lambda p, i: p["image_id"].__setitem__(0, 3), "images that are not in its shard"),
+    "a category that does not exist": (lambda p, i: p["category_id"].__setitem__(0, 77), "a category that is not one"),
+    "an annotation that does not exist": (lambda p, i: p["annotation_id"].__setitem__(0, 5), "an annotation that"),
+    "other numbers of instances": (lambda p, i: i["n_instances"].__setitem__(0, 9), "other numbers of instances"),
+    "images of another size": (lambda p, i: i["height"].__setitem__(0, 9), "another height"),
+    "negative seconds": (lambda p, i: i["seconds"].__setitem__(0, -1.0), "`seconds` is no time"),
+}
+
+
+def no_images(predictions, images):
+    for column in (*predictions.values(), *images.values()):
+        column.clear()
+
+
+HOSTILE_SHARDS["no images"] = (no_images, "its images are not those")
+
+
+@pytest.mark.parametrize("name", HOSTILE_SHARDS)
+def test_stored_predictions_are_held_to_the_rules_of_answers(hostile, name):
+    change, message = HOSTILE_SHARDS[name]
+    changed_shard(hostile.folder / "runs/s", change)
+    done = hostile("score", "runs/s", "-q", "--bootstrap", "100", *SAMPLE, timeout=60)
+    assert done.code == 1 and message in done.err and "00000.arrow" in done.err and "Traceback" not in done.err, done
+    rows = {
+        (r["model"], r["condition"], r["metric"]): r for r in hostile.results("s").to_pylist() if r["category"] is None
+    }
+    assert rows["sample-finder", "clean", "AP"]["value"] is None
+    assert message in rows["sample-finder", "clean", "AP"]["reason"]
+    assert rows["sample-finder", "sample-dim-1", "AP"]["value"] is not None
+    assert rows["sample-finder", "listed", "rCD"]["value"] is None  # not over missing cells
+    done = hostile(*COMMANDS["export-results"])
+    assert done.code == 1 and "not written: sample-finder::squares::clean" in done.err
+
+
+# ------------------------------------------------------------------------------------------------ bombs and devices
+
+
+def bomb(path: Path, rows: int) -> None:
+    """A file of few bytes that inflates to many: one column of zeros."""
+    column = pa.array(np.zeros(rows))
+    with pa.OSFile(str(path), "wb") as sink:
+        options = pa.ipc.IpcWriteOptions(compression="zstd")
+        with pa.ipc.new_file(sink, pa.schema([pa.field("value", pa.float64())]), options=options) as writer:
+            writer.write_table(pa.table({"value": column}))
+
+
+READERS = {
+    "results.arrow": ("report", "compare", "reference"),
+    "resamples.arrow": ("compare", "reference"),
+    "images": ("score", "export-results"),
+    "predictions": ("score", "export-results"),
+}
+
+
+@pytest.mark.parametrize("file", READERS)
+def test_bombs_are_refused_before_they_are_inflated(hostile, file):
+    run = hostile.folder / "runs/s"
+    path = run / file if file.endswith(".arrow") else getattr(RunFolder(run).shard_files(*CELL, 0), file)
+    bomb(path, 4_900_000)
+    assert path.stat().st_size < 40_000
+    for name, done in every_command(hostile, *READERS[file]).items():
+        said = "its bytes are not those" if file == "predictions" else "would inflate from"
+        assert done.code in (1, 4) and said in done.err and path.name in done.err, (name, done.err)
+        assert file == "predictions" or VARIABLE in done.err
+
+
+def test_the_limit_is_a_setting(hostile):
+    assert hostile("report", "runs/s", env={VARIABLE: "1"}).code == 0
+    done = hostile("report", "runs/s", env={VARIABLE: "many"})
+    assert done.code == 4 and "not a number of MiB" in done.err
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "results.arrow", "resamples.arrow", "status.json", "failures.json"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_what_is_no_file_does_not_hang(hostile, file, kind):
+    path = hostile.folder / "runs/s" / file
+    path.unlink(missing_ok=True)
+    {"pipe": lambda: os.mkfifo(path), "folder": path.mkdir, "device": lambda: path.symlink_to("/dev/zero")}[kind]()
+    every_command(hostile, "score", "report", "compare", "status", "export-results")
+
+
+def test_a_lock_that_is_a_link_is_not_followed(hostile):
+    precious = hostile.write("precious.txt", "keep me\n")
+    lock = hostile.folder / "runs/s/.lock"
+    lock.unlink(missing_ok=True)
+    lock.symlink_to(precious)
+    done = hostile(*COMMANDS["score"])
+    assert done.code == 4 and ".lock" in done.err and "it is a link" in done.err
+    assert precious.read_text() == "keep me\n"
+    lock.unlink()
+    os.mkfifo(lock)
+    assert hostile(*COMMANDS["score"], timeout=60).code == 4
+
+
+# ---------------------------------------------------------------------------------------------------- random damage
+
+
+def test_files_damaged_at_random_are_refused_or_without_effect(tmp_path):
+    """A part of what `benchmarks/damaged_files.py` does 10,000 times."""
+    script = Path(__file__).resolve().parents[2] / "benchmarks/damaged_files.py"
+    spec = importlib.util.spec_from_file_location("damaged_files", script)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["damaged_files"] = module
+    spec.loader.exec_module(module)
+    folder = module.made_run(tmp_path)
+    names = list(module.readers(folder))
+    jobs = [(name, 1000 * number + seed) for number, name in enumerate(names) for seed in range(40)]
+    outcomes = list(module.outcomes(folder, jobs))
+    assert len(outcomes) == len(jobs)
+    assert [outcome for outcome in outcomes if outcome[2] not in ("refused", "no effect")] == []
+    assert sum(outcome[2] == "refused" for outcome in outcomes) > len(jobs) / 2
