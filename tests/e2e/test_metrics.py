@@ -271,3 +271,34 @@ def test_rcd_is_not_bold_for_a_model_with_a_low_clean_ap(harness):
         entries = {name: entries[position] for name, entries in table.rows}
         assert table.is_best(position, entries["weak"], None) is bold
         assert len(table.legend) == 2 and "never bold" in table.legend[1]
+
+
+MUTATING = """
+from segharness import Metric, MetricSpec, Score, hookimpl
+
+
+def score(request):
+    request.ground_truth.content["annotations"].clear()
+    request.options["a"] = 99
+    return [Score("m", 0.5)]
+
+
+@hookimpl
+def segharness_metrics():
+    return [MetricSpec("acme", score=score, tasks=("segm",), metrics=(Metric("m"),))]
+"""
+
+
+def test_what_a_metric_does_to_its_request_concerns_no_other(run):
+    run.harness.write("segharness_plugins.py", MUTATING)
+    run.harness.write("s.yaml", SUITE.replace("[coco, acme]", "[acme, coco]"))
+    done = run.harness("run", "s.yaml", *SAMPLE)
+    assert done.code == 0, done.err
+    rows = run.harness.results("s").to_pylist()
+    clean = {
+        r["model"]: r["value"]
+        for r in rows
+        if (r["evaluation"], r["metric"], r["condition"], r["task"], r["category"])
+        == ("coco", "AP", "clean", "segm", None)
+    }
+    assert clean == {"sample-finder": pytest.approx(1.0), "sample-blind": 0.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -235,3 +236,14 @@ def test_stored_shards_are_those_of_the_manifest(harness):
     (harness.folder / "runs/s/predictions/sample-finder/squares/clean/00001.arrow").unlink()
     with pytest.raises(segharness.StoreError, match="has no predictions beside it"):
         run.stored_shards("sample-finder", "squares", "clean")
+
+
+def test_a_document_replaces_no_pipe_and_follows_links(harness, reported):
+    os.mkfifo(harness.folder / "pipe.pair.txt")
+    done = reported("runs/s", "-o", "pipe.pair.txt")
+    assert done.code == 4 and "is neither a file nor a folder" in done.err
+    assert (harness.folder / "pipe.pair.txt").is_fifo()
+    real = harness.write("real.csv", "old\n")
+    (harness.folder / "link.csv").symlink_to(real)
+    assert reported("runs/s", "-o", "link.csv").code == 0
+    assert (harness.folder / "link.csv").is_symlink() and "sample-finder" in real.read_text()

@@ -109,3 +109,11 @@ def test_laws(first, second, clean_first, clean_second):
     assert min(ratios) - 1e-9 <= values["rCD_pooled"].value <= max(ratios) + 1e-9
     if all(x >= y for x, y in zip(first, second, strict=True)):
         assert values["CD"].value <= 1 + 1e-12
+
+
+def test_a_denominator_that_is_nothing_but_rounding_is_zero():
+    perfect = Curve({"fog": [0.9999999999999998]}, 1.0)
+    assert against_reference(Curve({"fog": [0.5]}, 0.6), perfect)["CD"].value is None
+    steady = Curve({"fog": [0.7, 0.7, 0.7]}, 0.7)
+    found = against_reference(Curve({"fog": [0.3, 0.3, 0.3]}, 0.5), steady)
+    assert found["rCD"].value is None and found["rCD_pooled"].value is None and found["CD"].value is not None
