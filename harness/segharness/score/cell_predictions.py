@@ -55,8 +55,11 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
     absent = 0
     errors: list[str] = []
     category_ids = [category.id for category in opened.dataset.categories]
-    truth = opened.ground_truth("instances")
-    annotation_ids = {annotation["id"] for annotation in truth["annotations"]} if truth is not None else set()
+
+    def annotation_ids() -> set[int]:
+        truth = opened.ground_truth("instances")
+        return {annotation["id"] for annotation in truth["annotations"]} if truth is not None else set()
+
     for shard in shards:
         files = folder.shard_files(model, opened.entry.id, condition, shard.index)
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,10 @@ LARGEST_BOX = 1e7
 
 
 def shard_problem(
-    shard: StoredShard, samples: Sequence[Sample], category_ids: Collection[int], annotation_ids: Collection[int]
+    shard: StoredShard,
+    samples: Sequence[Sample],
+    category_ids: Collection[int],
+    annotation_ids: Callable[[], Collection[int]],
 ) -> str | None:
     """Return what is wrong with the content of a stored shard, or None.
 
@@ -25,7 +28,7 @@ def shard_problem(
         shard: its two tables, verified to be intact.
         samples: the images of the shard, in order.
         category_ids: those of the data set.
-        annotation_ids: those of its ground truth, for predictions that answer prompts.
+        annotation_ids: returns those of its ground truth; called only for predictions that answer prompts.
     """
     return _images_problem(shard, samples) or _predictions_problem(shard, samples, category_ids, annotation_ids)
 
@@ -49,7 +52,10 @@ def _images_problem(shard: StoredShard, samples: Sequence[Sample]) -> str | None
 
 
 def _predictions_problem(
-    shard: StoredShard, samples: Sequence[Sample], category_ids: Collection[int], annotation_ids: Collection[int]
+    shard: StoredShard,
+    samples: Sequence[Sample],
+    category_ids: Collection[int],
+    annotation_ids: Callable[[], Collection[int]],
 ) -> str | None:
     predictions = shard.predictions
     ids = predictions.column("image_id").to_numpy()
@@ -103,8 +109,8 @@ def _masks_problem(predictions: pa.Table, samples: Sequence[Sample], image: np.n
     return None
 
 
-def _prompts_problem(predictions: pa.Table, annotation_ids: Collection[int]) -> str | None:
+def _prompts_problem(predictions: pa.Table, annotation_ids: Callable[[], Collection[int]]) -> str | None:
     prompts = predictions.column("annotation_id").drop_null()
-    if len(prompts) and not set(prompts.to_pylist()) <= set(annotation_ids):
+    if len(prompts) and not set(prompts.to_pylist()) <= set(annotation_ids()):
         return "it answers an annotation that the data set does not have"
     return None
