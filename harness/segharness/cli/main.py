@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from segharness.cli.exit_codes import Exit
+from segharness.cli.output import say
 from segharness.errors import UsageError, nearest
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.plugin.import_strings import load
@@ -23,7 +24,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the message in one line and exit."""
-        print(f"{self.prog}: error: {message} (see {self.prog} --help)", file=sys.stderr)
+        say(f"{self.prog}: error: {message} (see {self.prog} --help)")
         raise SystemExit(Exit.USAGE)
 
 
@@ -41,17 +42,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _main(arguments)
     except UsageError as error:
         for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
+            say(f"error: {problem}")
         return Exit.USAGE
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        say("interrupted")
         return Exit.INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of the output is gone, e.g. `| head`
         return Exit.OK
     except Exception:  # noqa: BLE001  a bug, so it keeps its traceback
         traceback.print_exc()
-        print("This is a bug in segharness or in a plugin named above; please report it.", file=sys.stderr)
+        say("This is a bug in segharness or in a plugin named above; please report it.")
         return Exit.INTERNAL
 
 
@@ -59,7 +60,7 @@ def _main(arguments: list[str]) -> int:
     plugins = _plugin_names(arguments)
     host = PluginHost.load(
         PluginArguments(plugins, strict="--strict-plugins" in arguments),
-        warn=lambda line: print(f"warning: {line}", file=sys.stderr),
+        warn=lambda line: say(f"warning: {line}"),
     )
     commands = {spec.name: spec for spec in host.all(CommandSpec)}
     parser = Parser(

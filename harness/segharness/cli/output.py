@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from segharness.errors import UsageError
 
@@ -35,7 +35,32 @@ def emit(text: str, output: Path | None) -> None:
 
 def screen() -> Console:
     """Return the console for tables: as wide as the terminal; for a file or pipe COLUMNS wide, or 200 columns."""
+    columns = os.environ.get("COLUMNS", "")
+    if sys.stdout.isatty():
+        return terminal()
+    return terminal(width=int(columns) if columns.isdigit() else 200)
+
+
+def terminal(
+    *, stderr: bool = False, width: int | None = None, file: TextIO | None = None, soft_wrap: bool = False
+) -> Console:
+    """Return a console that writes control characters out, which names from strangers' files may hold.
+
+    Args:
+        stderr: whether it prints on standard error.
+        width: in columns; None for the terminal's.
+        file: what it prints into; None for standard output.
+        soft_wrap: whether long lines are left to the terminal to wrap.
+    """
     from rich.console import Console
 
-    columns = os.environ.get("COLUMNS", "")
-    return Console() if sys.stdout.isatty() else Console(width=int(columns) if columns.isdigit() else 200)
+    from segharness.report.console import guarded
+
+    return guarded(Console(stderr=stderr, width=width, file=file, soft_wrap=soft_wrap))
+
+
+def say(text: str) -> None:
+    """Print a line on standard error, with its control characters written out."""
+    from segharness.texts import visible
+
+    print(visible(text), file=sys.stderr)

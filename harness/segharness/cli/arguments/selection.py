@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segharness.api import run_folder
 from segharness.cli.arguments.number_types import positive
+from segharness.cli.output import say
 from segharness.errors import SuiteError, UsageError, nearest
 from segharness.plugin.host import BESIDE_SUITE, PluginArguments, PluginHost
 from segharness.plugin.weights import RANDOM
@@ -104,10 +104,10 @@ def plan_suites(args: argparse.Namespace, *, only_plan: bool = False) -> list[Pl
             problems += error.problems
             continue
         for note in loaded.notes:
-            print(f"note: {note}", file=sys.stderr)
+            say(f"note: {note}")
         for model in loaded.suite.models:
             if model.weights == RANDOM:
-                print(f"note: model `{model.id}` has RANDOM weights: its numbers mean nothing", file=sys.stderr)
+                say(f"note: model `{model.id}` has RANDOM weights: its numbers mean nothing")
         name = loaded.suite.name
         if name in names:
             problems.append(f"{suite.shown}: has the name `{name}` of {names[name]}; both would write one run folder")
@@ -129,7 +129,7 @@ def plan_suites(args: argparse.Namespace, *, only_plan: bool = False) -> list[Pl
 def _warn_local(line: str) -> None:
     """Print a warning about the plugin module beside a suite; other warnings were printed when the command started."""
     if BESIDE_SUITE in line:
-        print(f"warning: {line}", file=sys.stderr)
+        say(f"warning: {line}")
 
 
 def _unmatched(parts: tuple[tuple[str, ...], ...], plan: Plan, shown: str) -> list[str]:

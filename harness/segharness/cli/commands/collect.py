@@ -12,6 +12,7 @@ import yaml
 
 from segharness.cli.arguments.selection import add_selection_arguments, plan_suites
 from segharness.cli.exit_codes import Exit
+from segharness.cli.output import say
 from segharness.plugin.specs import DatasetSpec
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def print_cells(suites: Sequence[PlannedSuite], verbosity: int) -> int:
     print(f"{len(selected)} cells{left_out}", file=sys.stdout if selected else sys.stderr)
     for planned in suites:
         for line in dict.fromkeys([*planned.missing, *_needs(planned)]):
-            print(f"missing: {line}", file=sys.stderr)
+            say(f"missing: {line}")
     return Exit.OK if selected else Exit.NOTHING
 
 

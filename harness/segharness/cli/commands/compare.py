@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from segharness.cli.exit_codes import Exit
+from segharness.cli.output import terminal
 from segharness.errors import UsageError
 from segharness.plugin.metric_specs import FRACTION, MPC
 from segharness.report.units import number_text, unit_text
@@ -48,7 +49,7 @@ def execute(args: argparse.Namespace) -> int:
         rows = [_json(a, b, d) for a, b, differences in comparisons for d in differences]
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")
         return Exit.OK
-    console = Console()
+    console = terminal()
     for first, second, differences in comparisons:
         shown = differences if args.verbose else [d for d in differences if not d.part and d.kind != MPC]
         _show(console, first, second, shown)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from segharness.cli.arguments.conditions import add_condition_arguments, conditions_from
 from segharness.cli.exit_codes import Exit
+from segharness.cli.output import say
 from segharness.errors import ImageError, UsageError
 from segharness.records import Condition
 
@@ -39,14 +39,14 @@ def execute(args: argparse.Namespace) -> int:
             sample, pixels = read_image(file, image_id)
         except ImageError as error:
             failed += 1
-            print(f"error: {error}", file=sys.stderr)
+            say(f"error: {error}")
             continue
         for condition in conditions:
             try:
                 corrupted = corruptor(pixels, condition, sample, args.dataset)
             except ImageError as error:
                 failed += 1
-                print(f"error: {error}", file=sys.stderr)
+                say(f"error: {error}")
                 continue
             target = targets[file, condition.name]
             try:

@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console
 from rich.progress import track
 
 from segharness.cli.arguments.selection import parse_variables
 from segharness.cli.commands import list_specs
 from segharness.cli.exit_codes import Exit
+from segharness.cli.output import terminal
 from segharness.cpu_cores import cores
 from segharness.data.annotation_checks import annotation_problems
 from segharness.data.open_dataset import OpenDataset, open_dataset
@@ -29,6 +29,7 @@ from segharness.plugin.specs import CategorySet, DatasetSpec, slug
 from segharness.records import Sample
 from segharness.suite import DatasetEntry
 from segharness.suite.from_arguments import dataset_from_argument
+from segharness.texts import visible
 
 _MAX_PROBLEMS = 20
 """How many problems of one part are printed."""
@@ -93,7 +94,7 @@ def _check(args: argparse.Namespace, text: str) -> int:
         part = entry.options.get(spec.part)
         print(f"{spec.name}" + (f", {spec.part} {part}" if part is not None else ""))
         for line in (*report.lines, *_shortened(report.problems)):
-            print(f"  {line}")
+            print(f"  {visible(line)}")
         wrong = wrong or bool(report.problems)
         if report.lines:
             readable.append(entry)
@@ -173,7 +174,7 @@ def _counts(truth: Mapping[str, Any]) -> Iterator[str]:
 
 def _undecodable(opened: OpenDataset) -> Iterator[str]:
     """Yield a problem for every image that cannot be decoded."""
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     shown = console.is_terminal
     with ThreadPoolExecutor(cores()) as pool:
         problems = pool.map(_decoding_problem, opened.samples)

@@ -6,18 +6,16 @@ import argparse
 import csv
 import io
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from segharness.cli.exit_codes import Exit
-from segharness.cli.output import emit
+from segharness.cli.output import emit, say, terminal
 from segharness.score.degradation import Value
 from segharness.score.external_table import Degradation, ExternalTable, degradations, losses_within_rounding, read_table
 
@@ -59,7 +57,7 @@ def execute(args: argparse.Namespace) -> int:
         text += "".join(f"  - {line}\n" for line in notes)
     emit(text, args.output)
     for line in notes if format != "table" else ():
-        print(f"note: {line}", file=sys.stderr)
+        say(f"note: {line}")
     return Exit.OK
 
 
@@ -141,8 +139,8 @@ def _json(rows: Sequence[Degradation], conditions: Sequence[str], with_ratios: b
 def _table(rows: Sequence[Degradation], conditions: Sequence[str], with_ratios: bool) -> str:
     """Return the table as text; the ratios follow in tables of their own, with a row per condition."""
     out = io.StringIO()
-    terminal = Console()
-    console = Console(file=out, width=terminal.width)
+    width = terminal().width
+    console = terminal(file=out, width=width)
     table = _rich_table(["model", "average", "CD", "rCD", "rCD pooled"])
     for row in rows:
         table.add_row(Text(row.model), *(_cell_text(value) for _, value in _values(row, conditions, False)))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
-
-from rich.console import Console
 
 from segharness.cli.arguments.number_types import positive
 from segharness.cli.exit_codes import Exit
+from segharness.cli.output import say, terminal
 from segharness.suite.from_arguments import conditions_from_arguments, dataset_from_argument
 
 _FORMATS = ("png", "webp")
@@ -50,16 +48,16 @@ def execute(args: argparse.Namespace) -> int:
 
     copy = Copy(open_dataset(entry, args.host), conditions, args.seed, args.out, args.format)
     try:
-        with display(Console(stderr=True), -1 if args.quiet else 0) as show:
+        with display(terminal(stderr=True), -1 if args.quiet else 0) as show:
             outcome = copy_dataset(copy, args.host, show, args.workers)
     except KeyboardInterrupt:
-        print(f"interrupted: {args.out} keeps the finished images; the same command continues", file=sys.stderr)
+        say(f"interrupted: {args.out} keeps the finished images; the same command continues")
         return Exit.INTERRUPTED
     kept = f", {outcome.kept} existed already" if outcome.kept else ""
     print(
         f"{outcome.made} images made{kept}: annotations {args.out / 'annotations.json'}, images {args.out}/<condition>/"
     )
     if outcome.errors:
-        print(f"{len(outcome.errors)} failed; the copy is not complete", file=sys.stderr)
+        say(f"{len(outcome.errors)} failed; the copy is not complete")
         return Exit.FAILED
     return Exit.OK

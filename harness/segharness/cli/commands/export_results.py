@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from segharness.cli.commands.score import stored_run
 from segharness.cli.exit_codes import Exit
+from segharness.cli.output import say
 from segharness.score.coco_result_files import export_results
 
 
@@ -28,7 +28,7 @@ def execute(args: argparse.Namespace) -> int:
     skipped: list[str] = []
     count = export_results(folder, host, args.output, skipped.append)
     for line in skipped:
-        print(f"not written: {line}", file=sys.stderr)
+        say(f"not written: {line}")
     print(
         f"{args.output}: {count} files; "
         f"to use them as a model: --model coco-results/{args.output}/MODEL/DATASET,id=MODEL"

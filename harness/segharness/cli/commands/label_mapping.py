@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from segharness.cli.output import terminal
 from segharness.data.open_dataset import OpenDataset, open_dataset
 from segharness.data.taxonomy import DROP, IGNORE
 from segharness.errors import ContractError, UsageError
@@ -28,7 +29,7 @@ _FATES = {DROP: "dropped", IGNORE: "ignored"}
 
 def print_labels(suites: Sequence[PlannedSuite]) -> None:
     """Print a table for every model on every data set of the suites."""
-    console = Console(soft_wrap=True)
+    console = terminal(soft_wrap=True)
     for planned in suites:
         datasets = [open_dataset(entry, planned.host) for entry in planned.plan.suite.datasets]
         for model in planned.plan.suite.models:

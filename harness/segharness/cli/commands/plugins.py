@@ -8,11 +8,11 @@ from collections import Counter
 from dataclasses import asdict
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from segharness.cli.exit_codes import Exit
+from segharness.cli.output import terminal
 from segharness.plugin.host import PluginHost
 
 
@@ -38,7 +38,7 @@ def execute(args: argparse.Namespace) -> int:
         counts = Counter(kind for kind, _ in plugin.offers)
         offers = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in counts.items())
         table.add_row(Text(plugin.name), Text(plugin.distribution), plugin.version, state, offers)
-    console = Console()
+    console = terminal()
     console.print(table)
     for conflict in host.conflicts:
         console.print(f"conflict: {conflict}", style="red", markup=False, highlight=False, soft_wrap=True)

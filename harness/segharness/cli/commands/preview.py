@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from segharness.cli.arguments.conditions import add_condition_arguments, conditions_from
 from segharness.cli.arguments.number_types import positive
 from segharness.cli.exit_codes import Exit
+from segharness.cli.output import say
 from segharness.errors import ImageError, UsageError
 from segharness.plugin.specs import CorruptionSpec
 
@@ -58,7 +58,7 @@ def execute(args: argparse.Namespace) -> int:
             pixels, conditions, lambda c: corruptor(pixels, c, sample, args.dataset).pixels, args.width
         )
     except ImageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return Exit.FAILED
     try:
         write_png(args.out, sheet)

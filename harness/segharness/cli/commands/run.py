@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from segharness.cli.arguments.scoring import add_scoring_arguments, score_option
 from segharness.cli.arguments.selection import add_selection_arguments, plan_suites
 from segharness.cli.commands.collect import print_cells
 from segharness.cli.exit_codes import Exit
-from segharness.cli.output import screen
+from segharness.cli.output import say, screen, terminal
 from segharness.execution import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ExecutorOptions, RunOutcome, RunSettings
 from segharness.execution.monitor.progress import display
 from segharness.plugin.host import PluginHost
@@ -86,7 +85,7 @@ def execute(args: argparse.Namespace) -> int:
         return print_cells(planned_suites, args.verbose - args.quiet)
     suites = [planned for planned in planned_suites if planned.plan.selected]
     if not suites:
-        print("nothing to run: no cell was selected", file=sys.stderr)
+        say("nothing to run: no cell was selected")
         return Exit.NOTHING
     options = ExecutorOptions(
         workers=args.workers,
@@ -113,18 +112,18 @@ def execute(args: argparse.Namespace) -> int:
     ]
     worst = Exit.OK
     for planned, prepared_run in zip(suites, prepared_runs, strict=True):
-        console, errors = screen(), Console(stderr=True)
+        console, errors = screen(), terminal(stderr=True)
         with display(errors, args.verbose - args.quiet) as shown:
             finished = finish_run(prepared_run, planned.host, score_options_from(args), shown)
         outcome = finished.outcome
         if outcome.interrupted:
             command = "the same command without --fresh" if args.fresh else "the same command"
-            print(f"interrupted; {command} continues where this one stopped", file=sys.stderr)
+            say(f"interrupted; {command} continues where this one stopped")
             return Exit.INTERRUPTED
         if finished.results is not None and args.quiet < 2:
             show(make_report(finished.results), console)
         for line in dict.fromkeys(outcome.scoring):
-            print(f"FAILED {line}", file=sys.stderr)
+            say(f"FAILED {line}")
         _summary(planned, outcome, errors if args.quiet < 2 else None)
         if args.durations:
             _durations(planned, console, args.durations)
@@ -144,7 +143,7 @@ def _executor_arguments(args: argparse.Namespace) -> dict[str, object]:
 def _summary(planned: PlannedSuite, outcome: RunOutcome, console: Console | None) -> None:
     """Print how many cells are done, failed or not run; on the console if there is one."""
     if outcome.stopped:
-        print(f"error: {outcome.stopped}", file=sys.stderr)
+        say(f"error: {outcome.stopped}")
     if console is not None:
         count = len(planned.plan.selected)
         failed = f", {len(outcome.failed)} failed" if outcome.failed else ""

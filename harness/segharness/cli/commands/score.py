@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
-
-from rich.console import Console
 
 from segharness.cli.arguments.scoring import add_scoring_arguments, score_options_from
 from segharness.cli.exit_codes import Exit
+from segharness.cli.output import say, terminal
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.report import make_report
 from segharness.report.console import show
@@ -29,9 +27,9 @@ def execute(args: argparse.Namespace) -> int:
         problems: list[str] = []
         results = score_run(folder, host, score_options_from(args), problems.append)
     for line in dict.fromkeys(problems):
-        print(f"FAILED {line}", file=sys.stderr)
+        say(f"FAILED {line}")
     if not args.quiet:
-        show(make_report(results), Console())
+        show(make_report(results), terminal())
     return Exit.FAILED if problems else Exit.OK
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from segharness.cli.arguments.number_types import positive
 from segharness.cli.exit_codes import Exit
+from segharness.cli.output import say
 from segharness.errors import DataError, ImageError, PluginError, UsageError
 from segharness.suite.from_arguments import conditions_from_arguments, dataset_from_argument
 
@@ -91,7 +91,7 @@ def execute(args: argparse.Namespace) -> int:
     try:
         sheet = overlay_sheet(pictures(), args.columns, args.width)
     except ImageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return Exit.FAILED
     try:
         write_png(args.out, sheet)

@@ -8,6 +8,7 @@ import time
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from segharness.execution.monitor.status import Status
 
@@ -44,9 +45,9 @@ def workers_table(status: Status) -> Table:
     for index, worker in workers:
         working = worker.state == "working"
         table.add_row(
-            f"{index} {worker.device}",
-            worker.model,
-            worker.state,
+            Text(f"{index} {worker.device}"),
+            Text(worker.model),
+            Text(worker.state),
             str(worker.images),
             f"{worker.rate:.1f}" if working else "",
             f"{100 * worker.waited:.0f} %" if working else "",

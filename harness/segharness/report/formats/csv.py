@@ -9,6 +9,7 @@ from pathlib import Path
 from segharness.plugin.metric_specs import FRACTION
 from segharness.report.formats.table_texts import full_heading
 from segharness.report.layout import Column, Report
+from segharness.texts import csv_text
 
 
 def write(report: Report, target: Path) -> None:
@@ -22,15 +23,14 @@ def render(report: Report) -> str:
     writer = csv.writer(out, lineterminator="\n")
     for position, table in enumerate(report.tables):
         if position == 0 or table.columns != report.tables[position - 1].columns:
-            writer.writerow(
-                ["table", table.row_heading, *(name for column in table.columns for name in _names(column))]
-            )
+            names = ["table", table.row_heading, *(name for column in table.columns for name in _names(column))]
+            writer.writerow([csv_text(name) for name in names])
         for model, entries in table.rows:
             texts: list[str] = []
             for column, entry in zip(table.columns, entries, strict=True):
                 numbers = (entry.number, entry.low, entry.high) if column.shows_interval else (entry.number,)
                 texts += [_text(number, column.unit) for number in numbers]
-            writer.writerow([table.title, model, *texts])
+            writer.writerow([csv_text(table.title), csv_text(model), *texts])
     return out.getvalue()
 
 

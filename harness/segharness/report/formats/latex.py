@@ -7,11 +7,10 @@ from pathlib import Path
 
 from segharness.report.formats.table_texts import row_texts
 from segharness.report.layout import Report, ReportTable
+from segharness.texts import latex, line
 
 BOLD = r"\textbf{{{}}}"
 """The format string around the best number of a column."""
-
-_LATEX = str.maketrans({c: f"\\{c}" for c in "_%&#$"})
 
 
 def write(report: Report, target: Path) -> None:
@@ -26,20 +25,19 @@ def render(report: Report) -> str:
 
 def _latex(table: ReportTable, digits: int | None) -> str:
     spans = [(group, len(list(columns))) for group, columns in groupby(table.columns, key=lambda c: c.group)]
-    above = " & ".join(rf"\multicolumn{{{count}}}{{c}}{{{group.translate(_LATEX)}}}" for group, count in spans)
-    headings = " & ".join(column.heading.translate(_LATEX) for column in table.columns)
+    above = " & ".join(rf"\multicolumn{{{count}}}{{c}}{{{latex(group)}}}" for group, count in spans)
+    headings = " & ".join(latex(column.heading) for column in table.columns)
     rows = [
-        f"{model.translate(_LATEX)} & {' & '.join(row_texts(table, entries, digits, BOLD))} \\\\"
-        for model, entries in table.rows
+        f"{latex(model)} & {' & '.join(row_texts(table, entries, digits, BOLD))} \\\\" for model, entries in table.rows
     ]
     return "\n".join(
         [
-            rf"% {table.title}; needs \usepackage{{booktabs}}",
-            *(f"% {line}" for line in (*table.notes, *table.legend)),
+            rf"% {line(table.title)}; needs \usepackage{{booktabs}}",
+            *(f"% {line(text)}" for text in (*table.notes, *table.legend)),
             rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
             r"\toprule",
             rf" & {above} \\",
-            rf"{table.row_heading} & {headings} \\",
+            rf"{latex(table.row_heading)} & {headings} \\",
             r"\midrule",
             *rows,
             r"\bottomrule",

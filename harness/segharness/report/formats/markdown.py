@@ -6,6 +6,7 @@ from pathlib import Path
 
 from segharness.report.formats.table_texts import full_heading, row_texts
 from segharness.report.layout import Report
+from segharness.texts import markdown
 
 
 def write(report: Report, target: Path) -> None:
@@ -17,12 +18,15 @@ def render(report: Report) -> str:
     """Return Markdown tables, each with its title above and its notes below."""
     lines: list[str] = []
     for table in report.tables:
-        lines += [f"### {table.title}", ""]
-        lines.append(f"| {table.row_heading} | " + " | ".join(full_heading(column) for column in table.columns) + " |")
+        lines += [f"### {markdown(table.title)}", ""]
+        headings = (table.row_heading, *(full_heading(column) for column in table.columns))
+        lines.append(f"| {' | '.join(markdown(heading) for heading in headings)} |")
         lines.append("|---|" + "---:|" * len(table.columns))
         for model, entries in table.rows:
-            lines.append(f"| {model} | " + " | ".join(row_texts(table, entries, report.digits, "**{}**")) + " |")
-        lines += ["", *(f"- {note}" for note in table.notes), *([""] if table.notes else [])]
-        lines += [part for line in table.legend for part in (line, "")]
-    lines += [report.legend, ""] if report.legend else []
+            lines.append(
+                f"| {markdown(model)} | " + " | ".join(row_texts(table, entries, report.digits, "**{}**")) + " |"
+            )
+        lines += ["", *(f"- {markdown(note)}" for note in table.notes), *([""] if table.notes else [])]
+        lines += [part for text in table.legend for part in (markdown(text), "")]
+    lines += [markdown(report.legend), ""] if report.legend else []
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.measure import Measurement
 
-from segharness.report.console import rich_table, show
+from segharness.report.console import guarded, rich_table, show
 from segharness.report.layout import Report
 
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
@@ -27,11 +27,13 @@ def render(report: Report) -> str:
     rich_tables = [rich_table(table, report.digits) for table in report.tables]
     widths = [Measurement.get(unbounded, unbounded.options, table).maximum for table in rich_tables]
     lines = [len(line) for table in report.tables for line in (table.title, *table.notes, *table.legend)]
-    console = Console(
-        width=max([60, *widths, *(length + 4 for length in lines)]) + _MARGIN,
-        record=True,
-        file=io.StringIO(),
-        force_terminal=True,
+    console = guarded(
+        Console(
+            width=max([60, *widths, *(length + 4 for length in lines)]) + _MARGIN,
+            record=True,
+            file=io.StringIO(),
+            force_terminal=True,
+        )
     )
     show(report, console)
     return _FONTS.sub("", console.export_svg(title="segharness report")).replace("Fira Code", "ui-monospace")
