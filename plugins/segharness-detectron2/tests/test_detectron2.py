@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +18,7 @@ import segharness_torch
 from PIL import Image
 from pycocotools import mask as rle
 from segharness.model.foreign import ForeignModel
-from segharness_detectron2.catalogue import catalogue
+from segharness_detectron2.catalogue import Published, catalogue
 
 from tests.streets import street, write_coco
 
@@ -230,3 +232,29 @@ def test_there_is_nothing_of_torch_in_the_catalogues(harness):
     code = "import segharness_mmdet.plugin as m, segharness_detectron2.plugin as d, sys; m.segharness_models(); "
     code += "d.segharness_models(); assert not {'torch', 'mmdet', 'detectron2'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_file_that_is_not_what_its_name_says_is_refused(monkeypatch, tmp_path):
+    """detectron2's files have the beginning of their md5 in their names."""
+    from segharness import UsageError
+    from segharness_detectron2.fetch_weights import fetch
+
+    monkeypatch.setenv("FVCORE_CACHE", str(tmp_path))
+    content = b"weights"
+    declared = hashlib.md5(content).hexdigest()[:6]
+    entry = Published("m", "m.yaml", f"https://example.org/detectron2/model_final_{declared}.pkl")
+    monkeypatch.setattr("segharness_detectron2.fetch_weights.catalogue", lambda: {"m.yaml": entry})
+    file = tmp_path / f"detectron2/model_final_{declared}.pkl"
+    file.parent.mkdir()
+    file.write_bytes(content)
+    assert fetch("published", "m.yaml") == file
+    for damaged in (content[:-1], b"", b"others!"):
+        file.write_bytes(damaged)
+        with pytest.raises(UsageError, match=f"has the md5 ......\\.\\.\\., not {declared}"):
+            fetch("published", "m.yaml")
+
+
+def test_every_published_file_says_its_md5():
+    links = [entry.weights for entry in catalogue().values() if entry.weights]
+    unnamed = [link for link in links if not re.search(r"_[0-9a-f]{6}\.pkl$", link)]
+    assert len(links) > 50 and unnamed == []
