@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,23 @@ def shared() -> Path:
     return SHARED
 
 
+OWN = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
+"""The variables that say where the settings, the caches and the memory of a user lie."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory) -> Iterator[None]:
+    """Keep whoever runs the tests out of those fixtures that several tests share."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in OWN:
+            patch.setenv(variable, str(tmp_path_factory.mktemp(variable.lower())))
+        yield
+
+
 @pytest.fixture(autouse=True)
-def own_settings(tmp_path_factory, monkeypatch) -> None:
-    """Keep the settings and caches of whoever runs the tests out of them."""
-    for variable in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+def own_settings(own_home, tmp_path_factory, monkeypatch) -> None:
+    """Keep the settings, the caches and the memory of every test to itself."""
+    for variable in OWN:
         monkeypatch.setenv(variable, str(tmp_path_factory.mktemp(variable.lower())))
 
 

@@ -40,7 +40,7 @@ ROOMS = {
     "files": {"store", "user"},
     "model": {"data", "images", "plugin", "suite", "user"},
     "execution": {"data", "identity", "images", "model", "plugin", "store", "suite"},
-    "score": {"data", "identity", "images", "plugin", "store", "suite"},
+    "score": {"data", "identity", "images", "plugin", "store", "suite", "user"},
     "report": {"plugin", "store", "suite"},
     "export": {"data", "execution", "images", "plugin", "store"},
     "api": {"execution", "identity", "model", "plugin", "score", "store", "suite"},
@@ -116,8 +116,6 @@ def test_scoring_needs_neither_execution_nor_models(tmp_path):
     import shutil
 
     shutil.copytree(REPOSITORY / "tests/corpus", tmp_path, dirs_exist_ok=True)
-    manifest = tmp_path / "version-2/small/manifest.json"
-    manifest.write_text(manifest.read_text().replace('"/corpus', f'"{tmp_path}'))
     code = """
 import sys
 class Blocked:
@@ -127,8 +125,11 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 from segharness.plugin.host import PluginHost
 from segharness.score import ScoreOptions, score_run
+from segharness.score.sources import Given, find_sources
 from segharness.store import RunFolder
-table = score_run(RunFolder.from_text("version-2/small"), PluginHost.load(), ScoreOptions(bootstrap=100))
+folder, host = RunFolder.from_text("version-2/small"), PluginHost.load()
+given = Given(("shapes=annotations=coco/annotations.json,images=coco/images",))
+table = score_run(folder, host, ScoreOptions(bootstrap=100), sources=find_sources(folder, host, given))
 assert table.num_rows > 100, table
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -313,6 +314,7 @@ def test_every_public_function_and_spec_has_an_example(module):
 WITHOUT_EXAMPLE = {
     "execute", "prepare", "check_needs",  # of a whole run: the examples of `run` and docs/plugins.md show them
     "score_run", "check_engine", "check_stored_reference", "models_of", "protocol_of", "checked_scores",
+    "find_sources",
     "make_report", "read_report", "manifest_of", "read_shard", "read_table", "shard_state", "table", "write_results",
     "write_shard",  # of a run folder: tests/store/test_format.py is their example
     "processes", "workers_of", "harness", "read_index", "rereading",

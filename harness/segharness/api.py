@@ -7,7 +7,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,8 @@ from segharness.score import (
     check_stored_reference,
     score_run,
 )
+from segharness.score.sources import Sources, remember_sources
+from segharness.score.stored_reference import numbers_digest
 from segharness.store import Lock, RunFolder, StorePath, read_results, store_path
 from segharness.store.resamples import read_resamples
 from segharness.suite import ModelEntry, Overrides, Plan, StoredReference, Suite, Variables, load_suite, make_plan
@@ -79,6 +81,7 @@ def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: Sc
             check_split(split, names, id)
     _check_ground_truths(plan.suite, prepared, host)
     protocol = protocol_inputs(plan.suite, prepared.inputs)
+    groups: list[Group] = []
     for group in plan.suite.groups:
         if isinstance(group.reference, StoredReference):
             if store_path(group.reference.results).resolve() == RunFolder(settings.out).results.resolve():
@@ -89,8 +92,12 @@ def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: Sc
             check_stored_reference(group.reference, content, protocol)
             if scoring.bootstrap:
                 read_resamples(store_path(group.reference.results), content)
+            numbers = numbers_digest(content, group.reference.model)
+            group = replace(group, reference=replace(group.reference, digest=numbers))
+        groups.append(group)
     _check_nothing_dropped(plan.suite, settings)
-    return prepared
+    suite = replace(plan.suite, groups=tuple(groups))
+    return replace(prepared, plan=replace(plan, suite=suite))
 
 
 def _check_nothing_dropped(suite: Suite, settings: RunSettings) -> None:
@@ -146,13 +153,31 @@ def finish_run(
         outcome = execute(prepared, host, display)
         if outcome.interrupted:
             return FinishedRun(outcome, None)
+        outcome.notes += dict.fromkeys(
+            f"model `{model}`: {weights.note}"
+            for model, by_dataset in prepared.weights.items()
+            for weights in by_dataset.values()
+            if weights.note
+        )
+        sources = _sources(prepared)
         try:
-            return FinishedRun(outcome, score_run(folder, host, scoring, outcome.scoring.append))
+            remember_sources(sources)
+        except OSError as error:
+            outcome.notes.append(f"where the data lie is not remembered: {error.strerror}: {error.filename}")
+        try:
+            return FinishedRun(outcome, score_run(folder, host, scoring, outcome.scoring.append, sources))
         except OSError as error:
             outcome.stopped = outcome.stopped or f"{folder.results}: cannot be written: {error.strerror or error}"
         except StoreError as error:  # the folder or store is gone, or its files are being changed
             outcome.stopped = outcome.stopped or str(error)
         return FinishedRun(outcome, None)
+
+
+def _sources(prepared: PreparedRun) -> Sources:
+    """Return what a run was made with, for its scoring."""
+    groups = prepared.plan.suite.groups
+    references = {group.name: group.reference for group in groups if isinstance(group.reference, StoredReference)}
+    return Sources(prepared.datasets, references)
 
 
 def run(

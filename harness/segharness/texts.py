@@ -1,14 +1,21 @@
-"""Escapes texts for where they are shown: names and reasons may come from files of strangers.
+"""Texts that are shown or shared: what a terminal or a document would obey is escaped, what is private left out.
 
-Ids, headings and titles of our own pass through unchanged everywhere but in LaTeX.
+Names and reasons may come from files of strangers. Ids, headings and titles of our own pass through unchanged
+everywhere but in LaTeX.
 """
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What a terminal obeys, and what changes the direction of letters; a new line is not among them."""
+
+_CREDENTIALS = re.compile(r"://[^/@\s?#]+@")
+
+_FOLDERS = re.compile(r"(?<![\w.~/:<$}-])/(?:[^\s/:'\"`,;()<>|]+/)*(?=[^\s/:'\"`,;()<>|])")
+"""The folders of an absolute path."""
 
 _LATEX: dict[int, str] = {ord(c): f"\\{c}" for c in "_%&#${}"} | {
     ord("\\"): r"\textbackslash{}",
@@ -24,13 +31,13 @@ _MARKDOWN: dict[int, str] = {ord(c): f"\\{c}" for c in "\\|[]*"} | {
 
 
 def visible(text: str) -> str:
-    """Return a text whose control characters are written out, so that a terminal does not obey them.
+    """Return a text that a terminal may show: control characters are written out, credentials in URLs left out.
 
     Example:
         >>> visible("fog\\x1b[2J")
         'fog\\\\x1b[2J'
     """
-    return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], text)
+    return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], without_credentials(text))
 
 
 def line(text: str) -> str:
@@ -72,3 +79,26 @@ def csv_text(text: str) -> str:
     """
     shown = line(text)
     return f"'{shown}" if shown.lstrip(" ")[:1] in {"=", "+", "-", "@"} else shown
+
+
+def without_credentials(text: str) -> str:
+    """Return a text whose URLs have no user and password.
+
+    Example:
+        >>> without_credentials("s3://KEY:SECRET@bucket/run: gone")
+        's3://...@bucket/run: gone'
+    """
+    return _CREDENTIALS.sub("://...@", text)
+
+
+def without_folders(text: str) -> str:
+    """Return a text in which the paths of this machine are names, and URLs have no user and password.
+
+    Example:
+        >>> without_folders("no file /home/ada/coco/val.json")
+        'no file .../val.json'
+    """
+    text = without_credentials(text)
+    for folder in {str(Path.home()), str(Path.cwd())} - {"/"}:
+        text = text.replace(f"{folder}/", "/")  # their names may hold spaces
+    return _FOLDERS.sub(".../", text)

@@ -42,7 +42,7 @@ def test_a_plugin_offers_a_model_whose_framework_lives_in_another_environment(sm
     ours = {key[1:]: value for key, value in found.items() if key[0] == "good" and key[3] in ("AP", "AP50")}
     assert ours and all(found[("other", *key)] == value for key, value in ours.items())
     manifest = json.loads((small.folder / "runs/small/manifest.json").read_text())
-    environment = manifest["environments"][sys.executable]
+    environment = manifest["environments"]["other"]
     assert environment["python"] == platform.python_version()
     assert environment["packages"]["numpy"] == importlib.metadata.version("numpy")
     small.write("small.yaml", text.replace('"./solver.py:build", options: {margin: 70}', "acme/elsewhere"))

@@ -204,7 +204,7 @@ def test_what_a_metric_raises_keeps_its_traceback_in_the_log_and_under_v(run):
     assert done.code == 1 and "metric `acme`: ZeroDivisionError" in done.err and "Traceback" not in done.err
     log = (run.harness.folder / "runs/s/logs/scoring.log").read_text()
     assert "Traceback" in log and "segharness_plugins.py" in log and "sample-finder::squares::clean" in log
-    done = run.harness("score", "runs/s", "-v", "-q", *SAMPLE)
+    done = run.harness("score", "runs/s", "-v", "-q", *SAMPLE, "-p", "segharness_plugins")
     assert done.code == 1 and "Traceback" in done.err and "1 / 0" in done.err
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+from segharness.errors import SuiteError
+
 BASE = """
 segharness: 1
 name: base
@@ -92,3 +97,40 @@ def test_paths_stay_relative_to_the_file_that_wrote_them(suites, tmp_path):
     suites.write(BASE.replace("model: toycells/threshold", "model: './m.py:build'"), "below/base.yaml")
     suite = suites.load("segharness: 1\nextends: below/base.yaml\n")
     assert suite.model("a").local_function == (tmp_path / "below/m.py", "build")
+
+
+def test_bases_that_double_are_read_once_each(suites):
+    """Thirty suites of which each extends the next twice are a thousand million readings, or thirty."""
+    for number in range(30):
+        suites.write(f"segharness: 1\nextends: [b{number + 1}.yaml, b{number + 1}.yaml]\n", f"b{number}.yaml")
+    suites.write(BASE, "b30.yaml")
+    began = time.process_time()
+    assert suites.load("segharness: 1\nextends: b0.yaml\n").seed == 3
+    assert time.process_time() - began < 20  # it was hours
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("segharness: 1\nmodels: " + "[" * 100_000, "nested too deeply"),
+        ("segharness: 1\nmodels: " + "{a: " * 100_000, "nested too deeply"),
+        ("segharness: 1\nmodels:\n" + "".join(" " * n + "a:\n" for n in range(1, 2_000)), "nested too deeply"),
+        ("segharness: 1\ndescription: " + "a" * (5 << 20), "a suite has at most 4 MiB"),
+        (f"segharness: 1\nextends: [{', '.join(['base.yaml'] * 101)}]\n", "a suite extends at most 100 others"),
+    ],
+    ids=["brackets", "braces", "indents", "long", "many bases"],
+)
+def test_what_would_take_for_ever_is_refused(suites, text, message):
+    suites.write(BASE, "base.yaml")
+    began = time.process_time()
+    with pytest.raises(SuiteError, match=message):
+        suites.load(text)
+    assert time.process_time() - began < 20  # it was minutes
+
+
+def test_a_long_chain_of_bases_is_refused(suites):
+    for number in range(60):
+        suites.write(f"segharness: 1\nextends: c{number + 1}.yaml\n", f"c{number}.yaml")
+    suites.write(BASE, "c60.yaml")
+    with pytest.raises(SuiteError, match="over 50 suites extend one another"):
+        suites.load("segharness: 1\nextends: c0.yaml\n")

@@ -5,8 +5,9 @@ A failure costs only the cells that it concerns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from segharness.cpu_cores import cores
 from segharness.errors import StoreError
@@ -20,13 +21,14 @@ from segharness.execution.monitor.status_tracker import StatusTracker
 from segharness.execution.prepare import PreparedRun
 from segharness.execution.signals import interruptible
 from segharness.execution.units import Job, Unit, needs_of, remaining_work
-from segharness.identity import Inputs
+from segharness.identity import Inputs, stored_run
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import ExecutorSpec
 from segharness.store import RunFolder
 from segharness.store.failures import read_failures, write_failures
 from segharness.suite import Plan
+from segharness.suite.shared_suite import hider
 
 
 def execute(prepared: PreparedRun, host: PluginHost, display: Display | None = None) -> RunOutcome:
@@ -48,9 +50,15 @@ def execute(prepared: PreparedRun, host: PluginHost, display: Display | None = N
         for cell in plan.selected:
             folder.delete_cell(*cell.key)
     old_manifest = folder.read_manifest() if folder.manifest.is_file() else {}
-    devices = executor.devices if executor is not None else old_manifest.get("devices", ())
-    environments = {**old_manifest.get("environments", {}), **prepared.environments}
-    folder.write_manifest(make_manifest(plan.suite, host, inputs, prepared.protocol, devices, environments))
+    devices = executor.devices if executor is not None else _devices(old_manifest)
+    ids = {entry.id for entry in plan.suite.models if entry.python is not None}
+    environments = {id: of for id, of in _mapping(old_manifest, "environments").items() if id in ids}
+    environments |= prepared.environments
+    origins = {id: of for id, of in _mapping(old_manifest, "origins").items() if id in prepared.weights}
+    for model, by_dataset in prepared.weights.items():
+        if address := next((weights.origin for weights in by_dataset.values() if weights.origin is not None), None):
+            origins[model] = address
+    folder.write_manifest(make_manifest(plan.suite, host, inputs, prepared.protocol, devices, environments, origins))
     outcome = RunOutcome(folder, reused=work.reused)
     cells = CellTracker(plan, work.units, outcome, display)
     for line in work.damaged:
@@ -93,9 +101,21 @@ def _with_unselected(prepared: PreparedRun, folder: RunFolder) -> Inputs:
     """Return the inputs. For pairs of model and data set that are not selected, return those in the manifest."""
     if not folder.manifest.is_file():
         return prepared.inputs
-    recorded = Inputs(**folder.read_manifest()["inputs"])
+    recorded = stored_run(folder.read_manifest(), folder.manifest).inputs
     selected = {(cell.model, cell.dataset) for cell in prepared.plan.selected}
     return prepared.inputs.merged_with(recorded, selected)
+
+
+def _devices(manifest: Mapping[str, Any]) -> Sequence[str]:
+    """Return the devices of a manifest; none if they are not a list of texts."""
+    devices = manifest.get("devices")
+    return [device for device in devices if isinstance(device, str)] if isinstance(devices, list) else []
+
+
+def _mapping(manifest: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return a mapping of a manifest, which may come from anybody; an empty one for anything else."""
+    value = manifest.get(key)
+    return value if isinstance(value, Mapping) else {}
 
 
 class _EventLoop:
@@ -113,7 +133,7 @@ class _EventLoop:
         outcome = self._cells.outcome
         images = sum(unit.images for unit in units)
         tracker = StatusTracker(images, self._count, outcome)
-        status_file = StatusFile(outcome.folder, tracker.status)
+        status_file = StatusFile(outcome.folder, tracker.status, hider(job.suite))
         self._log.begin({unit.index: unit for unit in units}, images, self._count)
         events = self._executor.execute(job, units)
         completed = False
@@ -154,7 +174,8 @@ def _remember_failures(plan: Plan, folder: RunFolder, outcome: RunOutcome) -> No
     completed = not (outcome.interrupted or outcome.stopped)
     tried = {cell.key for cell in plan.selected} if completed else {*outcome.done, *outcome.failed}
     kept = {key: error for key, error in read_failures(folder.failures).items() if key not in tried}
+    hide = hider(plan.suite)
     try:
-        write_failures(folder.failures, {**kept, **outcome.failed})
+        write_failures(folder.failures, {**kept, **{key: hide(error) for key, error in outcome.failed.items()}})
     except OSError as error:
         outcome.stopped = outcome.stopped or f"{folder.failures}: cannot be written: {error.strerror}"

@@ -87,19 +87,25 @@ def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost, weights: Res
     else:
         inputs["name"] = entry.model
     inputs["weights"] = weights.content
-    inputs["options"] = _by_content(entry.options_on(dataset), declared)
+    inputs["options"] = _by_content(entry, dataset, declared)
     return inputs
 
 
-def _by_content(options: Mapping[str, Any], declared: Mapping[str, Option]) -> dict[str, Any]:
+def _by_content(entry: ModelEntry, dataset: str, declared: Mapping[str, Option]) -> dict[str, Any]:
     """Return the options that change predictions. One that names a file, a folder or code becomes a content digest.
 
+    One that the value of a variable went into becomes a digest, too: it may be a secret, and identities are shared.
     `declared` holds the options that the model's plugin declares. An option it does not declare counts as it is.
     """
+    options = entry.options_on(dataset)
     inputs = {key: value for key, value in options.items() if key not in declared or declared[key].decides}
     for key, value in options.items():
         option = declared.get(key)
-        if option is None or not option.decides:
+        if option is not None and not option.decides:
+            continue
+        if entry.is_from_variable(key, dataset):
+            inputs[key] = {"digest": digest(value)}
+        if option is None:
             continue
         if option.code and (code := local_reference(str(value))) is not None:
             inputs[key] = {"source": source_digest(Path(code[0])), "function": code[1]}

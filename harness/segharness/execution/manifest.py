@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from segharness.identity import Inputs
 from segharness.plugin.host import Plugin, PluginHost
 from segharness.suite import Suite
+from segharness.suite.shared_suite import shared_name, shared_suite
 
 _PACKAGES = (
     "numpy",
@@ -39,8 +40,11 @@ def make_manifest(
     protocol: str,
     devices: Sequence[str],
     environments: Mapping[str, Any] | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the manifest of a run: the resolved suite, its inputs, and the software and devices that made it.
+
+    It may be shared, so it holds neither values of variables nor folders of this machine.
 
     Args:
         suite: the suite that runs.
@@ -48,17 +52,19 @@ def make_manifest(
         inputs: everything that the run's files are made from.
         protocol: the protocol id.
         devices: the devices that the executor uses; repeated names count once.
-        environments: the packages under every foreign interpreter that made files of the run, by its path.
+        environments: the packages of every model that runs under a foreign interpreter, by its id.
+        origins: where the fetched weights of models came from, by the model's id.
     """
     plugins = _plugins(host.plugins, _names(suite))
     return {
-        "suite": suite.to_json(),
-        "plugin_arguments": {"include": list(host.arguments.include), "folders": list(host.arguments.folders)},
+        "suite": shared_suite(suite),
+        "plugin_arguments": {"include": list(host.arguments.include), "folders": []},
         "protocol": protocol,
         "inputs": inputs.to_json(),
         "plugins": plugins,
         "packages": _packages(plugins),
         "environments": dict(environments or {}),
+        "origins": dict(origins or {}),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "devices": sorted(set(devices)),
@@ -119,8 +125,8 @@ def _plugins(plugins: Iterable[Plugin], used: Collection[str]) -> Sequence[dict[
     """
     return [
         {
-            "name": p.name,
-            "distribution": p.distribution,
+            "name": shared_name(p.name),
+            "distribution": shared_name(p.distribution),
             "version": p.version,
             "used": any(name in used for _, name in p.offers),
         }

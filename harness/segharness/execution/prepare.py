@@ -29,7 +29,7 @@ class PreparedRun:
         inputs: everything that the run's files are made from.
         weights: the weights of every model on every data set.
         protocol: the protocol id: two results are comparable if they share it.
-        environments: the packages under every foreign interpreter, by its path.
+        environments: the packages of every model under a foreign interpreter, by its id.
     """
 
     plan: Plan
@@ -61,7 +61,7 @@ def prepare(plan: Plan, host: PluginHost, settings: RunSettings) -> PreparedRun:
 
 
 def _environments(suite: Suite, host: PluginHost, selected: Collection[str]) -> Mapping[str, Any]:
-    """Return the packages under the interpreters of the selected models. Reports all problems together, each once."""
+    """Return the packages of the selected models under other interpreters, by id. Reports each problem once, together."""
     models_by_problem: dict[str, list[str]] = {}
     environments: dict[str, Any] = {}
     for entry in suite.models:
@@ -74,7 +74,7 @@ def _environments(suite: Suite, host: PluginHost, selected: Collection[str]) -> 
                 models_by_problem.setdefault(problem, []).append(f"`{entry.id}`")
         else:
             if entry.python is not None:
-                environments[entry.python] = environment
+                environments[entry.id] = environment
     if models_by_problem:
         raise UsageError([f"{model_list(ids)}: {problem}" for problem, ids in models_by_problem.items()])
     return environments

@@ -17,7 +17,7 @@ from segharness.errors import UsageError
 from segharness.model.foreign_environment import environment_of
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import ModelSpec
-from segharness.plugin.weights import find_weights, is_weights_name, weights_files
+from segharness.plugin.weights import find_weights, is_weights_name, origin_of, weights_files
 from segharness.suite import ModelEntry
 from segharness.user.config import settings
 from segharness.user.user_dirs import config_file
@@ -31,10 +31,14 @@ class ResolvedWeights:
         argument: the argument for the model's factory: a path, a name that the factory resolves, or None.
         content: their content, as identities contain it: a sha256, ``{"files": digest}`` for a folder, or a name with
             either of them; None without weights.
+        origin: where fetched weights came from, such as ``owner/name@commit``; None if it is not known.
+        note: what the user should know of that.
     """
 
     argument: str | None
     content: Any
+    origin: str | None = None
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the weights as a JSON object."""
@@ -60,7 +64,9 @@ def resolve_weights(entry: ModelEntry, dataset: str, host: PluginHost, fetching:
     if named:
         declared = {"sha256": spec.weights.names.get(str(entry.weights), "")}
         fetched = {"sha256": content} if isinstance(content, str) else content
-        return ResolvedWeights(argument, {"name": entry.weights, **(fetched or declared)})
+        origin = origin_of(spec, str(entry.weights), path, entry.options_on(dataset)) if path is not None else None
+        recorded = (origin.address, origin.note) if origin is not None else (None, "")
+        return ResolvedWeights(argument, {"name": entry.weights, **(fetched or declared)}, *recorded)
     return ResolvedWeights(argument, content)
 
 

@@ -44,6 +44,23 @@ class Needs:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where fetched weights came from.
+
+    Attributes:
+        address: such as ``owner/name@commit``; manifests record it.
+        note: what the user should know, such as that the name may stand for other weights tomorrow; else empty.
+
+    Example:
+        >>> Origin("acme/tiny@4f2c").note
+        ''
+    """
+
+    address: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class WeightsSpec:
     """Which weights a model takes, and where they come from.
 
@@ -68,6 +85,8 @@ class WeightsSpec:
             needed. It gets those options and `fixed` arguments of the model that it has parameters for. It is called
             once, before the first cell; the factory gets the path, and workers refuse weights that changed since.
             Without `fetch`, and for the name ``random``, the factory gets the name.
+        origin: ``origin(path, weights, ...)`` returns the `Origin` of the path that `fetch` returned. It gets options as
+            `fetch` does.
         in_folder: glob patterns of the files that count in a folder of weights, such as ``("*.safetensors",)``.
 
     Example:
@@ -84,6 +103,7 @@ class WeightsSpec:
     pattern_text: str = ""
     fetch: Reference | None = None
     in_folder: tuple[str, ...] = ("**/*",)
+    origin: Reference | None = None
 
     def problem(self) -> str | None:
         """Return what is wrong with the values, or None."""

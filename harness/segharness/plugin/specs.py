@@ -14,7 +14,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from segharness.errors import PluginError
 from segharness.plugin.import_strings import Reference
 from segharness.plugin.metric_specs import Metric, MetricSpec
-from segharness.plugin.model_specs import ANY, ForeignSpec, ModelSet, ModelSpec, Needs, WeightsSpec
+from segharness.plugin.model_specs import ANY, ForeignSpec, ModelSet, ModelSpec, Needs, Origin, WeightsSpec
 from segharness.plugin.options import Option
 from segharness.plugin.spec_checks import MODEL_NAME, NAME, check_spec
 
@@ -35,6 +35,7 @@ __all__ = [
     "ModelSet",
     "ModelSpec",
     "Needs",
+    "Origin",
     "ReporterSpec",
     "WeightsSpec",
     "slug",

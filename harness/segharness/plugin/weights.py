@@ -16,6 +16,7 @@ from segharness.digests import file_digest
 from segharness.errors import PluginError, UsageError
 from segharness.plugin.failures import describe, log_failure, plugin_failure
 from segharness.plugin.import_strings import load
+from segharness.plugin.model_specs import Origin
 from segharness.plugin.packaged_file import packaged_file
 from segharness.plugin.specs import ModelSpec
 
@@ -76,6 +77,24 @@ def find_weights(spec: ModelSpec, weights: str | None, options: Mapping[str, Any
             f"{declared}...; damaged? remove it, and it is fetched again"
         )
     return path
+
+
+def origin_of(spec: ModelSpec, weights: str, path: Path, options: Mapping[str, Any]) -> Origin | None:
+    """Return where fetched weights came from, if the plugin says so.
+
+    Raises:
+        PluginError: the plugin raised.
+    """
+    if spec.weights.origin is None:
+        return None
+    try:
+        function = load(spec.weights.origin)
+        parameters = inspect.signature(function).parameters
+        given = {key: value for key, value in {**spec.fixed, **options}.items() if key in parameters}
+        origin: Origin = function(path, weights, **given)
+    except (Exception, SystemExit) as error:
+        raise plugin_failure(f"the origin of the weights `{weights}` of model `{spec.name}`", error) from error
+    return origin
 
 
 def weights_files(spec: ModelSpec, path: Path) -> list[Path] | None:

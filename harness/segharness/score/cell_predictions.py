@@ -1,4 +1,4 @@
-"""Reads what a run stored: opens its data sets, and reads the predictions of one cell, all of them or none."""
+"""Reads the stored predictions of one cell, all of them or none."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from segharness.data.open_dataset import OpenDataset, open_dataset
+from segharness.data.open_dataset import OpenDataset
 from segharness.digests import digest
 from segharness.errors import StoreError
 from segharness.identity import Inputs
-from segharness.plugin.host import PluginHost
 from segharness.score.shard_checks import shard_problem
 from segharness.store import RunFolder, read_shard
-from segharness.suite import DatasetEntry
 
 
 @dataclass(frozen=True)
@@ -33,19 +31,6 @@ class CellPredictions:
     absent: bool = False
     images: pa.Table | None = None
     damaged: bool = False
-
-
-def open_recorded_dataset(entry: DatasetEntry, host: PluginHost, inputs: Inputs, folder: RunFolder) -> OpenDataset:
-    """Open a data set of a run, as long as it is the one that the run was made on.
-
-    Raises:
-        StoreError: its digest differs from the one in `inputs`.
-        DataError: it cannot be found.
-    """
-    opened = open_dataset(entry, host)
-    if opened.dataset.digest != inputs.datasets[entry.id]["digest"]:
-        raise StoreError(f"data set `{entry.id}` is not the one that {folder.path} was run on: its digest differs")
-    return opened
 
 
 def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str, condition: str) -> CellPredictions:

@@ -16,14 +16,19 @@ import pyarrow as pa
 from segharness.errors import UsageError
 from segharness.identity import stored_run
 from segharness.plugin.host import PluginHost
-from segharness.score.cell_predictions import open_recorded_dataset, read_cell
+from segharness.score.cell_predictions import read_cell
 from segharness.score.evaluations.coco_engines import boxes
+from segharness.score.sources import Given, find_datasets
 from segharness.store import RunFolder
 from segharness.store.atomic import write_atomic
 
 
 def export_results(
-    folder: RunFolder, host: PluginHost, out: Path, skipped: Callable[[str], None] = lambda text: None
+    folder: RunFolder,
+    host: PluginHost,
+    out: Path,
+    skipped: Callable[[str], None] = lambda text: None,
+    given: Given | None = None,
 ) -> int:
     """Write ``MODEL/DATASET/CONDITION.segm.json`` and ``.bbox.json`` for every complete cell of a run.
 
@@ -32,20 +37,22 @@ def export_results(
         host: the plugins, which provide the data sets.
         out: the folder to write into.
         skipped: called with one line for every cell that cannot be written; the line says why.
+        given: where the data sets lie; None to find those that this machine remembers.
 
     Returns:
         The number of files written.
 
     Raises:
-        StoreError: the folder holds no run, or a data set changed after the run.
+        StoreError: the folder holds no run, or where a data set lies is not known.
         UsageError: `out` cannot be written.
     """
     manifest = folder.read_manifest()
     stored = stored_run(manifest, folder.manifest)
     suite, inputs = stored.suite, stored.inputs
+    datasets = find_datasets(folder, host, given)
     count = 0
     for entry in suite.datasets:
-        opened = open_recorded_dataset(entry, host, inputs, folder)
+        opened = datasets[entry.id]
         sizes = {sample.image_id: [sample.height, sample.width] for sample in opened.samples}
         for model in suite.models:
             for condition in suite.conditions:

@@ -21,22 +21,19 @@ from segharness.plugin.metric_specs import EvaluationMetrics
 from segharness.plugin.specs import MetricSpec
 from segharness.records import Condition
 from segharness.score.bootstrap import Resamples, draw, interval, resamples_problem
-from segharness.score.cell_predictions import CellPredictions, open_recorded_dataset, read_cell
+from segharness.score.cell_predictions import CellPredictions, read_cell
 from segharness.score.degradation_rows import Row, degradation_rows
 from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.score.score_checks import checked_scores
-from segharness.score.stored_reference import (
-    StoredReferenceRows,
-    clean_values,
-    read_stored,
-    reference_values,
-)
+from segharness.score.sources import Sources, find_sources
+from segharness.score.stored_reference import clean_values, read_stored, reference_values
 from segharness.store import RESULTS, RunFolder, table, write_results
 from segharness.store.failures import read_failures
 from segharness.store.resamples import resamples_file, write_resamples
-from segharness.suite import OVERALL, EvaluationEntry, StoredReference, Suite
+from segharness.suite import OVERALL, EvaluationEntry, Suite
 from segharness.suite.recorded_metrics import KEY as METRICS_KEY
 from segharness.suite.recorded_metrics import record
+from segharness.texts import without_folders
 
 DEFAULT_RESAMPLES = 1000
 """The default number of resamples."""
@@ -69,11 +66,33 @@ def check_engine(suite: Suite, host: PluginHost, engine: str | None) -> None:
         raise UsageError(f"no engine `{engine}`{nearest(engine, known)}")
 
 
+@dataclass(frozen=True)
+class ScoredRun:
+    """The numbers of a run, before they are written.
+
+    Attributes:
+        content: the results table, without metadata.
+        metadata: what results.arrow holds of them: the manifest, and how they were made.
+        rows: the rows of the table, with their values on the resamples.
+        key: identifies the resamples; None without intervals.
+        problems: a line for every damaged file and every metric that raised.
+        incomplete: why cells cannot be scored, by ``model::dataset::condition``.
+    """
+
+    content: pa.Table
+    metadata: Mapping[str, Any]
+    rows: Sequence[Row]
+    key: str | None
+    problems: Sequence[str]
+    incomplete: Mapping[str, str]
+
+
 def score_run(
     folder: RunFolder,
     host: PluginHost,
     options: ScoreOptions | None = None,
     warn: Callable[[str], None] = lambda text: None,
+    sources: Sources | None = None,
 ) -> pa.Table:
     """Score a run from its stored predictions, and write its results.arrow.
 
@@ -83,45 +102,73 @@ def score_run(
         options: the engine and the number of resamples; None for the defaults.
         warn: called with one line for every problem: a metric that raised, whose values are null, or resamples that
             could not be written.
+        sources: the run's data sets and stored references; None to find those that this machine remembers.
 
     Returns:
         The results table, with the manifest in its schema's metadata.
 
     Raises:
-        StoreError: the folder holds no run, a data set changed after the run, or the results cannot be written.
-        DataError: a data set cannot be found.
+        StoreError: the folder holds no run, where a data set lies is not known, or the results cannot be written.
+        DataError: a data set cannot be opened.
         UsageError: the options or a stored reference do not fit the suite.
     """
+    with tracebacks_in(folder.logs / "scoring.log"):
+        scored = scored_run(folder, host, options, sources)
+    for line in scored.problems:
+        warn(line)
+    try:
+        written = write_results(folder.results, scored.content, scored.metadata)
+    except OSError as error:
+        raise StoreError(f"{folder.results}: cannot be written: {error.strerror or error}") from error
+    try:
+        write_resamples(folder.results, written, scored.key or "", scored.rows)
+    except OSError as error:
+        warn(
+            f"{resamples_file(folder.results)}: cannot be written: {error.strerror}; "
+            "comparisons with this run will have no intervals"
+        )
+    return written
+
+
+def scored_run(
+    folder: RunFolder, host: PluginHost, options: ScoreOptions | None = None, sources: Sources | None = None
+) -> ScoredRun:
+    """Derive every number of a run from its stored predictions; write nothing. As `score_run` otherwise."""
     options = options or ScoreOptions()
     manifest = folder.read_manifest()
-    stored_manifest = stored_run(manifest, folder.manifest)
-    suite, inputs = stored_manifest.suite, stored_manifest.inputs
+    run = stored_run(manifest, folder.manifest)
+    suite, inputs = run.suite, run.inputs
+    sources = sources or find_sources(folder, host)
     check_engine(suite, host, options.engine)
     failures = read_failures(folder.failures)
     metrics = {entry.id: _metrics_of(entry, host) for entry in suite.scoring.evaluations}
     rows: list[Row] = []
+    problems: list[str] = []
     notes: dict[str, None] = {}
     sizes: dict[str, Any] = {}
+    incomplete: dict[str, str] = {}
     for entry in suite.datasets:
-        opened = open_recorded_dataset(entry, host, inputs, folder)
+        opened = sources.datasets[entry.id]
         sizes[entry.id] = [opened.dataset.digest, len(opened.samples)]
-        scorer = _DatasetScorer(suite, folder, inputs, opened, host, options, warn, notes)
-        with tracebacks_in(folder.logs / "scoring.log"):
-            for model in suite.models:
-                for condition in suite.conditions:
-                    rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
+        scorer = _DatasetScorer(suite, folder, inputs, opened, host, options, problems.append, notes)
+        for model in suite.models:
+            for condition in suite.conditions:
+                rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
+        incomplete |= scorer.incomplete
     key = digest({"bootstrap": options.bootstrap, "datasets": sizes}) if options.bootstrap else None
-    stored = stored_references(suite, stored_manifest.protocol, key)
+    stored = {name: read_stored(reference, run.protocol, key) for name, reference in sources.references.items()}
     references = {str(g.reference): rows for g in suite.groups if isinstance(g.reference, str)}
     references |= {numbers.model: numbers.rows for numbers in stored.values()}
     rows += list(degradation_rows(suite, metrics, rows, stored))
     for row in rows:
         row.update(_interval_columns(row))
+        if row.get("reason") is not None:
+            row["reason"] = without_folders(row["reason"])
     content = table(RESULTS, {name: [row.get(name) for row in rows] for name in RESULTS.names})
     scoring: dict[str, Any] = {
         "engine": options.engine or "default",
         "bootstrap": options.bootstrap,
-        "notes": list(notes),
+        "notes": [without_folders(note) for note in notes],
     }
     values = {name: reference_values(of_reference, name, metrics) for name, of_reference in references.items()}
     scoring["references"] = {name: digest(by_metric.get("AP", [])) for name, by_metric in values.items()}
@@ -133,27 +180,7 @@ def score_run(
         value for stored_rows in stored.values() for value in clean_values(stored_rows, metrics)
     ]
     scoring[METRICS_KEY] = record(metrics)
-    try:
-        written = write_results(folder.results, content, {**manifest, **scoring})
-    except OSError as error:
-        raise StoreError(f"{folder.results}: cannot be written: {error.strerror or error}") from error
-    try:
-        write_resamples(folder.results, written, key or "", rows)
-    except OSError as error:
-        warn(
-            f"{resamples_file(folder.results)}: cannot be written: {error.strerror}; "
-            "comparisons with this run will have no intervals"
-        )
-    return written
-
-
-def stored_references(suite: Suite, protocol: Mapping[str, Any], key: str | None) -> dict[str, StoredReferenceRows]:
-    """Return the stored references of a suite's groups, by the name of the group."""
-    return {
-        group.name: read_stored(group.reference, protocol, key)
-        for group in suite.groups
-        if isinstance(group.reference, StoredReference)
-    }
+    return ScoredRun(content, {**manifest, **scoring}, rows, key, problems, incomplete)
 
 
 def _interval_columns(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,7 +192,11 @@ def _interval_columns(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _DatasetScorer:
-    """Scores the cells of one data set, and prepares its ground truth once for all of them."""
+    """Scores the cells of one data set, and prepares its ground truth once for all of them.
+
+    Attributes:
+        incomplete: why cells could not be scored, by ``model::dataset::condition``.
+    """
 
     def __init__(
         self,
@@ -181,6 +212,7 @@ class _DatasetScorer:
         self._suite, self._folder, self._inputs, self._opened = suite, folder, inputs, opened
         self._options, self._warn, self._notes = options, warn, notes
         self._host = host
+        self.incomplete: dict[str, str] = {}
         self._evaluations = [(entry, host.get(entry.metric, MetricSpec)) for entry in suite.scoring.evaluations]
         self._truths: dict[tuple[str, ...], GroundTruth] = {}
         self._resamples: Resamples | None = None
@@ -193,15 +225,16 @@ class _DatasetScorer:
         cell = read_cell(self._folder, self._inputs, self._opened, model, condition.name)
         if cell.absent and failure is not None:
             cell = CellPredictions(None, failure)
+        name = f"{model}::{self._opened.entry.id}::{condition.name}"
+        if cell.reason is not None:
+            self.incomplete[name] = cell.reason
         if cell.damaged:
-            self._warn(f"{model}::{self._opened.entry.id}::{condition.name}: {cell.reason}")
+            self._warn(f"{name}: {cell.reason}")
         for entry, spec in self._evaluations:
             if entry.datasets and self._opened.entry.id not in entry.datasets:
                 continue
             for task in tasks_of(spec, self._suite.scoring.tasks):
-                for score in self._scores(
-                    entry, spec, task, cell, f"{model}::{self._opened.entry.id}::{condition.name}"
-                ):
+                for score in self._scores(entry, spec, task, cell, name):
                     yield {
                         "model": model,
                         "dataset": self._opened.entry.id,

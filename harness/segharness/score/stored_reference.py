@@ -78,6 +78,21 @@ def clean_values(stored: StoredReferenceRows, metrics: Mapping[str, EvaluationMe
     ]
 
 
+def numbers_digest(content: pa.Table, model: str | None) -> str:
+    """Return a digest of a model's numbers over whole splits, which does not depend on intervals.
+
+    Args:
+        content: a results table.
+        model: its id; None for the first.
+    """
+    keys = ("dataset", "condition", "evaluation", "task", "split", "metric", "value")
+    name = model or next(iter(models_of(content)), "")
+    rows = [
+        [row[key] for key in keys] for row in content.to_pylist() if row["model"] == name and row["category"] is None
+    ]
+    return digest(sorted(rows, key=lambda row: [str(value) for value in row]))
+
+
 def is_degradable(row: Mapping[str, Any], metrics: Mapping[str, EvaluationMetrics]) -> bool:
     """Return whether a row of results is of a cell over a whole split, and degradation is derived from its metric."""
     known = metrics.get(row["evaluation"])

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from segharness.store.remote import StorePath
 
 
-def write_atomic(path: StorePath, data: bytes | memoryview, durable: bool = True) -> None:
+def write_atomic(path: StorePath, data: bytes | memoryview, durable: bool = True, mode: int = 0o666) -> None:
     """Write a file so that it holds either all of `data` or what it held before, also after a crash.
 
     Args:
@@ -19,6 +19,7 @@ def write_atomic(path: StorePath, data: bytes | memoryview, durable: bool = True
         data: the new content.
         durable: whether this also holds after a loss of power. False is faster, for many files whose digests are stored
             elsewhere.
+        mode: the file's permissions before the umask.
 
     Raises:
         OSError: the disk is full or not writable. No temporary file is left.
@@ -35,7 +36,7 @@ def write_atomic(path: StorePath, data: bytes | memoryview, durable: bool = True
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{uuid.uuid4().hex}.part"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -22,6 +22,7 @@ def read_failures(path: StorePath) -> dict[CellKey, str]:
     """Return what `write_failures` wrote; nothing if the file is missing or damaged, since no result depends on it."""
     try:
         rows = json.loads(read_regular(path).decode())
-        return {(row["cell"][0], row["cell"][1], row["cell"][2]): row["error"] for row in rows}
+        failed = {(row["cell"][0], row["cell"][1], row["cell"][2]): row["error"] for row in rows}
+        return {key: error for key, error in failed.items() if isinstance(error, str)}
     except (OSError, StoreError, ValueError, KeyError, IndexError, TypeError, RecursionError):
         return {}

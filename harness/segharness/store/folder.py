@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -70,8 +71,7 @@ class RunFolder:
         """The folder for what workers of this machine and their models print. It is never on an object store."""
         if isinstance(self.path, Path):
             return self.path / "logs"
-        name = hashlib.sha256(str(self.path).encode()).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"segharness-{name}" / "logs"
+        return _logs_of_store(self.path)
 
     def shard_files(self, model: str, dataset: str, condition: str, shard: int) -> ShardFiles:
         """Return the files of one shard of a cell; `shard` is its index."""
@@ -162,6 +162,12 @@ class RunFolder:
         if not isinstance(inputs, dict) or inputs.keys() != {"models", "datasets", "conditions"}:
             raise StoreError(f"{self.manifest}: damaged: its `inputs` are not those of a run")
         return manifest
+
+
+@functools.cache
+def _logs_of_store(path: StorePath) -> Path:
+    """Return a folder of this process for the logs of a run on a store; nobody else can know or write its name."""
+    return Path(tempfile.mkdtemp(prefix="segharness-")) / "logs"
 
 
 def _checksum(manifest: Mapping[str, Any]) -> str:

@@ -132,7 +132,7 @@ _SUITE = {
                             {
                                 "type": "object",
                                 "required": ["results", "model"],
-                                "properties": {"results": _TEXT, "model": _TEXT_OR_NULL},
+                                "properties": {"results": _TEXT, "model": _TEXT_OR_NULL, "digest": _TEXT_OR_NULL},
                             },
                         ]
                     },
@@ -282,7 +282,8 @@ MANIFEST: dict[str, Any] = {
             },
         },
         "packages": {"type": "object", "additionalProperties": _TEXT},
-        "environments": {"type": "object"},
+        "environments": {"type": "object", "description": "by model id"},
+        "origins": {"type": "object", "description": "by model id", "additionalProperties": _TEXT},
         "python": _TEXT,
         "platform": _TEXT,
         "devices": _NAMES,

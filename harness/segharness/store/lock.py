@@ -35,16 +35,25 @@ class Lock:
     On a file system it is a lock of the kernel, which ends with its process. On an object store it is a file that is
     renewed while the run goes on.
 
+    A folder may come from anybody: what it links to is not written into.
+
     Raises:
-        StoreError: on entry, if another run holds the lock or the folder cannot be written.
+        StoreError: on entry, if another run holds the lock, the folder cannot be written, or a folder in it is a link.
     """
 
     def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
         path = folder.path / ".lock"
         self._lock: _FileLock | _Lease = _FileLock(path) if isinstance(path, Path) else _Lease(path)
 
     def __enter__(self) -> Lock:
         self._lock.acquire()
+        try:
+            if isinstance(self._folder.path, Path):
+                _refuse_links(self._folder.path, self._folder.logs)
+        except BaseException:
+            self._lock.release()
+            raise
         return self
 
     def __exit__(
@@ -92,6 +101,8 @@ class _FileLock:
 
     def release(self) -> None:
         if self._handle is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._handle, 0)  # who held it is nobody's business any more
             os.close(self._handle)
             self._handle = None
 
@@ -134,9 +145,9 @@ class _Lease:
         try:
             lease = json.loads(self._path.read_text())
             holder, is_own, renewed = str(lease["holder"]), lease["id"] == self._id, float(lease["time"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
             return
-        if not is_own and time.time() - renewed < 6 * RENEWAL_INTERVAL:
+        if not is_own and abs(time.time() - renewed) < 6 * RENEWAL_INTERVAL:  # one of the far future is not believed
             raise StoreError(_held_message(str(self._path.parent), holder))
 
     def _renew(self) -> None:
@@ -152,6 +163,17 @@ class _Lease:
                 continue  # the store does not answer; writes fail meanwhile, with a message of their own
             except StoreError:
                 return  # the store was away so long that another run took over; both runs write only whole files
+
+
+def _refuse_links(folder: Path, logs: Path) -> None:
+    """Raise StoreError if a run folder has a link to a folder, or among its logs, to which lines are appended, no file."""
+    for root, folders, _ in os.walk(folder):
+        for name in folders:
+            if (path := Path(root, name)).is_symlink():
+                raise StoreError(f"{path}: is a link, and nothing is written through it: put the folder itself there")
+    for path in logs.iterdir() if logs.is_dir() else ():
+        if path.is_symlink() or not path.is_file():
+            raise StoreError(f"{path}: is not a regular file, and no log is appended to it: remove it")
 
 
 def _held_message(folder: str, holder: str) -> str:

@@ -16,6 +16,9 @@ from pyarrow import ArrowException, fs
 
 from segharness.errors import StoreError
 
+_ATTEMPTS = 5
+"""How often a request to a store is tried, with growing pauses: some seconds in all."""
+
 
 class RemotePath:
     """A file or folder at a URL.
@@ -121,7 +124,10 @@ class RemotePath:
                 yield path
 
     def _info(self) -> Any:
-        return self._system.get_file_info(self._path)
+        try:
+            return self._system.get_file_info(self._path)
+        except OSError as error:
+            raise StoreError(f"{self._url}: the store does not answer: {str(error).splitlines()[0]}") from error
 
 
 StorePath: TypeAlias = Path | RemotePath
@@ -160,4 +166,17 @@ def _system(url: str) -> tuple[Any, str]:
         system, path = fs.FileSystem.from_uri(url)
     except (ArrowException, ValueError, OSError) as error:
         raise StoreError(f"{url}: not a place that can be written to: {str(error).splitlines()[0]}") from error
-    return system, str(path)
+    return _impatient(system), str(path)
+
+
+def _impatient(system: Any) -> Any:
+    """Return a file system that gives up a request after a few seconds; one made from a URL tries 31 times."""
+    if not isinstance(system, fs.S3FileSystem):
+        return system
+    settings: dict[str, Any] = system.__reduce__()[1][0]
+    given = {key: value for key, value in settings.items() if value not in ("", None, False, -1.0)}
+    if "role_arn" not in given:
+        given.pop("load_frequency", None)
+    if not (given.get("proxy_options") or {}).get("host"):
+        given.pop("proxy_options", None)
+    return fs.S3FileSystem(**given, retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS))

@@ -101,7 +101,7 @@ def _items_of(root: Node, key: str, intact: bool, problems: list[str]) -> list[N
 
 def _text(root: Node, key: str) -> str:
     node = root.get(key)
-    return node.text if node else ""
+    return (node.written or node.text) if node else ""
 
 
 def _number(root: Node, key: str) -> int | None:

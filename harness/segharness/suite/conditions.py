@@ -18,6 +18,15 @@ LISTED = "listed"
 """The name of the group of corruptions that a suite lists one by one."""
 
 
+def version_of(spec: CorruptionSpec | MixtureSpec, host: PluginHost) -> str:
+    """Return the version of a corruption; that of a mixture names the versions of all that it draws from."""
+    if isinstance(spec, CorruptionSpec):
+        return spec.version
+    names = dict.fromkeys(name for stage in spec.stages for name in stage)
+    members = [member for name in names if (member := host.find(name, CorruptionSpec)) is not None]
+    return ";".join([spec.version, *(f"{member.name}={member.version}" for member in members)])
+
+
 def expand_conditions(
     node: Node, host: PluginHost, problems: list[str]
 ) -> tuple[tuple[Condition, ...], tuple[ConditionGroup, ...]]:
@@ -123,7 +132,6 @@ class _Expansion:
             self.groups.setdefault(group, []).append(name)
 
     def _add_mixture(self, node: Node, spec: MixtureSpec, severities: Sequence[int]) -> None:
-        versions = [spec.version]
         for name in dict.fromkeys(name for stage in spec.stages for name in stage):
             member = self.host.find(name, CorruptionSpec)
             if member is None:
@@ -132,13 +140,12 @@ class _Expansion:
             if member.unavailable:
                 message = f"{node.mark}: `{name}` of mixture `{spec.name}` cannot be used: {member.unavailable}"
                 self.problems.append(Missing(message))
-            versions.append(f"{name}={member.version}")
             for severity in severities:
                 if severity not in member.severities:
                     self.problems.append(f"{node.mark}: `{name}` of mixture `{spec.name}` has no severity {severity}")
+        version = version_of(spec, self.host)
         for severity in severities:
             name = f"{slug(spec.name)}-{severity}"
             self.conditions.setdefault(
-                name,
-                Condition(name, spec.name, severity, None, True, ";".join(versions), (*spec.tags, slug(spec.name))),
+                name, Condition(name, spec.name, severity, None, True, version, (*spec.tags, slug(spec.name)))
             )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import CategorySet, DatasetSpec, slug
-from segharness.suite.plugin_options import OptionReader
+from segharness.suite.plugin_options import OptionReader, as_written
 from segharness.suite.suite import DatasetEntry
 from segharness.suite.variables import Variables
 from segharness.suite.yaml_parser import Node, items, mapping, scalar
@@ -62,13 +62,14 @@ class DatasetBuilder:
             (*spec.tags, *(tag.text for tag in items(node.get("tags")))),
             {name: value.text for name, value in mapping(node.get("labels")).items()},
             self._categories(node.get("categories")),
+            as_written("options", option_nodes),
         )
 
     def _variable_options(self, node: Node, spec: DatasetSpec) -> dict[str, Node]:
         """Return the options that an item does not set and whose variables have a value."""
         written = mapping(node.get("options"))
         return {
-            key: replace(scalar(value, node.mark), key_mark=node.mark)
+            key: replace(scalar(value, node.mark), key_mark=node.mark, written=f"${{{option.variable}}}")
             for key, option in spec.options.items()
             if option.variable is not None
             and key not in written

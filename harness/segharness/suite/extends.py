@@ -20,6 +20,15 @@ from segharness.suite.local_functions import exists
 from segharness.suite.variables import Variables
 from segharness.suite.yaml_parser import Node, parse
 
+_DEEPEST = 50
+"""How many suites may extend one another in a chain."""
+
+_MOST_BASES = 100
+"""How many suites one may extend."""
+
+_LARGEST = 4 << 20
+"""The largest file that is read as a suite, in bytes."""
+
 _EXCLUSIVE_KEYS = ({"groups"}, {"models", "reference"})
 
 
@@ -35,44 +44,70 @@ def load_merged(file: Path, shown: str, variables: Variables, problems: list[str
     Returns:
         The tree, or None if `file` is not a suite that can be read.
     """
-    return _load(file, shown, variables, problems, ())
+    return _Loader(variables, problems).load(file, shown, ())
 
 
-def _load(file: Path, shown: str, variables: Variables, problems: list[str], above: tuple[Path, ...]) -> Node | None:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        problems.append(f"{shown}: cannot be read: {error.strerror}")
-        return None
-    except UnicodeDecodeError as error:
-        problems.append(f"{shown}: not UTF-8 text (byte {error.start})")
-        return None
-    parse_problems: list[str] = []
-    node = parse(text, shown, variables, parse_problems)
-    problems.extend(parse_problems)
-    if node is None or not isinstance(node.value, dict):
-        if node is not None:
-            problems.append(f"{node.mark}: a suite is a mapping that begins with `segharness: 1`")
-        return None
-    merged: Node | None = None
-    for base in _bases(node, problems):
-        path = file.parent / base.text
-        if path.resolve() in (*above, file.resolve()):
-            chain = " -> ".join(p.name for p in (*above, file.resolve(), path.resolve()))
-            problems.append(f"{base.mark}: `extends` runs in a circle: {chain}")
-            continue
-        if not exists(path) or not path.is_file():
-            known = [
-                p for pattern in ("[!.]*.y*ml", "suites/[!.]*.y*ml") for p in file.parent.glob(pattern) if p != file
-            ]
-            names = [str(p.relative_to(file.parent)) for p in known]
-            problems.append(f"{base.mark}: no suite `{base.text}` beside this one{nearest(base.text, names)}")
-            continue
-        parent_shown = str(Path(shown).parent / base.text)
-        parent = _load(path, parent_shown, variables, problems, (*above, file.resolve()))
-        if parent is not None:
-            merged = parent if merged is None else merge(merged, parent)
-    return node if merged is None else merge(merged, node)
+class _Loader:
+    """Loads suites with their bases; each file is read once, however many suites extend it."""
+
+    def __init__(self, variables: Variables, problems: list[str]) -> None:
+        self._variables, self._problems = variables, problems
+        self._loaded: dict[Path, Node | None] = {}
+
+    def load(self, file: Path, shown: str, above: tuple[Path, ...]) -> Node | None:
+        """Return the tree of a suite, merged with its bases; `above` are the suites that extend it."""
+        resolved = file.resolve()
+        if resolved not in self._loaded:
+            self._loaded[resolved] = self._merged(file, shown, above)
+        return self._loaded[resolved]
+
+    def _merged(self, file: Path, shown: str, above: tuple[Path, ...]) -> Node | None:
+        node = self._read(file, shown)
+        if node is None:
+            return None
+        merged: Node | None = None
+        for base in _bases(node, self._problems):
+            path = file.parent / base.text
+            if path.resolve() in (*above, file.resolve()):
+                chain = " -> ".join(p.name for p in (*above, file.resolve(), path.resolve()))
+                self._problems.append(f"{base.mark}: `extends` runs in a circle: {chain}")
+                continue
+            if not exists(path) or not path.is_file():
+                known = [
+                    p for pattern in ("[!.]*.y*ml", "suites/[!.]*.y*ml") for p in file.parent.glob(pattern) if p != file
+                ]
+                names = [str(p.relative_to(file.parent)) for p in known]
+                self._problems.append(f"{base.mark}: no suite `{base.text}` beside this one{nearest(base.text, names)}")
+                continue
+            if len(above) >= _DEEPEST:
+                self._problems.append(f"{base.mark}: over {_DEEPEST} suites extend one another")
+                continue
+            parent_shown = str(Path(shown).parent / base.text)
+            parent = self.load(path, parent_shown, (*above, file.resolve()))
+            if parent is not None:
+                merged = parent if merged is None else merge(merged, parent)
+        return node if merged is None else merge(merged, node)
+
+    def _read(self, file: Path, shown: str) -> Node | None:
+        """Return the tree of one file, without its bases; None if it is no suite."""
+        try:
+            with file.open("rb") as stream:
+                data = stream.read(_LARGEST + 1)
+            text = data.decode()
+        except OSError as error:
+            self._problems.append(f"{shown}: cannot be read: {error.strerror}")
+            return None
+        except UnicodeDecodeError as error:
+            self._problems.append(f"{shown}: not UTF-8 text (byte {error.start})")
+            return None
+        if len(data) > _LARGEST:
+            self._problems.append(f"{shown}: a suite has at most {_LARGEST >> 20} MiB")
+            return None
+        node = parse(text, shown, self._variables, self._problems)
+        if node is not None and not isinstance(node.value, dict):
+            self._problems.append(f"{node.mark}: a suite is a mapping that begins with `segharness: 1`")
+            return None
+        return node
 
 
 def _bases(node: Node, problems: list[str]) -> list[Node]:
@@ -80,6 +115,9 @@ def _bases(node: Node, problems: list[str]) -> list[Node]:
     if extends is None:
         return []
     bases = extends.value if isinstance(extends.value, list) else [extends]
+    if len(bases) > _MOST_BASES:
+        problems.append(f"{extends.mark}: a suite extends at most {_MOST_BASES} others")
+        return []
     for base in bases:
         problems += base.problems
     return [base for base in bases if isinstance(base.value, str) and not base.problems]

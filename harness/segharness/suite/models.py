@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from segharness.plugin.specs import ModelSet, ModelSpec, Needs, slug
 from segharness.plugin.weights import is_weights_name, options_problem, weights_problem
 from segharness.suite.local_functions import check_local_model, exists, local_reference
 from segharness.suite.missing import Missing
-from segharness.suite.plugin_options import OptionReader, path_of
+from segharness.suite.plugin_options import OptionReader, as_written, path_of
 from segharness.suite.schema import ID
 from segharness.suite.suite import ModelEntry
 from segharness.suite.yaml_parser import Node, items, mapping
@@ -135,7 +135,18 @@ class ModelBuilder:
             tags=tuple(tag.text for tag in items(node.get("tags"))),
             foreign=foreign,
             needs=needs,
+            as_written=self._as_written(node, option_nodes),
         )
+
+    @staticmethod
+    def _as_written(node: Node, options: Sequence[Mapping[str, Node]]) -> dict[str, Any]:
+        """Return what the value of a variable went into, as `ModelEntry` has it; `options` are general, then special."""
+        scalars = {key: child for key in ("model", "weights", "python") if (child := node.get(key)) is not None}
+        written = {key: child.written for key, child in scalars.items() if child.written}
+        written |= as_written("options", options[0])
+        for dataset, special in zip(mapping(node.get("options_for")), options[1:], strict=True):
+            written |= as_written(f"options_for.{dataset}", special)
+        return written
 
     # -------------------------------------------------------------------------------------------- other interpreters
 

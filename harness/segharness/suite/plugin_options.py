@@ -80,6 +80,11 @@ class OptionReader:
             self._problems.append(f"{node.mark}: {message} ({label})")
 
 
+def as_written(prefix: str, options: Mapping[str, Node]) -> dict[str, Any]:
+    """Return the options that the value of a variable went into as the suite writes them, by ``prefix.KEY``."""
+    return {f"{prefix}.{key}": node.shared() for key, node in options.items() if node.shared() != node.plain()}
+
+
 def _ways_to_set(option: Option) -> str:
     """Return the end of a message: the other ways to set an option that has a variable."""
     name = option.variable

@@ -38,6 +38,8 @@ class ModelEntry:
         foreign: the ``file.py:function`` that `python` runs for a plugin's model; None for a local model, where it
             runs `model` itself.
         needs: the fields of `Needs` that the suite sets; they win over the plugin's.
+        as_written: as the suite writes it, what the value of a variable went into: by ``model``, ``weights``, ``python``,
+            ``options.KEY`` and ``options_for.DATASET.KEY``. A manifest has this in place of the value.
     """
 
     id: str
@@ -50,6 +52,7 @@ class ModelEntry:
     tags: tuple[str, ...] = ()
     foreign: str | None = None
     needs: Mapping[str, Any] = field(default_factory=dict)
+    as_written: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def foreign_function(self) -> tuple[Path, str] | None:
@@ -69,6 +72,11 @@ class ModelEntry:
         """Return the options of the model on the data set with this id."""
         return {**self.options, **self.options_for.get(dataset, {})}
 
+    def is_from_variable(self, key: str, dataset: str) -> bool:
+        """Return whether the value of a variable went into an option of the model on a data set."""
+        special = key in self.options_for.get(dataset, {})
+        return (f"options_for.{dataset}.{key}" if special else f"options.{key}") in self.as_written
+
 
 @dataclass(frozen=True)
 class DatasetEntry:
@@ -83,6 +91,7 @@ class DatasetEntry:
         labels: changes of its categories when it is scored: by name, the category that it becomes, ``drop`` or
             ``ignore``.
         categories: the names of the categories that are scored, after `labels` is applied; all if empty.
+        as_written: as `ModelEntry.as_written`, by ``options.KEY``.
     """
 
     id: str
@@ -92,6 +101,7 @@ class DatasetEntry:
     tags: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     categories: tuple[str, ...] = ()
+    as_written: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def policy(self) -> dict[str, Any]:
@@ -102,10 +112,17 @@ class DatasetEntry:
 
 @dataclass(frozen=True)
 class StoredReference:
-    """A reference from an earlier run: the path of a results.arrow, and one of its models if it has several."""
+    """A reference from an earlier run: results that are read, and never made.
+
+    Attributes:
+        results: the path or URL of a results.arrow; in a manifest only its name.
+        model: one of its models, if it has several.
+        digest: of the model's numbers; None before they were read.
+    """
 
     results: str
     model: str | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -256,8 +273,12 @@ class Suite:
         return next(c for c in self.conditions if c.name == name)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the suite as JSON values, which `from_json` reads."""
-        return {**dataclasses.asdict(self), "scoring": self.scoring.to_json()}
+        """Return the suite as JSON values, which `from_json` reads. It holds secrets; see `shared_suite`."""
+        content = {**dataclasses.asdict(self), "scoring": self.scoring.to_json()}
+        for entry in (*content["models"], *content["datasets"]):
+            if not entry["as_written"]:
+                del entry["as_written"]
+        return content
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Suite:

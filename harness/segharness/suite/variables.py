@@ -86,6 +86,11 @@ class Variables:
 
         return VARIABLE.sub(replace, text.replace("$${", "$\0{")).replace("$\0{", "${")
 
+    def has_value(self, text: str) -> bool:
+        """Return whether a variable in a text has a value, so that the text is not what stands in the suite."""
+        inside = (_INSIDE.fullmatch(match[2] or "") for match in VARIABLE.finditer(text))
+        return any(match is not None and self.value(match[1]) is not None for match in inside)
+
     def begins_given(self, text: str) -> bool:
         """Return whether a text begins with a variable whose value is in `given` or the environment."""
         match = VARIABLE.match(text)

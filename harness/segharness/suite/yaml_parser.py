@@ -19,6 +19,7 @@ from segharness.suite.variables import VARIABLE, Variables
 Value: TypeAlias = "str | int | float | bool | list[Node] | dict[str, Node] | None"
 
 _MOST_NODES = 100_000
+_DEEPEST = 100
 EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
 """Numbers such as ``1e-3``. YAML 1.1 reads them as strings: it requires a dot, and a sign in the exponent."""
 
@@ -36,6 +37,7 @@ class Node:
         from_user: whether it begins with the value of a variable that the user set. A relative path is then relative
             to the working directory, not to the file.
         problems: mistakes in its variables or its tag; reported only if the node is used.
+        written: the text as written, if the value of a variable went into it: ``${NAME}/part``; else an empty text.
     """
 
     value: Value
@@ -45,6 +47,7 @@ class Node:
     expanded: bool = False
     from_user: bool = False
     problems: tuple[str, ...] = ()
+    written: str = ""
 
     def get(self, key: str) -> Node | None:
         """Return the value of a key of a mapping; None if there is no such key, or the node is no mapping."""
@@ -62,6 +65,17 @@ class Node:
             return [node.plain() for node in self.value]
         return self.value
 
+    def shared(self) -> Any:
+        """Return `plain`, but a text that the value of a variable went into as it is written.
+
+        Numbers that a variable has are no secrets, and a reader of results wants to know them.
+        """
+        if isinstance(self.value, dict):
+            return {key: node.shared() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.shared() for node in self.value]
+        return self.written if self.written and isinstance(self.value, str) else self.value
+
 
 def parse(text: str, file: str, variables: Variables, problems: list[str]) -> Node | None:
     """Return the tree of a YAML text, or None if it cannot be read at all.
@@ -74,7 +88,12 @@ def parse(text: str, file: str, variables: Variables, problems: list[str]) -> No
     """
     tagged: dict[Mark, str] = {}
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:  # further ones would cost a time that grows with the square of their number
+                problems.append(f"{_mark(file, event.start_mark)}: brackets are nested too deeply")
+                return None
             tag = getattr(event, "tag", None)
             if tag is not None:
                 mark = _mark(file, event.start_mark)
@@ -167,7 +186,8 @@ class _Reader:
         if isinstance(value, str) and plain and EXPONENT.fullmatch(value):
             value = float(value)
         from_user = changed and self.variables.begins_given(text)
-        return Node(value, mark, key_mark, expanded, changed, from_user, tuple(problems))
+        written = text if changed and self.variables.has_value(text) else ""
+        return Node(value, mark, key_mark, expanded, changed, from_user, tuple(problems), written)
 
 
 def _mark(file: str, mark: Any) -> Mark:

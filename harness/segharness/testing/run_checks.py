@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from segharness.api import evaluate, run
 from segharness.data.open_dataset import OpenDataset
-from segharness.identity import Inputs
+from segharness.identity import Inputs, stored_run
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import MetricSpec, ReporterSpec
@@ -20,10 +20,11 @@ from segharness.records import Model
 from segharness.report import make_report
 from segharness.report.documents import write_documents
 from segharness.score.bootstrap import draw
-from segharness.score.cell_predictions import open_recorded_dataset, read_cell
+from segharness.score.cell_predictions import read_cell
 from segharness.score.request import Score, ScoreRequest
 from segharness.score.score_checks import checked_scores
 from segharness.score.score_run import ground_truth
+from segharness.score.sources import find_datasets
 from segharness.store import RunFolder
 from segharness.store.failures import read_failures
 from segharness.suite import OVERALL, VIEWS, Split, Suite, load_suite, make_plan
@@ -214,6 +215,5 @@ def _sample_run(
 
 
 def _stored(folder: RunFolder, host: PluginHost) -> tuple[Suite, Inputs, OpenDataset]:
-    manifest = folder.read_manifest()
-    suite, inputs = Suite.from_json(manifest["suite"]), Inputs(**manifest["inputs"])
-    return suite, inputs, open_recorded_dataset(suite.datasets[0], host, inputs, folder)
+    run = stored_run(folder.read_manifest(), folder.manifest)
+    return run.suite, run.inputs, find_datasets(folder, host)[run.suite.datasets[0].id]

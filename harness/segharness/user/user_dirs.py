@@ -1,4 +1,4 @@
-"""The places of a user's files, by the XDG rules: the settings, and caches that can be made again at any time."""
+"""The places of a user's files, by the XDG rules: settings, what is remembered, and caches that can be made again."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def config_file() -> Path:
 def cache_folder() -> Path:
     """Return the folder of caches: ``~/.cache/segharness``, unless XDG_CACHE_HOME is set."""
     return _home("XDG_CACHE_HOME", ".cache") / "segharness"
+
+
+def state_folder() -> Path:
+    """Return the folder of what is remembered: ``~/.local/state/segharness``, unless XDG_STATE_HOME is set."""
+    return _home("XDG_STATE_HOME", ".local/state") / "segharness"
 
 
 def _home(variable: str, default: str) -> Path:

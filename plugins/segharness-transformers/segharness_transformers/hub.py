@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import huggingface_hub
 from huggingface_hub import errors
-from segharness import UsageError
+from segharness import Origin, UsageError
 
 from segharness_transformers.files import FILES, problem_with_folder
 
@@ -36,6 +37,26 @@ def fetch(weights: str, revision: str | None = None, local_files_only: bool = Fa
     if (problem := problem_with_folder(folder)) is not None:
         raise UsageError(f"the weights `{weights}`: {problem}; {_advice(weights, revision)}")
     return folder
+
+
+def origin(path: Path, weights: str, revision: str | None = None) -> Origin:
+    """Return the commit of a snapshot in the hub's cache; with a note, if the name may stand for another one tomorrow.
+
+    Args:
+        path: what `fetch` returned.
+        weights: ``owner/name``.
+        revision: a branch, tag or commit; main if None.
+    """
+    commit = path.name if re.fullmatch(r"[0-9a-f]{40}", path.name) else "unknown"
+    address = f"{weights}@{commit}"
+    if commit == "unknown" or (revision is not None and re.fullmatch(r"[0-9a-f]{40}", revision)):
+        return Origin(address)
+    moving = f"the revision `{revision}`" if revision is not None else "the branch main"
+    note = (
+        f"its weights `{weights}` are those of {moving}, now commit {commit}; they may be others tomorrow: "
+        f"options: {{revision: {commit}}} keeps these"
+    )
+    return Origin(address, note)
 
 
 def _advice(weights: str, revision: str | None) -> str:

@@ -42,6 +42,7 @@ def _spec(family: str, description: str, paper: str, module: str, options: dict[
             pattern=r"[A-Za-z0-9][\w.-]*/[\w.-]+",
             pattern_text="owner/name on the hub",
             fetch="segharness_transformers.hub:fetch",
+            origin="segharness_transformers.hub:origin",
             in_folder=FILES,
         ),
         check="segharness_transformers.files:problem",

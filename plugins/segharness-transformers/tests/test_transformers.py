@@ -315,6 +315,26 @@ def test_what_is_in_the_hubs_cache_is_taken_from_there(saved, images, tmp_path, 
         hub.fetch("nobody/small")
 
 
+def test_the_commit_is_recorded_and_a_name_that_moves_is_said(saved, images, suite, tmp_path):
+    cache, commit = tmp_path / "hub/models--nobody--small", "c0ffee" + "a" * 34
+    (cache / "refs").mkdir(parents=True)
+    (cache / "refs/main").write_text(commit)
+    shutil.copytree(saved("mask2former"), cache / "snapshots" / commit)
+    text = SUITE.replace("weights: ./network, options: {", "weights: nobody/small, options: {local_files_only: true, ")
+    suite.write("s.yaml", text)
+    env = {"HF_HUB_CACHE": str(tmp_path / "hub")}
+    done = suite("run", "s.yaml", "--no-bootstrap", env=env)
+    assert done.code == 0, done.err
+    assert f"its weights `nobody/small` are those of the branch main, now commit {commit}" in done.err
+    [run] = (suite.folder / "runs").iterdir()
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert set(manifest["origins"].values()) == {f"nobody/small@{commit}"}
+    suite.write("s.yaml", text.replace("local_files_only: true, ", f"local_files_only: true, revision: {commit}, "))
+    done = suite("run", "s.yaml", "--no-bootstrap", env=env)
+    assert done.code == 0 and "may be others tomorrow" not in done.err
+    assert "0 predictions made" in done.err + done.out  # the same weights by another name
+
+
 def offline(*arguments, **more):
     assert more["allow_patterns"] == list(hub.FILES) and not any("bin" in name or ".py" in name for name in hub.FILES)
     raise OSError("no route to host")

@@ -1,12 +1,14 @@
-"""The arguments that ``run`` and ``score`` share: how predictions are scored."""
+"""The arguments of commands that score: how predictions are scored, and where the data of a stored run lie."""
 
 from __future__ import annotations
 
 import argparse
 
 from segharness.cli.arguments.number_types import positive
+from segharness.cli.arguments.selection import parse_variables
 from segharness.score import DEFAULT_RESAMPLES, ScoreOptions
 from segharness.score.bootstrap import resamples_problem
+from segharness.score.sources import Given
 
 
 def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +26,37 @@ def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"number of resamples of the images that intervals are computed from; default {DEFAULT_RESAMPLES}",
     )
     draws.add_argument("--no-bootstrap", action="store_const", dest="bootstrap", const=0, help="compute no intervals")
+
+
+def add_source_arguments(parser: argparse.ArgumentParser, *, references: bool = True) -> None:
+    """Add the arguments that say where the data of a stored run lie; `references` for stored references, too."""
+    group = parser.add_argument_group(
+        "where data lie", "needed for runs of other machines: what this one has run or found once, it remembers"
+    )
+    group.add_argument(
+        "--dataset",
+        action="append",
+        default=[],
+        metavar="ID=KEY=VALUE[,KEY=VALUE...]",
+        help="the options that open a data set of the run here, e.g. coco=annotations=val.json,images=val; may be repeated",
+    )
+    group.add_argument(
+        "--var", action="append", default=[], metavar="NAME=VALUE", help="a value for ${NAME} in the run's suite"
+    )
+    if references:
+        group.add_argument(
+            "--reference",
+            action="append",
+            default=[],
+            metavar="[GROUP=]RESULTS.arrow[::MODEL]",
+            help="where the stored reference of the run lies",
+        )
+
+
+def given_from(args: argparse.Namespace) -> Given:
+    """Return where the data of a stored run lie, as the arguments say."""
+    references = tuple(getattr(args, "reference", ()))
+    return Given(tuple(args.dataset), references, parse_variables(args.var))
 
 
 def _resamples(text: str) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from segharness.cli.commands.score import stored_run
+from segharness.cli.arguments.scoring import add_source_arguments, given_from
 from segharness.cli.exit_codes import Exit
 from segharness.cli.output import say
 from segharness.score.coco_result_files import export_results
+from segharness.store import RunFolder
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,12 +22,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="folder for MODEL/DATASET/CONDITION.segm.json and .bbox.json",
     )
+    add_source_arguments(parser, references=False)
 
 
 def execute(args: argparse.Namespace) -> int:
-    folder, host = stored_run(args)
+    folder = RunFolder.from_text(args.run)
     skipped: list[str] = []
-    count = export_results(folder, host, args.output, skipped.append)
+    count = export_results(folder, args.host, args.output, skipped.append, given_from(args))
     for line in skipped:
         say(f"not written: {line}")
     print(

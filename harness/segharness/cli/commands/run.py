@@ -124,6 +124,8 @@ def execute(args: argparse.Namespace) -> int:
             show(make_report(finished.results), console)
         for line in dict.fromkeys(outcome.scoring):
             say(f"FAILED {line}")
+        for line in outcome.notes:
+            say(f"note: {line}")
         _summary(planned, outcome, errors if args.quiet < 2 else None)
         if args.durations:
             _durations(planned, console, args.durations)

@@ -26,6 +26,7 @@ class RunOutcome:
         interrupted: Ctrl-C was pressed.
         stopped: why the run stopped early; None if it did not.
         scoring: the problems that occurred while the predictions were scored.
+        notes: what the user should know and that costs no number.
     """
 
     folder: RunFolder
@@ -36,6 +37,7 @@ class RunOutcome:
     interrupted: bool = False
     stopped: str | None = None
     scoring: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 class CellTracker:

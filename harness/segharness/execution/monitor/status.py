@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from segharness.errors import StoreError
 from segharness.store import RunFolder
 from segharness.store.arrow_file import read_regular
 from segharness.store.atomic import write_atomic
+from segharness.texts import without_folders
 
 WRITE_INTERVAL = 1.0
 """The interval in seconds at which status.json is written; ten times as long on an object store."""
@@ -47,8 +48,8 @@ class Status:
 
     Attributes:
         state: ``running``, ``finished``, ``interrupted`` or ``stopped``.
-        host: the machine of the scheduler.
-        process: the process id of the scheduler.
+        host: the machine of the scheduler; empty once it has ended.
+        process: the process id of the scheduler; 0 once it has ended.
         began: when the run began, in seconds since 1970.
         updated: when the status last changed, in seconds since 1970.
         images: how many predictions the run makes.
@@ -110,10 +111,16 @@ class Status:
 
 
 class StatusFile:
-    """Writes a status from time to time. A failure to write does not stop the run; the file then stays as it is."""
+    """Writes a status from time to time. A failure to write does not stop the run; the file then stays as it is.
 
-    def __init__(self, folder: RunFolder, status: Status) -> None:
-        self._path, self._status = folder.status, status
+    Args:
+        folder: of the run.
+        status: which changes meanwhile.
+        hide: takes out of an error's text what only this machine may know.
+    """
+
+    def __init__(self, folder: RunFolder, status: Status, hide: Callable[[str], str] = without_folders) -> None:
+        self._path, self._status, self._hide = folder.status, status, hide
         self._every = WRITE_INTERVAL if isinstance(self._path, Path) else 10 * WRITE_INTERVAL
         self._written = 0.0
 
@@ -122,8 +129,12 @@ class StatusFile:
         if not now and time.monotonic() - self._written < self._every:
             return
         self._written = time.monotonic()
+        content = self._status.to_json()
+        content["failures"] = {cell: self._hide(error) for cell, error in self._status.failures.items()}
+        if self._status.state != "running":  # nobody needs to know any more where it ran
+            content |= {"host": "", "process": 0}
         try:
-            write_atomic(self._path, (json.dumps(self._status.to_json()) + "\n").encode(), durable=False)
+            write_atomic(self._path, (json.dumps(content) + "\n").encode(), durable=False)
         except OSError:
             return
 

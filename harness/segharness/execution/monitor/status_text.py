@@ -71,9 +71,10 @@ def summary(status: Status, now: float | None = None) -> list[str]:
         state = f"running, written {duration(age)} ago"
     elif state != "finished":
         state += "; the same command continues"
-    host = "" if status.host == platform.node() else f" on {status.host}"
+    host = "" if status.host in ("", platform.node()) else f" on {status.host}"
+    process = f"process {status.process}{host}, " if status.process else ""
     verb = "predicting for" if status.state == "running" else "predictions took"
-    lines = [f"{state} (process {status.process}{host}, {verb} {duration(status.updated - status.began)})"]
+    lines = [f"{state} ({process}{verb} {duration(status.updated - status.began)})"]
     share = 100 * status.made / status.images if status.images else 100
     left = f", {duration(status.left)} left" if state.startswith("running") else ""
     rate = f", {status.rate:.1f} images/s" if status.rate else ""

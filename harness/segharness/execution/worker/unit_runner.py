@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
+import pyarrow as pa
+
 from segharness.data.open_dataset import OpenDataset, open_dataset
 from segharness.errors import LostError, SegharnessError, UsageError
 from segharness.execution.devices import device_name
@@ -44,6 +46,7 @@ from segharness.plugin.failures import describe
 from segharness.plugin.host import PluginHost, forget_folder
 from segharness.records import Model, StoredPredictions
 from segharness.store import RunFolder, write_shard
+from segharness.suite.shared_suite import hider
 
 Emit = Callable[[WorkerEvent], None]
 """Takes the events of a `UnitRunner`."""
@@ -89,6 +92,7 @@ class UnitRunner:
         self._job, self._host, self._device = job, host, device
         self._objects = dict(objects or {})
         self._folder = RunFolder.from_text(job.folder)
+        self._hide = hider(job.suite)
         self._corruptor = Corruptor(host, {c.name: c for c in job.suite.conditions}, job.suite.seed)
         self._datasets: dict[str, OpenDataset] = {}
         self._prompts: dict[tuple[str, str], Prompts] = {}
@@ -213,7 +217,7 @@ class UnitRunner:
         files = self._folder.shard_files(unit.model, unit.dataset, condition, unit.shard.index)
         try:
             with timings.timed("write"):
-                write_shard(files, tables.predictions, tables.images, inputs)
+                write_shard(files, tables.predictions, self._shared(tables), inputs)
         except OSError as error:
             if error.errno in _NO_SPACE:
                 raise DiskFullError(f"{self._folder.path}: no space left to write {files.predictions.name}") from error
@@ -221,6 +225,16 @@ class UnitRunner:
         first_error = tables.errors[0] if tables.errors else None
         count = len(tables.images)
         emit(ShardWritten(unit.index, condition, len(tables.errors), first_error, count, timings.to_json()))
+
+    def _shared(self, tables: ShardTables) -> pa.Table:
+        """Return the table of images; its errors have nothing that only this machine may know."""
+        if not tables.errors:
+            return tables.images
+        names = tables.images.schema.names
+        errors = [None if error is None else self._hide(error) for error in tables.images.column("error").to_pylist()]
+        return tables.images.set_column(
+            names.index("error"), tables.images.schema.field("error"), [pa.array(errors, pa.string())]
+        )
 
     def _store_predictions(self, unit: Unit, model: StoredPredictions, emit: Emit) -> None:
         """Run a unit of stored predictions."""
