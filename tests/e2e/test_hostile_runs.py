@@ -49,6 +49,7 @@ COMMANDS = {
     "report": ("report", "runs/s"),
     "compare": ("compare", "runs/s"),
     "status": ("status", "runs/s"),
+    "verify": ("verify", "runs/s", *SAMPLE),
     "export-results": ("export-results", "runs/s", "-o", "out", *SAMPLE),
     "reference": (
         "run", "s.yaml", *SAMPLE, "--out", "other", "--bootstrap", "100", "--model", "sample/blind",
@@ -157,10 +158,31 @@ def test_a_suite_that_no_file_could_say_is_refused(hostile, name):
     every_command(hostile, "report")
 
 
+@pytest.mark.parametrize("value", [[], 1, "x", {"a": 1}, {"squares": []}, None], ids=str)
+@pytest.mark.parametrize(
+    "key", ["environments", "origins", "devices", "plugins", "packages", "git", "plugin_arguments"]
+)
+def test_a_run_is_continued_whatever_its_manifest_says_of_itself(hostile, key, value):
+    """What is for readers alone: it decides no number, and is written anew."""
+    edited(hostile.folder / "runs/s", lambda manifest: manifest.update({key: value}))
+    done = hostile("run", "s.yaml", *SAMPLE, "--bootstrap", "100", "-qq", "--executor", "inline", timeout=60)
+    assert done.code == 0 and "Traceback" not in done.err, done
+    assert json.loads((hostile.folder / "runs/s/manifest.json").read_text())[key] != value or value in ([], None)
+
+
 @pytest.mark.parametrize("file", ["manifest.json", "status.json", "failures.json"])
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[" * 100_000, b'{"a":' * 100_000, b"null", b"[]", b"\xff\xfe", b'{"process": 1e300, "workers": {}}'],
+    [
+        b"",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"null",
+        b"[]",
+        b"\xff\xfe",
+        b'{"process": 1e300, "workers": {}}',
+        b'[{"cell": ["sample-finder", "squares", "clean"], "error": {"a": 1}}]',
+    ],
 )
 def test_json_of_any_shape_is_no_traceback(hostile, file, content):
     (hostile.folder / "runs/s" / file).write_bytes(content)
@@ -170,9 +192,9 @@ def test_json_of_any_shape_is_no_traceback(hostile, file, content):
 # ---------------------------------------------------------------------------------------------- stored predictions
 
 
-def changed_shard(folder, change):
+def changed_shard(folder, change, cell=CELL):
     """Write a shard of a run again with other predictions or images, as its own writer would."""
-    files = RunFolder(folder).shard_files(*CELL, 0)
+    files = RunFolder(folder).shard_files(*cell, 0)
     stored = read_shard(files)
     predictions, images = stored.predictions.to_pydict(), stored.images.to_pydict()
     change(predictions, images)

@@ -22,6 +22,7 @@ def segharness_commands() -> Iterable[CommandSpec]:
         _command("collect", "show the cells that a run would have, and the resolved suite"),
         _command("status", "show the progress of a run, also of one on another machine"),
         _command("score", "compute a run's results again from its stored predictions"),
+        _command("verify", "derive a run's numbers again from its predictions, and name what differs"),
         _command("report", "print or write the tables of a run"),
         _command("compare", "show the differences between two models' results, with intervals"),
         _command("degradation", "compute CD and rCD of a table of APs"),

@@ -1,0 +1,343 @@
+"""Verifies a run: derives its numbers again from the stored predictions, and names what differs. Writes nothing."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from segharness.cpu_cores import cores
+from segharness.data.open_dataset import OpenDataset
+from segharness.digests import pixel_digest
+from segharness.errors import ImageError, StoreError, UsageError
+from segharness.identity import StoredRun, stored_run
+from segharness.images.corrupt import Corruptor
+from segharness.images.decode import decode
+from segharness.plugin.host import PluginHost
+from segharness.plugin.specs import CorruptionSpec, MixtureSpec
+from segharness.records import Condition, Sample
+from segharness.score.score_run import ScoredRun, ScoreOptions, check_engine, scored_run
+from segharness.score.sources import Given, Sources, find_sources
+from segharness.store import RunFolder, manifest_of, read_results, read_shard
+from segharness.store.resamples import KEY_COLUMNS, read_resamples, resamples_file
+from segharness.suite import Suite
+from segharness.suite.conditions import version_of
+
+TOLERANCE = 1e-9
+"""The relative difference between two values that counts as none: the last bits may depend on the processor."""
+
+_NAMES = ("model", "dataset", "condition", "evaluation", "task", "split", "category", "metric", "reference")
+_VALUES = ("value", "ci_low", "ci_high")
+_FACTS = ("corruption", "severity", "n_images", "n_instances", "device", "reason")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that does not hold.
+
+    Attributes:
+        place: a file of the run folder, or ``model::dataset::condition``.
+        problem: what is wrong there, in one line.
+    """
+
+    place: str
+    problem: str
+
+
+@dataclass
+class Verification:
+    """What was verified, and what does not hold.
+
+    Attributes:
+        findings: all that does not hold; the run is verified if there is nothing.
+        numbers: how many numbers were derived again.
+        cells: how many cells the run has.
+        images: how many digests of pixels were computed again.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    numbers: int = 0
+    cells: int = 0
+    images: int = 0
+
+    def add(self, place: object, problem: str) -> None:
+        """Add a finding."""
+        self.findings.append(Finding(str(place), problem))
+
+
+def verify(folder: RunFolder, host: PluginHost, given: Given | None = None, *, pixels: bool = False) -> Verification:
+    """Verify a run.
+
+    Every number of results.arrow and resamples.arrow is derived again from the stored predictions, which are held to the
+    rules of models' answers. The run may come from anybody, so call this in a process with limits, as ``segharness
+    verify`` does.
+
+    Args:
+        folder: of the run.
+        host: the plugins that offer its data sets and metrics; for `pixels` also its corruptions.
+        given: where its data lie; None for what this machine remembers.
+        pixels: whether to apply every condition to every image again, and compare the digests of the pixels.
+
+    Raises:
+        UsageError: it is not a run folder, or the data or the plugins that the run needs are not known on this machine.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from segharness import run
+        >>> from segharness.plugin.host import PluginArguments
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     suite = pathlib.Path(folder, "squares.yaml")
+        ...     text = "models: [sample/finder], datasets: [sample/squares], conditions: [clean]"
+        ...     _ = suite.write_text(f"{{segharness: 1, {text}}}")
+        ...     names = ("segharness.testing.sample",)
+        ...     _ = run(suite, out=folder, executor="inline", bootstrap=0, plugins=names)
+        ...     found = verify(RunFolder.from_text(folder), PluginHost.load(PluginArguments(names)))
+        >>> found.findings, found.cells
+        ([], 1)
+    """
+    found = Verification()
+    if not os.path.lexists(folder.manifest) if isinstance(folder.manifest, Path) else not folder.manifest.is_file():
+        raise StoreError(f"{folder.path}: not a run folder: it has no manifest.json")
+    try:
+        manifest = folder.read_manifest()
+        run = stored_run(manifest, folder.manifest)
+    except StoreError as error:
+        found.add("manifest.json", str(error))
+        return found
+    suite = run.suite
+    found.cells = len(suite.models) * len(suite.datasets) * len(suite.conditions)
+    sources = find_sources(folder, host, given)
+    _verify_numbers(folder, manifest, suite, host, sources, found)
+    if pixels:
+        for entry in suite.datasets:
+            _verify_pixels(folder, run, host, sources.datasets[entry.id], found)
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------- numbers
+
+
+def _verify_numbers(
+    folder: RunFolder,
+    manifest: Mapping[str, Any],
+    suite: Suite,
+    host: PluginHost,
+    sources: Sources,
+    found: Verification,
+) -> None:
+    try:
+        results = read_results(folder.results)
+        recorded = manifest_of(results, folder.results)
+        options = ScoreOptions(_engine(recorded), recorded["bootstrap"])
+        check_engine(suite, host, options.engine)
+        samples = read_resamples(folder.results, results)
+    except (KeyError, TypeError) as error:
+        found.add("results.arrow", f"{folder.results}: does not say how it was scored: {error}")
+        return
+    except UsageError as error:
+        found.findings += [Finding("results.arrow", problem) for problem in error.problems]
+        return
+    scored = scored_run(folder, host, options, sources)
+    for cell, reason in scored.incomplete.items():
+        found.add(cell, reason)
+    for problem in scored.problems:
+        if not any(problem.endswith(reason) for reason in scored.incomplete.values()):
+            found.add("scoring", problem)
+    _compare_metadata(manifest, recorded, scored, found)
+    _compare_rows(results.to_pylist(), scored.content.to_pylist(), found)
+    _compare_samples(folder, samples, scored, found)
+
+
+def _engine(recorded: Mapping[str, Any]) -> str | None:
+    engine = recorded["engine"]
+    return None if engine == "default" else str(engine)
+
+
+def _compare_metadata(
+    manifest: Mapping[str, Any], recorded: Mapping[str, Any], scored: ScoredRun, found: Verification
+) -> None:
+    derived = scored.metadata
+    for key in sorted({*derived, *recorded} - {"schema_version"}):
+        if _as_json(recorded.get(key)) != _as_json(derived.get(key)):
+            source = "manifest.json" if key in manifest else "what its predictions give"
+            found.add("results.arrow", f"its `{key}` differs from {source}")
+
+
+def _as_json(value: Any) -> Any:
+    """Return a value as a file holds it: with lists for tuples, and numbers rounded to the tolerance."""
+    if isinstance(value, Mapping):
+        return {key: _as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(item) for item in value]
+    return float(f"{value:.9g}") if isinstance(value, float) else value
+
+
+def _compare_rows(
+    stored: Sequence[Mapping[str, Any]], derived: Sequence[Mapping[str, Any]], found: Verification
+) -> None:
+    stored_rows, derived_rows = _by_name(stored), _by_name(derived)
+    if len(stored_rows) < len(stored):
+        found.add("results.arrow", f"{len(stored) - len(stored_rows)} numbers stand in it twice")
+    for names, row in stored_rows.items():
+        if names not in derived_rows:
+            found.add(_cell(row), f"{_number(row)}: stands in results.arrow, and the predictions give no such number")
+    for names, row in derived_rows.items():
+        found.numbers += 1
+        before = stored_rows.get(names)
+        if before is None:
+            found.add(_cell(row), f"{_number(row)}: is missing in results.arrow")
+            continue
+        wrong = [name for name in _VALUES if not _same(before[name], row[name])]
+        wrong += [name for name in _FACTS if before[name] != row[name]]
+        for name in wrong:
+            found.add(
+                _cell(row),
+                f"{_number(row)}: `{name}` is {_text(before[name])} in results.arrow, and {_text(row[name])} derived again",
+            )
+
+
+def _by_name(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[Any, ...], Mapping[str, Any]]:
+    return {tuple(row[name] for name in _NAMES): row for row in rows}
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    return f"{row['model']}::{row['dataset']}::{row['condition']}"
+
+
+def _number(row: Mapping[str, Any]) -> str:
+    parts = [row["evaluation"], row["task"], *([row["split"]] if row["split"] != "all" else [])]
+    parts += [f"category {row['category']}"] if row["category"] is not None else []
+    parts += [f"reference {row['reference']}"] if row["reference"] is not None else []
+    return f"{row['metric']} ({', '.join(str(part) for part in parts)})"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    return f"{value:.10g}" if isinstance(value, float) else f"{value}"
+
+
+def _same(stored: float | None, derived: float | None) -> bool:
+    if stored is None or derived is None:
+        return stored is derived
+    return math.isclose(stored, derived, rel_tol=TOLERANCE, abs_tol=TOLERANCE * 1e-3)
+
+
+def _compare_samples(
+    folder: RunFolder, stored: Mapping[tuple[Any, ...], Any], scored: ScoredRun, found: Verification
+) -> None:
+    name = resamples_file(folder.results).name
+    derived = {
+        tuple(row.get(column) for column in KEY_COLUMNS): row["samples"]
+        for row in scored.rows
+        if row.get("samples") is not None and row.get("category") is None
+    }
+    if derived and not stored:
+        found.add(name, "is missing, or does not belong to results.arrow: comparisons have no intervals")
+        return
+    for key in stored.keys() - derived.keys():
+        found.add(name, f"{_shown(key)}: the predictions give no such resamples")
+    for key, values in derived.items():
+        before = stored.get(key)
+        if before is None:
+            found.add(name, f"{_shown(key)}: is missing")
+        elif before.shape != values.shape or not np.allclose(before, values, TOLERANCE, TOLERANCE, equal_nan=True):
+            found.add(name, f"{_shown(key)}: its resamples are not those that the predictions give")
+
+
+def _shown(key: tuple[Any, ...]) -> str:
+    return ", ".join(str(part) for part in key if part is not None)
+
+
+# ---------------------------------------------------------------------------------------------------------- pixels
+
+
+def _verify_pixels(
+    folder: RunFolder, run: StoredRun, host: PluginHost, opened: OpenDataset, found: Verification
+) -> None:
+    """Compare the digests of the pixels of every image under every condition with those of all models."""
+    usable = [condition for condition in run.suite.conditions if _has_its_corruption(run, condition, host, found)]
+    corruptor = Corruptor(host, {condition.name: condition for condition in usable}, run.suite.seed)
+    for shard in opened.shards:
+        samples = opened.samples[shard.start : shard.stop]
+        stored = {
+            (model.id, condition.name): images
+            for model in run.suite.models
+            for condition in usable
+            if (images := _images(folder, model.id, opened.entry.id, condition.name, shard.index)) is not None
+        }
+        wanted = {name for _, name in stored}
+        conditions = [condition for condition in usable if condition.name in wanted]
+        with ThreadPoolExecutor(cores()) as pool:
+            made = partial(_digests, conditions=conditions, corruptor=corruptor, dataset=opened.entry.dataset)
+            digests = pool.map(made, samples)
+            for number, (sample, of_sample) in enumerate(zip(samples, digests, strict=True)):
+                for condition, digest in zip(conditions, of_sample, strict=True):
+                    found.images += 1
+                    for (model, name), images in stored.items():
+                        if name == condition.name and number < len(images):
+                            _compare_pixels(
+                                f"{model}::{opened.entry.id}::{name}", sample, images[number], digest, found
+                            )
+
+
+def _images(folder: RunFolder, model: str, dataset: str, condition: str, shard: int) -> list[tuple[int, int]] | None:
+    """Return the image ids and digests of a stored shard; None without them. Scoring has said why one is damaged."""
+    try:
+        images: pa.Table = read_shard(folder.shard_files(model, dataset, condition, shard)).images
+    except (FileNotFoundError, StoreError):
+        return None
+    ids, digests = images.column("image_id").to_pylist(), images.column("pixels").to_pylist()
+    return None if all(digest is None for digest in digests) else list(zip(ids, digests, strict=True))
+
+
+def _has_its_corruption(run: StoredRun, condition: Condition, host: PluginHost, found: Verification) -> bool:
+    if condition.corruption is None:
+        return True
+    spec: Any = host.find(condition.corruption, CorruptionSpec, MixtureSpec)
+    recorded = run.inputs.conditions[condition.name].get("version")
+    if spec is None:
+        found.add(
+            condition.name, f"pixels cannot be made: {host.unknown_message(condition.corruption, CorruptionSpec)}"
+        )
+    elif (version := version_of(spec, host)) != recorded:
+        found.add(
+            condition.name,
+            f"pixels cannot be made: this machine has version {version} of `{condition.corruption}`, the run {recorded}",
+        )
+    else:
+        return True
+    return False
+
+
+def _digests(sample: Sample, conditions: Sequence[Condition], corruptor: Corruptor, dataset: str) -> list[int | str]:
+    """Return the digest of the pixels of an image under every condition, or why there is none."""
+    try:
+        pixels = decode(sample)
+    except ImageError as error:
+        return [str(error)] * len(conditions)
+    digests: list[int | str] = []
+    for condition in conditions:
+        try:
+            digests.append(pixel_digest(corruptor(pixels, condition, sample, dataset).pixels))
+        except ImageError as error:
+            digests.append(str(error))
+    return digests
+
+
+def _compare_pixels(
+    cell: str, sample: Sample, stored: tuple[int, int | None], derived: int | str, found: Verification
+) -> None:
+    image_id, digest = stored
+    if isinstance(derived, str):
+        found.add(cell, f"pixels cannot be made: {derived}")
+    elif image_id == sample.image_id and digest != derived:
+        found.add(cell, f"{sample}: its pixels were not those of the protocol")
