@@ -247,3 +247,37 @@ def test_what_was_given_prompts_has_no_ap_beside_detectors():
     scores = score(ScoreRequest(GroundTruth(truth), as_predictions(results), "segm", images=images))
     assert {s.value for s in scores} == {None}
     assert "see the evaluation `given-boxes`" in scores[0].reason
+
+
+KEYS_OF_EXPORTERS = {
+    "a date that is 0": {"images": {"date_captured": 0, "license": 0, "flickr_url": "", "coco_url": ""}},
+    "a licence of text": {"images": {"license": "1"}},
+    "an address that is a number": {"images": {"coco_url": 0, "flickr_url": 3.5}},
+    "nan": {"images": {"gps": [float("nan")] * 2}, "annotations": {"attributes": {"confidence": float("nan")}}},
+    "half a character": {
+        "images": {"caption": "\ud83d"},
+        "annotations": {"text": "\udc80"},
+        "categories": {"x": "\ud83d"},
+    },
+    "a score of text": {"annotations": {"score": "0.9"}},
+    "keypoints of text": {"annotations": {"keypoints": "", "num_keypoints": "x"}},
+    "numbers for names": {"categories": {"supercategory": 3, "frequency": 5, "keypoints": 1, "skeleton": "x"}},
+    "lists of LVIS that are none": {"images": {"neg_category_ids": None, "not_exhaustive_category_ids": "x"}},
+    "lists of LVIS as floats": {"images": {"neg_category_ids": [1.0]}},
+    "a nested key": {"annotations": {"extra": {"a": [{"b": None}]}}, "images": {"file_name": 7}},
+    "null where a number is optional": {"annotations": {"ignore": None}},
+    "bytes": {"images": {"thumbnail": b"\x00"}, "annotations": {"object": object()}},
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("keys", KEYS_OF_EXPORTERS.values(), ids=KEYS_OF_EXPORTERS)
+def test_keys_that_no_metric_reads_change_nothing(keys, engine):
+    """CVAT and Datumaro write "date_captured": 0 into every image."""
+    content, results = simple()
+    expected = overall(score(ScoreRequest(GroundTruth(content, {}), as_predictions(results), "segm", (), engine)))
+    for part, added in keys.items():
+        for item in content[part]:
+            item.update(added)
+    found = overall(score(ScoreRequest(GroundTruth(content, {}), as_predictions(results), "segm", (), engine)))
+    assert found == expected

@@ -95,8 +95,39 @@ def _with_hotcoco(ground_truth: GroundTruth, predictions: pa.Table, task: str, p
 def hotcoco_truth(ground_truth: GroundTruth) -> Any:
     """Return hotcoco's index of a ground truth; it is made once and kept in `prepared`."""
     if "hotcoco" not in ground_truth.prepared:
-        ground_truth.prepared["hotcoco"] = hotcoco.COCO(dict(ground_truth.content))
+        ground_truth.prepared["hotcoco"] = hotcoco.COCO(scored_keys(ground_truth.content))
     return ground_truth.prepared["hotcoco"]
+
+
+_IMAGE_LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
+_ANNOTATION_KEYS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "ignore", "segmentation")
+
+
+def scored_keys(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a ground truth with the keys that metrics read, and no other.
+
+    hotcoco holds every key of COCO's format to its type, and exporters write what they like: ``"date_captured": 0``.
+    """
+    return {
+        "images": [
+            {
+                **{key: image[key] for key in ("id", "height", "width")},
+                **{key: [int(id) for id in image[key]] for key in _IMAGE_LISTS if isinstance(image.get(key), list)},
+            }
+            for image in content["images"]
+        ],
+        "annotations": [
+            {key: annotation[key] for key in _ANNOTATION_KEYS if annotation.get(key) is not None}
+            for annotation in content["annotations"]
+        ],
+        "categories": [
+            {
+                **{key: category[key] for key in ("id", "name", "isthing") if key in category},
+                **({"frequency": category["frequency"]} if isinstance(category.get("frequency"), str) else {}),
+            }
+            for category in content["categories"]
+        ],
+    }
 
 
 def hotcoco_detections(ground_truth: GroundTruth, predictions: pa.Table, task: str) -> Any:

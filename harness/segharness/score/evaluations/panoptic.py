@@ -20,7 +20,7 @@ from hotcoco import panoptic
 
 from segharness.masks import to_rle
 from segharness.score.evaluations import coco
-from segharness.score.evaluations.coco_engines import results
+from segharness.score.evaluations.coco_engines import results, scored_keys
 from segharness.score.request import Score, ScoreRequest
 
 KINDS = ("PQ", "SQ", "RQ")
@@ -124,7 +124,8 @@ def _truth(content: Mapping[str, Any]) -> dict[str, Any]:
                 "bbox": rle.to_bbox(mask).tolist(),
             }
         )
-    return {**content, "annotations": [{**segment, "id": id} for id, segment in enumerate(segments, 1)]}
+    numbered = [{**segment, "id": id} for id, segment in enumerate(segments, 1)]
+    return scored_keys({**content, "annotations": numbered})
 
 
 def _overlap(segments: Segments) -> str | None:
