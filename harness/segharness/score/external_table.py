@@ -13,6 +13,7 @@ import pyarrow as pa
 from segharness.errors import UsageError, nearest
 from segharness.plugin.metric_specs import AVERAGE, CD, RCD, RCD_POOLED
 from segharness.score.degradation import Curve, Ratios, Value, against_reference, own_metrics, ratios
+from segharness.score.severity_columns import averaged, corruptions_of
 
 
 @dataclass(frozen=True)
@@ -21,20 +22,20 @@ class ExternalTable:
 
     Attributes:
         clean: the column of the clean APs.
-        conditions: the columns to average, in order.
+        corruptions: the columns of every corruption, in order; those of its severities are averaged first.
         rows: the APs by model, then by column.
         rounding: one unit of the last decimal place in the file. A difference of up to that much may be rounding alone.
     """
 
     clean: str
-    conditions: tuple[str, ...]
+    corruptions: Mapping[str, tuple[str, ...]]
     rows: Mapping[str, Mapping[str, float]]
     rounding: float
 
     def curve(self, model: str) -> Curve:
         """Return the APs of one model."""
         row = self.rows[model]
-        return Curve({name: [row[name]] for name in self.conditions}, row[self.clean])
+        return Curve({name: [row[c] for c in columns] for name, columns in self.corruptions.items()}, row[self.clean])
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,10 @@ class Degradation:
 def losses_within_rounding(table: ExternalTable, reference: str) -> dict[str, float]:
     """Return the reference's losses that are positive but no larger than the rounding, by condition."""
     row = table.rows[reference]
-    losses = {name: row[table.clean] - row[name] for name in table.conditions}
+    losses = {
+        name: row[table.clean] - sum(row[column] for column in columns) / len(columns)
+        for name, columns in table.corruptions.items()
+    }
     return {name: loss for name, loss in losses.items() if 0 < loss <= table.rounding * (1 + 1e-9)}
 
 
@@ -77,7 +81,12 @@ def degradations(table: ExternalTable, reference: str) -> list[Degradation]:
 
 
 def read_table(
-    file: Path, clean: str, scale: float, conditions: Sequence[str] | None = None, ignore: Sequence[str] = ()
+    file: Path,
+    clean: str,
+    scale: float,
+    conditions: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    severities: str | None = None,
 ) -> ExternalTable:
     """Read a CSV or Arrow file whose first column names the models.
 
@@ -87,6 +96,8 @@ def read_table(
         scale: how an AP of 1 is written: 100 for percent, 1 for fractions.
         conditions: the columns to average; None for all but `clean` and `ignore`.
         ignore: columns that are not conditions.
+        severities: ``average`` if every number in a column's name is a severity, ``separate`` if none is; None to go by
+            the usual spellings, such as ``fog-3``.
 
     Raises:
         UsageError: the file cannot be read, or has mistakes; the error lists all of them.
@@ -141,7 +152,14 @@ def read_table(
         problems.append(f"{file}: no AP is above 1 percent: are these fractions? give --fraction")
     if problems:
         raise UsageError(problems)
-    return ExternalTable(clean, chosen, rows, 10.0**-places / scale)
+    corruptions = (
+        {name: (name,) for name in chosen}
+        if severities == "separate"
+        else averaged(chosen)
+        if severities == "average"
+        else corruptions_of(chosen)
+    )
+    return ExternalTable(clean, corruptions, rows, 10.0**-places / scale)
 
 
 def _percent_hint(number: float | None, scale: float) -> str:

@@ -32,6 +32,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     columns = parser.add_mutually_exclusive_group()
     columns.add_argument("--conditions", metavar="A,B,C", help="the columns to average over; default all others")
     columns.add_argument("--ignore", metavar="A,B", default="", help="columns that are not conditions")
+    parser.add_argument(
+        "--severities",
+        choices=["average", "separate"],
+        help="whether a number in a column's name is a severity: those of a corruption are averaged first; default: by "
+        "the usual spellings, such as fog-3, fog_s3, fog/3",
+    )
     unit = parser.add_mutually_exclusive_group(required=True)
     unit.add_argument("--percent", dest="scale", action="store_const", const=100.0, help="APs are written in percent")
     unit.add_argument("--fraction", dest="scale", action="store_const", const=1.0, help="APs are fractions")
@@ -47,18 +53,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     conditions = _names(args.conditions) if args.conditions is not None else None
-    table = read_table(args.table, args.clean, args.scale, conditions, _names(args.ignore))
+    table = read_table(args.table, args.clean, args.scale, conditions, _names(args.ignore), args.severities)
     rows = degradations(table, args.reference)
     format = args.format or _by_ending(args.output)
-    notes = [f"averaged over {len(table.conditions)} columns: {', '.join(table.conditions)}"]
+    notes = [_averaged(table)]
     notes += [*_reasons(rows, args.ratios), *_rounding_notes(table, args.reference, args.scale)]
-    text = {"csv": _csv, "json": _json, "table": _table}[format](rows, table.conditions, args.ratios)
+    text = {"csv": _csv, "json": _json, "table": _table}[format](rows, tuple(table.corruptions), args.ratios)
     if format == "table":
         text += "".join(f"  - {line}\n" for line in notes)
     emit(text, args.output)
     for line in notes if format != "table" else ():
         say(f"note: {line}")
     return Exit.OK
+
+
+def _averaged(table: ExternalTable) -> str:
+    """Return the line that says what was averaged, and which columns are severities of one corruption."""
+    if all(len(columns) == 1 for columns in table.corruptions.values()):
+        return f"averaged over {len(table.corruptions)} columns: {', '.join(table.corruptions)}"
+    parts = [
+        f"{name} (of {', '.join(columns)})" if len(columns) > 1 else name for name, columns in table.corruptions.items()
+    ]
+    return f"averaged over {len(parts)} corruptions, first over the severities of each: {', '.join(parts)}"
 
 
 def _names(text: str) -> list[str]:
