@@ -6,16 +6,22 @@ everywhere but in LaTeX.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What a terminal obeys, and what changes the direction of letters; a new line is not among them."""
 
-_CREDENTIALS = re.compile(r"://[^/@\s?#]+@")
+_CREDENTIALS = re.compile(r"://[^\s'\"`]*@")
 
-_FOLDERS = re.compile(r"(?<![\w.~/:<$}-])/(?:[^\s/:'\"`,;()<>|]+/)*(?=[^\s/:'\"`,;()<>|])")
-"""The folders of an absolute path."""
+_KEYS = re.compile(r"(?i)([?&][\w-]*(?:token|key|secret|signature|sig|password|credential)[\w-]*=)[^&\s'\"`]+")
+"""Settings in the address of a store that may be secret."""
+
+_URL = re.compile(r"(?i)\b(?!file:)[a-z][a-z0-9+.-]*://[^\s'\"`]*")
+
+_FOLDERS = re.compile(r"(?<![\w.~/<$}-])(?:(?:file://)?/|\.\./)(?:[^\s/:'\"`,;()<>|]+/)*(?=[^\s/:'\"`,;()<>|])")
+"""The folders of a path that is absolute, or begins with ``..``."""
 
 _LATEX: dict[int, str] = {ord(c): f"\\{c}" for c in "_%&#${}"} | {
     ord("\\"): r"\textbackslash{}",
@@ -61,7 +67,7 @@ def latex(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Return a text as Markdown that shows it: no HTML, links, pictures or further cells of a table.
+    """Return a text as Markdown that shows it: no HTML, no link or picture behind a text, no further cell of a table.
 
     Example:
         >>> markdown("a|<b>")
@@ -82,23 +88,35 @@ def csv_text(text: str) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """Return a text whose URLs have no user and password.
+    """Return a text whose URLs have no user, password, key or token.
 
     Example:
-        >>> without_credentials("s3://KEY:SECRET@bucket/run: gone")
-        's3://...@bucket/run: gone'
+        >>> without_credentials("s3://KEY:SEC/RET@bucket/run?session_token=x: gone")
+        's3://...@bucket/run?session_token=... gone'
     """
-    return _CREDENTIALS.sub("://...@", text)
+    return _KEYS.sub(r"\1...", _CREDENTIALS.sub("://...@", text)) if "://" in text else text
 
 
 def without_folders(text: str) -> str:
-    """Return a text in which the paths of this machine are names, and URLs have no user and password.
+    """Return a text in which the paths of this machine are names, and URLs have no credentials.
 
     Example:
-        >>> without_folders("no file /home/ada/coco/val.json")
-        'no file .../val.json'
+        >>> without_folders("no file /home/ada/coco/val.json, and s3://bucket/run/x is gone")
+        'no file .../val.json, and s3://bucket/run/x is gone'
     """
-    text = without_credentials(text)
-    for folder in {str(Path.home()), str(Path.cwd())} - {"/"}:
+    for folder in _own_folders():
         text = text.replace(f"{folder}/", "/")  # their names may hold spaces
-    return _FOLDERS.sub(".../", text)
+    parts, end = [], 0
+    for url in _URL.finditer(text):
+        parts += [_FOLDERS.sub(".../", text[end : url.start()]), without_credentials(url[0])]
+        end = url.end()
+    return "".join([*parts, _FOLDERS.sub(".../", text[end:])])
+
+
+def _own_folders() -> set[str]:
+    """Return the user's home and the working directory, where there are such."""
+    found = set()
+    for place in (Path.home, Path.cwd):
+        with contextlib.suppress(RuntimeError, OSError):  # a user without an entry; a folder that was deleted
+            found.add(str(place()))
+    return found - {"/"}

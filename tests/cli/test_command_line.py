@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 
 import pytest
 
@@ -150,3 +152,60 @@ def test_two_suites_run_one_after_another(small):
     done = small("run", "small.yaml", "two.yaml", "-k", "clean", "--out", "both")
     assert done.code == 0, done.err
     assert (small.folder / "both/small/results.arrow").is_file() and (small.folder / "both/two/results.arrow").is_file()
+
+
+# ------------------------------------------------------------------------------------------------- standard output
+
+
+@pytest.fixture
+def ran(harness):
+    harness.write(
+        "s.yaml", "{segharness: 1, name: s, models: [sample/finder], datasets: [sample/squares], conditions: [clean]}"
+    )
+    harness.write("table.csv", "model,clean,fog\na,40,20\nb,50,10\n")
+    assert harness("run", "s.yaml", *SAMPLE, "-qq").code == 0
+    return harness
+
+
+SAMPLE = ("-p", "segharness.testing.sample")
+PRINTING = {
+    "run": ("run", "s.yaml", *SAMPLE),
+    "score": ("score", "runs/s", *SAMPLE),
+    "report": ("report", "runs/s"),
+    "report as a document": ("report", "runs/s", "--format", "csv"),
+    "status": ("status", "runs/s"),
+    "collect": ("collect", "s.yaml", *SAMPLE),
+    "degradation": ("degradation", "table.csv", "--reference", "a", "--clean", "clean", "--percent"),
+    "models": ("models",),
+    "help": ("run", "--help"),
+    "schema": ("schema",),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "closed"),
+    [*((name, ">&-") for name in PRINTING), ("run", "2>&-"), ("run", ">&- 2>&-"), ("report", ">&- <&- 2>&-")],
+)
+def test_closed_streams_cost_nothing(ran, name, closed):
+    """As under cron and in daemons."""
+    before = {path: path.read_bytes() for path in ran.folder.rglob("*.arrow")}
+    command = shlex.join(ran.arguments(*PRINTING[name])) + f" {closed}"
+    done = subprocess.run(command, shell=True, cwd=ran.folder, env=ran.environment(), capture_output=True, text=True)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("name", PRINTING)
+def test_a_full_disk_under_the_output_is_one_line(ran, name):
+    command = shlex.join(ran.arguments(*PRINTING[name])) + " > /dev/full"
+    done = subprocess.run(command, shell=True, cwd=ran.folder, env=ran.environment(), capture_output=True, text=True)
+    lines = [line for line in done.stderr.splitlines() if "standard output" in line]
+    kept = "the results are in runs/s" if name == "run" else "what was computed is in its files"
+    assert done.returncode == 1 and lines == [f"error: standard output: No space left on device; {kept}"], done
+    assert "Traceback" not in done.stderr and "bug" not in done.stderr
+
+
+def test_a_reader_that_is_gone_is_no_mistake(ran):
+    command = shlex.join(ran.arguments("schema")) + " | head -1"
+    done = subprocess.run(command, shell=True, cwd=ran.folder, env=ran.environment(), capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ""

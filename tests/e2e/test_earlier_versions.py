@@ -112,3 +112,15 @@ def test_speed_says_what_would_measure_it(corpus):
     assert corpus("run", "small-of-version-1.yaml", "--out", "version-1/small", "-qq").code == 0
     reasons = {r["reason"] for r in rows(corpus.folder / "version-1/small").to_pylist() if r["metric"] == "fps"}
     assert reasons == {"the predictions are of a version that did not count calls; --fresh makes them again"}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_it_is_verified(corpus, run):
+    places = where(corpus, run)
+    shutil.copytree(CORPUS / run, corpus.folder / run, dirs_exist_ok=True)  # as it was written
+    done = corpus("verify", run, *places)
+    if run.startswith("version-1"):
+        assert done.code == 1 and "`segharness score` makes it again" in done.out
+        assert corpus("score", run, *BOOTSTRAP, "-q", *places).code == 0
+        done = corpus("verify", run)
+    assert done.code == 0 and "verified; " in done.out, done

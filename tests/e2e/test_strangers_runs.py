@@ -11,7 +11,10 @@ import os
 import platform
 import shutil
 import socket
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -101,11 +104,17 @@ def test_a_plugin_that_a_run_needs_is_asked_for(small):
     small.write("own.yaml", (small.folder / "small.yaml").read_text() + "scoring: {metrics: [mine]}\n")
     done = small("run", "own.yaml", "--out", "runs/own", *BOOTSTRAP, "-qq")
     assert done.code == 0, done.err
-    for name in ("score", "export-results", "verify"):
+    assert small(*commands("runs/own")["export-results"]).code == 0  # it needs no metric
+    for name in ("score", "verify"):
         done = small(*commands("runs/own")[name])
         assert done.code == 4 and "no metric `mine`" in done.err, (name, done.err)
-        assert "the run had the plugin `segharness_plugins.py`: if you trust it, load it with -p" in done.err
-        assert small(*commands("runs/own")[name], "-p", "segharness_plugins").code == 0
+        assert (
+            "the run had the plugin `segharness_plugins.py`: if you trust it, install it, or load it with" in done.err
+        )
+        for given in ("segharness_plugins", "segharness_plugins.py", str(small.folder / "segharness_plugins.py")):
+            done = small(*commands("runs/own")[name], "-p", given)
+            assert done.code == 0, (name, given, done.err)
+    assert small("score", "runs/own", "-p", "nowhere.py").code == 4
 
 
 # ----------------------------------------------------------------------------------------------------- where data lie
@@ -273,6 +282,9 @@ def test_a_stored_reference_is_found_again_by_its_numbers(run, monkeypatch, tmp_
     where = ("--dataset", "shapes=annotations=coco/annotations.json,images=coco/images")
     done = run("score", "second", *BOOTSTRAP, *where)
     assert done.code == 4 and "where the stored reference of `models` lies" in done.err and "--reference" in done.err
+    shutil.copytree(run.folder / "gone", run.folder / "seed=1")
+    assert run("score", "second", *BOOTSTRAP, *where, "--reference", "seed=1/results.arrow").code == 0
+    forget(monkeypatch, tmp_path / "again")
     assert run("score", "second", *BOOTSTRAP, *where, "--reference", "gone/results.arrow").code == 0
     assert cds(run.folder / "second") == before
     assert run("verify", "second").code == 0
@@ -335,7 +347,8 @@ description: "trained with ${TOKEN} on /home/somebody/data"
 models:
   - {id: good, model: "./solver.py:build", options: {mode: "${TOKEN}"}}
   - {id: other, model: "./solver.py:build", options_for: {shapes: {mode: "${PREFIX}${TOKEN}"}}}
-  - {id: fails, model: "./tell.py:build", options: {token: "${TOKEN}", nested: {header: ["Bearer ${TOKEN}"]}}}
+  - {id: fails, model: "./tell.py:build", options: {token: "${TOKEN}", nested: {header: ["Bearer ${TOKEN}", /home/ada/x]}}}
+  - {id: tells, model: "./tell.py:build", options: {token: "Bearer ${TOKEN}", nested: {header: [../../home/ada/y]}}}
   - {id: stored, model: coco-results, options: {folder: "${STORED}"}}
 reference: good
 datasets:
@@ -351,10 +364,25 @@ class Tell:
     def __init__(self, token, nested):
         self.token, self.header = token, nested["header"][0]
     def predict(self, images):
-        raise RuntimeError(f"401 for {self.token} ({self.header}), see {__file__}")
+        token = self.token.removeprefix("Bearer ")
+        raise RuntimeError(f"401 for {token} ({self.header}), see {__file__} and file:///home/ada/z.json")
 def build(token, nested):
     return Tell(token, nested)
 """
+
+
+def test_a_module_in_the_folder_that_one_is_in_is_not_imported(run):
+    """Not even by the process with limits, which is Python started anew."""
+    marker = run.folder / "marker"
+    evil = run.folder / "downloads"
+    for name in ("pyarrow", "numpy", "json", "segharness"):
+        run.write(f"downloads/{name}/__init__.py", EVIL.format(str(marker)))
+    shutil.move(run.folder / "runs/small", evil / "small")
+    command = [str(Path(sys.executable).with_name("segharness"))]
+    for words in (["verify", "small"], ["report", "small"], ["score", "small"], ["status", "small"]):
+        done = subprocess.run([*command, *words], cwd=evil, env=run.environment(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert not marker.exists(), words
 
 
 @pytest.mark.parametrize("given", ["environment", "--var"])
@@ -374,7 +402,7 @@ def test_what_may_be_shared_holds_no_secret_no_path_and_no_name(small, given):
     folder = small.folder / "runs/leaky"
     shared = [p for p in folder.rglob("*") if p.is_file() and "logs" not in p.parts]
     assert len(shared) > 8
-    hidden = [SECRET, str(small.folder), "/home/", platform.node(), f'"{getpass.getuser()}']
+    hidden = [SECRET, str(small.folder), "/home/", "/ada", platform.node(), f'"{getpass.getuser()}']
     for path in shared:
         texts = [path.read_bytes().decode("latin-1")]
         if path.suffix == ".arrow":  # columns are compressed
@@ -387,13 +415,16 @@ def test_what_may_be_shared_holds_no_secret_no_path_and_no_name(small, given):
     assert manifest["suite"]["models"][0]["model"] == "solver.py:build"
     assert manifest["suite"]["models"][0]["options"] == {"mode": "${TOKEN}"}
     assert manifest["suite"]["models"][1]["options_for"] == {"shapes": {"mode": "${PREFIX}${TOKEN}"}}
-    assert manifest["suite"]["models"][2]["options"]["nested"] == {"header": ["Bearer ${TOKEN}"]}
+    assert manifest["suite"]["models"][2]["options"]["nested"] == {"header": ["Bearer ${TOKEN}", "x"]}
+    assert manifest["suite"]["models"][3]["options"]["nested"] == {"header": ["y"]}
     assert manifest["suite"]["datasets"][0]["options"] == {
         "annotations": "${DATA}/annotations.json",
         "images": "images",
     }
     reason = next(r["reason"] for r in small.results("leaky").to_pylist() if r["model"] == "fails")
-    assert "401 for ${TOKEN} (Bearer ${TOKEN}), see .../tell.py" in reason
+    assert "401 for ${TOKEN} (Bearer ${TOKEN}), see .../tell.py and .../z.json" in reason
+    reason = next(r["reason"] for r in small.results("leaky").to_pylist() if r["model"] == "tells")
+    assert "401 for ${TOKEN} (../../home/ada/y)" not in reason and "401 for ${TOKEN}" in reason
 
 
 def test_a_secret_still_decides_predictions(small):
@@ -409,6 +440,21 @@ def test_a_secret_still_decides_predictions(small):
     assert done.code == 4 and "made from other inputs" in done.err
 
 
+def test_a_default_that_is_also_given_is_the_same(small):
+    text = (small.folder / "small.yaml").read_text().replace("{margin: 70}", '{margin: 70, mode: "${MODE:-fast}"}')
+    small.write("small.yaml", text)
+    assert small("run", "small.yaml", "-qq").code == 0
+    done = small("run", "small.yaml", "-qq", "--var", "MODE=fast")
+    assert done.code == 0, done.err
+    assert small("run", "small.yaml", "-qq", "--var", "MODE=slow").code == 4
+
+
+def test_a_name_may_come_from_a_variable(small):
+    small.write("small.yaml", (small.folder / "small.yaml").read_text().replace("name: small", 'name: "${RUN}"'))
+    assert small("run", "small.yaml", "-qq", "--var", "RUN=nightly").code == 0
+    assert small("score", "runs/nightly", "-q").code == 0
+
+
 def test_numbers_and_defaults_of_variables_stay_readable(small):
     text = (small.folder / "small.yaml").read_text().replace("{margin: 70}", '{margin: "${M}", mode: "${MODE:-}"}')
     small.write("small.yaml", text)
@@ -416,6 +462,23 @@ def test_numbers_and_defaults_of_variables_stay_readable(small):
     manifest = json.loads((small.folder / "runs/small/manifest.json").read_text())
     assert manifest["suite"]["models"][1]["options"] == {"margin": 70, "mode": None}
     assert manifest["inputs"]["models"]["other"]["shapes"]["options"] == {"margin": 70, "mode": None}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3://AKIA:abc/SECRET@bucket/run", "s3://u:p@SECRET@bucket/run", "s3://bucket/run?session_token=SECRET&x=1",
+     "https://host/run?X-Amz-Signature=SECRET"],
+)  # fmt: skip
+def test_no_form_of_credentials_is_shown(url):
+    from segharness.texts import visible, without_folders
+
+    for text in (url, f"error: {url}: gone", f"`{url}`"):
+        assert "SECRET" not in visible(text) and "SECRET" not in without_folders(text)
+
+
+def test_a_mistyped_run_makes_no_folder(small):
+    assert small("score", "runs/typo/deep").code == 4
+    assert not (small.folder / "runs").exists()
 
 
 def test_credentials_of_an_address_are_not_shown(small):

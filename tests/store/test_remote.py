@@ -66,7 +66,7 @@ def remote(tmp_path, name="run"):
 
 @pytest.mark.parametrize(
     ("renewed", "held"),
-    [(0.0, True), (-RENEWAL_INTERVAL, True), (-1000.0, False), (RENEWAL_INTERVAL, True), (1e6, False), (1e300, False)],
+    [(0.0, True), (-RENEWAL_INTERVAL, True), (-1000.0, False), (1000.0, True), (1e6, False), (1e300, False)],
 )
 def test_a_lease_of_the_far_future_is_not_believed(tmp_path, monkeypatch, renewed, held):
     """Clocks differ a little. A lease that is dated years ahead would block the folder until then."""

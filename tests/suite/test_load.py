@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 
+import pytest
+from segharness.errors import SuiteError
 from segharness.suite import Overrides, StoredReference, Suite, Variables, load_suite
 
 GOOD = """
@@ -86,3 +89,51 @@ def test_options_for_a_data_set_win(suites, tmp_path):
 def test_a_suite_survives_json(suites):
     suite = suites.load(GOOD)
     assert Suite.from_json(json.loads(json.dumps(suite.to_json()))) == suite
+
+
+# --------------------------------------------------------------------------- what editors write, and what YAML 1.1 reads
+
+PLAIN = "segharness: 1\nmodels: [toycells/threshold]\ndatasets: [toycells/quick]\nconditions: [clean]\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        PLAIN.encode("utf-8-sig"), PLAIN.encode("utf-16"), codecs.BOM_UTF16_BE + PLAIN.encode("utf-16-be"),
+        PLAIN.encode("utf-16-le"), PLAIN.encode("utf-16-be"), PLAIN.replace("\n", "\r\n").encode("utf-8-sig"),
+        PLAIN.replace("\n", "\r").encode(), (PLAIN + "description: Übung\n").encode("utf-16"),
+    ],
+    ids=["BOM", "UTF-16", "UTF-16 BE", "LE without BOM", "BE without BOM", "BOM and CRLF", "CR", "letters"],
+)  # fmt: skip
+def test_suites_of_windows_editors_are_read(suites, data):
+    file = suites.write("", "windows.yaml")
+    file.write_bytes(data)
+    suites.write(PLAIN, "s.yaml")
+    found = suites.load("segharness: 1\nextends: windows.yaml\n")
+    assert [model.id for model in found.models] == ["toycells-threshold"]
+
+
+def test_other_bytes_are_refused(suites):
+    suites.write("", "latin.yaml").write_bytes("segharness: 1 # Übung".encode("latin-1"))
+    with pytest.raises(SuiteError, match=r"latin\.yaml: not UTF-8 or UTF-16 text \(byte 16\)"):
+        suites.load("segharness: 1\nextends: latin.yaml\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ("010", "is an octal number"), ("1:30", "of base 60"), ("-012", "is an octal number"), ("190:20:30", "of base 60"),
+        ("0x10", "another base"), ("0b11", "another base"), ("1_000", "with `_` in it"), ("08_1", "not a"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("written", ["limit: {}\n", "seed: {}\n"])
+def test_numbers_that_yaml_reads_in_its_own_way_are_refused(suites, number, message, written):
+    with pytest.raises(SuiteError, match=f"{message}|must be"):
+        suites.load(PLAIN + written.format(number))
+
+
+def test_numbers_in_quotes_are_texts_and_usual_numbers_numbers(suites):
+    assert suites.load(PLAIN + "limit: 90\nseed: 0\n").seed == 0
+    assert suites.load(PLAIN + 'description: "010"\n').description == "010"
+    with pytest.raises(SuiteError, match="octal"):
+        suites.load(PLAIN + "limit: ${LIMIT:-010}\n")

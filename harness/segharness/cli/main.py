@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import io
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
 from segharness.cli.exit_codes import Exit
-from segharness.cli.output import say
+from segharness.cli.output import OutputLostError, open_streams, say, silence_stdout
 from segharness.errors import UsageError, nearest
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.plugin.import_strings import load
@@ -31,24 +29,28 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # file names may hold letters that the terminal lacks
+    open_streams()
     if any(word in ("-v", "-vv", "--verbose") for word in arguments):
         from segharness.plugin.failures import show_tracebacks
 
         show_tracebacks()
     try:
-        return _main(arguments)
+        try:
+            return _main(arguments)
+        finally:
+            sys.stdout.flush()
     except UsageError as error:
         for problem in error.problems:
             say(f"error: {problem}")
         return Exit.USAGE
+    except OutputLostError as error:
+        say(f"error: {error}; what was computed is in its files")
+        return Exit.FAILED
     except KeyboardInterrupt:
         say("interrupted")
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of the output is gone, e.g. `| head`
+        silence_stdout()  # the reader of the output is gone, e.g. `| head`
         return Exit.OK
     except Exception:  # noqa: BLE001  a bug, so it keeps its traceback
         traceback.print_exc()
@@ -95,7 +97,12 @@ def _main(arguments: list[str]) -> int:
 def _add_plugin_arguments(parser: argparse.ArgumentParser, default: object) -> None:
     group = parser.add_argument_group("plugins")
     group.add_argument(
-        "-p", dest="_p", action="append", default=[], metavar="NAME", help="load a plugin; no:NAME leaves one out"
+        "-p",
+        dest="_p",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="load a plugin, by name or file.py; no:NAME leaves one out",
     )
     group.add_argument(
         "--strict-plugins", action="store_true", default=default, help="stop if a plugin cannot be loaded"

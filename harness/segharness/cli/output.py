@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,6 +14,62 @@ from segharness.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+class OutputLostError(Exception):
+    """Standard output takes nothing more, for example because its disk is full. The message says what is kept."""
+
+
+def open_streams() -> None:
+    """Make the standard streams such that printing costs no work.
+
+    What is closed, as under cron, is opened on the null device. Otherwise the next file that is opened would take its
+    number, and get what is printed.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names may hold letters that the terminal lacks
+    if type(sys.stdout) is io.TextIOWrapper:
+        terminal, encoding = sys.stdout.line_buffering, sys.stdout.encoding
+        sys.stdout = _Output(sys.stdout.detach(), encoding, "backslashreplace", line_buffering=terminal)
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output that says of an error that it is its own: files raise the same errors."""
+
+    def write(self, text: str) -> int:
+        with _own_errors():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _own_errors():
+            super().flush()
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence_stdout()  # what is still in buffers would raise again when the process ends
+        raise OutputLostError(f"standard output: {error.strerror}") from error
+
+
+def silence_stdout() -> None:
+    """Let standard output lead nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def emit(text: str, output: Path | None) -> None:

@@ -17,6 +17,7 @@ from segharness.plugin.specs import CorruptionSpec, DatasetSpec, MixtureSpec, Mo
 from segharness.records import Condition
 from segharness.suite import ModelEntry, Suite
 from segharness.suite.local_functions import local_reference, source_files
+from segharness.suite.shared_suite import names_place
 
 Weights = Mapping[str, Mapping[str, ResolvedWeights]]
 """The weights of every model on every data set: model id -> data set id -> weights."""
@@ -94,8 +95,8 @@ def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost, weights: Res
 def _by_content(entry: ModelEntry, dataset: str, declared: Mapping[str, Option]) -> dict[str, Any]:
     """Return the options that change predictions. One that names a file, a folder or code becomes a content digest.
 
-    One that the value of a variable went into becomes a digest, too: it may be a secret, and identities are shared.
-    `declared` holds the options that the model's plugin declares. An option it does not declare counts as it is.
+    One that the value of a variable went into becomes a digest, too: it may be a secret, and identities are shared. So
+    does a path in an option that the model's plugin does not declare. `declared` are those that it does.
     """
     options = entry.options_on(dataset)
     inputs = {key: value for key, value in options.items() if key not in declared or declared[key].decides}
@@ -103,7 +104,7 @@ def _by_content(entry: ModelEntry, dataset: str, declared: Mapping[str, Option])
         option = declared.get(key)
         if option is not None and not option.decides:
             continue
-        if entry.is_from_variable(key, dataset):
+        if entry.is_from_variable(key, dataset) or (option is None and names_place(value)):
             inputs[key] = {"digest": digest(value)}
         if option is None:
             continue

@@ -58,7 +58,7 @@ def make_manifest(
     plugins = _plugins(host.plugins, _names(suite))
     return {
         "suite": shared_suite(suite),
-        "plugin_arguments": {"include": list(host.arguments.include), "folders": []},
+        "plugin_arguments": {"include": [shared_name(name) for name in host.arguments.include], "folders": []},
         "protocol": protocol,
         "inputs": inputs.to_json(),
         "plugins": plugins,

@@ -1,9 +1,9 @@
 """The plugin host: finds plugins, leaves broken ones out, and knows what each offers.
 
 As in pytest, plugins are the entry points of the group ``segharness`` (unless ``SEGHARNESS_DISABLE_PLUGIN_AUTOLOAD`` is
-set), modules named by ``-p NAME``, and a ``segharness_plugins.py`` beside a suite; ``-p no:NAME`` keeps a plugin out.
-What segharness itself offers (commands, evaluations, executors, reporters) comes in the same way, as the plugin
-``segharness``.
+set), modules and files named by ``-p NAME``, and a ``segharness_plugins.py`` beside a suite; ``-p no:NAME`` keeps a
+plugin out. What segharness itself offers (commands, evaluations, executors, reporters) comes in the same way, as the
+plugin ``segharness``.
 """
 
 from __future__ import annotations
@@ -162,6 +162,13 @@ class PluginHost:
             return
         for entry in importlib.metadata.entry_points(group=GROUP, name=name):
             self._add_entry_point(entry)
+            return
+        if name.endswith(".py"):
+            if not Path(name).is_file():
+                raise PluginError(f"-p {name}: no such file")
+            file = Path(name).absolute()
+            if not any(p.name == str(file) for p in self.plugins):
+                self._add(str(file), str(file), "", lambda: import_file(file, file.stem))
             return
         top, folder = name.partition(".")[0], str(Path.cwd())
         if importlib.util.find_spec(top) is None and folder not in sys.path:

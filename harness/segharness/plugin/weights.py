@@ -92,6 +92,8 @@ def origin_of(spec: ModelSpec, weights: str, path: Path, options: Mapping[str, A
         parameters = inspect.signature(function).parameters
         given = {key: value for key, value in {**spec.fixed, **options}.items() if key in parameters}
         origin: Origin = function(path, weights, **given)
+        if not isinstance(origin, Origin):
+            raise TypeError(f"it returned a {type(origin).__name__}, not an Origin")
     except (Exception, SystemExit) as error:
         raise plugin_failure(f"the origin of the weights `{weights}` of model `{spec.name}`", error) from error
     return origin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -77,6 +77,8 @@ class ScoredRun:
         key: identifies the resamples; None without intervals.
         problems: a line for every damaged file and every metric that raised.
         incomplete: why cells cannot be scored, by ``model::dataset::condition``.
+        metrics: the metrics of every evaluation, by its id.
+        stored: the rows of stored references, by the model's id.
     """
 
     content: pa.Table
@@ -85,6 +87,28 @@ class ScoredRun:
     key: str | None
     problems: Sequence[str]
     incomplete: Mapping[str, str]
+    metrics: Mapping[str, EvaluationMetrics]
+    stored: Mapping[str, Sequence[Mapping[str, Any]]]
+
+    def reference_digests(self, suite: Suite, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return what results.arrow says of the references' values: digests, by model and metric.
+
+        Args:
+            suite: of the run.
+            rows: of its results, for the references that are models of the run.
+        """
+        references = {str(group.reference): rows for group in suite.groups if isinstance(group.reference, str)}
+        values = {
+            name: reference_values(of_reference, name, self.metrics)
+            for name, of_reference in {**references, **self.stored}.items()
+        }
+        return {
+            "references": {name: digest(by_metric.get("AP", [])) for name, by_metric in values.items()},
+            "other_references": {
+                name: {metric: digest(cells) for metric, cells in by_metric.items() if metric != "AP"}
+                for name, by_metric in values.items()
+            },
+        }
 
 
 def score_run(
@@ -109,7 +133,6 @@ def score_run(
 
     Raises:
         StoreError: the folder holds no run, where a data set lies is not known, or the results cannot be written.
-        DataError: a data set cannot be opened.
         UsageError: the options or a stored reference do not fit the suite.
     """
     with tracebacks_in(folder.logs / "scoring.log"):
@@ -157,8 +180,6 @@ def scored_run(
         incomplete |= scorer.incomplete
     key = digest({"bootstrap": options.bootstrap, "datasets": sizes}) if options.bootstrap else None
     stored = {name: read_stored(reference, run.protocol, key) for name, reference in sources.references.items()}
-    references = {str(g.reference): rows for g in suite.groups if isinstance(g.reference, str)}
-    references |= {numbers.model: numbers.rows for numbers in stored.values()}
     rows += list(degradation_rows(suite, metrics, rows, stored))
     for row in rows:
         row.update(_interval_columns(row))
@@ -170,17 +191,13 @@ def scored_run(
         "bootstrap": options.bootstrap,
         "notes": [without_folders(note) for note in notes],
     }
-    values = {name: reference_values(of_reference, name, metrics) for name, of_reference in references.items()}
-    scoring["references"] = {name: digest(by_metric.get("AP", [])) for name, by_metric in values.items()}
-    scoring["other_references"] = {
-        name: {metric: digest(cells) for metric, cells in by_metric.items() if metric != "AP"}
-        for name, by_metric in values.items()
-    }
     scoring["reference_clean"] = [
         value for stored_rows in stored.values() for value in clean_values(stored_rows, metrics)
     ]
     scoring[METRICS_KEY] = record(metrics)
-    return ScoredRun(content, {**manifest, **scoring}, rows, key, problems, incomplete)
+    of_stored = {numbers.model: numbers.rows for numbers in stored.values()}
+    scored = ScoredRun(content, {**manifest, **scoring}, rows, key, problems, incomplete, metrics, of_stored)
+    return replace(scored, metadata={**scored.metadata, **scored.reference_digests(suite, rows)})
 
 
 def _interval_columns(row: Mapping[str, Any]) -> dict[str, Any]:

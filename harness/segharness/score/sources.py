@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from segharness.data.open_dataset import OpenDataset, open_dataset
-from segharness.errors import DataError, PluginError, StoreError, UsageError, nearest
+from segharness.errors import PluginError, StoreError, UsageError, nearest
 from segharness.identity import StoredRun, stored_run
 from segharness.plugin.host import PluginHost
 from segharness.plugin.options import Option
@@ -26,8 +26,8 @@ from segharness.suite.from_arguments import dataset_from_argument
 from segharness.suite.variables import VARIABLE, Variables
 from segharness.user.places import recall, remember
 
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-"""Texts of a manifest that can be no path: the name of a split or of a form of annotations."""
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+"""Texts of a manifest that lead to no other folder: the name of a split or of a form of annotations."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class Given:
 def find_sources(folder: RunFolder, host: PluginHost, given: Given | None = None) -> Sources:
     """Return the sources of a stored run. Each is the one that the run was made with: digests are compared.
 
+    Runs of earlier versions have no digest of a stored reference; it is then the one that is given.
+
     Args:
         folder: of the run.
         host: the plugins that offer its data sets and metrics.
@@ -80,7 +82,7 @@ def find_sources(folder: RunFolder, host: PluginHost, given: Given | None = None
 def find_datasets(folder: RunFolder, host: PluginHost, given: Given | None = None) -> Mapping[str, OpenDataset]:
     """Return the data sets of a stored run, by id, as `find_sources` does."""
     problems: list[str] = []
-    datasets = _datasets(_run_of(folder, host), host, given or Given(), problems)
+    datasets = _datasets(_run_of(folder, host, metrics=False), host, given or Given(), problems)
     if problems:
         raise StoreError(problems)
     return datasets
@@ -101,8 +103,8 @@ def _datasets(run: StoredRun, host: PluginHost, given: Given, problems: list[str
     return datasets
 
 
-def _run_of(folder: RunFolder, host: PluginHost) -> StoredRun:
-    """Return what the manifest of a run says, if the host offers its data sets and metrics.
+def _run_of(folder: RunFolder, host: PluginHost, metrics: bool = True) -> StoredRun:
+    """Return what the manifest of a run says, if the host offers its data sets and, unless not needed, its metrics.
 
     Raises:
         StoreError: the folder holds no run, or its manifest is not one.
@@ -111,7 +113,7 @@ def _run_of(folder: RunFolder, host: PluginHost) -> StoredRun:
     manifest = folder.read_manifest()
     run = stored_run(manifest, folder.manifest)
     names: list[tuple[str, type[Any]]] = [(entry.dataset, DatasetSpec) for entry in run.suite.datasets]
-    names += [(entry.metric, MetricSpec) for entry in run.suite.scoring.evaluations]
+    names += [(entry.metric, MetricSpec) for entry in run.suite.scoring.evaluations if metrics]
     problems = [host.unknown_message(name, kind) for name, kind in names if host.find(name, kind) is None]
     if not problems:
         return run
@@ -122,7 +124,10 @@ def _run_of(folder: RunFolder, host: PluginHost) -> StoredRun:
         for plugin in (recorded if isinstance(recorded, list) else ())
         if isinstance(plugin, Mapping) and isinstance(plugin.get("name"), str) and plugin["name"] not in loaded
     ]
-    hint = f"; the run had the plugin {', '.join(f'`{name}`' for name in absent)}: if you trust it, load it with -p"
+    hint = (
+        f"; the run had the plugin {', '.join(f'`{name}`' for name in absent)}: if you trust it, install it, or load it "
+        "with -p NAME or -p FOLDER/FILE.py"
+    )
     raise PluginError([problem + (hint if absent else "") for problem in dict.fromkeys(problems)])
 
 
@@ -167,9 +172,7 @@ class _DatasetFinder:
         for options in self._candidates(entry, spec, wanted):
             try:
                 opened = open_dataset(replace(entry, options=options), self._host)
-            except PluginError:
-                raise
-            except DataError as error:
+            except UsageError as error:  # it is not there any more, or another one is
                 tried += error.problems
                 continue
             if opened.dataset.digest == wanted:
@@ -182,7 +185,12 @@ class _DatasetFinder:
         settings = self._given[entry.id]
         first = settings.partition(",")[0]
         text = f"{entry.dataset},{settings}" if "=" in first else settings
-        found = dataset_from_argument(text, self._host, variables=self._variables.given)
+        if not first:
+            raise StoreError(f"--dataset {entry.id}: write {entry.id}=KEY=VALUE[,KEY=VALUE...]")
+        spec = self._host.get(entry.dataset, DatasetSpec)
+        recorded = {key: self._option(value, spec.options.get(key)) for key, value in entry.options.items()}
+        more = {key: str(value) for key, value in recorded.items() if value is not None}
+        found = dataset_from_argument(text, self._host, more=more, variables=self._variables.given)
         if found.dataset != entry.dataset:
             raise StoreError(f"--dataset {entry.id}: `{found.dataset}` is not the run's `{entry.dataset}`")
         return replace(entry, options=found.options)
@@ -221,16 +229,30 @@ class _DatasetFinder:
         return str((Path(root).expanduser() / rest).absolute())
 
     def _advice(self, entry: DatasetEntry, spec: DatasetSpec) -> str:
+        """Return what to give, for a data set that was not found."""
         wanted = self._run.inputs.datasets[entry.id]["digest"]
-        keys = [key for key, option in spec.options.items() if option.path] or list(spec.options)
-        recorded = {key: value for key, value in entry.options.items() if isinstance(value, str) and "/" in value}
-        settings = ",".join(f"{key}={recorded.get(key, 'PATH')}" for key in keys)
-        example = shlex.quote(f"{entry.id}={settings}")
-        caution = "; the manifest's own paths are not opened unless you say so" if recorded else ""
-        return (
-            f"data set `{entry.id}` (`{entry.dataset}`, digest {wanted:.12}): where it lies on this machine is not known: "
-            f"give --dataset {example}{caution}"
+        named = f"data set `{entry.id}` (`{entry.dataset}`, digest {wanted:.12})"
+        if not any(option.path for option in spec.options.values()):
+            return f"{named}: the plugin on this machine makes another one; is it of another version?"
+        needed = {
+            key: entry.options.get(key)
+            for key, option in spec.options.items()
+            if (option.path and (option.required or key in entry.options))
+            or (key in entry.options and self._option(entry.options[key], option) is None)
+        }
+        variables = [
+            match[2].partition(":-")[0]
+            for value in needed.values()
+            if isinstance(value, str) and (match := VARIABLE.match(value)) and match[2]
+        ]
+        settings = ",".join(
+            f"{key}={value if isinstance(value, str) and '/' in value and '$' not in value else 'PATH'}"
+            for key, value in needed.items()
         )
+        ways = [f"--dataset {shlex.quote(f'{entry.id}={settings}')}"]
+        ways += [f"--var {name}=DIR" for name in dict.fromkeys(variables)]
+        caution = "; the manifest's own paths are not opened unless you say so" if "/" in settings else ""
+        return f"{named}: where it lies on this machine is not known: give {' or '.join(ways)}{caution}"
 
 
 def _place(options: Mapping[str, Any]) -> str:
@@ -243,8 +265,8 @@ def _references(run: StoredRun, given: Given, problems: list[str]) -> dict[str, 
     files: dict[str, StoredReference] = {}
     for text in given.references:
         name, equals, rest = text.partition("=")
-        if not equals:
-            name, rest = next(iter(groups), ""), text
+        if not equals or (name not in groups and len(groups) == 1 and _is_file(text.partition("::")[0])):
+            name, rest = next(iter(groups), ""), text  # a path may have `=` in it
         if name not in groups or (not equals and len(groups) > 1):
             known = f"; those with one: {', '.join(groups)}" if groups else ""
             problems.append(f"--reference {text}: no group of that name has a stored reference{known}")
@@ -269,6 +291,10 @@ def _references(run: StoredRun, given: Given, problems: list[str]) -> dict[str, 
             advice = f"give --reference {shlex.quote(f'{prefix}RESULTS.arrow')}"
             problems += tried or [f"where the stored reference of `{name}` lies on this machine is not known: {advice}"]
     return found
+
+
+def _is_file(text: str) -> bool:
+    return "://" in text or Path(text).is_file()
 
 
 def _reference_problem(reference: StoredReference) -> str | None:

@@ -79,7 +79,7 @@ def clean_values(stored: StoredReferenceRows, metrics: Mapping[str, EvaluationMe
 
 
 def numbers_digest(content: pa.Table, model: str | None) -> str:
-    """Return a digest of a model's numbers over whole splits, which does not depend on intervals.
+    """Return a digest of a model's numbers over whole splits, to 12 digits; it does not depend on intervals.
 
     Args:
         content: a results table.
@@ -90,7 +90,8 @@ def numbers_digest(content: pa.Table, model: str | None) -> str:
     rows = [
         [row[key] for key in keys] for row in content.to_pylist() if row["model"] == name and row["category"] is None
     ]
-    return digest(sorted(rows, key=lambda row: [str(value) for value in row]))
+    rounded = [[f"{value:.12g}" if isinstance(value, float) else value for value in row] for row in rows]
+    return digest(sorted(rounded, key=lambda row: [str(value) for value in row]))
 
 
 def is_degradable(row: Mapping[str, Any], metrics: Mapping[str, EvaluationMetrics]) -> bool:

@@ -139,8 +139,12 @@ def _verify_numbers(
         options = ScoreOptions(_engine(recorded), recorded["bootstrap"])
         check_engine(suite, host, options.engine)
         samples = read_resamples(folder.results, results)
-    except (KeyError, TypeError) as error:
-        found.add("results.arrow", f"{folder.results}: does not say how it was scored: {error}")
+    except (KeyError, TypeError):
+        found.add(
+            "results.arrow",
+            f"{folder.results}: does not say how it was scored; an earlier version wrote it? `segharness score` makes it "
+            "again",
+        )
         return
     except UsageError as error:
         found.findings += [Finding("results.arrow", problem) for problem in error.problems]
@@ -151,8 +155,13 @@ def _verify_numbers(
     for problem in scored.problems:
         if not any(problem.endswith(reason) for reason in scored.incomplete.values()):
             found.add("scoring", problem)
-    _compare_metadata(manifest, recorded, scored, found)
-    _compare_rows(results.to_pylist(), scored.content.to_pylist(), found)
+    rows = results.to_pylist()
+    derived = {
+        **scored.metadata,
+        **scored.reference_digests(suite, rows),
+    }  # of the stored bits, which are compared below
+    _compare_metadata(manifest, recorded, derived, found)
+    _compare_rows(rows, scored.content.to_pylist(), found)
     _compare_samples(folder, samples, scored, found)
 
 
@@ -162,10 +171,11 @@ def _engine(recorded: Mapping[str, Any]) -> str | None:
 
 
 def _compare_metadata(
-    manifest: Mapping[str, Any], recorded: Mapping[str, Any], scored: ScoredRun, found: Verification
+    manifest: Mapping[str, Any], recorded: Mapping[str, Any], derived: Mapping[str, Any], found: Verification
 ) -> None:
-    derived = scored.metadata
     for key in sorted({*derived, *recorded} - {"schema_version"}):
+        if key not in recorded and key not in manifest:
+            continue  # an earlier version wrote it
         if _as_json(recorded.get(key)) != _as_json(derived.get(key)):
             source = "manifest.json" if key in manifest else "what its predictions give"
             found.add("results.arrow", f"its `{key}` differs from {source}")
@@ -272,7 +282,7 @@ def _verify_pixels(
             (model.id, condition.name): images
             for model in run.suite.models
             for condition in usable
-            if (images := _images(folder, model.id, opened.entry.id, condition.name, shard.index)) is not None
+            if (images := _images(folder, model.id, opened.entry.id, condition.name, shard.index, found)) is not None
         }
         wanted = {name for _, name in stored}
         conditions = [condition for condition in usable if condition.name in wanted]
@@ -289,14 +299,22 @@ def _verify_pixels(
                             )
 
 
-def _images(folder: RunFolder, model: str, dataset: str, condition: str, shard: int) -> list[tuple[int, int]] | None:
-    """Return the image ids and digests of a stored shard; None without them. Scoring has said why one is damaged."""
+def _images(
+    folder: RunFolder, model: str, dataset: str, condition: str, shard: int, found: Verification
+) -> list[tuple[int, int]] | None:
+    """Return the image ids and digests of a stored shard; None without it. Scoring has said why one is damaged."""
     try:
         images: pa.Table = read_shard(folder.shard_files(model, dataset, condition, shard)).images
     except (FileNotFoundError, StoreError):
         return None
-    ids, digests = images.column("image_id").to_pylist(), images.column("pixels").to_pylist()
-    return None if all(digest is None for digest in digests) else list(zip(ids, digests, strict=True))
+    lacking = images.column("pixels").null_count
+    if lacking:
+        found.add(
+            f"{model}::{dataset}::{condition}",
+            f"{lacking} of {len(images)} images of shard {shard} have no digest of their pixels",
+        )
+    pairs = zip(images.column("image_id").to_pylist(), images.column("pixels").to_pylist(), strict=True)
+    return None if lacking == len(images) else list(pairs)
 
 
 def _has_its_corruption(run: StoredRun, condition: Condition, host: PluginHost, found: Verification) -> bool:
@@ -339,5 +357,5 @@ def _compare_pixels(
     image_id, digest = stored
     if isinstance(derived, str):
         found.add(cell, f"pixels cannot be made: {derived}")
-    elif image_id == sample.image_id and digest != derived:
+    elif image_id == sample.image_id and digest is not None and digest != derived:
         found.add(cell, f"{sample}: its pixels were not those of the protocol")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import functools
 import hashlib
 import json
@@ -167,7 +169,14 @@ class RunFolder:
 @functools.cache
 def _logs_of_store(path: StorePath) -> Path:
     """Return a folder of this process for the logs of a run on a store; nobody else can know or write its name."""
-    return Path(tempfile.mkdtemp(prefix="segharness-")) / "logs"
+    folder = Path(tempfile.mkdtemp(prefix="segharness-"))
+    atexit.register(_remove_if_empty, folder)
+    return folder / "logs"
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _checksum(manifest: Mapping[str, Any]) -> str:

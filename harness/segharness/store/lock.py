@@ -25,6 +25,9 @@ except ImportError:  # systems without it have no lock; Windows is not supported
 RENEWAL_INTERVAL = 15.0
 """Seconds between two renewals of the lock on an object store. It expires after 6 times as long without a renewal."""
 
+_FARTHEST = 24 * 3600.0
+"""A lease dated so many seconds ahead is not believed; clocks differ by less."""
+
 CHECK_DELAY = (0.5, 1.5)
 """Range of the seconds between writing a lease and checking whether another run has overwritten it."""
 
@@ -147,7 +150,7 @@ class _Lease:
             holder, is_own, renewed = str(lease["holder"]), lease["id"] == self._id, float(lease["time"])
         except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
             return
-        if not is_own and abs(time.time() - renewed) < 6 * RENEWAL_INTERVAL:  # one of the far future is not believed
+        if not is_own and -_FARTHEST < time.time() - renewed < 6 * RENEWAL_INTERVAL:
             raise StoreError(_held_message(str(self._path.parent), holder))
 
     def _renew(self) -> None:

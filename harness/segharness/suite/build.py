@@ -62,7 +62,7 @@ def build(
     return Suite(
         path=shown,
         name=_text(root, "name") or re.sub(r"[^a-z0-9._-]", "-", file.stem.lower()),
-        description=_text(root, "description"),
+        description=node.written or node.text if (node := root.get("description")) else "",
         seed=_number(root, "seed") or 0,
         models=tuple(groups.models),
         groups=tuple(group_entries),
@@ -72,7 +72,22 @@ def build(
         scoring=scoring.scoring(),
         shifts=tuple(scoring.shifts(conditions)),
         report=tuple(scoring.views()),
+        private=_private(root, datasets),
     )
+
+
+def _private(root: Node, datasets: Collection[DatasetEntry]) -> dict[str, str]:
+    """Return ``${NAME}`` by its value, for the variables whose values went into the models and data sets."""
+    found: dict[str, str] = {}
+    for key in ("models", "groups", "datasets"):
+        if (node := root.get(key)) is not None:
+            found |= node.all_values()
+    for entry in datasets:  # options that a suite does not set may have their values from variables
+        for key, written in entry.as_written.items():
+            value = entry.options.get(key.partition(".")[2])
+            if isinstance(written, str) and isinstance(value, str) and written not in found.values():
+                found.setdefault(value, written)
+    return found
 
 
 def build_dataset(node: Node, host: PluginHost, problems: list[str], variables: Variables) -> DatasetEntry | None:
@@ -101,7 +116,7 @@ def _items_of(root: Node, key: str, intact: bool, problems: list[str]) -> list[N
 
 def _text(root: Node, key: str) -> str:
     node = root.get(key)
-    return (node.written or node.text) if node else ""
+    return node.text if node else ""
 
 
 def _number(root: Node, key: str) -> int | None:

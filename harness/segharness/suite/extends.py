@@ -13,6 +13,7 @@ The rules of merging:
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 from segharness.errors import nearest
@@ -93,12 +94,12 @@ class _Loader:
         try:
             with file.open("rb") as stream:
                 data = stream.read(_LARGEST + 1)
-            text = data.decode()
+            text = data.decode(_encoding(data))
         except OSError as error:
             self._problems.append(f"{shown}: cannot be read: {error.strerror}")
             return None
         except UnicodeDecodeError as error:
-            self._problems.append(f"{shown}: not UTF-8 text (byte {error.start})")
+            self._problems.append(f"{shown}: not UTF-8 or UTF-16 text (byte {error.start})")
             return None
         if len(data) > _LARGEST:
             self._problems.append(f"{shown}: a suite has at most {_LARGEST >> 20} MiB")
@@ -108,6 +109,15 @@ class _Loader:
             self._problems.append(f"{node.mark}: a suite is a mapping that begins with `segharness: 1`")
             return None
         return node
+
+
+def _encoding(data: bytes) -> str:
+    """Return the encoding of a suite, as YAML tells it from the first bytes; editors of Windows write UTF-16 and BOMs."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if len(data) > 1 and 0 in data[:2] and data[0] != data[1]:  # ASCII as UTF-16 without a BOM
+        return "utf-16-le" if data[1] == 0 else "utf-16-be"
+    return "utf-8-sig"
 
 
 def _bases(node: Node, problems: list[str]) -> list[Node]:

@@ -7,8 +7,9 @@ number: identities and protocols hold contents.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path, PurePath
+import math
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from segharness.suite.suite import DatasetEntry, ModelEntry, StoredReference, Suite
@@ -29,24 +30,31 @@ def shared_suite(suite: Suite) -> dict[str, Any]:
         groups=tuple(
             dataclasses.replace(group, reference=_shared_reference(group.reference)) for group in suite.groups
         ),
+        private={},
     ).to_json()
 
 
 def hider(suite: Suite) -> Callable[[str], str]:
-    """Return a function that hides in a text what only this machine may know: folders, and values of variables."""
-    values: dict[str, str] = {}
-    entries: tuple[ModelEntry | DatasetEntry, ...] = (*suite.models, *suite.datasets)
-    for entry in entries:
-        for key, written in entry.as_written.items():
-            values |= dict(_pairs(_value(entry, key), written))
-    longest_first = sorted((value for value in values if len(value) > 3), key=len, reverse=True)
+    """Return a function that hides in a text what only this machine may know: folders, and values of variables.
+
+    A value of up to three characters, or that is a number, is not hidden: it would hide half of the text.
+    """
+    values = [value for value in suite.private if len(value) > 3 and not _is_number(value)]
+    longest_first = sorted(values, key=len, reverse=True)
 
     def hide(text: str) -> str:
         for value in longest_first:
-            text = text.replace(value, values[value])
+            text = text.replace(value, suite.private[value])
         return without_folders(text)
 
     return hide
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def shared_name(path: str) -> str:
@@ -56,9 +64,7 @@ def shared_name(path: str) -> str:
         >>> shared_name("/home/ada/suites/fog.yaml"), shared_name("suites/fog.yaml")
         ('fog.yaml', 'suites/fog.yaml')
     """
-    pure = PurePath(path)
-    outside = pure.is_absolute() or ".." in pure.parts or path.startswith("~") or "://" in path
-    return pure.name if outside else path
+    return PurePath(path).name if names_place(path) or ".." in PurePath(path).parts else path
 
 
 def _shared_model(entry: ModelEntry) -> ModelEntry:
@@ -89,41 +95,29 @@ def _shared_reference(reference: str | StoredReference | None) -> str | StoredRe
 
 def _shared(value: Any, written: Any) -> Any:
     """Return a value as others may read it: as it is written, if a variable is in it; the name, if it is a path."""
-    if written is not None:
-        return written
     if isinstance(value, Mapping):
-        return {key: _shared(item, None) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_shared(item, None) for item in value]
-    if isinstance(value, str) and (Path(value).is_absolute() or "://" in value):
-        return without_folders(value) if "://" in value else PurePath(value).name
-    return value
+        parts = written if isinstance(written, Mapping) else {}
+        return {key: _shared(item, parts.get(key)) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = written if isinstance(written, list) and len(written) == len(value) else [None] * len(value)
+        return [_shared(item, part) for item, part in zip(value, items, strict=True)]
+    if isinstance(written, str) and written != value:
+        return written
+    return shared_name(value) if isinstance(value, str) and names_place(value) else value
 
 
-def _value(entry: ModelEntry | DatasetEntry, key: str) -> Any:
-    """Return the value that a key of `as_written` stands for."""
-    first, _, rest = key.partition(".")
-    if first == "options":
-        return entry.options.get(rest)
-    if first == "options_for" and isinstance(entry, ModelEntry):
-        return next(
-            (
-                options[rest.removeprefix(f"{dataset}.")]
-                for dataset, options in entry.options_for.items()
-                if rest.removeprefix(f"{dataset}.") in options
-            ),
-            None,
-        )
-    return getattr(entry, first)
+def names_place(value: Any) -> bool:
+    """Return whether a value is, or holds, a text that names a place on this machine: an absolute path, one with ``..``.
 
-
-def _pairs(value: Any, written: Any) -> Iterator[tuple[str, str]]:
-    """Yield the texts within a value that are written in another way, and how."""
-    if isinstance(value, Mapping) and isinstance(written, Mapping):
-        for key in value.keys() & written.keys():
-            yield from _pairs(value[key], written[key])
-    elif isinstance(value, list) and isinstance(written, list):
-        for item, item_written in zip(value, written, strict=False):
-            yield from _pairs(item, item_written)
-    elif isinstance(value, str) and isinstance(written, str) and value != written:
-        yield value, written
+    Example:
+        >>> names_place({"a": ["/home/ada/x"]}), names_place("../x"), names_place("either/or")
+        (True, True, False)
+    """
+    if isinstance(value, Mapping):
+        return any(names_place(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(names_place(item) for item in value)
+    if not isinstance(value, str):
+        return False
+    parts = PurePath(value).parts
+    return value.startswith(("/", "~")) or (len(parts) > 1 and ".." in parts) or "://" in value

@@ -245,6 +245,8 @@ class Suite:
         description: a sentence or two for readers.
         shifts: the comparisons between data sets.
         report: the views to show besides the usual tables.
+        private: ``${NAME}`` by its value, for the variables whose values went into models and data sets. It stays on
+            this machine: see `shared_suite`.
     """
 
     path: str
@@ -259,6 +261,7 @@ class Suite:
     description: str = ""
     shifts: tuple[Shift, ...] = ()
     report: tuple[View, ...] = ()
+    private: Mapping[str, str] = field(default_factory=dict)
 
     def model(self, id: str) -> ModelEntry:
         """Return the model with an id; raises StopIteration if there is none."""
@@ -278,6 +281,8 @@ class Suite:
         for entry in (*content["models"], *content["datasets"]):
             if not entry["as_written"]:
                 del entry["as_written"]
+        if not content["private"]:
+            del content["private"]
         return content
 
     @classmethod
@@ -307,4 +312,5 @@ class Suite:
             description=data["description"],
             shifts=tuple(Shift(**tuples(s)) for s in data.get("shifts", ())),
             report=tuple(View(**tuples(v)) for v in data.get("report", ())),
+            private=data.get("private", {}),
         )

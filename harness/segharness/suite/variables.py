@@ -86,10 +86,11 @@ class Variables:
 
         return VARIABLE.sub(replace, text.replace("$${", "$\0{")).replace("$\0{", "${")
 
-    def has_value(self, text: str) -> bool:
-        """Return whether a variable in a text has a value, so that the text is not what stands in the suite."""
+    def values(self, text: str) -> dict[str, str]:
+        """Return ``${NAME}`` by its value, for the variables in a text whose value is not the default beside them."""
         inside = (_INSIDE.fullmatch(match[2] or "") for match in VARIABLE.finditer(text))
-        return any(match is not None and self.value(match[1]) is not None for match in inside)
+        found = {match[1]: (self.value(match[1]), match[2]) for match in inside if match is not None}
+        return {value: f"${{{name}}}" for name, (value, default) in found.items() if value not in (None, default)}
 
     def begins_given(self, text: str) -> bool:
         """Return whether a text begins with a variable whose value is in `given` or the environment."""

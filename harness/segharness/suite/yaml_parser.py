@@ -38,6 +38,7 @@ class Node:
             to the working directory, not to the file.
         problems: mistakes in its variables or its tag; reported only if the node is used.
         written: the text as written, if the value of a variable went into it: ``${NAME}/part``; else an empty text.
+        values: the values of variables that went into it, with ``${NAME}`` for each.
     """
 
     value: Value
@@ -48,6 +49,7 @@ class Node:
     from_user: bool = False
     problems: tuple[str, ...] = ()
     written: str = ""
+    values: tuple[tuple[str, str], ...] = ()
 
     def get(self, key: str) -> Node | None:
         """Return the value of a key of a mapping; None if there is no such key, or the node is no mapping."""
@@ -64,6 +66,14 @@ class Node:
         if isinstance(self.value, list):
             return [node.plain() for node in self.value]
         return self.value
+
+    def all_values(self) -> dict[str, str]:
+        """Return the values of variables that went into it and what is in it, with ``${NAME}`` for each."""
+        children = self.value.values() if isinstance(self.value, dict) else self.items()
+        found = dict(self.values)
+        for child in children:
+            found |= child.all_values()
+        return found
 
     def shared(self) -> Any:
         """Return `plain`, but a text that the value of a variable went into as it is written.
@@ -179,6 +189,9 @@ class _Reader:
             )
         if tag.rpartition(":")[2] not in ("str", "int", "float", "bool", "null"):
             tag = "tag:yaml.org,2002:str"
+        if plain and (meant := _other_meaning(tag, expanded)) is not None:
+            problems.append(f"{mark}: `{expanded}` is {meant}; write the number without it, or quotes around a text")
+            return Node(None, mark, key_mark, problems=tuple(problems))
         try:
             value = self.loader.construct_object(yaml.ScalarNode(tag, expanded, node.start_mark, node.end_mark))
         except ValueError:
@@ -186,8 +199,23 @@ class _Reader:
         if isinstance(value, str) and plain and EXPONENT.fullmatch(value):
             value = float(value)
         from_user = changed and self.variables.begins_given(text)
-        written = text if changed and self.variables.has_value(text) else ""
-        return Node(value, mark, key_mark, expanded, changed, from_user, tuple(problems), written)
+        values = tuple(self.variables.values(text).items()) if changed else ()
+        return Node(
+            value, mark, key_mark, expanded, changed, from_user, tuple(problems), text if values else "", values
+        )
+
+
+def _other_meaning(tag: str, text: str) -> str | None:
+    """Return what YAML 1.1 takes a number for that nobody would, or None."""
+    if tag.rpartition(":")[2] not in ("int", "float"):
+        return None
+    if ":" in text:
+        return "a number of base 60 to YAML 1.1, like a time of day"
+    if re.fullmatch(r"[-+]?0[0-9_]+", text):
+        return "an octal number to YAML 1.1, because it begins with 0"
+    if re.fullmatch(r"[-+]?0[bx].*", text):
+        return "a number of another base"
+    return "a number with `_` in it to YAML 1.1" if "_" in text else None
 
 
 def _mark(file: str, mark: Any) -> Mark:
@@ -201,8 +229,11 @@ def scalar(text: str, mark: Mark) -> Node:
     except (yaml.YAMLError, ValueError):
         value = text
     value = float(text) if EXPONENT.fullmatch(text) else value
+    problems: tuple[str, ...] = ()
+    if isinstance(value, (int, float)) and (meant := _other_meaning("int", text)) is not None:
+        problems = (f"{mark}: `{text}` is {meant}; write the number without it",)
     return Node(
-        value if isinstance(value, (bool, int, float)) else text, mark, mark, text, expanded=True, from_user=True
+        value if isinstance(value, (bool, int, float)) else text, mark, mark, text, True, True, problems=problems
     )
 
 

@@ -58,8 +58,9 @@ class CommandLine:
         return [self._python, "-m", "segharness", *arguments]
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the environment variables of commands: 200 columns, no colours, no settings or cache of the user."""
+        """Return the environment variables of commands: 200 columns, no colours, nothing of the user's own folders."""
         private = {"XDG_CONFIG_HOME": str(self.folder / ".config"), "XDG_CACHE_HOME": str(self.folder / ".cache")}
+        private |= {} if os.environ.get("XDG_STATE_HOME") else {"XDG_STATE_HOME": str(self.folder / ".state")}
         return {**os.environ, **private, "COLUMNS": "200", "NO_COLOR": "1", **(extra or {})}
 
     def __call__(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 300) -> CommandResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from segharness.cli.arguments.scoring import add_scoring_arguments, score_option
 from segharness.cli.arguments.selection import add_selection_arguments, plan_suites
 from segharness.cli.commands.collect import print_cells
 from segharness.cli.exit_codes import Exit
-from segharness.cli.output import say, screen, terminal
+from segharness.cli.output import OutputLostError, say, screen, terminal
 from segharness.execution import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ExecutorOptions, RunOutcome, RunSettings
 from segharness.execution.monitor.progress import display
 from segharness.plugin.host import PluginHost
@@ -120,8 +121,14 @@ def execute(args: argparse.Namespace) -> int:
             command = "the same command without --fresh" if args.fresh else "the same command"
             say(f"interrupted; {command} continues where this one stopped")
             return Exit.INTERRUPTED
+        lost = False
         if finished.results is not None and args.quiet < 2:
-            show(make_report(finished.results), console)
+            try:
+                show(make_report(finished.results), console)
+                sys.stdout.flush()
+            except OutputLostError as error:
+                lost = True
+                say(f"error: {error}; the results are in {planned.folder.path}")
         for line in dict.fromkeys(outcome.scoring):
             say(f"FAILED {line}")
         for line in outcome.notes:
@@ -129,7 +136,7 @@ def execute(args: argparse.Namespace) -> int:
         _summary(planned, outcome, errors if args.quiet < 2 else None)
         if args.durations:
             _durations(planned, console, args.durations)
-        complete = len(outcome.done) == len(planned.plan.selected) and not outcome.stopped and not outcome.scoring
+        complete = len(outcome.done) == len(planned.plan.selected) and not (outcome.stopped or outcome.scoring or lost)
         worst = max(worst, Exit.OK if complete else Exit.FAILED)
         if outcome.stopped:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -23,6 +24,15 @@ MEMORY_GIB, HOURS = 8, 6
 
 _WRITTEN = 256 << 20
 """The largest file that the process may write, in bytes: plugins keep indexes of data sets."""
+
+_CODE = """
+import sys
+if sys.path[0] == "":  # a module in the folder that one happens to be in is not imported
+    del sys.path[0]
+from segharness.cli.main import main
+raise SystemExit(main())
+"""
+"""What the process runs: `segharness`, as the installed command does."""
 
 _MOST_SHOWN = 1000
 """How many findings are reported one by one."""
@@ -83,13 +93,14 @@ def _verify_in_child(args: argparse.Namespace) -> dict[str, Any] | None:
     with tempfile.TemporaryDirectory(prefix="segharness-") as folder:
         file = Path(folder, "report.json")
         words = [word for name in args.plugin_names for word in ("-p", name)]
+        words += ["--strict-plugins"] if args.strict_plugins else []
         words += ["verify", args.run, "--report-to", str(file), *(["--pixels"] if args.pixels else [])]
         for flag in ("dataset", "var", "reference"):
             words += [word for value in getattr(args, flag) for word in (f"--{flag}", value)]
         seconds = args.hours * 3600
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "segharness", *words],
+                [sys.executable, "-c", _CODE, *words],
                 preexec_fn=lambda: _limit(args.memory << 30, seconds),
                 timeout=seconds,
                 stderr=subprocess.PIPE,
@@ -129,7 +140,8 @@ def _limit(memory: int, seconds: int) -> None:
     ):
         hard = resource.getrlimit(kind)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (most, most))
+        with contextlib.suppress(ValueError, OSError):  # macOS does not limit memory
+            resource.setrlimit(kind, (most, most))
 
 
 def _verify_here(args: argparse.Namespace) -> int:
