@@ -137,7 +137,8 @@ def _stored_inputs(data: Any, suite: Suite, file: object) -> Inputs:
         recorded = data["conditions"][condition.name]
         name = CLEAN.name if condition.corruption is None else f"{slug(condition.corruption)}-{condition.severity}"
         same = recorded.get("name") == condition.name == name and recorded.get("corruption") == condition.corruption
-        if not same or (condition.corruption is not None and recorded.get("version") != condition.version):
+        drawn = (recorded.get("version"), recorded.get("seed")) == (condition.version, suite.seed)
+        if not same or (condition.corruption is not None and not drawn):
             raise StoreError(f"{file}: its manifest says two things of the condition `{condition.name}`")
     return Inputs(data["models"], data["datasets"], data["conditions"])
 

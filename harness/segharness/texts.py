@@ -10,7 +10,7 @@ import contextlib
 import re
 from pathlib import Path
 
-_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What a terminal obeys, and what changes the direction of letters; a new line is not among them."""
 
 _CREDENTIALS = re.compile(r"://[^\s'\"`]*@")
@@ -63,7 +63,8 @@ def latex(text: str) -> str:
         >>> latex(r"50% of \\input{x}")
         '50\\\\% of \\\\textbackslash{}input\\\\{x\\\\}'
     """
-    return line(text).translate(_LATEX)
+    typeset = line(text).translate(_LATEX)
+    return f"{{}}{typeset}" if typeset[:1] in {"[", "*"} else typeset  # after a line's end they would be its options
 
 
 def markdown(text: str) -> str:

@@ -126,7 +126,49 @@ def test_one_bit_of_the_manifest_is_found(hostile, bit):
         assert done.code == 4 and "manifest.json" in done.err, (name, done.err)
 
 
+def test_a_seed_that_the_pixels_do_not_have_is_refused(hostile):
+    """The id is that of an honest run with the seed 0, and the pixels were made with another one."""
+    from segharness.digests import digest
+    from segharness.identity import Inputs, protocol_inputs
+    from segharness.suite import Suite
+
+    def change(manifest):
+        manifest["suite"]["seed"] = 5
+        suite, inputs = Suite.from_json(manifest["suite"]), Inputs(**manifest["inputs"])
+        manifest["protocol"] = digest(protocol_inputs(suite, inputs))
+
+    edited(hostile.folder / "runs/s", change)
+    for name, done in every_command(hostile, "score", "export-results").items():
+        assert done.code == 4 and "says two things of the condition" in done.err, (name, done.err)
+    done = every_command(hostile, "verify")["verify"]
+    assert done.code == 1 and "says two things of the condition" in done.out
+
+
+def many(kind, count):
+    """A change that gives a suite many of something; the protocol id is no longer that of the suite, and comes later."""
+
+    def change(manifest):
+        suite = manifest["suite"]
+        if kind == "cells":
+            suite["models"] = [{**suite["models"][0], "id": f"m{n}"} for n in range(count)]
+            suite["conditions"] = [{**suite["conditions"][1], "name": f"c{n}"} for n in range(count)]
+            suite["groups"], suite["condition_groups"] = [], []
+        elif kind == "splits":
+            suite["scoring"]["splits"] = [
+                {"name": f"s{n}", "categories": ["red"], "complement": False} for n in range(count)
+            ]
+        else:
+            suite["scoring"]["metrics"] = [{"id": f"e{n}", "metric": "coco", "options": {}} for n in range(count)]
+
+    return change
+
+
 BAD_SUITES = {
+    "many cells": many("cells", 300),
+    "many splits": many("splits", 3000),
+    "many evaluations": many("evaluations", 500),
+    "half a character": lambda m: m["suite"]["condition_groups"][0].update(name="\ud800"),
+    "half a character in what is shown": lambda m: m["suite"].update(description="\udc00"),
     "unknown key": lambda m: m["suite"]["models"][0].update(evil=1),
     "a number for a text": lambda m: m["suite"]["models"][0].update(model=3),
     "a text for a list": lambda m: m["suite"].update(models="abc"),
@@ -187,6 +229,40 @@ def test_a_run_is_continued_whatever_its_manifest_says_of_itself(hostile, key, v
 def test_json_of_any_shape_is_no_traceback(hostile, file, content):
     (hostile.folder / "runs/s" / file).write_bytes(content)
     every_command(hostile, "score", "status", "export-results")
+
+
+def rewritten(folder, change):
+    """Write results.arrow again with other rows, by our own writer and with a fresh checksum."""
+    content = read_results(folder)
+    rows = content.to_pylist()
+    change(rows)
+    table = pa.Table.from_pylist(rows, schema=content.schema.remove_metadata())
+    write_results(folder / "results.arrow", table, json.loads(content.schema.metadata[b"segharness"])["manifest"])
+
+
+def test_a_text_without_end_is_refused(hostile):
+    rewritten(hostile.folder / "runs/s", lambda rows: rows[0].update(reason="x" * 1_000_000))
+    for name, done in every_command(hostile, "report", "compare", "reference").items():
+        assert done.code == 4 and "a `reason` has more than 20000 bytes" in done.err, (name, done.err)
+
+
+def test_rows_of_any_kind_are_no_traceback(hostile):
+    def change(rows):
+        for number, row in enumerate(rows):
+            row["reference"] = "x"
+            row["reason"] = "a\nruns/s: verified; 6 cells" if number == 0 else None
+
+    rewritten(hostile.folder / "runs/s", change)
+    for form in ("csv", "latex", "markdown", "svg", "table"):
+        done = hostile("report", "runs/s", "--format", form, "--classes", "--parts", "--ratios")
+        assert done.code in (0, 1, 4) and "bug" not in done.err, (form, done.err)
+    done = every_command(hostile, "compare", "verify")["verify"]
+    assert done.code == 1 and not any(line.startswith("runs/s: verified") for line in done.out.splitlines())
+
+
+def test_a_folder_in_the_place_of_a_temporary_file_is_left(hostile):
+    (hostile.folder / "runs/s/x.part").mkdir()
+    assert hostile("run", "s.yaml", *SAMPLE, "--bootstrap", "100", "-qq").code == 0
 
 
 # ---------------------------------------------------------------------------------------------- stored predictions

@@ -178,6 +178,9 @@ def test_another_data_set_is_refused(run, monkeypatch, tmp_path, make_coco):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ("shapes", "write shapes=KEY=VALUE"),
+        ("shapes=annotations", "write shapes=KEY=VALUE"),
+        ("shapes=annotations=coco/annotations.json", "its digest differs; the run also had the option `images`"),
         ("shape=annotations=a.json", "the run has no data set `shape` (did you mean `shapes`?)"),
         ("shapes=annotations=nowhere.json", "no file or folder"),
         ("shapes=annotatoins=coco/annotations.json", "has no option `annotatoins`"),

@@ -33,6 +33,9 @@ HOSTILE = {
     "another formula": "@SUM(1)",
     "HTML": "<img src=x onerror=alert(1)>&lt;",
     "a cell of a table": "fog | 99.9 | x",
+    "an option of a line's end": "[5cm]fog",
+    "another form of a line's end": "*fog",
+    "an Arabic mark": "\u061cfog",
     "a picture": "![x](http://x/y.png)",
     "markup of rich": "[/red][link=http://x]x[/link]",
     "zero": "a\x00b",
@@ -73,6 +76,7 @@ def test_a_text_of_latex_typesets_itself(text):
     }  # fmt: skip
     body = [line for line in lines if not line.startswith("%")]
     assert "^^" not in "".join(body)
+    assert not any(re.match(r"\s*[\[*]", line) for line in body)
     for line in body:
         plain = re.sub(r"\\[\\{}$&#%_]", "", line)
         assert plain.count("{") == plain.count("}") and "$" not in plain and "#" not in plain

@@ -119,7 +119,17 @@ def test_what_results_say_of_themselves_is_compared(folder, host, key, value):
     assert any(place == "results.arrow" and f"its `{key}` differs" in text for place, text in findings(folder, host))
 
 
-@pytest.mark.parametrize(("key", "value"), [("bootstrap", 7), ("bootstrap", "x"), ("engine", "mine"), ("engine", None)])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("bootstrap", 7),
+        ("bootstrap", "x"),
+        ("bootstrap", 100.0),
+        ("bootstrap", True),
+        ("engine", "mine"),
+        ("engine", None),
+    ],
+)
 def test_scoring_that_cannot_be_is_a_finding(folder, host, key, value):
     rewritten(folder, lambda rows, manifest: manifest.update({key: value}))
     assert [place for place, _ in findings(folder, host)] == ["results.arrow"]
@@ -142,6 +152,35 @@ def test_resamples_that_were_forged_or_removed_are_named(folder, host):
     resamples_file(folder.results).unlink()
     [(place, problem)] = findings(folder, host)
     assert place == "resamples.arrow" and "is missing" in problem
+
+
+def test_resamples_of_another_key_or_twice_are_named(folder, host):
+    from segharness.store.arrow_file import read_arrow
+    from segharness.store.schemas import with_metadata
+    from segharness.store.shards import checksum, ipc_bytes
+
+    path = resamples_file(folder.results)
+    table = read_arrow(path)
+    metadata = json.loads(table.schema.metadata[b"segharness"])
+
+    def write(content, **changes):
+        stamp = {**metadata, "checksum": checksum(content), **changes}
+        del stamp["schema_version"]
+        path.write_bytes(ipc_bytes(content.replace_schema_metadata(with_metadata(content.schema, stamp).metadata)))
+
+    write(table.replace_schema_metadata(None), key="zz")
+    assert ("resamples.arrow", "says that it is of other resamples than the run's") in findings(folder, host)
+    write(pa.concat_tables([table, table]).replace_schema_metadata(None))
+    assert any("a number's resamples are there twice" in problem for _, problem in findings(folder, host))
+
+
+def test_a_heading_that_was_changed_is_named(folder, host):
+    manifest = json.loads(folder.manifest.read_text())
+    manifest["suite"]["conditions"][1]["category"] = "weather"
+    del manifest["checksum"], manifest["schema_version"]
+    folder.write_manifest(manifest)
+    rewritten(folder, lambda rows, recorded: recorded["suite"]["conditions"][1].update(category="weather"))
+    assert any(place == "sample-dim-1" and "of the category weather" in text for place, text in findings(folder, host))
 
 
 def test_a_missing_shard_and_a_missing_cell_are_named(folder, host):

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from segharness.report.entry import TableEntry
 from segharness.report.layout import Report, ReportTable
-from segharness.texts import visible
+from segharness.texts import line, visible
 
 
 class _Visible:
@@ -42,13 +42,13 @@ def guarded(console: Console) -> Console:
 def show(report: Report, console: Console) -> None:
     """Print every table of a report, with the reasons for what is missing."""
     for table in report.tables:
-        console.print(Text(table.title, style="bold"), soft_wrap=True)
+        console.print(Text(line(table.title), style="bold"), soft_wrap=True)
         for positions in _parts(table, console, report.digits):
             console.print(_rich(table, positions, report.digits))
         for note in table.notes:
-            console.print(f"  - {note}", highlight=False, markup=False, soft_wrap=True)
-        for line in table.legend:
-            console.print(Text(line, style="dim"), soft_wrap=True)
+            console.print(f"  - {line(note)}", highlight=False, markup=False, soft_wrap=True)
+        for text in table.legend:
+            console.print(Text(line(text), style="dim"), soft_wrap=True)
         console.print()
     if report.legend:
         console.print(Text(report.legend, style="dim"), soft_wrap=True)

@@ -56,7 +56,8 @@ class Numbers:
         self.devices: dict[tuple[str, str], dict[str, None]] = {}
         for row in results.to_pylist():
             self._add(row)
-        self.kinds = dict.fromkeys(sorted(self.kinds, key=lambda kind: not self.has_table(kind[1])))
+        reported = [kind for kind in self.kinds if (kind[1], kind[2]) in self.reported]
+        self.kinds = dict.fromkeys(sorted(reported, key=lambda kind: not self.has_table(kind[1])))
 
     def _add(self, row: Mapping[str, Any]) -> None:
         evaluation = (row["evaluation"], row["task"])

@@ -174,6 +174,8 @@ def _difference(
     if first_samples is None or second_samples is None:
         no_interval = f"no interval: {blank.metric} has no resamples, or one of the two was scored without"
         return replace(blank, difference=difference, reason=no_interval)
+    if first_samples.shape != second_samples.shape:
+        return replace(blank, difference=difference, reason="no interval: the two have other numbers of resamples")
     bounds = interval(difference, second_samples - first_samples)
     if bounds.low is None or bounds.high is None:
         return replace(blank, difference=difference, reason=bounds.reason)

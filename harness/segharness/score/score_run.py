@@ -35,6 +35,9 @@ from segharness.suite.recorded_metrics import KEY as METRICS_KEY
 from segharness.suite.recorded_metrics import record
 from segharness.texts import without_folders
 
+_LONGEST_REASON = 2000
+"""A reason is cut to so many characters; the log has all of it."""
+
 DEFAULT_RESAMPLES = 1000
 """The default number of resamples."""
 
@@ -184,7 +187,7 @@ def scored_run(
     for row in rows:
         row.update(_interval_columns(row))
         if row.get("reason") is not None:
-            row["reason"] = without_folders(row["reason"])
+            row["reason"] = without_folders(row["reason"])[:_LONGEST_REASON]
     content = table(RESULTS, {name: [row.get(name) for row in rows] for name in RESULTS.names})
     scoring: dict[str, Any] = {
         "engine": options.engine or "default",

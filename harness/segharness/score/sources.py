@@ -97,6 +97,8 @@ def _datasets(run: StoredRun, host: PluginHost, given: Given, problems: list[str
         except UsageError as error:
             problems += error.problems
     ids = [entry.id for entry in run.suite.datasets]
+    given_ids = [text.partition("=")[0] for text in given.datasets]
+    problems += [f"--dataset {id}: is given twice" for id in dict.fromkeys(given_ids) if given_ids.count(id) > 1]
     for text in given.datasets:
         if (id := text.partition("=")[0]) not in ids:
             problems.append(f"--dataset {text}: write ID=KEY=VALUE; the run has no data set `{id}`{nearest(id, ids)}")
@@ -165,7 +167,9 @@ class _DatasetFinder:
         if entry.id in self._given:
             opened = open_dataset(self._entry_given(entry), self._host)
             if opened.dataset.digest != wanted:
-                raise StoreError(f"--dataset {entry.id}: this is not the data set of the run: its digest differs")
+                lacking = [f"`{key}`" for key in entry.options if key not in opened.entry.options]
+                hint = f"; the run also had the option {', '.join(lacking)}" if lacking else ""
+                raise StoreError(f"--dataset {entry.id}: this is not the data set of the run: its digest differs{hint}")
             return opened
         spec = self._host.get(entry.dataset, DatasetSpec)
         tried: list[str] = []
@@ -185,8 +189,8 @@ class _DatasetFinder:
         settings = self._given[entry.id]
         first = settings.partition(",")[0]
         text = f"{entry.dataset},{settings}" if "=" in first else settings
-        if not first:
-            raise StoreError(f"--dataset {entry.id}: write {entry.id}=KEY=VALUE[,KEY=VALUE...]")
+        if "=" not in first and self._host.find(first, DatasetSpec) is None:
+            raise StoreError(f"--dataset {entry.id}={settings}: write {entry.id}=KEY=VALUE[,KEY=VALUE...]")
         spec = self._host.get(entry.dataset, DatasetSpec)
         recorded = {key: self._option(value, spec.options.get(key)) for key, value in entry.options.items()}
         more = {key: str(value) for key, value in recorded.items() if value is not None}
@@ -268,7 +272,7 @@ def _references(run: StoredRun, given: Given, problems: list[str]) -> dict[str, 
         if not equals or (name not in groups and len(groups) == 1 and _is_file(text.partition("::")[0])):
             name, rest = next(iter(groups), ""), text  # a path may have `=` in it
         if name not in groups or (not equals and len(groups) > 1):
-            known = f"; those with one: {', '.join(groups)}" if groups else ""
+            known = f"; those with one: {', '.join(groups)}" if groups else ": the run has none"
             problems.append(f"--reference {text}: no group of that name has a stored reference{known}")
             continue
         file, _, model = rest.partition("::")

@@ -27,7 +27,7 @@ from segharness.records import Condition, Sample
 from segharness.score.score_run import ScoredRun, ScoreOptions, check_engine, scored_run
 from segharness.score.sources import Given, Sources, find_sources
 from segharness.store import RunFolder, manifest_of, read_results, read_shard
-from segharness.store.resamples import KEY_COLUMNS, read_resamples, resamples_file
+from segharness.store.resamples import KEY_COLUMNS, read_resamples, resamples_file, resamples_key
 from segharness.suite import Suite
 from segharness.suite.conditions import version_of
 
@@ -115,6 +115,7 @@ def verify(folder: RunFolder, host: PluginHost, given: Given | None = None, *, p
     suite = run.suite
     found.cells = len(suite.models) * len(suite.datasets) * len(suite.conditions)
     sources = find_sources(folder, host, given)
+    _verify_headings(suite, host, found)
     _verify_numbers(folder, manifest, suite, host, sources, found)
     if pixels:
         for entry in suite.datasets:
@@ -123,6 +124,20 @@ def verify(folder: RunFolder, host: PluginHost, given: Given | None = None, *, p
 
 
 # --------------------------------------------------------------------------------------------------------- numbers
+
+
+def _verify_headings(suite: Suite, host: PluginHost, found: Verification) -> None:
+    """Compare what decides no number, but stands above it: the categories of corruptions."""
+    for condition in suite.conditions:
+        spec: Any = host.find(condition.corruption, CorruptionSpec, MixtureSpec) if condition.corruption else None
+        if condition.corruption is None:
+            expected: tuple[Any, bool] = (None, False)
+        elif spec is None:
+            continue  # the plugin is not here, and numbers need it not
+        else:
+            expected = (getattr(spec, "category", "") or None, isinstance(spec, MixtureSpec))
+        if (condition.category, condition.mixture) != expected:
+            found.add(condition.name, f"is said to be of the category {condition.category}, and is of {expected[0]}")
 
 
 def _verify_numbers(
@@ -136,6 +151,8 @@ def _verify_numbers(
     try:
         results = read_results(folder.results)
         recorded = manifest_of(results, folder.results)
+        if type(recorded["bootstrap"]) is not int:
+            raise TypeError
         options = ScoreOptions(_engine(recorded), recorded["bootstrap"])
         check_engine(suite, host, options.engine)
         samples = read_resamples(folder.results, results)
@@ -253,6 +270,8 @@ def _compare_samples(
     if derived and not stored:
         found.add(name, "is missing, or does not belong to results.arrow: comparisons have no intervals")
         return
+    if stored and resamples_key(folder.results) != scored.key:
+        found.add(name, "says that it is of other resamples than the run's")
     for key in stored.keys() - derived.keys():
         found.add(name, f"{_shown(key)}: the predictions give no such resamples")
     for key, values in derived.items():

@@ -123,7 +123,8 @@ class RunFolder:
         """Delete temporary files that killed runs left. Only the holder of the lock may call this."""
         if isinstance(self.path, Path):
             for path in self.path.rglob("*.part"):
-                path.unlink(missing_ok=True)
+                if path.is_symlink() or not path.is_dir():
+                    path.unlink(missing_ok=True)
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write the manifest, with the schema version.

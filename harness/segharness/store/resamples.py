@@ -75,7 +75,9 @@ def read_resamples(results: StorePath, content: pa.Table, key: str | None = None
         raise StoreError(f"{path}: damaged: its checksum does not match; {_ADVICE}")
     if metadata.get("results") != rows_checksum(content) or (key is not None and metadata.get("key") != key):
         return {}
-    keys = zip(*(table.column(name).to_pylist() for name in KEY_COLUMNS), strict=True)
+    keys = list(zip(*(table.column(name).to_pylist() for name in KEY_COLUMNS), strict=True))
+    if len(set(keys)) < len(keys):
+        raise StoreError(f"{path}: damaged: a number's resamples are there twice; {_ADVICE}")
     column = table.column("samples").combine_chunks()
     values = column.flatten().to_numpy().reshape(len(table), -1)
     return dict(zip(keys, values, strict=True))
@@ -102,6 +104,8 @@ def _read(path: StorePath) -> tuple[pa.Table, dict[str, Any]]:
     except StoreError as error:
         raise StoreError(f"{error}; {_ADVICE}") from error
     metadata = metadata_of(table.schema, str(path))
+    if len(set(table.schema.names)) < len(table.schema.names):
+        raise StoreError(f"{path}: damaged: two columns have one name; {_ADVICE}")
     for step in range(metadata["schema_version"], SCHEMA_VERSION):
         table = MIGRATIONS[step](table)
     names = [*KEY_COLUMNS, "samples"]

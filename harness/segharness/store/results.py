@@ -22,6 +22,10 @@ MOST_ROWS = 5_000_000
 """The most numbers that a results file may have."""
 
 
+LONGEST = 20_000
+"""No text of a results file is longer, in bytes of UTF-8."""
+
+
 def write_results(path: StorePath, content: pa.Table, manifest: Mapping[str, Any]) -> pa.Table:
     """Write a table of `RESULTS` with the manifest in its metadata, and return it as written."""
     json_manifest = json.loads(json.dumps(manifest))
@@ -73,6 +77,12 @@ def read_results(path: str | os.PathLike[str] | StorePath) -> pa.Table:
         (field.name for field in RESULTS if not field.nullable and current.column(field.name).null_count), None
     ):
         raise StoreError(f"{path}: damaged: a number has no `{lacking}`")
+    for field in RESULTS:
+        if (
+            pa.types.is_string(field.type)
+            and (pc.max(pc.binary_length(current.column(field.name))).as_py() or 0) > LONGEST
+        ):
+            raise StoreError(f"{path}: damaged: a `{field.name}` has more than {LONGEST} bytes")
     for name in ("value", "ci_low", "ci_high"):
         if not pc.all(pc.is_finite(current.column(name).drop_null())).as_py() and len(current.column(name).drop_null()):
             raise StoreError(f"{path}: damaged: a `{name}` is not finite")

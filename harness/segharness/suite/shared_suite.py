@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any
 
 from segharness.suite.suite import DatasetEntry, ModelEntry, StoredReference, Suite
-from segharness.texts import without_folders
+from segharness.texts import without_credentials, without_folders
 
 
 def shared_suite(suite: Suite) -> dict[str, Any]:
@@ -22,9 +22,16 @@ def shared_suite(suite: Suite) -> dict[str, Any]:
         suite,
         path=shared_name(suite.path),
         description=without_folders(suite.description),
-        models=tuple(_shared_model(entry) for entry in suite.models),
+        models=tuple(
+            dataclasses.replace(_shared_model(entry), tags=_shared_tags(entry.tags, suite)) for entry in suite.models
+        ),
         datasets=tuple(
-            dataclasses.replace(entry, options=_shared_options(entry, "options", entry.options), as_written={})
+            dataclasses.replace(
+                entry,
+                options=_shared_options(entry, "options", entry.options),
+                tags=_shared_tags(entry.tags, suite),
+                as_written={},
+            )
             for entry in suite.datasets
         ),
         groups=tuple(
@@ -83,6 +90,11 @@ def _shared_model(entry: ModelEntry) -> ModelEntry:
     )
 
 
+def _shared_tags(tags: tuple[str, ...], suite: Suite) -> tuple[str, ...]:
+    """Return tags with ``${NAME}`` for those that are the value of a variable."""
+    return tuple(suite.private.get(tag, tag) for tag in tags)
+
+
 def _shared_options(entry: ModelEntry | DatasetEntry, prefix: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _shared(value, entry.as_written.get(f"{prefix}.{key}")) for key, value in options.items()}
 
@@ -103,7 +115,9 @@ def _shared(value: Any, written: Any) -> Any:
         return [_shared(item, part) for item, part in zip(value, items, strict=True)]
     if isinstance(written, str) and written != value:
         return written
-    return shared_name(value) if isinstance(value, str) and names_place(value) else value
+    if not isinstance(value, str) or not names_place(value):
+        return value
+    return without_credentials(value) if "://" in value else shared_name(value)
 
 
 def names_place(value: Any) -> bool:

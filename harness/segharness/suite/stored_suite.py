@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import types
 import typing
@@ -14,6 +15,12 @@ from segharness.suite.suite import OVERALL, StoredReference, Suite
 
 MOST_ENTRIES = 100_000
 """A suite has no longer list."""
+
+MOST_CELLS = 50_000
+"""A run has no more models x data sets x conditions."""
+
+_MOST = {"evaluations": 50, "splits": 200, "groups": 200, "shifts": 200, "sets of conditions": 500, "views": 100}
+"""How many of each a suite has at most: tables are made of their products."""
 
 
 def stored_suite(manifest: Mapping[str, Any], file: object) -> Suite:
@@ -27,6 +34,7 @@ def stored_suite(manifest: Mapping[str, Any], file: object) -> Suite:
         StoreError: it is not one that segharness writes. The message names the first wrong part.
     """
     try:
+        json.dumps(manifest, ensure_ascii=False).encode()
         suite = Suite.from_json(manifest["suite"])
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
         text = f"lacks {error}" if isinstance(error, KeyError) else str(error).splitlines()[0][:100]
@@ -97,6 +105,19 @@ def _contradictions(suite: Suite) -> Iterator[str]:
     names = [split.name for split in suite.scoring.splits]
     if OVERALL in names or len(set(names)) < len(names):
         yield "two splits have one name"
+    counts: dict[str, Sequence[Any]] = {
+        "evaluations": suite.scoring.evaluations,
+        "splits": suite.scoring.splits,
+        "groups": suite.groups,
+        "shifts": suite.shifts,
+        "sets of conditions": suite.condition_groups,
+        "views": suite.report,
+    }
+    for kind, entries in counts.items():
+        if len(entries) > _MOST[kind]:
+            yield f"it has {len(entries)} {kind}, more than {_MOST[kind]}"
+    if (cells := len(models) * len(datasets) * len(conditions)) > MOST_CELLS:
+        yield f"it has {cells} cells, more than {MOST_CELLS}"
     for group in suite.groups:
         yield from _strangers(f"the group {group.name!r:.60}", group.models, models)
         if isinstance(group.reference, str) and group.reference not in group.models:

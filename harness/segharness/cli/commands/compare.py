@@ -20,6 +20,7 @@ from segharness.plugin.metric_specs import FRACTION, MPC
 from segharness.report.units import number_text, unit_text
 from segharness.score.compare import BETTER, WORSE, Difference, Side, compare, model_pairs
 from segharness.suite import OVERALL
+from segharness.texts import line
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -96,8 +97,8 @@ def _show(console: Console, first: Side, second: Side, differences: Sequence[Dif
             if row.verdict is None:
                 reasons.setdefault(f"{row.condition}, {row.metric}: {row.reason}")
         console.print(table)
-        for line in reasons:
-            console.print(f"  - {line}", highlight=False, markup=False, soft_wrap=True)
+        for reason in reasons:
+            console.print(f"  - {line(reason)}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _verdict(row: Difference) -> Text:

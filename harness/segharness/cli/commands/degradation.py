@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--severities",
         choices=["average", "separate"],
         help="whether a number in a column's name is a severity: those of a corruption are averaged first; default: by "
-        "the usual spellings, such as fog-3, fog_s3, fog/3",
+        "the usual spellings, e.g. fog-3, fog_s3, fog/3",
     )
     unit = parser.add_mutually_exclusive_group(required=True)
     unit.add_argument("--percent", dest="scale", action="store_const", const=100.0, help="APs are written in percent")

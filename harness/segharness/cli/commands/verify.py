@@ -17,7 +17,7 @@ from segharness.cli.arguments.scoring import add_source_arguments, given_from
 from segharness.cli.exit_codes import Exit
 from segharness.errors import exit_text
 from segharness.store import RunFolder
-from segharness.texts import visible
+from segharness.texts import line, visible
 
 MEMORY_GIB, HOURS = 8, 6
 """The defaults of the limits: memory in GiB, processor and wall time in hours."""
@@ -69,7 +69,7 @@ def execute(args: argparse.Namespace) -> int:
         print(json.dumps(report, indent=1))
     else:
         for finding in report["findings"]:
-            print(visible(f"{finding['place']}: {finding['problem']}"))
+            print(line(f"{finding['place']}: {finding['problem']}"))
         if report["more"]:
             print(f"... and {report['more']} more")
         print(_summary(args, report))
@@ -80,9 +80,7 @@ def _summary(args: argparse.Namespace, report: dict[str, Any]) -> str:
     count = len(report["findings"]) + report["more"]
     images = f", pixels of {report['images']} images under their conditions" if args.pixels else ""
     verdict = "verified" if report["verified"] else f"NOT verified: {count} finding{'s' if count > 1 else ''}"
-    return visible(
-        f"{args.run}: {verdict}; {report['numbers']} numbers of {report['cells']} cells derived again{images}"
-    )
+    return line(f"{args.run}: {verdict}; {report['numbers']} numbers of {report['cells']} cells derived again{images}")
 
 
 # ------------------------------------------------------------------------------------------------ the two processes
@@ -112,7 +110,7 @@ def _verify_in_child(args: argparse.Namespace) -> dict[str, Any] | None:
         except subprocess.TimeoutExpired:
             return _refused(f"it took longer than {args.hours} hours (--hours)")
         if done.returncode == Exit.USAGE:
-            sys.stderr.write("".join(visible(line) + "\n" for line in done.stderr.splitlines()))
+            sys.stderr.write("".join(visible(text) + "\n" for text in done.stderr.splitlines()))
             return None
         try:
             report: dict[str, Any] = json.loads(file.read_bytes())

@@ -20,6 +20,9 @@ AREAS: Mapping[str, tuple[float, float]] = {"S": (0.0, 32.0**2), "M": (32.0**2, 
 _AREA_NAME = re.compile(r"[\w.-]+")
 _MOST_DETECTIONS = 1_000_000
 
+_MOST_VALUES = 100
+"""An option has no more values: every cell is matched for each of them."""
+
 _KEYS = ("iou_thresholds", "areas", "max_dets", "class_agnostic")
 
 
@@ -114,6 +117,9 @@ def read(options: Mapping[str, Any]) -> CocoParameters:
     agnostic = options.get("class_agnostic", False)
     if not isinstance(agnostic, bool):
         problems.append(f"`class_agnostic` is {_short_repr(agnostic)}, not true or false")
+    for key, values in (("iou_thresholds", thresholds or ()), ("areas", areas), ("max_dets", max_dets)):
+        if len(values) > _MOST_VALUES:
+            problems.append(f"`{key}` has {len(values)} values, more than {_MOST_VALUES}")
     if problems:
         raise UsageError(problems)
     return CocoParameters(thresholds, areas, max_dets, bool(agnostic))
