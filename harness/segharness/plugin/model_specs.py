@@ -87,6 +87,8 @@ class WeightsSpec:
             Without `fetch`, and for the name ``random``, the factory gets the name.
         origin: ``origin(path, weights, ...)`` returns the `Origin` of the path that `fetch` returned. It gets options as
             `fetch` does.
+        files: ``files(path)`` returns the files whose content is that of the weights, if a file names further ones; it
+            raises `UsageError` if one of them is missing.
         in_folder: glob patterns of the files that count in a folder of weights, such as ``("*.safetensors",)``.
 
     Example:
@@ -104,6 +106,7 @@ class WeightsSpec:
     fetch: Reference | None = None
     in_folder: tuple[str, ...] = ("**/*",)
     origin: Reference | None = None
+    files: Reference | None = None
 
     def problem(self) -> str | None:
         """Return what is wrong with the values, or None."""

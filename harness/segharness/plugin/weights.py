@@ -100,9 +100,22 @@ def origin_of(spec: ModelSpec, weights: str, path: Path, options: Mapping[str, A
 
 
 def weights_files(spec: ModelSpec, path: Path) -> list[Path] | None:
-    """Return the files of a folder of weights that count, sorted; None if the path is not a folder."""
+    """Return the files of weights that count, sorted; None if it is the one file.
+
+    Raises:
+        UsageError: a file that the weights name is missing.
+        PluginError: the plugin raised something else.
+    """
     if not path.is_dir():
-        return None
+        if spec.weights.files is None:
+            return None
+        try:
+            files = sorted(Path(file) for file in load(spec.weights.files)(path))
+        except UsageError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise plugin_failure(f"the files of the weights {path} of model `{spec.name}`", error) from error
+        return files if files != [path] else None
     return sorted({file for pattern in spec.weights.in_folder for file in path.glob(pattern) if file.is_file()})
 
 

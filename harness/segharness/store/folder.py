@@ -155,7 +155,8 @@ class RunFolder:
             raise StoreError(f"{self.manifest}: damaged: {str(error)[:200]}") from error
         if not isinstance(manifest, dict):
             raise StoreError(f"{self.manifest}: damaged: not a JSON object")
-        if "checksum" in manifest and manifest["checksum"] != _checksum(manifest):  # earlier versions wrote none
+        has_one = "checksum" in manifest or "origins" in manifest  # earlier versions wrote neither
+        if has_one and manifest.get("checksum") != _checksum(manifest):
             raise StoreError(f"{self.manifest}: damaged: its checksum does not match its content")
         manifest = {**check_version(manifest, str(self.manifest)), "schema_version": SCHEMA_VERSION}
         manifest.pop("checksum", None)

@@ -8,9 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from segharness import Instances
+from segharness import ContractError, Instances
 
-from segharness_yolo.network import Floats, Outputs
+from segharness_yolo.layout import END2END, OBJECTNESS, Layout, Outputs
+from segharness_yolo.network import Floats
 
 _PAD = 114 / 255
 _MOST_CANDIDATES = 30_000
@@ -60,35 +61,68 @@ class Thresholds:
     confidence: float
     iou: float
     most: int
-    crop: str = "prototype"
+    crop: str = "box"
 
 
-def decode(outputs: Outputs, box: Letterbox, size: tuple[int, int], classes: int, keep: Thresholds) -> Instances:
+def decode(outputs: Outputs, box: Letterbox, size: tuple[int, int], layout: Layout, keep: Thresholds) -> Instances:
     """Return the instances of one image.
 
     Args:
         outputs: the network's outputs.
         box: how the image lies in the input.
         size: (height, width) of the input.
-        classes: how many class scores a row has.
+        layout: what the rows of the outputs are.
         keep: the thresholds.
+
+    Raises:
+        ContractError: the unit of the boxes was assumed, and these are of the other one.
     """
-    anchors, labels, scores = _candidates(outputs.rows, classes, keep)
-    corners = _corners(outputs.rows[anchors, :4])
-    chosen = suppress(corners, scores, labels, keep)
-    anchors, labels, scores, corners = anchors[chosen], labels[chosen], scores[chosen], corners[chosen]
+    if layout.form == END2END:
+        anchors, labels, scores, corners = _final(outputs.rows, keep)
+        _check_units(corners, size, layout)
+    else:
+        anchors, labels, scores = _candidates(_scores(outputs.rows, layout), keep)
+        corners = _corners(outputs.rows[anchors, :4])
+        chosen = suppress(corners, scores, labels, keep)
+        anchors, labels, scores, corners = anchors[chosen], labels[chosen], scores[chosen], corners[chosen]
     offset = np.array([box.left, box.top] * 2, dtype=np.float32)
     limits = np.array([box.width, box.height] * 2, dtype=np.float32)
     boxes = np.clip((corners - offset) / np.float32(box.scale), 0, limits)
-    masks = paste(outputs.prototypes, outputs.rows[anchors, 4 + classes :], boxes, box, size, keep.crop)
-    return Instances(boxes, scores, labels, masks)
+    if outputs.prototypes is None:
+        return Instances(boxes, scores, labels)
+    coefficients = outputs.rows[anchors, outputs.rows.shape[1] - layout.coefficients :]
+    return Instances(boxes, scores, labels, paste(outputs.prototypes, coefficients, boxes, box, size, keep.crop))
 
 
-def _candidates(
-    rows: Floats, classes: int, keep: Thresholds
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
+def _scores(rows: Floats, layout: Layout) -> Floats:
+    """Return the class scores of rows, (A, C)."""
+    if layout.form == OBJECTNESS:
+        return rows[:, 4:5] * rows[:, 5 : 5 + layout.classes]
+    return rows[:, 4 : 4 + layout.classes]
+
+
+def _final(rows: Floats, keep: Thresholds) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats, Floats]:
+    """Return row, label, score and corners of the detections of an export with suppression in its graph, best first."""
+    kept = np.flatnonzero(rows[:, 4] > keep.confidence)
+    kept = kept[np.argsort(-rows[kept, 4], kind="stable")][: keep.most]
+    return kept, np.rint(rows[kept, 5]).astype(np.int64), rows[kept, 4], rows[kept, :4]
+
+
+def _check_units(corners: Floats, size: tuple[int, int], layout: Layout) -> None:
+    """Refuse boxes that are not of the unit that was assumed when the file was opened."""
+    if not layout.assumed or not len(corners):
+        return
+    unit = np.array([size[1], size[0]] * 2, dtype=np.float32) if layout.fractions else np.float32(1)
+    largest = float(np.abs(corners / unit).max())  # as the network gave them
+    if (largest > 2) == layout.fractions:
+        wrong, right = ("fractions", "pixels") if layout.fractions else ("pixels", "fractions of the input")
+        raise ContractError(
+            f"the boxes were taken for {wrong}, and are {right}: the network found nothing in the probes"
+        )
+
+
+def _candidates(scores: Floats, keep: Thresholds) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
     """Return anchor, label and score of every class score over the threshold, best first; anchors may repeat."""
-    scores = rows[:, 4 : 4 + classes]
     anchors, labels = np.nonzero(scores > keep.confidence)
     kept = scores[anchors, labels]
     order = np.argsort(-kept, kind="stable")[:_MOST_CANDIDATES]

@@ -9,25 +9,26 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from segharness import Instances, UsageError
+from segharness import Instances
 
 from segharness_yolo.decode import Thresholds, decode, letterbox
-from segharness_yolo.names import COCO80
+from segharness_yolo.layout import recognise
 from segharness_yolo.network import open_network
 from segharness_yolo.options import OPTIONS
 
 
 class YoloSeg:
-    """A YOLO segmentation export as a `segharness.Model`.
+    """A YOLO export as a `segharness.Model`; one of a detector gives boxes alone.
 
     Args:
         weights: a .tflite or .onnx file.
         confidence, iou, most, crop: see `segharness_yolo.decode.Thresholds`.
         categories: class names, needed if the file has none and they are not COCO's 80.
+        size: of the input, for a file that leaves it open: a whole number, or [height, width].
 
     Raises:
-        UsageError: the file is not a YOLO segmentation network, the number of names is not that of its classes, or
-            there is no such `crop`.
+        UsageError: the file is no export of a known form, the number of names is not that of its classes, or there is
+            no such `crop`.
     """
 
     def __init__(
@@ -36,26 +37,22 @@ class YoloSeg:
         confidence: float = 0.001,
         iou: float = 0.7,
         most: int = 100,
-        crop: str = "prototype",
+        crop: str = "box",
         categories: Sequence[str] | None = None,
+        size: int | Sequence[int] | None = None,
     ) -> None:
-        self._network = open_network(Path(weights), int(os.environ.get("OMP_NUM_THREADS", "1")))
+        sides = [size, size] if isinstance(size, int) else size
+        self._network = open_network(Path(weights), int(os.environ.get("OMP_NUM_THREADS", "1")), sides)
         self._keep = Thresholds(confidence, iou, most, OPTIONS["crop"].checked("crop", crop))
-        size = (self._network.height, self._network.width)
-        outputs = self._network(np.zeros((*size, 3), dtype=np.float32))
-        classes = outputs.rows.shape[1] - 4 - outputs.prototypes.shape[0]
-        names = categories or self._network.names or COCO80
-        if classes < 1 or len(names) != classes:
-            raise UsageError(
-                f"{weights}: has {classes} classes, but {len(names)} names are known; give the option `categories`"
-            )
-        self._size, self._classes = size, classes
-        self.categories: Sequence[str] = list(names)
+        self._size = (self._network.height, self._network.width)
+        self._layout, names = recognise(self._network, categories)
+        self.categories: Sequence[str] = names
 
     def predict(self, images: Sequence[npt.NDArray[np.uint8]], prompts: Any = None) -> list[Instances]:
         """Return the instances of uint8 RGB images (H, W, 3), best first."""
         instances = []
         for image in images:
             canvas, box = letterbox(image, *self._size)
-            instances.append(decode(self._network(canvas), box, self._size, self._classes, self._keep))
+            outputs = self._layout.outputs(self._network(canvas), *self._size)
+            instances.append(decode(outputs, box, self._size, self._layout, self._keep))
         return instances

@@ -1,6 +1,7 @@
-"""Runs a network file: takes a float image, returns float predictions and prototypes.
+"""Runs a network file on one image: float pixels in, the raw outputs out as floats.
 
-Layout (NHWC, NCHW), quantisation (int8, uint8, float) and the order of outputs are read from the file.
+The layout of the input (NHWC, NCHW), quantisation (int8, uint8, float), a fixed batch and what exporters write about
+the network are read from the file. What the outputs mean is in `segharness_yolo.layout`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ import ast
 import io
 import json
 import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,141 +21,125 @@ from segharness import UsageError
 Floats = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """The raw output of a network for one image.
-
-    Attributes:
-        rows: float32 (A, 4 + C + K), a row for each anchor: centre x, centre y, width, height in pixels of the input;
-            C class scores; K mask coefficients.
-        prototypes: float32 (K, h, w).
-    """
-
-    rows: Floats
-    prototypes: Floats
-
-
 class Network(Protocol):
     """A loaded network.
 
     Attributes:
+        path: of its file.
         height, width: the size of the input in pixels.
-        names: the class names; None if the file has none.
+        metadata: what the exporter wrote about it: ``names``, ``task``, ``end2end``, ``args``.
+        gives_fractions: whether exports of this kind of file usually give boxes as fractions of the input.
+        channels_last: whether the input is (1, H, W, 3).
     """
 
+    path: Path
     height: int
     width: int
-    names: Sequence[str] | None
+    metadata: Mapping[str, Any]
+    gives_fractions: bool
+    channels_last: bool
 
-    def __call__(self, image: Floats) -> Outputs:
-        """Run on one float32 RGB image (height, width, 3) in [0, 1]."""
+    def __call__(self, image: Floats) -> list[Floats]:
+        """Return the outputs for one float32 RGB image (height, width, 3) in [0, 1], without the axis of the batch."""
 
 
-def open_network(path: Path, threads: int) -> Network:
+def open_network(path: Path, threads: int, size: Sequence[int] | None = None) -> Network:
     """Load a network file; its ending says of which kind it is.
 
     Args:
         path: a .tflite or .onnx file.
         threads: how many CPU threads the network uses.
+        size: (height, width) of the input, for a file that leaves it open.
 
     Raises:
-        UsageError: the file is missing, is damaged, or is not a YOLO segmentation network.
+        UsageError: the file is missing, is damaged, takes other inputs than one image, or leaves the size open and
+            there is no `size`.
     """
-    kinds: dict[str, Callable[[Path, int], Network]] = {".tflite": TFLiteNetwork, ".onnx": OnnxNetwork}
+    kinds: dict[str, Callable[[Path, int, Sequence[int] | None], Network]] = {
+        ".tflite": TFLiteNetwork,
+        ".onnx": OnnxNetwork,
+    }
     if path.suffix not in kinds:
         raise UsageError(f"{path}: the weights of yolo/seg are a .tflite or an .onnx file")
     if not path.is_file():
         raise UsageError(f"no file {path}")
-    return kinds[path.suffix](path, threads)
+    return kinds[path.suffix](path, threads, size)
 
 
 class TFLiteNetwork:
-    """A TFLite file, run by LiteRT. TFLite exports give boxes as fractions of the input's size."""
+    """A TFLite file, run by LiteRT."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    gives_fractions = True
+
+    def __init__(self, path: Path, threads: int, size: Sequence[int] | None = None) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
+        self.path = path
         try:
             self._interpreter = Interpreter(str(path), num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise UsageError(f"{path}: not a TFLite network: {str(error).splitlines()[0]}") from error
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        inputs, self._outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         shape = [int(n) for n in inputs[0]["shape"]]
         if len(inputs) != 1 or len(shape) != 4 or 3 not in (shape[1], shape[3]):
             raise UsageError(
                 f"{path}: expected one image as input, not inputs of {[d['shape'].tolist() for d in inputs]}"
             )
-        self._input, self._channels_first = inputs[0], shape[3] != 3
-        self.height, self.width = shape[2:] if self._channels_first else shape[1:3]
-        self._outputs = _rows_and_prototypes(path, outputs, [tuple(int(n) for n in d["shape"]) for d in outputs])
-        self.names = _tflite_names(path)
+        self._input, self.channels_last, self._batch = inputs[0], shape[3] == 3, shape[0]
+        self.height, self.width = _fixed_size(path, shape[1:3] if self.channels_last else shape[2:], size)
+        self.metadata: Mapping[str, Any] = _tflite_metadata(path)
 
-    def __call__(self, image: Floats) -> Outputs:
-        values = image.transpose(2, 0, 1) if self._channels_first else image
-        self._interpreter.set_tensor(self._input["index"], _quantised(values, self._input)[None])
+    def __call__(self, image: Floats) -> list[Floats]:
+        """Return the outputs for one image."""
+        values = _quantised(image if self.channels_last else image.transpose(2, 0, 1), self._input)
+        self._interpreter.set_tensor(self._input["index"], np.repeat(values[None], self._batch, axis=0))
         self._interpreter.invoke()
-        raw_rows, raw_prototypes = (_dequantised(self._interpreter.get_tensor(d["index"]), d) for d in self._outputs)
-        rows, prototypes = oriented(raw_rows[0], raw_prototypes[0])
-        rows[:, :4] *= np.array([self.width, self.height] * 2, dtype=np.float32)
-        return Outputs(rows, prototypes)
+        return [_dequantised(self._interpreter.get_tensor(d["index"]), d)[0] for d in self._outputs]
 
 
 class OnnxNetwork:
-    """An ONNX file, run by ONNX Runtime. ONNX exports give boxes in pixels of the input."""
+    """An ONNX file, run by ONNX Runtime."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    gives_fractions = False
+
+    def __init__(self, path: Path, threads: int, size: Sequence[int] | None = None) -> None:
         import onnxruntime
 
+        self.path = path
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's own classes of errors are private
             raise UsageError(f"{path}: not an ONNX network: {str(error).splitlines()[0]}") from error
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        inputs = self._session.get_inputs()
         shape = list(inputs[0].shape)
         if len(inputs) != 1 or len(shape) != 4 or 3 not in (shape[1], shape[3]):
             raise UsageError(f"{path}: expected one image as input, not inputs of {[i.shape for i in inputs]}")
-        self._name, self._channels_first = inputs[0].name, shape[1] == 3
-        sides = shape[2:] if self._channels_first else shape[1:3]
-        if not all(isinstance(side, int) for side in sides):
-            raise UsageError(f"{path}: its input size is dynamic ({shape}); export it with a fixed one")
-        self.height, self.width = (int(side) for side in sides)
+        self._name, self.channels_last = inputs[0].name, shape[1] != 3
+        self._batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else 1
+        self.metadata: Mapping[str, Any] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.height, self.width = _fixed_size(path, shape[1:3] if self.channels_last else shape[2:], size)
         self._dtype = np.float16 if inputs[0].type == "tensor(float16)" else np.float32
-        shapes = [tuple(s if isinstance(s, int) else -1 for s in o.shape) for o in outputs]
-        self._outputs = [o.name for o in _rows_and_prototypes(path, outputs, shapes)]
-        self.names = _names(self._session.get_modelmeta().custom_metadata_map.get("names"))
 
-    def __call__(self, image: Floats) -> Outputs:
-        values = image.transpose(2, 0, 1) if self._channels_first else image
-        raw = self._session.run(self._outputs, {self._name: np.ascontiguousarray(values[None], dtype=self._dtype)})
-        return Outputs(*oriented(raw[0][0].astype(np.float32), raw[1][0].astype(np.float32)))
+    def __call__(self, image: Floats) -> list[Floats]:
+        """Return the outputs for one image."""
+        values = np.ascontiguousarray(image if self.channels_last else image.transpose(2, 0, 1), dtype=self._dtype)
+        raw = self._session.run(None, {self._name: np.repeat(values[None], self._batch, axis=0)})
+        return [np.asarray(output[0], dtype=np.float32) for output in raw]
 
 
-def _rows_and_prototypes(path: Path, outputs: Sequence[Any], shapes: Sequence[tuple[int, ...]]) -> tuple[Any, Any]:
-    """Return the output with the rows (three axes) and the one with the prototypes (four)."""
-    rows = [o for o, shape in zip(outputs, shapes, strict=True) if len(shape) == 3]
-    prototypes = [o for o, shape in zip(outputs, shapes, strict=True) if len(shape) == 4]
-    if len(rows) != 1 or len(prototypes) != 1:
-        raise UsageError(
-            f"{path}: not a YOLO segmentation export: its outputs are {list(shapes)}, "
-            "not one of (1, 4 + classes + coefficients, anchors) and one of prototypes"
-        )
-    return rows[0], prototypes[0]
-
-
-def oriented(rows: Floats, prototypes: Floats) -> tuple[Floats, Floats]:
-    """Return rows as (anchors, values) and prototypes as (K, h, w), whatever the layout of the file.
-
-    A network has far more anchors than values per anchor. The number of coefficients is the shortest axis of the
-    prototypes.
-    """
-    if rows.shape[0] < rows.shape[1]:
-        rows = rows.T
-    if np.argmin(prototypes.shape) == 2:
-        prototypes = prototypes.transpose(2, 0, 1)
-    return np.ascontiguousarray(rows), np.ascontiguousarray(prototypes)
+def _fixed_size(path: Path, sides: Sequence[Any], size: Sequence[int] | None) -> tuple[int, int]:
+    """Return the (height, width) of the input: the file's, or `size` where the file leaves it open."""
+    fixed = [side if isinstance(side, int) and side > 0 else None for side in sides]
+    if None not in fixed:
+        if size is not None and list(size) != fixed:
+            raise UsageError(f"{path}: its input is {fixed[0]}x{fixed[1]}; `size` is for files that leave it open")
+        return int(fixed[0] or 0), int(fixed[1] or 0)
+    if size is None:
+        raise UsageError(f"{path}: leaves the size of its input open; give the option `size`, e.g. 640 or [384, 640]")
+    return int(size[0]), int(size[1])
 
 
 def _quantised(values: Floats, detail: Any) -> npt.NDArray[Any]:
@@ -178,27 +162,32 @@ def _dequantised(values: npt.NDArray[Any], detail: Any) -> Floats:
     return floats
 
 
-def _tflite_names(path: Path) -> Sequence[str] | None:
-    """Return the class names in the zip archive that exporters append to a TFLite file; None if there are none."""
+def _tflite_metadata(path: Path) -> dict[str, Any]:
+    """Return what stands in the zip archive that exporters append to a TFLite file; nothing without one."""
     data = path.read_bytes()
     if not zipfile.is_zipfile(io.BytesIO(data)):
-        return None
+        return {}
+    found: dict[str, Any] = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for name in archive.namelist():
-            text = archive.read(name).decode(errors="replace")
-            try:
-                metadata = ast.literal_eval(text) if name.endswith(".txt") else json.loads(text)
-            except (ValueError, SyntaxError):
-                continue
-            if isinstance(metadata, dict) and "names" in metadata:
-                return _names(metadata["names"])
-    return None
+            content = parsed(archive.read(name).decode(errors="replace"))
+            if isinstance(content, dict):
+                found = {**content, **found}
+    return found
 
 
-def _names(names: Any) -> Sequence[str] | None:
-    """Return class names from ``{0: "person", ...}``, a mapping or its text; None if it is neither."""
-    if isinstance(names, str):
-        names = ast.literal_eval(names)
-    if not isinstance(names, dict):
-        return None
-    return [str(names[key]) for key in sorted(names, key=int)]
+def parsed(text: Any) -> Any:
+    """Return the value of a text of metadata, which exporters write as Python or as JSON; the text if it is neither.
+
+    Example:
+        >>> parsed("{0: 'cat'}"), parsed('["cat"]'), parsed("segment")
+        ({0: 'cat'}, ['cat'], 'segment')
+    """
+    if not isinstance(text, str):
+        return text
+    for read in (ast.literal_eval, json.loads):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return text

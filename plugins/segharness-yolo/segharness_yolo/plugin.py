@@ -13,10 +13,11 @@ def segharness_models() -> list[ModelSpec]:
         ModelSpec(
             "yolo/seg",
             factory="segharness_yolo.model:YoloSeg",
-            description="a YOLOv8-seg or YOLO11-seg export (.tflite or .onnx), decoded by this plugin",
+            description="a YOLO export (.tflite or .onnx) of v5, v8, 11 and the like, decoded by this plugin",
             licence="Apache-2.0 (this code; weights have licences of their own)",
             tags=("yolo", "one-stage"),
-            weights=WeightsSpec("required"),
+            version="2",
+            weights=WeightsSpec("required", files="segharness_yolo.weights_files:weights_files"),
             options=OPTIONS,
         )
     ]

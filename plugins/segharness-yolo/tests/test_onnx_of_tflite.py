@@ -14,6 +14,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from segharness_yolo.decode import letterbox
+from segharness_yolo.layout import recognise
+from segharness_yolo.names import COCO80
 from segharness_yolo.network import open_network
 
 NETWORKS = {f"yolov8n_{size}": f"yolov8n_{size}_quant_pc_ii_seg_coco-st.tflite" for size in (256, 320)}
@@ -189,10 +191,14 @@ def both(request, tmp_path, shared):
 def test_outputs_are_those_of_the_tflite_file(both, shared):
     """On average: a value halfway between two int8 may be rounded to the other one, and those after it follow."""
     tflite, translated = (open_network(path, 1) for path in both)
+    layouts = [recognise(network, list(COCO80))[0] for network in (tflite, translated)]
+    assert [(each.form, each.classes, each.coefficients) for each in layouts] == [("raw", 80, 32)] * 2
+    assert [each.fractions for each in layouts] == [True, False] and not any(each.assumed for each in layouts)
+    size = (tflite.height, tflite.width)
     assert (translated.height, translated.width) == (tflite.height, tflite.width)
     for path in sorted((shared / "data/coco-tiny/val2017").glob("*.jpg"))[:3]:
         canvas, _ = letterbox(np.asarray(Image.open(path).convert("RGB")), tflite.height, tflite.width)
-        expected, found = tflite(canvas), translated(canvas)
+        expected, found = layouts[0].outputs(tflite(canvas), *size), layouts[1].outputs(translated(canvas), *size)
         assert found.rows.shape == expected.rows.shape and found.prototypes.shape == expected.prototypes.shape
         count = len(expected.prototypes)
         assert abs(found.rows[:, 4:-count] - expected.rows[:, 4:-count]).mean() < 1e-3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -15,9 +16,10 @@ from onnx import TensorProto, helper, numpy_helper
 from segharness import UsageError
 from segharness.testing import check_model
 from segharness_yolo.decode import Letterbox, Thresholds, letterbox, paste, suppress
+from segharness_yolo.layout import file_names
 from segharness_yolo.model import YoloSeg
 from segharness_yolo.names import COCO80
-from segharness_yolo.network import _tflite_names, open_network, oriented
+from segharness_yolo.network import open_network
 from segharness_yolo.plugin import segharness_models
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
@@ -186,7 +188,7 @@ def test_onnx_files_of_every_layout_give_the_same_instances(tmp_path, channels_f
 
 def test_names_are_needed_where_the_file_has_none(tmp_path):
     path = export(tmp_path / "m.onnx", names=None)
-    with pytest.raises(UsageError, match="has 2 classes, but 80 names are known; give the option `categories`"):
+    with pytest.raises(UsageError, match="has 2 classes and no names; give the option `categories`"):
         YoloSeg(path)
     assert YoloSeg(path, categories=["a", "b"]).categories == ["a", "b"]
 
@@ -226,24 +228,27 @@ def test_a_classifier_is_no_segmentation_export(tmp_path):
     node = helper.make_node("ReduceMean", ["x"], ["y"], keepdims=0, axes=[2, 3])
     graph = helper.make_graph([node], "g", [image], [out])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "c.onnx")
-    with pytest.raises(UsageError, match="not a YOLO segmentation export"):
-        open_network(tmp_path / "c.onnx", 1)
+    with pytest.raises(UsageError, match="not a YOLO export: its outputs are"):
+        YoloSeg(str(tmp_path / "c.onnx"))
 
 
-def test_names_are_read_from_what_exporters_append_to_tflite_files(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("temp_meta.txt", "{'names': {1: 'dog', 0: 'cat'}}"), ("metadata.json", '{"names": {"0": "cat", "1": "dog"}}'),
+     ("labels.txt", "{'names': ['cat', 'dog']}")],
+)  # fmt: skip
+def test_names_are_read_from_what_exporters_append_to_tflite_files(tmp_path, name, text):
+    from segharness_yolo.network import _tflite_metadata
+
     path = tmp_path / "m.tflite"
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("temp_meta.txt", "{'names': {1: 'dog', 0: 'cat'}}")
+        archive.writestr(name, text)
     path.write_bytes(b"TFL3 and so on" + buffer.getvalue())
-    assert _tflite_names(path) == ["cat", "dog"]
+    network = SimpleNamespace(path=path, metadata=_tflite_metadata(path))
+    assert file_names(network) == ["cat", "dog"]
     path.write_bytes(b"TFL3")
-    assert _tflite_names(path) is None
-
-
-def test_orientation_is_found_from_the_shapes():
-    rows, prototypes = oriented(np.zeros((116, 1344), np.float32), np.zeros((64, 64, 32), np.float32))
-    assert rows.shape == (1344, 116) and prototypes.shape == (32, 64, 64)
+    assert _tflite_metadata(path) == {}
 
 
 @needs_shared
