@@ -232,3 +232,22 @@ def test_a_model_that_reads_or_closes_stdin_does_no_harm(small):
         text.replace("        self.calls += 1\n", "        self.calls += 1\n        import sys; sys.stdin.close()\n"),
     )
     assert small("run", "small.yaml", timeout=60).code == 0
+
+
+def test_an_image_that_is_too_small_for_a_corruption_is_found_before_the_first_cell(small, make_coco):
+    """The annotations say its size; it would cost every corrupted cell of every model."""
+    import json
+
+    from PIL import Image
+
+    content = json.loads((small.folder / "coco/annotations.json").read_text())
+    content["images"][2]["height"] = 30
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] != 3]
+    small.write("coco/annotations.json", json.dumps(content))
+    Image.new("RGB", (80, 30)).save(small.folder / "coco/images/0003.png")
+    done = small("run", "small.yaml")
+    assert done.code == 4 and not (small.folder / "runs").exists()
+    assert "0003.png has 80x30 pixels, and gaussian_noise-5 and 2 more conditions need 32x32" in done.err
+    assert small("run", "small.yaml", "-k", "clean", "-qq").code == 0
+    done = small("datasets", "check", "coco/instances,annotations=coco/annotations.json,images=coco/images")
+    assert "1 image is under 32x32, too small for" in done.out and "0003.png (80x30)" in done.out

@@ -41,3 +41,11 @@ def test_what_is_not_there_is_met_with_what_is():
         "no suite suites/aa.yaml (did you mean `suites/a.yaml`?)",
         "suites/other.yaml: not a suite: it has no top-level key `segharness:`",
     )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_suites_of_windows_editors_are_found(tmp_path, encoding):
+    file = tmp_path / "s.yaml"
+    file.write_text("segharness: 1\n", encoding=encoding)
+    assert [found.file for found in find_suites([str(file)])] == [file]
+    assert file in [found.file for found in find_suites([str(tmp_path)])]

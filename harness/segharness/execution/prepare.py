@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ from segharness.execution.settings import RunSettings
 from segharness.identity import Inputs, protocol_inputs
 from segharness.model.resolve import model_list, resolve_environment
 from segharness.plugin.host import PluginHost
-from segharness.plugin.specs import ExecutorSpec
+from segharness.plugin.specs import CorruptionSpec, ExecutorSpec, MixtureSpec, ModelSpec
 from segharness.suite import Plan, Suite
+from segharness.suite.conditions import smallest_side
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,30 @@ def _open_all(plan: Plan, host: PluginHost) -> dict[str, OpenDataset]:
                 problems.append(f"data set `{entry.id}` has no images")
         except UsageError as error:
             problems += error.problems
+    for id, dataset in opened.items():
+        problems += _too_small(plan, id, dataset, host)
     if problems:
         raise UsageError(problems)
     return opened
+
+
+def _too_small(plan: Plan, id: str, dataset: OpenDataset, host: PluginHost) -> Iterator[str]:
+    """Yield a problem if images of a data set are smaller than a selected condition takes."""
+    needed: dict[int, list[str]] = {}
+    specs = {entry.id: host.find(entry.model, ModelSpec) for entry in plan.suite.models}
+    seeing = {model for model, spec in specs.items() if spec is None or not spec.stored}
+    cells = [cell for cell in plan.selected if cell.dataset == id and cell.model in seeing]
+    for condition in dict.fromkeys(cell.condition for cell in cells):
+        if condition.corruption is not None:
+            spec: Any = host.get(condition.corruption, CorruptionSpec, MixtureSpec)
+            side = smallest_side(spec, host)
+            needed.setdefault(side, []).append(condition.name)
+    for side, names in needed.items():
+        small = [sample for sample in dataset.samples if min(sample.height, sample.width) < side]
+        if small:
+            more = f" and {len(small) - 1} more images are smaller, too" if len(small) > 1 else ""
+            which = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more conditions"
+            yield (
+                f"data set `{id}`: {small[0]} has {small[0].width}x{small[0].height} pixels, and {which} need "
+                f"{side}x{side}{more}: leave them out of the data set, or run `clean` alone"
+            )

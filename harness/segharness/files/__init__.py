@@ -1,6 +1,7 @@
 """Tools for plugins that read data sets as their owners distribute them: folders or zip archives, label maps, indices.
 
 - `Tree` finds and reads files, unpacked or in archives.
+- `MeantFiles` finds the files that annotations name in another spelling.
 - `LabelMap` turns the pixels of an instance map into regions.
 - `read_index` keeps an index of the content of many annotation files, and reads again only files that changed.
 - `AnnotatedImages` is a data set made of these.
@@ -9,6 +10,7 @@
 from segharness.files.annotated_images import AnnotatedImages, paired_files, read_pixels, size_of
 from segharness.files.index import AnnotationEntry, AnnotationIndex, Region, read_index, rereading
 from segharness.files.label_map import LabelMap, Mask
+from segharness.files.meant import MeantFiles
 from segharness.files.tree import File, Tree
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "File",
     "LabelMap",
     "Mask",
+    "MeantFiles",
     "Region",
     "Tree",
     "paired_files",

@@ -189,6 +189,8 @@ class ModelSpec:
         check: ``check(weights, **options)`` returns, in one line, what is wrong with weights and options together, or
             None. It gets those options and `fixed` arguments that it has parameters for. It is called before the first
             cell, with a path, a name or None as weights, and imports no framework.
+        stored: whether it is a `StoredPredictions`, which gets no images: they may then be missing, or too small for
+            corruptions.
         version: changes when the same options begin to give other predictions. Part of identities.
 
         Weights and environment:
@@ -216,6 +218,7 @@ class ModelSpec:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     tail: str | None = None
     check: Reference | None = None
+    stored: bool = False
     version: str = "1"
     weights: WeightsSpec = WeightsSpec()
     needs: Needs = Needs()

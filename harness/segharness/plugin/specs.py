@@ -140,6 +140,7 @@ class CorruptionSpec:
         tags: selected by ``-m``.
         unavailable: why the corruption cannot be used here, and what to install; empty if it can. Suites that name it
             are refused with this text.
+        smallest: the shortest side in pixels of an image that it takes. Runs on smaller ones are refused.
 
     Example:
         >>> CorruptionSpec("acme/night", apply="segharness_acme.night:night", category="weather").severities
@@ -156,9 +157,14 @@ class CorruptionSpec:
     parameters: Mapping[int, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     unavailable: str = ""
+    smallest: int = 1
 
     def __post_init__(self) -> None:
         check_spec(self, self.apply)
+        if type(self.smallest) is not int or self.smallest < 1:
+            raise PluginError(
+                f"CorruptionSpec `{self.name}`: smallest is {self.smallest!r:.40}, not a number of pixels"
+            )
         if not self.severities or any(type(s) is not int or not 1 <= s <= 100 for s in self.severities):
             raise PluginError(f"CorruptionSpec `{self.name}`: severities must be whole numbers from 1 to 100")
 

@@ -27,6 +27,14 @@ def version_of(spec: CorruptionSpec | MixtureSpec, host: PluginHost) -> str:
     return ";".join([spec.version, *(f"{member.name}={member.version}" for member in members)])
 
 
+def smallest_side(spec: CorruptionSpec | MixtureSpec, host: PluginHost) -> int:
+    """Return the shortest side in pixels that an image may have under a corruption, or under all a mixture draws from."""
+    if isinstance(spec, CorruptionSpec):
+        return spec.smallest
+    names = {name for stage in spec.stages for name in stage}
+    return max((member.smallest for name in names if (member := host.find(name, CorruptionSpec))), default=1)
+
+
 def expand_conditions(
     node: Node, host: PluginHost, problems: list[str]
 ) -> tuple[tuple[Condition, ...], tuple[ConditionGroup, ...]]:

@@ -13,13 +13,12 @@ The rules of merging:
 
 from __future__ import annotations
 
-import codecs
 from pathlib import Path
 
 from segharness.errors import nearest
 from segharness.suite.local_functions import exists
 from segharness.suite.variables import Variables
-from segharness.suite.yaml_parser import Node, parse
+from segharness.suite.yaml_parser import Node, encoding_of, parse
 
 _DEEPEST = 50
 """How many suites may extend one another in a chain."""
@@ -94,7 +93,7 @@ class _Loader:
         try:
             with file.open("rb") as stream:
                 data = stream.read(_LARGEST + 1)
-            text = data.decode(_encoding(data))
+            text = data.decode(encoding_of(data))
         except OSError as error:
             self._problems.append(f"{shown}: cannot be read: {error.strerror}")
             return None
@@ -109,15 +108,6 @@ class _Loader:
             self._problems.append(f"{node.mark}: a suite is a mapping that begins with `segharness: 1`")
             return None
         return node
-
-
-def _encoding(data: bytes) -> str:
-    """Return the encoding of a suite, as YAML tells it from the first bytes; editors of Windows write UTF-16 and BOMs."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if len(data) > 1 and 0 in data[:2] and data[0] != data[1]:  # ASCII as UTF-16 without a BOM
-        return "utf-16-le" if data[1] == 0 else "utf-16-be"
-    return "utf-8-sig"
 
 
 def _bases(node: Node, problems: list[str]) -> list[Node]:

@@ -9,6 +9,10 @@ from pathlib import Path
 
 from segharness.errors import UsageError, nearest
 from segharness.suite.local_functions import exists
+from segharness.suite.yaml_parser import encoding_of
+
+_LOOKED_AT = 4 << 20
+"""How many bytes of a file are searched for the key of suites."""
 
 _IS_SUITE = re.compile(r"""^\s*\{?\s*["']?segharness["']?\s*:""", re.MULTILINE)
 
@@ -71,6 +75,8 @@ def _missing(shown: str, path: Path) -> str:
 
 def _is_suite(file: Path) -> bool:
     try:
-        return bool(_IS_SUITE.search(file.read_text(encoding="utf-8", errors="replace")))
+        with file.open("rb") as stream:
+            data = stream.read(_LOOKED_AT)
+        return bool(_IS_SUITE.search(data.decode(encoding_of(data), errors="replace")))
     except OSError:
         return False

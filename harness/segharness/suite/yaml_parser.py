@@ -6,6 +6,7 @@ Strings may contain ``${NAME}`` and ``${NAME:-default}``.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -85,6 +86,15 @@ class Node:
         if isinstance(self.value, list):
             return [node.shared() for node in self.value]
         return self.written if self.written and isinstance(self.value, str) else self.value
+
+
+def encoding_of(data: bytes) -> str:
+    """Return the encoding of a suite by its first bytes, as YAML tells it; editors of Windows write UTF-16 and BOMs."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if len(data) > 1 and 0 in data[:2] and data[0] != data[1]:  # ASCII as UTF-16 without a BOM
+        return "utf-16-le" if data[1] == 0 else "utf-16-be"
+    return "utf-8-sig"
 
 
 def parse(text: str, file: str, variables: Variables, problems: list[str]) -> Node | None:

@@ -6,11 +6,12 @@ import errno
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from segharness import Category, DataError, Sample
-from segharness.files import File, Tree
+from segharness.files import File, MeantFiles, Tree
 
 from segharness_coco.annotations import Annotations
 from segharness_coco.names import ALIASES
@@ -30,9 +31,10 @@ class Images:
     tree: Tree
     folder: str = ""
 
-    def find(self, name: str) -> File | None:
-        """Return the file of a `file_name`, or None if it is missing."""
-        return self.tree.find(f"{self.folder}/{name}" if self.folder else name)
+    @cached_property
+    def meant(self) -> MeantFiles:
+        """The files by the names that annotations give them."""
+        return MeantFiles(self.tree, self.folder)
 
     def __str__(self) -> str:
         return f"{self.tree}/{self.folder}" if self.folder else str(self.tree)
@@ -188,11 +190,12 @@ def image_samples(images: Sequence[Mapping[str, Any]], image_files: Images | Non
         DataError: images are missing.
     """
     samples, lines, missing = [], [], []
+    files = image_files.meant.find_all([image["file_name"] for image in images]) if image_files is not None else {}
     for image in sorted(images, key=lambda image: image["id"]):
         name = image["file_name"]
         source: Any = _no_pixels
         if image_files is not None:
-            if (file := image_files.find(name)) is None:
+            if (file := files.get(name)) is None:
                 missing.append(name)
                 continue
             source = file.source
@@ -200,7 +203,9 @@ def image_samples(images: Sequence[Mapping[str, Any]], image_files: Images | Non
         samples.append(Sample(image["id"], source, image["height"], image["width"], name))
     if missing:
         shown = ", ".join(missing[:_MOST]) + (f" and {len(missing) - _MOST} more" if len(missing) > _MOST else "")
-        raise DataError(f"{image_files}: {len(missing)} of {len(images)} images are missing: {shown}")
+        near = image_files.meant.nearest(missing[0]) if image_files is not None else None
+        hint = f"; the nearest to {missing[0]} is {near}" if near is not None else ""
+        raise DataError(f"{image_files}: {len(missing)} of {len(images)} images are missing: {shown}{hint}")
     return samples, "".join(lines)
 
 

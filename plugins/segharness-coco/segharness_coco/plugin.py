@@ -160,6 +160,7 @@ def segharness_models() -> list[ModelSpec]:
     return [
         ModelSpec(
             "coco-results",
+            stored=True,
             factory="segharness_coco.results:CocoResults",
             description="detections that another program wrote: coco-results/DIR, one COCO result file a condition "
             "(clean.json ...)",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SMALLEST = 32
+"""The least length of an image's shorter side in pixels, as in the reference package."""
+
 
 @dataclass(frozen=True)
 class Entry:

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segharness_corruptions.catalogue import SMALLEST
+
 Image: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float32]
 Corruption: TypeAlias = Callable[[Image, int, np.random.Generator], Image]
 
-SMALLEST = 32
-"""The least length of the shorter side in pixels, as in the reference package."""
 NUDGE = 2.0**-12
 """Levels added before a float is truncated, so that its last bit does not decide flat areas."""
 ROUND_DOWN = NUDGE - 0.5

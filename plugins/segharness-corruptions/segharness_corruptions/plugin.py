@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from segharness import ConditionSet, CorruptionSpec, MixtureSpec, hookimpl
 
 from segharness_corruptions import imagecorruptions_family
-from segharness_corruptions.catalogue import ALL, CATALOGUE, COMMON, MIXED, PAPER15, REFERENCE, STAGES
+from segharness_corruptions.catalogue import ALL, CATALOGUE, COMMON, MIXED, PAPER15, REFERENCE, SMALLEST, STAGES
 
 
 @hookimpl
@@ -48,6 +48,7 @@ def _family(
             version=version or entry.version,
             parameters={severity: f"{entry.symbols}: {value}" for severity, value in enumerate(entry.parameters, 1)},
             unavailable=unavailable,
+            smallest=SMALLEST,
         )
     yield MixtureSpec(
         prefix + MIXED,

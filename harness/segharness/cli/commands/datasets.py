@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +25,7 @@ from segharness.files import rereading
 from segharness.images.decode import decode
 from segharness.plugin.failures import describe, log_failure
 from segharness.plugin.host import PluginHost
-from segharness.plugin.specs import CategorySet, DatasetSpec, slug
+from segharness.plugin.specs import CategorySet, CorruptionSpec, DatasetSpec, slug
 from segharness.records import Sample
 from segharness.suite import DatasetEntry
 from segharness.suite.from_arguments import dataset_from_argument
@@ -129,7 +129,7 @@ class _Report:
 def _check_part(entry: DatasetEntry, spec: DatasetSpec, host: PluginHost) -> _Report:
     report = _Report()
     try:
-        _add_findings(open_dataset(entry, host), spec, report)
+        _add_findings(open_dataset(entry, host), spec, host, report)
     except UsageError as error:
         report.problems += [problem.removeprefix(f"data set `{entry.id}`: ") for problem in error.problems]
     except (Exception, SystemExit) as error:  # noqa: BLE001  a data set is a plugin's code
@@ -138,7 +138,7 @@ def _check_part(entry: DatasetEntry, spec: DatasetSpec, host: PluginHost) -> _Re
     return report
 
 
-def _add_findings(opened: OpenDataset, spec: DatasetSpec, report: _Report) -> None:
+def _add_findings(opened: OpenDataset, spec: DatasetSpec, host: PluginHost, report: _Report) -> None:
     truth = opened.ground_truth("instances")
     expected = spec.parts.get(str(opened.entry.options.get(spec.part, "")))
     count = len(opened.samples)
@@ -154,8 +154,19 @@ def _add_findings(opened: OpenDataset, spec: DatasetSpec, report: _Report) -> No
     if truth is not None:
         report.lines += _counts(truth)
         report.problems += annotation_problems(opened.samples, truth)
+    report.lines += _small_images(opened.samples, host)
     report.lines.append(f"digest {opened.dataset.digest[:16]}")
     report.problems += _undecodable(opened)
+
+
+def _small_images(samples: Sequence[Sample], host: PluginHost) -> Iterator[str]:
+    """Yield how many images are smaller than corruptions take."""
+    sides = Counter(spec.smallest for spec in host.all(CorruptionSpec))
+    for side, count in sorted(sides.items()):
+        if small := [sample for sample in samples if min(sample.height, sample.width) < side]:
+            first = f"{small[0]} ({small[0].width}x{small[0].height})"
+            images = f"{len(small)} images are" if len(small) > 1 else "1 image is"
+            yield f"{images} under {side}x{side}, too small for {count} corruptions: {first}"
 
 
 def _counts(truth: Mapping[str, Any]) -> Iterator[str]:
