@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from segharness.cli.exit_codes import Exit
-from segharness.cli.output import OutputLostError, open_streams, say, silence_stdout
+from segharness.cli.output import OutputLostError, ReaderGoneError, open_streams, say, silence_stdout
 from segharness.errors import UsageError, nearest
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.plugin.import_strings import load
@@ -49,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        silence_stdout()  # the reader of the output is gone, e.g. `| head`
+    except (BrokenPipeError, ReaderGoneError):
+        silence_stdout()
         return Exit.OK
     except Exception:  # noqa: BLE001  a bug, so it keeps its traceback
         traceback.print_exc()

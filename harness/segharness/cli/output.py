@@ -20,6 +20,10 @@ class OutputLostError(Exception):
     """Standard output takes nothing more, for example because its disk is full. The message says what is kept."""
 
 
+class ReaderGoneError(Exception):
+    """Nobody reads standard output any more, as after ``| head``; that is no mistake."""
+
+
 def open_streams() -> None:
     """Make the standard streams such that printing costs no work.
 
@@ -60,8 +64,9 @@ class _Output(io.TextIOWrapper):
 def _own_errors() -> Iterator[None]:
     try:
         yield
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError as error:
+        silence_stdout()
+        raise ReaderGoneError from error  # rich would end the process at the error itself
     except OSError as error:
         silence_stdout()  # what is still in buffers would raise again when the process ends
         raise OutputLostError(f"standard output: {error.strerror}") from error

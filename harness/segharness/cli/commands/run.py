@@ -15,7 +15,7 @@ from segharness.cli.arguments.scoring import add_scoring_arguments, score_option
 from segharness.cli.arguments.selection import add_selection_arguments, plan_suites
 from segharness.cli.commands.collect import print_cells
 from segharness.cli.exit_codes import Exit
-from segharness.cli.output import OutputLostError, say, screen, terminal
+from segharness.cli.output import OutputLostError, ReaderGoneError, say, screen, terminal
 from segharness.execution import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ExecutorOptions, RunOutcome, RunSettings
 from segharness.execution.monitor.progress import display
 from segharness.plugin.host import PluginHost
@@ -126,6 +126,8 @@ def execute(args: argparse.Namespace) -> int:
             try:
                 show(make_report(finished.results), console)
                 sys.stdout.flush()
+            except ReaderGoneError:
+                pass  # the results are in their file
             except OutputLostError as error:
                 lost = True
                 say(f"error: {error}; the results are in {planned.folder.path}")

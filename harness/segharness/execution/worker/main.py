@@ -37,24 +37,30 @@ class _UnitQueue:
     def __init__(self, emit: Emit) -> None:
         self.ended = False
         self._emit = emit
-        self._units: queue.Queue[Unit | None] = queue.Queue()
+        self._units: queue.Queue[Unit | None] = queue.Queue()  # None wakes whoever waits
         self._wanted = False
+        self._released = False
 
     def put(self, unit: Unit | None, end: bool = False) -> None:
+        """Add a unit. None means that the model may be closed; with `end`, that no more units come."""
         self.ended = self.ended or end
+        self._released = unit is None
         self._units.put(unit)
 
     def next(self, block: bool) -> Unit | None:
         if not self._wanted and not self.ended and self._units.empty():
             self._wanted = True
             self._emit(UnitRequested())
-        try:
-            unit = self._units.get(block)
-        except queue.Empty:
-            return None
-        if unit is not None:
-            self._wanted = False
-        return unit
+        while True:  # what wakes one call must not be lost on another: a call that does not wait may come first
+            try:
+                unit = self._units.get(block and not self.ended and not self._released)
+            except queue.Empty:
+                if block:
+                    self._released = False
+                return None
+            if unit is not None:
+                self._wanted = False
+                return unit
 
 
 class _EventWriter:
