@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +48,8 @@ class Sample:
         source: a file, encoded bytes (JPEG, PNG ...), or a function that returns encoded bytes or uint8 RGB (H, W, 3).
         height, width: in pixels; the image of the source must have this size.
         name: what messages call the image; the name of the file if empty.
+        orientation: what becomes of an EXIF orientation: ``"apply"`` turns the image, ``"stored"`` does not, and
+            ``"declared"`` turns it where only that gives the declared size.
 
     Example:
         >>> str(Sample(7, Path("images/000007.jpg"), height=480, width=640))
@@ -59,6 +61,7 @@ class Sample:
     height: int
     width: int
     name: str = ""
+    orientation: Literal["declared", "apply", "stored"] = "declared"
 
     def __str__(self) -> str:
         return self.name or (self.source.name if isinstance(self.source, Path) else f"image {self.image_id}")

@@ -75,3 +75,69 @@ def test_a_broken_image_is_named(source, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ImageError, match=r"missing: .*gone.png"):
         decode(Sample(7, tmp_path / "gone.png", 40, 50))
+
+
+# -------------------------------------------------------------------------------------------------------- orientation
+
+UPRIGHT = np.zeros((40, 50, 3), np.uint8)
+UPRIGHT[5:15, 5:30] = 255
+SQUARE = np.zeros((40, 40, 3), np.uint8)
+SQUARE[5:15, 5:30] = 255
+STORED = {
+    2: lambda p: p[:, ::-1], 3: lambda p: p[::-1, ::-1], 4: lambda p: p[::-1], 5: lambda p: p.transpose(1, 0, 2),
+    6: lambda p: np.rot90(p), 7: lambda p: np.rot90(p, 2).transpose(1, 0, 2), 8: lambda p: np.rot90(p, -1),
+}  # fmt: skip
+"""How a camera stores an upright picture with each orientation (EXIF 2.3, tag 0x0112)."""
+
+
+def oriented(upright, orientation, form="JPEG"):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 98} if form == "JPEG" else {}
+    stored = np.ascontiguousarray(STORED[orientation](upright)) if orientation in STORED else upright
+    return png(stored, format=form, exif=exif.tobytes(), **options)
+
+
+def is_upright(pixels, upright):
+    return pixels.shape == upright.shape and np.abs(pixels.astype(int) - upright).mean() < 8
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_an_orientation_is_applied_where_it_is_meant(orientation, form):
+    cv2 = pytest.importorskip("cv2")
+    data = oriented(UPRIGHT, orientation, form)
+    if form == "JPEG":  # what others see
+        assert is_upright(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), UPRIGHT)
+    assert is_upright(decode(Sample(1, data, 40, 50, orientation="apply")), UPRIGHT)
+    notes = []
+    found = decode(Sample(1, data, 40, 50), notes.append)
+    if orientation >= 5:  # only the turned picture has the declared size
+        assert is_upright(found, UPRIGHT) and notes == []
+        assert decode(Sample(1, data, 50, 40, orientation="stored")).shape == (50, 40, 3)
+        stored = decode(Sample(1, data, 50, 40), notes.append)
+        assert stored.shape == (50, 40, 3) and notes == []  # only the stored picture has it
+    else:
+        assert not is_upright(found, UPRIGHT) and len(notes) == 1 and "orientation: apply" in notes[0]
+        decode(Sample(1, data, 40, 50, orientation="stored"), notes.append)
+        assert len(notes) == 1
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_a_square_may_be_meant_either_way(orientation):
+    notes = []
+    decode(Sample(1, oriented(SQUARE, orientation), 40, 40), notes.append)
+    assert len(notes) == 1
+    assert is_upright(decode(Sample(1, oriented(SQUARE, orientation), 40, 40, orientation="apply")), SQUARE)
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 9, 65535])
+def test_other_values_turn_nothing(orientation):
+    notes = []
+    assert is_upright(decode(Sample(1, oriented(UPRIGHT, orientation), 40, 50), notes.append), UPRIGHT)
+    assert notes == []
+
+
+def test_a_wrong_size_names_the_orientation():
+    with pytest.raises(ImageError, match=r"\(EXIF orientation 6\), but its data set declares height 30, width 20"):
+        decode(Sample(1, oriented(UPRIGHT, 6), 30, 20))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -16,20 +17,34 @@ from segharness.records import Sample
 if TYPE_CHECKING:
     from segharness.records import Image
 
+EXIF_NOTE = (
+    "images carry an EXIF orientation and have their declared size with it and without: the stored pixels are taken; the "
+    "option `orientation: apply` turns them"
+)
+"""What is said where an orientation may be meant or not."""
 
-def decode(sample: Sample) -> Image:
+
+def decode(sample: Sample, note: Callable[[str], None] = lambda text: None) -> Image:
     """Return the pixels of a sample: uint8 RGB (H, W, 3), contiguous, read-only.
 
-    Grayscale becomes RGB and alpha is dropped. EXIF orientation is not applied: annotations refer to the stored pixels.
+    Grayscale becomes RGB and alpha is dropped. An EXIF orientation is applied where only the turned image has the
+    declared size, and else as `Sample.orientation` says.
+
+    Args:
+        sample: the image.
+        note: called with `EXIF_NOTE` if the image has its declared size both turned and not, and nothing says which.
 
     Raises:
         ImageError: the file is missing, truncated or not an image, or its size is not what the data set declares.
     """
+    turned = 1
     try:
         source = sample.source() if callable(sample.source) else sample.source
         if isinstance(source, (bytes, Path)):
             data = source.read_bytes() if isinstance(source, Path) else source
             pixels = _pixels(data)
+            turned = _orientation(data)
+            pixels = _upright(pixels, turned, sample, note)
         else:
             pixels = source
     except FileNotFoundError as error:
@@ -41,12 +56,48 @@ def decode(sample: Sample) -> Image:
     if not isinstance(pixels, np.ndarray):
         raise ImageError(f"{sample}: its source gave a {type(pixels).__name__}, not bytes or uint8 RGB (H, W, 3)")
     if pixels.shape != (sample.height, sample.width, 3) or pixels.dtype != np.uint8:
+        exif = f" (EXIF orientation {turned})" if turned != 1 else ""
         raise ImageError(
-            f"{sample}: holds {pixels.dtype} {pixels.shape}, but its data set declares height {sample.height}, "
+            f"{sample}: holds {pixels.dtype} {pixels.shape}{exif}, but its data set declares height {sample.height}, "
             f"width {sample.width}, RGB"
         )
     pixels = np.ascontiguousarray(pixels)
     pixels.setflags(write=False)  # conditions share them: a corruption that writes to them fails
+    return pixels
+
+
+_ORIENTATION = 0x0112
+_TURNS: dict[int, Callable[[Any], Any]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.transpose(1, 0, 2),
+    6: lambda pixels: pixels.transpose(1, 0, 2)[:, ::-1],
+    7: lambda pixels: pixels.transpose(1, 0, 2)[::-1, ::-1],
+    8: lambda pixels: pixels.transpose(1, 0, 2)[::-1],
+}
+"""What makes stored pixels upright, by the EXIF orientation."""
+
+
+def _orientation(data: bytes) -> int:
+    """Return the EXIF orientation of an encoded image, 1 to 8; 1 without one."""
+    with PillowImage.open(io.BytesIO(data)) as picture:
+        value = picture.getexif().get(_ORIENTATION)
+    return value if isinstance(value, int) and value in _TURNS else 1
+
+
+def _upright(pixels: Image, orientation: int, sample: Sample, note: Callable[[str], None]) -> Image:
+    """Return the pixels, turned if their orientation is to be applied; see `Sample.orientation`."""
+    if orientation == 1 or sample.orientation == "stored":
+        return pixels
+    turned: Image = _TURNS[orientation](pixels)
+    if sample.orientation == "apply":
+        return turned
+    declared = (sample.height, sample.width)
+    if pixels.shape[:2] != declared:
+        return turned if turned.shape[:2] == declared else pixels
+    if turned.shape[:2] == declared:
+        note(EXIF_NOTE)
     return pixels
 
 

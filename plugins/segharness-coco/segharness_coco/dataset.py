@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from segharness import Category, DataError, Sample
 from segharness.files import File, MeantFiles, Tree
@@ -89,11 +89,17 @@ class CocoInstances(CocoFile):
     Args:
         annotations: the file's path.
         images: the folder or zip archive of the images, to which `file_name` is relative; None without images.
+        orientation: as `segharness.Sample.orientation`; None for ``"declared"``.
     """
 
-    def __init__(self, annotations: str, images: str | None = None) -> None:
+    def __init__(
+        self, annotations: str, images: str | None = None, orientation: Literal["apply", "stored"] | None = None
+    ) -> None:
         image_files = Images(Tree(images)) if images is not None else None
         super().__init__(_file(Path(annotations)), image_files)
+        if orientation is not None:  # it decides pixels, so it is in the digest
+            self._samples = [replace(sample, orientation=orientation) for sample in self._samples]
+            self.digest = hashlib.sha256(f"{self.digest} {orientation}".encode()).hexdigest()
 
 
 class Coco2017(CocoFile):

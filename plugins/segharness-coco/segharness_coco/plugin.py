@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from segharness import CategorySet, DatasetSpec, ModelSpec, Option, hookimpl
+from segharness.plugin.option_checks import one_of
 
 from segharness_coco.names import NON_VOC, VOC
 
@@ -62,6 +63,11 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
                 ),
                 "images": Option(
                     "their folder or zip archive, e.g. val2017; not needed for coco-results", required=False, path=True
+                ),
+                "orientation": Option(
+                    "what becomes of an EXIF orientation: `apply` or `stored`; where absent, images are turned if only then "
+                    "they have their declared size",
+                    check=one_of("apply", "stored"),
                 ),
             },
         ),

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from rich.progress import track
@@ -156,7 +157,9 @@ def _add_findings(opened: OpenDataset, spec: DatasetSpec, host: PluginHost, repo
         report.problems += annotation_problems(opened.samples, truth)
     report.lines += _small_images(opened.samples, host)
     report.lines.append(f"digest {opened.dataset.digest[:16]}")
-    report.problems += _undecodable(opened)
+    notes: Counter[str] = Counter()
+    report.problems += _undecodable(opened, notes)
+    report.lines += [f"{count} {text}" for text, count in notes.items()]
 
 
 def _small_images(samples: Sequence[Sample], host: PluginHost) -> Iterator[str]:
@@ -183,23 +186,26 @@ def _counts(truth: Mapping[str, Any]) -> Iterator[str]:
         yield f"without an instance: {len(lacking)} of {len(names)} categories ({', '.join(lacking[:5])} ...)"
 
 
-def _undecodable(opened: OpenDataset) -> Iterator[str]:
-    """Yield a problem for every image that cannot be decoded."""
+def _undecodable(opened: OpenDataset, notes: Counter[str]) -> Iterator[str]:
+    """Yield a problem for every image that cannot be decoded; count what is to be noted of the others."""
     console = terminal(stderr=True)
     shown = console.is_terminal
     with ThreadPoolExecutor(cores()) as pool:
-        problems = pool.map(_decoding_problem, opened.samples)
+        problems = pool.map(partial(_decoding_problem, notes=notes), opened.samples)
         count = len(opened.samples)
         for problem in track(problems, "images", count, console=console, transient=True, disable=not shown):
             if problem is not None:
                 yield problem
 
 
-def _decoding_problem(sample: Sample) -> str | None:
+def _decoding_problem(sample: Sample, notes: Counter[str]) -> str | None:
+    found: list[str] = []
     try:
-        decode(sample)
+        decode(sample, found.append)
     except ImageError as error:
         return str(error)
+    for text in found:
+        notes[text] += 1
     return None
 
 

@@ -48,6 +48,7 @@ class CellTracker:
 
     def __init__(self, plan: Plan, units: Sequence[Unit], outcome: RunOutcome, display: Display) -> None:
         self.outcome, self._display = outcome, display
+        self._said: set[str] = set()
         self._units = {unit.index: unit for unit in units}
         self._cells = {cell.key: cell for cell in plan.selected}
         self._reported: set[str] = set()
@@ -79,7 +80,10 @@ class CellTracker:
                 self.outcome.stopped = event.error
                 unit = self._units[event.unit]
                 self._give_up(unit, unit.conditions, event.error)
+            case Message() if event.text in self._said:
+                pass  # another worker said it
             case Message():
+                self._said.add(event.text)
                 self._display.say(event.text)
 
     def _settle(self, key: CellKey, unit: Unit, error: str | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from segharness.images.decode import decode
@@ -51,9 +51,17 @@ class ImageCache:
         samples: the images.
         uses: how often each image will be requested.
         budget: the budget, shared with the caches of other shards.
+        note: as in `decode`.
     """
 
-    def __init__(self, samples: Sequence[Sample], uses: int, budget: MemoryBudget) -> None:
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        uses: int,
+        budget: MemoryBudget,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._note = note
         self._images = {sample.image_id: _CachedImage(uses) for sample in samples}
         self._budget = budget
 
@@ -67,7 +75,7 @@ class ImageCache:
                 if not image.uses:
                     self._drop(image)
                 return pixels
-            pixels = decode(sample)
+            pixels = decode(sample, self._note)
             if image.uses and self._budget.take(pixels.nbytes):
                 image.pixels = pixels
             return pixels

@@ -35,6 +35,7 @@ class OpenUnit:
         ended: called once from the model's thread, with None when every file is written, else with an error of `write`.
         error: the error of `write`; the rest of the unit is then skipped.
         closed: `ended` was called, or will be called next.
+        note: called with what the user should know of its images.
     """
 
     samples: Sequence[Sample]
@@ -47,6 +48,7 @@ class OpenUnit:
     ended: Callable[[Exception | None], None] = lambda error: None
     error: Exception | None = None
     closed: bool = False
+    note: Callable[[str], None] = lambda text: None
 
     def shards(self) -> Iterator[ConditionShard]:
         """Yield a shard for each condition, in order."""

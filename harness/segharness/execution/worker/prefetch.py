@@ -84,7 +84,7 @@ class Prefetcher:
             self._bytes += size
 
     def _images_of(self, unit: OpenUnit) -> Iterator[tuple[ConditionShard, Sample, ImageCache]]:
-        cache = ImageCache(unit.samples, len(unit.conditions), self._budget)
+        cache = ImageCache(unit.samples, len(unit.conditions), self._budget, unit.note)
         for shard in unit.shards():
             if unit.error is not None:
                 break

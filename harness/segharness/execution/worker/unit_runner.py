@@ -93,6 +93,7 @@ class UnitRunner:
         self._objects = dict(objects or {})
         self._folder = RunFolder.from_text(job.folder)
         self._hide = hider(job.suite)
+        self._said: set[str] = set()
         self._corruptor = Corruptor(host, {c.name: c for c in job.suite.conditions}, job.suite.seed)
         self._datasets: dict[str, OpenDataset] = {}
         self._prompts: dict[tuple[str, str], Prompts] = {}
@@ -209,7 +210,15 @@ class UnitRunner:
             self._prompts_of(unit.dataset, prompt) if prompt is not None else None,
             partial(self._write, unit, emit),
             ended,
+            note=partial(self._say_of, unit.dataset, emit),
         )
+
+    def _say_of(self, dataset: str, emit: Emit, text: str) -> None:
+        """Say something of a data set, once."""
+        message = f"data set `{dataset}`: {text}"
+        if message not in self._said:
+            self._said.add(message)
+            emit(Message(message))
 
     def _write(self, unit: Unit, emit: Emit, condition: str, tables: ShardTables, timings: StageTimings) -> None:
         """Write the files of a condition of a unit."""
