@@ -10,6 +10,7 @@ from segharness.report.entry import TableEntry
 from segharness.report.layout import Column
 from segharness.report.scope import HEADINGS, TableScope
 from segharness.report.units import unit_text
+from segharness.suite import OVERALL
 
 
 def severity_notes(members: Sequence[Condition]) -> Iterator[str]:
@@ -67,6 +68,14 @@ def further_notes(scope: TableScope) -> Iterator[str]:
     headings = [str(metric.column) for metric, _ in scope.numbers.further_columns(scope.kind)]
     if headings and len(scope.suite.conditions) > 1:
         yield f"{', '.join(headings)}: under {scope.suite.conditions[0].name}"
+
+
+def observation_notes(scope: TableScope) -> Iterator[str]:
+    """Yield what is to be said of the models on a table's data set, under the tables over all categories."""
+    if scope.kind[3] == OVERALL:
+        for model, dataset, text in scope.numbers.observations:
+            if dataset == scope.kind[0] and model in scope.group.models:
+                yield f"{model}: {text}"
 
 
 def family_of(corruption: str) -> str:

@@ -29,12 +29,14 @@ class Numbers:
         results: the table of results.arrow.
         metrics: the metrics of every evaluation, by its id.
         reference_clean: clean values of stored references: model, data set, evaluation, task, split, metric, value.
+        observations: what is to be said of models: model, data set, text.
 
     Attributes:
         kinds: all kinds that have numbers. Those of evaluations without tables of their own come last.
         reported: by evaluation and task, all metrics of single cells, in order.
         categories: by data set, its categories in order.
         devices: by evaluation and model, the devices that it was timed on.
+        observations: what is to be said of models: model, data set, text.
     """
 
     def __init__(
@@ -42,7 +44,13 @@ class Numbers:
         results: pa.Table,
         metrics: Mapping[str, EvaluationMetrics],
         reference_clean: Sequence[Sequence[Any]] = (),
+        observations: Any = (),
     ) -> None:
+        self.observations: list[tuple[str, str, str]] = [
+            (row[0], row[1], row[2])
+            for row in (observations if isinstance(observations, list) else ())
+            if isinstance(row, list) and len(row) == 3 and all(map(_is_text, row))
+        ]
         self._metrics = metrics
         self._entries: dict[tuple[Any, ...], TableEntry] = {}
         self._stored_clean = {

@@ -14,6 +14,7 @@ from segharness.report.notes import (
     family_notes,
     family_of,
     further_notes,
+    observation_notes,
     reason_notes,
     severity_notes,
     unit_notes,
@@ -48,7 +49,9 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
         views: further tables to make, keys of `segharness.suite.VIEWS`.
     """
     manifest = manifest_of(results)
-    numbers = Numbers(results, recorded_metrics(manifest), manifest.get("reference_clean", ()))
+    numbers = Numbers(
+        results, recorded_metrics(manifest), manifest.get("reference_clean", ()), manifest.get("observations")
+    )
     shifts = {shift.name for shift in suite.shifts}
     shifted = {
         (name, *kind[1:3])
@@ -129,6 +132,7 @@ def _table(scope: TableScope) -> ReportTable:
         *device_notes(scope),
         *unit_notes(columns, metric.unit),
         *further_notes(scope),
+        *observation_notes(scope),
     )
     legend = degradation_legend(metric) if kinds else ()
     return ReportTable(scope.title(), tuple(columns), tuple(rows), notes, legend)
@@ -164,6 +168,7 @@ def _metrics_table(scope: TableScope) -> ReportTable:
         *device_notes(scope),
         *unit_notes(columns, primary.unit),
         *further_notes(scope),
+        *observation_notes(scope),
     )
     beside_main = scope.members and numbers.has_table(kind[1])
     title = scope.title("every metric: " if beside_main else "") + ("" if condition == CLEAN.name else f", {condition}")

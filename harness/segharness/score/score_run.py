@@ -23,6 +23,7 @@ from segharness.records import Condition
 from segharness.score.bootstrap import Resamples, draw, interval, resamples_problem
 from segharness.score.cell_predictions import CellPredictions, read_cell
 from segharness.score.degradation_rows import Row, degradation_rows
+from segharness.score.observations import Observer
 from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.score.score_checks import checked_scores
 from segharness.score.sources import Sources, find_sources
@@ -173,6 +174,7 @@ def scored_run(
     notes: dict[str, None] = {}
     sizes: dict[str, Any] = {}
     incomplete: dict[str, str] = {}
+    observations: list[list[str]] = []
     for entry in suite.datasets:
         opened = sources.datasets[entry.id]
         sizes[entry.id] = [opened.dataset.digest, len(opened.samples)]
@@ -181,6 +183,7 @@ def scored_run(
             for condition in suite.conditions:
                 rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
         incomplete |= scorer.incomplete
+        observations += [[model, entry.id, text] for model, text in scorer.observer.observations()]
     key = digest({"bootstrap": options.bootstrap, "datasets": sizes}) if options.bootstrap else None
     stored = {name: read_stored(reference, run.protocol, key) for name, reference in sources.references.items()}
     rows += list(degradation_rows(suite, metrics, rows, stored))
@@ -193,6 +196,7 @@ def scored_run(
         "engine": options.engine or "default",
         "bootstrap": options.bootstrap,
         "notes": [without_folders(note) for note in notes],
+        "observations": observations,
     }
     scoring["reference_clean"] = [
         value for stored_rows in stored.values() for value in clean_values(stored_rows, metrics)
@@ -216,6 +220,7 @@ class _DatasetScorer:
 
     Attributes:
         incomplete: why cells could not be scored, by ``model::dataset::condition``.
+        observer: looks at the predictions of all cells.
     """
 
     def __init__(
@@ -233,6 +238,7 @@ class _DatasetScorer:
         self._options, self._warn, self._notes = options, warn, notes
         self._host = host
         self.incomplete: dict[str, str] = {}
+        self.observer = Observer(opened)
         self._evaluations = [(entry, host.get(entry.metric, MetricSpec)) for entry in suite.scoring.evaluations]
         self._truths: dict[tuple[str, ...], GroundTruth] = {}
         self._resamples: Resamples | None = None
@@ -250,6 +256,8 @@ class _DatasetScorer:
             self.incomplete[name] = cell.reason
         if cell.damaged:
             self._warn(f"{name}: {cell.reason}")
+        if cell.predictions is not None and not len(cell.predictions.column("annotation_id").drop_null()):
+            self.observer.look(model, cell.predictions)
         for entry, spec in self._evaluations:
             if entry.datasets and self._opened.entry.id not in entry.datasets:
                 continue

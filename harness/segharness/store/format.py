@@ -296,6 +296,7 @@ _OF_RESULTS: dict[str, Any] = {
     "engine": _TEXT,
     "bootstrap": {"type": "integer"},
     "notes": _NAMES,
+    "observations": {"type": "array", "items": {"type": "array", "minItems": 3, "maxItems": 3, "items": _TEXT}},
     "references": {"type": "object", "additionalProperties": _HASH},
     "other_references": {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": _HASH}},
     "reference_clean": {"type": "array", "items": {"type": "array", "minItems": 7, "maxItems": 7}},

@@ -1,0 +1,177 @@
+"""What a model's predictions look like beside the ground truth: mistakes that cost AP and that no rule forbids.
+
+Boxes that are fractions, corners given as sides, x and y exchanged, every detection twice, labels shifted by one,
+categories that a model never predicts. They are said under the tables; no number depends on them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from hotcoco import mask as rle
+
+from segharness.data.open_dataset import OpenDataset
+
+_MOST = 5000
+"""How many predictions are looked at."""
+
+_LEAST_SHARE = 0.01
+"""Categories with a smaller share of the instances are not worth a line."""
+
+Boxes = npt.NDArray[np.float64]
+"""x, y, width, height in pixels, float64 (N, 4)."""
+
+
+class Observer:
+    """Looks at the predictions of the models of one data set.
+
+    Args:
+        opened: the data set.
+    """
+
+    def __init__(self, opened: OpenDataset) -> None:
+        self._opened = opened
+        self._truth = opened.scored_ground_truth("instances")
+        self._sizes = {sample.image_id: (sample.height, sample.width) for sample in opened.samples}
+        self._predicted: dict[str, set[int]] = {}
+        self._first: dict[str, pa.Table] = {}
+
+    def look(self, model: str, predictions: pa.Table) -> None:
+        """Look at the predictions of one cell; details are taken from the first."""
+        scored = self._opened.taxonomy.apply_to_predictions(predictions)
+        self._predicted.setdefault(model, set()).update(scored.column("category_id").unique().to_pylist())
+        if model not in self._first and len(scored):
+            self._first[model] = scored.slice(0, _MOST)
+
+    def observations(self) -> Iterator[tuple[str, str]]:
+        """Yield models and what is to be said of them, a line each."""
+        for model, category_ids in self._predicted.items():
+            if model not in self._first:
+                continue
+            if (text := self._never_predicted(category_ids)) is not None:
+                yield model, text
+            predictions = self._first[model]
+            boxes = predictions.column("bbox").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            shown = boxes.astype(np.float64).reshape(-1, 4)
+            ids = predictions.column("image_id").to_pylist()
+            sizes = np.array([self._sizes[id] for id in ids], dtype=np.float64)
+            of_masks = self._boxes_of_masks(predictions, ids)
+            if (text := _wrong_boxes(shown, of_masks, sizes)) is not None:
+                yield model, text
+            if (text := _doubled(predictions, shown)) is not None:
+                yield model, text
+            if (text := self._shifted(predictions, shown if of_masks is None else of_masks)) is not None:
+                yield model, text
+
+    def _never_predicted(self, category_ids: set[int]) -> str | None:
+        """Return which categories with ground truth a model never predicts, and how much of it they have."""
+        if self._truth is None:
+            return None
+        counts = Counter(a["category_id"] for a in self._truth["annotations"] if not a.get("iscrowd"))
+        names = {category["id"]: category["name"] for category in self._truth["categories"]}
+        lacking = [id for id in counts if id in names and id not in category_ids]
+        share = sum(counts[id] for id in lacking) / max(1, sum(counts.values()))
+        if not lacking or share < _LEAST_SHARE:
+            return None
+        listed = ", ".join(f"`{names[id]}`" for id in lacking[:5]) + (", ..." if len(lacking) > 5 else "")
+        return (
+            f"never predicts {listed}: {len(lacking)} of {len(counts)} categories with ground truth, {share:.0%} of the "
+            "instances; has it no label of that name? (`segharness collect SUITE --labels`)"
+        )
+
+    def _boxes_of_masks(self, predictions: pa.Table, ids: Sequence[int]) -> Boxes | None:
+        masks = predictions.column("mask").to_pylist()
+        if not masks or masks[0] is None:
+            return None
+        counts = [{"size": list(self._sizes[id]), "counts": mask} for id, mask in zip(ids, masks, strict=True)]
+        return np.asarray(rle.to_bbox(counts), dtype=np.float64).reshape(-1, 4)
+
+    def _shifted(self, predictions: pa.Table, boxes: Boxes) -> str | None:
+        """Return whether detections lie on objects of a category that is always so many further in the list."""
+        if self._truth is None:
+            return None
+        order = {id: position for position, id in enumerate(sorted(c["id"] for c in self._truth["categories"]))}
+        by_image: dict[int, list[int]] = {}
+        for row, image_id in enumerate(predictions.column("image_id").to_pylist()):
+            by_image.setdefault(image_id, []).append(row)
+        labels = predictions.column("category_id").to_pylist()
+        offsets: Counter[int] = Counter()
+        of_truth: set[int] = set()
+        for annotation in self._truth["annotations"]:
+            rows = by_image.get(annotation["image_id"])
+            if not rows or annotation.get("iscrowd") or not annotation.get("bbox"):
+                continue
+            ious = _ious(boxes[rows], np.array([annotation["bbox"]], dtype=np.float64))
+            best = int(np.argmax(ious))
+            if ious[best] > 0.5 and labels[rows[best]] in order and annotation["category_id"] in order:
+                offsets[order[labels[rows[best]]] - order[annotation["category_id"]]] += 1
+                of_truth.add(annotation["category_id"])
+        if not offsets or len(of_truth) < 2 or (total := sum(offsets.values())) < 10:
+            return None
+        offset, count = offsets.most_common(1)[0]
+        if offset == 0 or count < 0.8 * total:
+            return None
+        return (
+            f"its labels look shifted: {count} of {total} objects that it finds get the category {abs(offset)} place"
+            f"{'s' if abs(offset) > 1 else ''} {'after' if offset > 0 else 'before'} their own in the data set's list"
+        )
+
+
+def _ious(boxes: Boxes, others: Boxes) -> npt.NDArray[np.float64]:
+    """Return the IoU of boxes with others, pair by pair."""
+    low = np.maximum(boxes[:, :2], others[:, :2])
+    high = np.minimum(boxes[:, :2] + boxes[:, 2:], others[:, :2] + others[:, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=1)
+    areas = np.prod(np.clip(boxes[:, 2:], 0, None), axis=1) + np.prod(np.clip(others[:, 2:], 0, None), axis=1)
+    found: npt.NDArray[np.float64] = shared / np.maximum(areas - shared, 1e-9)
+    return found
+
+
+def _readings(boxes: Boxes, sizes: npt.NDArray[np.float64]) -> Mapping[str, Boxes]:
+    """Return boxes as they would be if they had been written in another form; `sizes` are (height, width)."""
+    unit = np.concatenate([sizes[:, ::-1], sizes[:, ::-1]], axis=1)
+    sides = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    return {
+        "fractions of the image": boxes * unit,
+        "corners (x1, y1, x2, y2) in the place of x, y, width, height": sides,
+        "x and y exchanged": boxes[:, [1, 0, 3, 2]],
+    }
+
+
+def _wrong_boxes(boxes: Boxes, of_masks: Boxes | None, sizes: npt.NDArray[np.float64]) -> str | None:
+    """Return what is wrong with boxes, held against their masks or, without masks, against their images."""
+    if of_masks is not None:
+        used = of_masks[:, 2] > 0
+        if not used.any() or float(np.median(_ious(boxes[used], of_masks[used]))) >= 0.3:
+            return None
+        for form, other in _readings(boxes, sizes).items():
+            if float(np.median(_ious(other[used], of_masks[used]))) >= 0.5:
+                return f"its boxes are not those of its masks; they look like {form}: box AP means nothing"
+        return "its boxes are not those of its masks (median IoU under 0.3): box AP means little"
+    if len(boxes) and float(np.abs(boxes).max()) <= 2:
+        return "its boxes look like fractions of the image, not pixels: box AP means nothing"
+    outside = ((boxes[:, :2] + boxes[:, 2:]) > 1.1 * sizes[:, ::-1]).any(axis=1)
+    if len(boxes) >= 4 and float(outside.mean()) >= 0.2:
+        return f"{outside.mean():.0%} of its boxes leave their images: corners in the place of sides, or x and y exchanged?"
+    return None
+
+
+def _doubled(predictions: pa.Table, boxes: Boxes) -> str | None:
+    """Return whether nearly every detection is there twice."""
+    rows = Counter(
+        zip(
+            predictions.column("image_id").to_pylist(),
+            predictions.column("category_id").to_pylist(),
+            map(tuple, np.round(boxes, 3).tolist()),
+            predictions.column("mask").to_pylist(),
+            strict=True,
+        )
+    )
+    repeated = sum(count for count in rows.values() if count > 1)
+    if len(predictions) < 4 or repeated < 0.9 * len(predictions):
+        return None
+    return f"{repeated} of {len(predictions)} detections are there twice or more: each costs a false positive"
