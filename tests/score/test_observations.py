@@ -105,7 +105,7 @@ def test_boxes_in_another_form_are_said_without_masks(box, form):
 
 def test_boxes_of_something_else_are_said():
     [text] = said(results(box=lambda x, y, w, h: [150.0, 90.0, 5.0, 5.0]))
-    assert "its boxes are not those of its masks (median IoU under 0.3)" in text
+    assert "its boxes are not those of its masks (median IoU 0.00)" in text
 
 
 def test_detections_that_are_there_twice_are_said():

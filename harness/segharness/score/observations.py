@@ -146,12 +146,15 @@ def _wrong_boxes(boxes: Boxes, of_masks: Boxes | None, sizes: npt.NDArray[np.flo
     """Return what is wrong with boxes, held against their masks or, without masks, against their images."""
     if of_masks is not None:
         used = of_masks[:, 2] > 0
-        if not used.any() or float(np.median(_ious(boxes[used], of_masks[used]))) >= 0.3:
+        if not used.any():
             return None
+        as_given = float(np.median(_ious(boxes[used], of_masks[used])))
         for form, other in _readings(boxes, sizes).items():
-            if float(np.median(_ious(other[used], of_masks[used]))) >= 0.5:
+            if float(np.median(_ious(other[used], of_masks[used]))) >= max(0.5, as_given + 0.25):
                 return f"its boxes are not those of its masks; they look like {form}: box AP means nothing"
-        return "its boxes are not those of its masks (median IoU under 0.3): box AP means little"
+        if as_given < 0.3:
+            return f"its boxes are not those of its masks (median IoU {as_given:.2f}): box AP means little"
+        return None
     if len(boxes) and float(np.abs(boxes).max()) <= 2:
         return "its boxes look like fractions of the image, not pixels: box AP means nothing"
     outside = ((boxes[:, :2] + boxes[:, 2:]) > 1.1 * sizes[:, ::-1]).any(axis=1)
