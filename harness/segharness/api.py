@@ -72,6 +72,7 @@ def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: Sc
     """
     check_engine(plan.suite, host, scoring.engine)
     prepared = prepare(plan, host, settings)
+    plan = prepared.plan  # without limits that leave nothing out
     for id, open_dataset in prepared.datasets.items():
         becomes = open_dataset.taxonomy.targets
         names = [

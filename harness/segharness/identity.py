@@ -144,18 +144,42 @@ def _stored_inputs(data: Any, suite: Suite, file: object) -> Inputs:
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Return one line for every input that differs.
+    """Return one line for every input that differs. Items of lists are told apart by their names or ids.
 
     Example:
         >>> differences({"model": {"threshold": 0.5}}, {"model": {"threshold": 0.7}})
         ['model.threshold: 0.5 -> 0.7']
+        >>> differences([{"name": "fog-3", "seed": 0}], [{"name": "fog-3", "seed": 1}, {"name": "snow-1"}])
+        ['fog-3.seed: 0 -> 1', 'snow-1: only in the second']
     """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         lines = []
-        for key in sorted({*old, *new}):
+        for key in sorted({*old, *new}, key=str):
             lines += differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
         return lines
+    if isinstance(old, list) and isinstance(new, list) and old != new:
+        before, after = _by_name(old), _by_name(new)
+        if before is not None and after is not None:
+            lines = []
+            for name in dict.fromkeys((*before, *after)):
+                place = f"{path}.{name}" if path else name
+                if name not in after or name not in before:
+                    lines.append(f"{place}: only in the {'first' if name in before else 'second'}")
+                else:
+                    lines += differences(before[name], after[name], place)
+            return lines or [f"{path}: in another order"]
     return [] if old == new else [f"{path}: {_short(old)} -> {_short(new)}"]
+
+
+def _by_name(items: list[Any]) -> dict[str, Any] | None:
+    """Return the items of a list by what tells them apart; None if nothing does."""
+    named = {}
+    for item in items:
+        name = next((item[key] for key in ("name", "id") if key in item), None) if isinstance(item, Mapping) else item
+        if not isinstance(name, (str, int, float)) or str(name) in named:
+            return None
+        named[str(name)] = item
+    return named
 
 
 def _short(value: Any) -> str:

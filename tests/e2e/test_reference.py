@@ -43,3 +43,41 @@ def test_what_cannot_serve_is_found_before_the_first_cell(stored, arguments, mes
     assert done.code == 4, done.err
     assert message in done.err
     assert not (stored.folder / "second").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--limit", "3"), "datasets.shapes.limit: nothing -> 3"),
+        (("seed: 5", "seed: 6"), "conditions.gaussian_noise-5.seed: 5 -> 6"),
+        (("fog-3, mixed", "fog-3"), "conditions.mixed-1: only in the first"),
+        (("fog-3, mixed", "fog-2, mixed"), "conditions.fog-2: only in the second"),
+        (
+            ("conditions:", "scoring: {metrics: [coco, speed]}\nconditions:"),
+            "scoring.metrics.speed: only in the second",
+        ),
+        (("conditions:", "scoring: {tasks: [segm]}\nconditions:"), "scoring.tasks.bbox: only in the first"),
+    ],
+)
+def test_what_differs_between_protocols_is_named(stored, change, message):
+    """Which field, the old value and the new one: never two lists that are cut."""
+    arguments = change if change[0].startswith("--") else ()
+    if not arguments:
+        stored.write("small.yaml", (stored.folder / "small.yaml").read_text().replace(*change))
+    done = stored("run", "small.yaml", "--out", "second", *arguments, "--reference", "runs/small/results.arrow::good")
+    assert done.code == 4 and message in done.err and "..." not in done.err, done.err
+
+
+def test_a_limit_that_leaves_nothing_out_is_none(stored):
+    done = stored("run", "small.yaml", "--limit", "6", "-qq")
+    assert done.code == 0, done.err
+    assert stored("compare", "runs/small").code == 0
+    done = stored(
+        "run", "small.yaml", "--limit", "6", "--out", "second", "--reference", "runs/small/results.arrow::good"
+    )
+    assert done.code == 0, done.err
+    import json
+
+    manifests = [json.loads((stored.folder / f"{run}/manifest.json").read_text()) for run in ("runs/small", "second")]
+    assert manifests[0]["protocol"] == manifests[1]["protocol"]
+    assert manifests[1]["suite"]["datasets"][0]["limit"] is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from segharness.data.open_dataset import OpenDataset, open_dataset
@@ -51,6 +51,8 @@ def prepare(plan: Plan, host: PluginHost, settings: RunSettings) -> PreparedRun:
     """
     host.get(settings.executor, ExecutorSpec)
     datasets = _open_all(plan, host)
+    entries = tuple(datasets[entry.id].entry for entry in plan.suite.datasets)
+    plan = replace(plan, suite=replace(plan.suite, datasets=entries))
     digests = {id: opened.dataset.digest for id, opened in datasets.items()}
     selected = {cell.model for cell in plan.selected}
     objects = settings.options.objects
@@ -86,7 +88,7 @@ def _open_all(plan: Plan, host: PluginHost) -> dict[str, OpenDataset]:
     opened: dict[str, OpenDataset] = {}
     for entry in plan.suite.datasets:
         try:
-            opened[entry.id] = open_dataset(entry, host)
+            opened[entry.id] = _without_idle_limit(open_dataset(entry, host))
             if not opened[entry.id].samples:
                 problems.append(f"data set `{entry.id}` has no images")
         except UsageError as error:
@@ -96,6 +98,14 @@ def _open_all(plan: Plan, host: PluginHost) -> dict[str, OpenDataset]:
     if problems:
         raise UsageError(problems)
     return opened
+
+
+def _without_idle_limit(opened: OpenDataset) -> OpenDataset:
+    """Return a data set without a limit that leaves nothing out: it is then the same protocol as none."""
+    limit = opened.entry.limit
+    if limit is None or limit < len(opened.dataset.samples()):
+        return opened
+    return replace(opened, entry=replace(opened.entry, limit=None))
 
 
 def _too_small(plan: Plan, id: str, dataset: OpenDataset, host: PluginHost) -> Iterator[str]:
