@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import NoReturn
 
 from segharness.cli.exit_codes import Exit
@@ -30,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     open_streams()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
     if any(word in ("-v", "-vv", "--verbose") for word in arguments):
         from segharness.plugin.failures import show_tracebacks
 
@@ -56,6 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         say("This is a bug in segharness or in a plugin named above; please report it.")
         return Exit.INTERNAL
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Treat SIGTERM, which Slurm, Docker and systemd send, as Ctrl-C, also before and after the predictions."""
+    raise KeyboardInterrupt
 
 
 def _main(arguments: list[str]) -> int:
