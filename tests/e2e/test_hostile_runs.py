@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -258,6 +260,18 @@ def test_rows_of_any_kind_are_no_traceback(hostile):
         assert done.code in (0, 1, 4) and "bug" not in done.err, (form, done.err)
     done = every_command(hostile, "compare", "verify")["verify"]
     assert done.code == 1 and not any(line.startswith("runs/s: verified") for line in done.out.splitlines())
+
+
+def test_scoring_on_a_full_disk_is_one_line(hostile):
+    """A limit on the size of files has the same error as a disk without space."""
+    before = (hostile.folder / "runs/s/results.arrow").read_bytes()
+    words = shlex.join(hostile.arguments(*COMMANDS["score"], "-q"))
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 4; {words}"], cwd=hostile.folder, env=hostile.environment(), capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 4 and "results.arrow: cannot be written: File too large" in done.stderr, done
+    assert "Traceback" not in done.stderr and (hostile.folder / "runs/s/results.arrow").read_bytes() == before
 
 
 def test_a_folder_in_the_place_of_a_temporary_file_is_left(hostile):
