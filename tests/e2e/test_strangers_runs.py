@@ -160,6 +160,7 @@ def test_a_run_of_another_machine_is_scored_where_it_lies(small, monkeypatch, tm
         assert done.code == 0, (name, done.err)
     for name in ("report", "compare", "status"):
         assert small(*received[name]).code == 0, name
+    assert small(*received["verify"]).code == 0  # once said, it is remembered
     assert (small.folder / "received/results.arrow").read_bytes() == before
 
 

@@ -6,6 +6,7 @@ line and this machine say. Nothing that a manifest names is opened, except what 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -56,7 +57,8 @@ class Given:
 def find_sources(folder: RunFolder, host: PluginHost, given: Given | None = None) -> Sources:
     """Return the sources of a stored run. Each is the one that the run was made with: digests are compared.
 
-    Runs of earlier versions have no digest of a stored reference; it is then the one that is given.
+    What the command line says is remembered on this machine, if that can be written. Runs of earlier versions have no
+    digest of a stored reference; it is then the one that is given.
 
     Args:
         folder: of the run.
@@ -76,7 +78,16 @@ def find_sources(folder: RunFolder, host: PluginHost, given: Given | None = None
     references = _references(run, given, problems)
     if problems:
         raise StoreError(problems)
-    return Sources(datasets, references)
+    sources = Sources(datasets, references)
+    _remember_given(sources, given)
+    return sources
+
+
+def _remember_given(sources: Sources, given: Given) -> None:
+    """Remember what a command line said, so that it needs to be said once."""
+    if given.datasets or given.references or given.variables:
+        with contextlib.suppress(OSError):  # it then has to be said again
+            remember_sources(sources)
 
 
 def find_datasets(folder: RunFolder, host: PluginHost, given: Given | None = None) -> Mapping[str, OpenDataset]:
@@ -85,6 +96,7 @@ def find_datasets(folder: RunFolder, host: PluginHost, given: Given | None = Non
     datasets = _datasets(_run_of(folder, host, metrics=False), host, given or Given(), problems)
     if problems:
         raise StoreError(problems)
+    _remember_given(Sources(datasets, {}), given or Given())
     return datasets
 
 
@@ -194,7 +206,8 @@ class _DatasetFinder:
         spec = self._host.get(entry.dataset, DatasetSpec)
         recorded = {key: self._option(value, spec.options.get(key)) for key, value in entry.options.items()}
         more = {key: str(value) for key, value in recorded.items() if value is not None}
-        found = dataset_from_argument(text, self._host, more=more, variables=self._variables.given)
+        flag = f"--dataset {entry.id}"
+        found = dataset_from_argument(text, self._host, more=more, variables=self._variables.given, flag=flag)
         if found.dataset != entry.dataset:
             raise StoreError(f"--dataset {entry.id}: `{found.dataset}` is not the run's `{entry.dataset}`")
         return replace(entry, options=found.options)

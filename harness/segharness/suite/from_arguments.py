@@ -25,6 +25,7 @@ def dataset_from_argument(
     limit: int | None = None,
     more: Mapping[str, str] | None = None,
     variables: Mapping[str, str] | None = None,
+    flag: str = "DATASET",
 ) -> DatasetEntry:
     """Return the data set that a text on the command line describes.
 
@@ -34,13 +35,14 @@ def dataset_from_argument(
         limit: the number of images to take from the beginning; wins over a limit in `text`.
         more: further options of the data set, as texts.
         variables: the values that ``--var`` gives, by the variable's name.
+        flag: the argument that messages begin with.
 
     Raises:
         UsageError: the text has mistakes; the error lists all of them.
     """
     problems: list[str] = []
     node = check(
-        node_of_argument("DATASET", "dataset", text, problems, more), SUITE["properties"]["datasets"]["items"], problems
+        node_of_argument(flag, "dataset", text, problems, more), SUITE["properties"]["datasets"]["items"], problems
     )
     all_variables = Variables.of_process(variables)
     dataset = build_dataset(node, host, problems, all_variables) if node is not None else None

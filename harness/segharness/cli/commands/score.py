@@ -15,7 +15,7 @@ from segharness.cli.output import say, terminal
 from segharness.report import make_report
 from segharness.report.console import show
 from segharness.score import score_run
-from segharness.score.sources import find_sources, remember_sources
+from segharness.score.sources import find_sources
 from segharness.store import Lock, RunFolder
 
 
@@ -34,10 +34,6 @@ def execute(args: argparse.Namespace) -> int:
         sources = find_sources(folder, args.host, given_from(args))
         problems: list[str] = []
         results = score_run(folder, args.host, score_options_from(args), problems.append, sources)
-    try:
-        remember_sources(sources)
-    except OSError as error:
-        say(f"note: where the data lie is not remembered: {error.strerror}: {error.filename}")
     for line in dict.fromkeys(problems):
         say(f"FAILED {line}")
     if not args.quiet:
