@@ -220,14 +220,17 @@ def _compare_rows(stored: Sequence[Mapping[str, Any]], scored: ScoredRun, found:
     for names, row in derived_rows.items():
         found.numbers += 1
         before = stored_rows.get(names)
+        wrong = (
+            [name for name in _VALUES if not _same(before[name], row[name])]
+            + [name for name in _FACTS if before[name] != row[name]]
+            if before is not None
+            else []
+        )
+        if scored.incomplete and row["value"] is None and (before is None or wrong):
+            following += 1  # of a cell without numbers, or averaged over one
+            continue
         if before is None:
             found.add(_cell(row), f"{_number(row)}: is missing in results.arrow")
-            continue
-        wrong = [name for name in _VALUES if not _same(before[name], row[name])]
-        wrong += [name for name in _FACTS if before[name] != row[name]]
-        lost = row["value"] is None and (before["value"] is not None or _cell(row) in scored.incomplete)
-        if wrong and scored.incomplete and lost:
-            following += 1  # of a cell without numbers, or averaged over one
             continue
         for name in wrong:
             found.add(
