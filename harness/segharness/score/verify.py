@@ -283,7 +283,10 @@ def _compare_samples(
         return
     if stored and resamples_key(folder.results) != scored.key:
         found.add(name, "says that it is of other resamples than the run's")
-    for key in stored.keys() - derived.keys():
+    foreign = sorted(stored.keys() - derived.keys(), key=str)
+    if foreign and scored.incomplete:
+        found.add(name, f"has {len(foreign)} resamples of cells that cannot be scored, or averaged over them")
+    for key in foreign if not scored.incomplete else ():
         found.add(name, f"{_shown(key)}: the predictions give no such resamples")
     for key, values in derived.items():
         before = stored.get(key)
