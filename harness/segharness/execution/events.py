@@ -168,10 +168,11 @@ class DiskFull:
 
 @dataclass(frozen=True)
 class Message:
-    """A line of text for the user."""
+    """A line of text for the user. One that several workers would say is shown `once`."""
 
     name: ClassVar[str] = "log"
     text: str
+    once: bool = False
 
 
 @dataclass(frozen=True)

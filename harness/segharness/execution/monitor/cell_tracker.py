@@ -80,7 +80,7 @@ class CellTracker:
                 self.outcome.stopped = event.error
                 unit = self._units[event.unit]
                 self._give_up(unit, unit.conditions, event.error)
-            case Message() if event.text in self._said:
+            case Message(once=True) if event.text in self._said:
                 pass  # another worker said it
             case Message():
                 self._said.add(event.text)

@@ -218,7 +218,7 @@ class UnitRunner:
         message = f"data set `{dataset}`: {text}"
         if message not in self._said:
             self._said.add(message)
-            emit(Message(message))
+            emit(Message(message, once=True))
 
     def _write(self, unit: Unit, emit: Emit, condition: str, tables: ShardTables, timings: StageTimings) -> None:
         """Write the files of a condition of a unit."""
