@@ -27,6 +27,7 @@ from segharness.plugin.import_strings import load
 from segharness.plugin.specs import ExecutorSpec
 from segharness.store import RunFolder
 from segharness.store.failures import read_failures, write_failures
+from segharness.store.folder import mapping_in
 from segharness.suite import Plan
 from segharness.suite.shared_suite import hider
 
@@ -52,9 +53,9 @@ def execute(prepared: PreparedRun, host: PluginHost, display: Display | None = N
     old_manifest = folder.read_manifest() if folder.manifest.is_file() else {}
     devices = executor.devices if executor is not None else _devices(old_manifest)
     ids = {entry.id for entry in plan.suite.models if entry.python is not None}
-    environments = {id: of for id, of in _mapping(old_manifest, "environments").items() if id in ids}
+    environments = {id: of for id, of in mapping_in(old_manifest, "environments").items() if id in ids}
     environments |= prepared.environments
-    origins = {id: of for id, of in _mapping(old_manifest, "origins").items() if id in prepared.weights}
+    origins = {id: of for id, of in mapping_in(old_manifest, "origins").items() if id in prepared.weights}
     for model, by_dataset in prepared.weights.items():
         if address := next((weights.origin for weights in by_dataset.values() if weights.origin is not None), None):
             origins[model] = address
@@ -110,12 +111,6 @@ def _devices(manifest: Mapping[str, Any]) -> Sequence[str]:
     """Return the devices of a manifest; none if they are not a list of texts."""
     devices = manifest.get("devices")
     return [device for device in devices if isinstance(device, str)] if isinstance(devices, list) else []
-
-
-def _mapping(manifest: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """Return a mapping of a manifest, which may come from anybody; an empty one for anything else."""
-    value = manifest.get(key)
-    return value if isinstance(value, Mapping) else {}
 
 
 class _EventLoop:

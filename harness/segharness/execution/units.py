@@ -84,6 +84,7 @@ class Job:
         """Return the job as a JSON object."""
         return {
             "suite": self.suite.to_json(),
+            "private": dict(self.suite.private),
             "folder": self.folder,
             "plugins": asdict(self.plugins),
             "inputs": self.inputs.to_json(),
@@ -100,7 +101,7 @@ class Job:
         """Return the job that `to_json` wrote."""
         plugins = data["plugins"]
         return cls(
-            Suite.from_json(data["suite"]),
+            replace(Suite.from_json(data["suite"]), private=data["private"]),
             data["folder"],
             PluginArguments(tuple(plugins["include"]), tuple(plugins["folders"]), plugins["strict"]),
             Inputs(**data["inputs"]),

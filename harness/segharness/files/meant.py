@@ -15,6 +15,9 @@ from urllib.parse import unquote
 
 from segharness.files.tree import File, Tree
 
+_LONGEST = 4096
+"""No path of a file is longer."""
+
 _MOST_COMPARED = 20_000
 """With more files, the nearest one is not looked for."""
 
@@ -51,6 +54,8 @@ class MeantFiles:
         """Return the file that a name means; None if there is none, or it may mean several."""
         if (file := self._exact(name)) is not None:
             return file
+        if len(name) > _LONGEST:
+            return None
         for form in _forms(name):
             if (file := self._exact(form)) is not None:
                 return file

@@ -42,8 +42,7 @@ def decode(sample: Sample, note: Callable[[str], None] = lambda text: None) -> I
         source = sample.source() if callable(sample.source) else sample.source
         if isinstance(source, (bytes, Path)):
             data = source.read_bytes() if isinstance(source, Path) else source
-            pixels = _pixels(data)
-            turned = _orientation(data)
+            pixels, turned = _pixels(data)
             pixels = _upright(pixels, turned, sample, note)
         else:
             pixels = source
@@ -79,10 +78,9 @@ _TURNS: dict[int, Callable[[Any], Any]] = {
 """What makes stored pixels upright, by the EXIF orientation."""
 
 
-def _orientation(data: bytes) -> int:
-    """Return the EXIF orientation of an encoded image, 1 to 8; 1 without one."""
-    with PillowImage.open(io.BytesIO(data)) as picture:
-        value = picture.getexif().get(_ORIENTATION)
+def _orientation(picture: PillowImage.Image) -> int:
+    """Return the EXIF orientation of an image, 1 to 8; 1 without one."""
+    value = picture.getexif().get(_ORIENTATION)
     return value if isinstance(value, int) and value in _TURNS else 1
 
 
@@ -101,7 +99,8 @@ def _upright(pixels: Image, orientation: int, sample: Sample, note: Callable[[st
     return pixels
 
 
-def _pixels(data: bytes) -> Image:
+def _pixels(data: bytes) -> tuple[Image, int]:
+    """Return the stored pixels of an encoded image, uint8 RGB (H, W, 3), and its EXIF orientation."""
     with PillowImage.open(io.BytesIO(data)) as picture:
         file_format = picture.format
         if file_format == "PNG":
@@ -114,10 +113,10 @@ def _pixels(data: bytes) -> Image:
             if values.min() < 0 or values.max() > 65535:
                 raise ValueError(f"{values.min()}..{values.max()} are no 16-bit values")
             gray = (values + 128) // 257
-            return np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)
+            return np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2), _orientation(picture)
         if picture.mode == "F":
             raise ValueError("its pixels are floats")
-        return np.asarray(picture.convert("RGB"))
+        return np.asarray(picture.convert("RGB")), _orientation(picture)
 
 
 def _scan_offset(data: bytes) -> int:

@@ -18,6 +18,8 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+_LONGEST_OBSERVATION = 500
+
 TableKey = tuple[str, str, str, str]
 """Data set (or shift), evaluation, task and split."""
 
@@ -47,7 +49,7 @@ class Numbers:
         observations: Any = (),
     ) -> None:
         self.observations: list[tuple[str, str, str]] = [
-            (row[0], row[1], row[2])
+            (row[0], row[1], row[2][:_LONGEST_OBSERVATION])
             for row in (observations if isinstance(observations, list) else ())
             if isinstance(row, list) and len(row) == 3 and all(map(_is_text, row))
         ]

@@ -15,6 +15,7 @@ from segharness.score.bootstrap import Interval, interval
 from segharness.score.degradation_rows import AveragedSet, sets
 from segharness.score.stored_reference import models_of
 from segharness.store import manifest_of, read_results, store_path
+from segharness.store.folder import mapping_in
 from segharness.store.resamples import KEY_COLUMNS, Samples, read_resamples, resamples_key
 from segharness.suite.recorded_metrics import recorded_metrics
 
@@ -204,8 +205,8 @@ class _StoredResults:
         self.key = resamples_key(self.file)
         if self.model is not None and self.model not in self.models:
             raise UsageError(f"{name}: no model `{self.model}`{nearest(self.model, self.models)}")
-        self._references = {(name, "AP"): value for name, value in _mapping(self.manifest, "references").items()}
-        for name, by_metric in _mapping(self.manifest, "other_references").items():
+        self._references = {(name, "AP"): value for name, value in mapping_in(self.manifest, "references").items()}
+        for name, by_metric in mapping_in(self.manifest, "other_references").items():
             if isinstance(by_metric, Mapping):
                 self._references |= {(name, metric): value for metric, value in by_metric.items()}
         self._sets = {(averaged.dataset, averaged.condition): averaged for averaged in sets(self.run.suite)}
@@ -227,11 +228,6 @@ class _StoredResults:
     @staticmethod
     def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(row[name] for name in KEY_COLUMNS if name != "model")
-
-
-def _mapping(manifest: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = manifest.get(key)
-    return value if isinstance(value, Mapping) else {}
 
 
 def _check_comparable(first: _StoredResults, second: _StoredResults) -> None:

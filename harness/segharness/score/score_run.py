@@ -176,6 +176,8 @@ def scored_run(
     incomplete: dict[str, str] = {}
     observations: list[list[str]] = []
     for entry in suite.datasets:
+        if entry.id not in sources.datasets:
+            raise StoreError(f"{folder.manifest}: another run changed it meanwhile; score it again")
         opened = sources.datasets[entry.id]
         sizes[entry.id] = [opened.dataset.digest, len(opened.samples)]
         scorer = _DatasetScorer(suite, folder, inputs, opened, host, options, problems.append, notes)

@@ -9,7 +9,7 @@ from segharness.errors import UsageError
 
 _WORD = r"(?:s|sev|severity|level|lvl)"
 _GAP = r"[\s_\-/@:.,=]"
-_NUMBER = r"0*(\d{1,2})"
+_NUMBER = r"0*(?P<number>\d{1,2})"
 _CLEAR = (
     re.compile(rf"(?P<stem>.*[^\W\d_]\w*?){_GAP}*[(\[]\s*{_WORD}?{_GAP}*{_NUMBER}\s*[)\]]", re.IGNORECASE),  # fog (3)
     re.compile(rf"(?P<stem>.+?){_GAP}+{_WORD}?{_GAP}*{_NUMBER}", re.IGNORECASE),  # fog-3, fog_s3, fog severity 3
@@ -19,6 +19,9 @@ _UNCLEAR = (
     re.compile(rf"(?P<stem>.*[^\W\d_]){_NUMBER}"),  # fog3, and noise_v2
     re.compile(rf"{_NUMBER}{_GAP}*(?P<stem>[^\W\d_].*)"),  # 3-fog, and 3d_blur
 )
+_LONGEST = 200
+"""Longer names are not read: they would take long, and name no condition."""
+
 _MOST = 20
 """Greater numbers are no severities, such as the year of a data set."""
 
@@ -90,11 +93,11 @@ def _contradictions(
 
 def _parsed(name: str, forms: Sequence[re.Pattern[str]]) -> tuple[str, int] | None:
     """Return the stem and the severity in a name, or None."""
-    for form in forms:
+    for form in forms if len(name) <= _LONGEST else ():
         match = form.fullmatch(name.strip())
         if match is None:
             continue
-        number = int(next(text for key, text in zip(range(9), match.groups(), strict=False) if text and text.isdigit()))
+        number = int(match["number"])
         if number <= _MOST:
             return match["stem"].strip(" _-/@:.,="), number
     return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segharness.digests import digest
 from segharness.errors import UsageError
@@ -87,9 +88,8 @@ def numbers_digest(content: pa.Table, model: str | None) -> str:
     """
     keys = ("dataset", "condition", "evaluation", "task", "split", "metric", "value")
     name = model or next(iter(models_of(content)), "")
-    rows = [
-        [row[key] for key in keys] for row in content.to_pylist() if row["model"] == name and row["category"] is None
-    ]
+    of_model = content.filter((pc.field("model") == name) & pc.field("category").is_null())
+    rows = zip(*(of_model.column(key).to_pylist() for key in keys), strict=True)
     rounded = [[f"{value:.12g}" if isinstance(value, float) else value for value in row] for row in rows]
     return digest(sorted(rounded, key=lambda row: [str(value) for value in row]))
 

@@ -181,6 +181,17 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
+def mapping_in(manifest: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return a mapping of a manifest, which may come from anybody; an empty one in the place of anything else.
+
+    Example:
+        >>> mapping_in({"packages": {"numpy": "2"}, "origins": 3}, "origins")
+        {}
+    """
+    value = manifest.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
 def _checksum(manifest: Mapping[str, Any]) -> str:
     """Return a hash of a manifest without its own checksum."""
     text = json.dumps({k: v for k, v in manifest.items() if k != "checksum"}, sort_keys=True)

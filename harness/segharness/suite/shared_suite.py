@@ -30,14 +30,12 @@ def shared_suite(suite: Suite) -> dict[str, Any]:
                 entry,
                 options=_shared_options(entry, "options", entry.options),
                 tags=_shared_tags(entry.tags, suite),
-                as_written={},
             )
             for entry in suite.datasets
         ),
         groups=tuple(
             dataclasses.replace(group, reference=_shared_reference(group.reference)) for group in suite.groups
         ),
-        private={},
     ).to_json()
 
 
@@ -86,7 +84,6 @@ def _shared_model(entry: ModelEntry) -> ModelEntry:
             dataset: _shared_options(entry, f"options_for.{dataset}", options)
             for dataset, options in entry.options_for.items()
         },
-        as_written={},
     )
 
 

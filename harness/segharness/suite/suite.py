@@ -276,13 +276,14 @@ class Suite:
         return next(c for c in self.conditions if c.name == name)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the suite as JSON values, which `from_json` reads. It holds secrets; see `shared_suite`."""
+        """Return the suite as JSON values, which `from_json` reads, without `as_written` and `private`.
+
+        The values of its options may be secrets; `segharness.suite.shared_suite` leaves them out.
+        """
         content = {**dataclasses.asdict(self), "scoring": self.scoring.to_json()}
+        del content["private"]
         for entry in (*content["models"], *content["datasets"]):
-            if not entry["as_written"]:
-                del entry["as_written"]
-        if not content["private"]:
-            del content["private"]
+            del entry["as_written"]
         return content
 
     @classmethod
@@ -312,5 +313,4 @@ class Suite:
             description=data["description"],
             shifts=tuple(Shift(**tuples(s)) for s in data.get("shifts", ())),
             report=tuple(View(**tuples(v)) for v in data.get("report", ())),
-            private=data.get("private", {}),
         )

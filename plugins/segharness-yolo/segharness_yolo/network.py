@@ -18,6 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from segharness import UsageError
 
+_MOST_METADATA = 4 << 20
+"""Larger files in the archive of a TFLite file are no metadata, in bytes."""
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -169,8 +172,10 @@ def _tflite_metadata(path: Path) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for name in archive.namelist():
-            content = parsed(archive.read(name).decode(errors="replace"))
+        for member in archive.infolist():
+            if member.file_size > _MOST_METADATA:
+                continue
+            content = parsed(archive.read(member).decode(errors="replace"))
             if isinstance(content, dict):
                 found = {**content, **found}
     return found

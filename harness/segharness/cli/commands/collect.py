@@ -39,10 +39,7 @@ def execute(args: argparse.Namespace) -> int:
     suites = plan_suites(args, only_plan=not args.labels)
     if args.resolved:
         for planned in suites:
-            resolved = planned.plan.suite.to_json()
-            for entry in (*resolved["models"], *resolved["datasets"]):
-                entry.pop("as_written", None)
-            print(yaml.safe_dump(_plain(resolved), sort_keys=False, allow_unicode=True), end="")
+            print(yaml.safe_dump(_plain(planned.plan.suite.to_json()), sort_keys=False, allow_unicode=True), end="")
         return Exit.OK
     if args.labels:
         from segharness.cli.commands.label_mapping import print_labels

@@ -29,9 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     folder = RunFolder.from_text(args.run)
-    folder.read_manifest()  # before the lock, which would make the folder
+    sources = find_sources(folder, args.host, given_from(args))  # before the lock, which would make the folder
     with Lock(folder):
-        sources = find_sources(folder, args.host, given_from(args))
         problems: list[str] = []
         results = score_run(folder, args.host, score_options_from(args), problems.append, sources)
     for line in dict.fromkeys(problems):

@@ -83,7 +83,8 @@ class CellTracker:
             case Message(once=True) if event.text in self._said:
                 pass  # another worker said it
             case Message():
-                self._said.add(event.text)
+                if event.once:
+                    self._said.add(event.text)
                 self._display.say(event.text)
 
     def _settle(self, key: CellKey, unit: Unit, error: str | None) -> None:
