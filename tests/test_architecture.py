@@ -26,7 +26,7 @@ MODULES = {
 
 # --------------------------------------------------------------------------------------------------------------- rooms
 
-BASE = {"cpu_cores", "digests", "errors", "masks", "records", "texts"}
+BASE = {"cpu_cores", "digests", "errors", "escaping", "masks", "records", "redaction"}
 """Modules of the root that every room may import; they import none but each other."""
 
 ROOMS = {
@@ -108,7 +108,7 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 def test_the_root_shows_only_what_everybody_meets():
-    assert len(list(ENGINE.glob("*.py"))) <= 11
+    assert len(list(ENGINE.glob("*.py"))) <= 12
 
 
 def test_scoring_needs_neither_execution_nor_models(tmp_path):
@@ -125,11 +125,11 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 from segharness.plugin.host import PluginHost
 from segharness.score import ScoreOptions, score_run
-from segharness.score.sources import Given, find_sources
+from segharness.score.data_sources import GivenPlaces, find_data_sources
 from segharness.store import RunFolder
 folder, host = RunFolder.from_text("version-2/small"), PluginHost.load()
-given = Given(("shapes=annotations=coco/annotations.json,images=coco/images",))
-table = score_run(folder, host, ScoreOptions(bootstrap=100), sources=find_sources(folder, host, given))
+given = GivenPlaces(("shapes=annotations=coco/annotations.json,images=coco/images",))
+table = score_run(folder, host, ScoreOptions(bootstrap=100), sources=find_data_sources(folder, host, given))
 assert table.num_rows > 100, table
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -314,7 +314,7 @@ def test_every_public_function_and_spec_has_an_example(module):
 WITHOUT_EXAMPLE = {
     "execute", "prepare", "check_needs",  # of a whole run: the examples of `run` and docs/plugins.md show them
     "score_run", "check_engine", "check_stored_reference", "models_of", "protocol_of", "checked_scores",
-    "find_sources",
+    "find_data_sources",
     "make_report", "read_report", "manifest_of", "read_shard", "read_table", "shard_state", "table", "write_results",
     "write_shard",  # of a run folder: tests/store/test_format.py is their example
     "processes", "workers_of", "harness", "read_index", "rereading",

@@ -36,7 +36,7 @@ from segharness.score import (
     check_stored_reference,
     score_run,
 )
-from segharness.score.sources import Sources, remember_sources
+from segharness.score.data_sources import DataSources, remember_data_sources
 from segharness.score.stored_reference import numbers_digest
 from segharness.store import Lock, RunFolder, StorePath, read_results, store_path
 from segharness.store.resamples import read_resamples
@@ -162,7 +162,7 @@ def finish_run(
         )
         sources = _sources(prepared)
         try:
-            remember_sources(sources)
+            remember_data_sources(sources)
         except OSError as error:
             outcome.notes.append(f"where the data lie is not remembered: {error.strerror}: {error.filename}")
         try:
@@ -174,11 +174,11 @@ def finish_run(
         return FinishedRun(outcome, None)
 
 
-def _sources(prepared: PreparedRun) -> Sources:
+def _sources(prepared: PreparedRun) -> DataSources:
     """Return what a run was made with, for its scoring."""
     groups = prepared.plan.suite.groups
     references = {group.name: group.reference for group in groups if isinstance(group.reference, StoredReference)}
-    return Sources(prepared.datasets, references)
+    return DataSources(prepared.datasets, references)
 
 
 def run(

@@ -2,86 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import shlex
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pytest
-from segharness.store import IMAGES, PREDICTIONS, RunFolder, read_results, read_shard, write_results, write_shard
-from segharness.store.arrow_file import VARIABLE
-from segharness.testing import CommandLine
+from segharness.store import read_results, write_results
 
-SAMPLE = ("-p", "segharness.testing.sample")
-SUITE = """
-segharness: 1
-name: s
-models: [sample/finder, sample/blind]
-reference: sample-finder
-datasets: [{dataset: sample/squares, id: squares}]
-conditions: [clean, sample/dim-1, sample/dim-3]
-"""
-CELL = ("sample-finder", "squares", "clean")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    command = CommandLine(tmp_path_factory.mktemp("made"))
-    command.write("s.yaml", SUITE)
-    done = command("run", "s.yaml", *SAMPLE, "--bootstrap", "100")
-    assert done.code == 0, done.err
-    return command.folder
-
-
-@pytest.fixture
-def hostile(made, harness):
-    """The command line beside a copy of a run, to be made hostile."""
-    shutil.copytree(made, harness.folder, dirs_exist_ok=True)
-    return harness
-
-
-COMMANDS = {
-    "score": ("score", "runs/s", "--bootstrap", "100", *SAMPLE),
-    "report": ("report", "runs/s"),
-    "compare": ("compare", "runs/s"),
-    "status": ("status", "runs/s"),
-    "verify": ("verify", "runs/s", *SAMPLE),
-    "export-results": ("export-results", "runs/s", "-o", "out", *SAMPLE),
-    "reference": (
-        "run", "s.yaml", *SAMPLE, "--out", "other", "--bootstrap", "100", "--model", "sample/blind",
-        "--reference", "runs/s/results.arrow::sample-finder",
-    ),
-}  # fmt: skip
-
-
-def every_command(hostile, *names, env=None):
-    """Run commands; none may fail with a traceback, hang, or be killed. Returns their results by name."""
-    results = {name: hostile(*COMMANDS[name], timeout=60, env=env) for name in names or COMMANDS}
-    for name, done in results.items():
-        assert done.code in (0, 1, 4), (name, done)
-        assert "Traceback" not in done.err and "This is a bug" not in done.err, (name, done.err)
-    return results
-
-
-def edited(folder: Path, change, *, with_checksum: bool = True) -> None:
-    """Change the manifest of a run folder; with its checksum made again, as whoever forges it would."""
-    run = RunFolder(folder)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    change(manifest)
-    if with_checksum:
-        version = manifest.pop("schema_version")
-        manifest.pop("checksum", None)
-        run.write_manifest(manifest)
-        assert version == 3
-    else:
-        (folder / "manifest.json").write_text(json.dumps(manifest))
-
+from tests.e2e.forging import (
+    COMMANDS,
+    SAMPLE,
+    changed_shard,
+    edited,
+    every_command,
+    rewritten,
+)
 
 # ---------------------------------------------------------------------------------------------------- the manifest
 
@@ -233,15 +168,6 @@ def test_json_of_any_shape_is_no_traceback(hostile, file, content):
     every_command(hostile, "score", "status", "export-results")
 
 
-def rewritten(folder, change):
-    """Write results.arrow again with other rows, by our own writer and with a fresh checksum."""
-    content = read_results(folder)
-    rows = content.to_pylist()
-    change(rows)
-    table = pa.Table.from_pylist(rows, schema=content.schema.remove_metadata())
-    write_results(folder / "results.arrow", table, json.loads(content.schema.metadata[b"segharness"])["manifest"])
-
-
 def test_a_text_without_end_is_refused(hostile):
     rewritten(hostile.folder / "runs/s", lambda rows: rows[0].update(reason="x" * 1_000_000))
     for name, done in every_command(hostile, "report", "compare", "reference").items():
@@ -280,19 +206,6 @@ def test_a_folder_in_the_place_of_a_temporary_file_is_left(hostile):
 
 
 # ---------------------------------------------------------------------------------------------- stored predictions
-
-
-def changed_shard(folder, change, cell=CELL):
-    """Write a shard of a run again with other predictions or images, as its own writer would."""
-    files = RunFolder(folder).shard_files(*cell, 0)
-    stored = read_shard(files)
-    predictions, images = stored.predictions.to_pydict(), stored.images.to_pydict()
-    change(predictions, images)
-    tables = [
-        pa.table({field.name: pa.array(columns[field.name], field.type) for field in schema}, schema=schema)
-        for schema, columns in ((PREDICTIONS, predictions), (IMAGES, images))
-    ]
-    write_shard(files, *tables, stored.inputs)
 
 
 def counts(data):
@@ -344,82 +257,3 @@ def test_stored_predictions_are_held_to_the_rules_of_answers(hostile, name):
     assert rows["sample-finder", "listed", "rCD"]["value"] is None  # not over missing cells
     done = hostile(*COMMANDS["export-results"])
     assert done.code == 1 and "not written: sample-finder::squares::clean" in done.err
-
-
-# ------------------------------------------------------------------------------------------------ bombs and devices
-
-
-def bomb(path: Path, rows: int) -> None:
-    """A file of few bytes that inflates to many: one column of zeros."""
-    column = pa.array(np.zeros(rows))
-    with pa.OSFile(str(path), "wb") as sink:
-        options = pa.ipc.IpcWriteOptions(compression="zstd")
-        with pa.ipc.new_file(sink, pa.schema([pa.field("value", pa.float64())]), options=options) as writer:
-            writer.write_table(pa.table({"value": column}))
-
-
-READERS = {
-    "results.arrow": ("report", "compare", "reference"),
-    "resamples.arrow": ("compare", "reference"),
-    "images": ("score", "export-results"),
-    "predictions": ("score", "export-results"),
-}
-
-
-@pytest.mark.parametrize("file", READERS)
-def test_bombs_are_refused_before_they_are_inflated(hostile, file):
-    run = hostile.folder / "runs/s"
-    path = run / file if file.endswith(".arrow") else getattr(RunFolder(run).shard_files(*CELL, 0), file)
-    bomb(path, 4_900_000)
-    assert path.stat().st_size < 40_000
-    for name, done in every_command(hostile, *READERS[file]).items():
-        said = "its bytes are not those" if file == "predictions" else "would inflate from"
-        assert done.code in (1, 4) and said in done.err and path.name in done.err, (name, done.err)
-        assert file == "predictions" or VARIABLE in done.err
-
-
-def test_the_limit_is_a_setting(hostile):
-    assert hostile("report", "runs/s", env={VARIABLE: "1"}).code == 0
-    done = hostile("report", "runs/s", env={VARIABLE: "many"})
-    assert done.code == 4 and "not a number of MiB" in done.err
-
-
-@pytest.mark.parametrize("file", ["manifest.json", "results.arrow", "resamples.arrow", "status.json", "failures.json"])
-@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
-def test_what_is_no_file_does_not_hang(hostile, file, kind):
-    path = hostile.folder / "runs/s" / file
-    path.unlink(missing_ok=True)
-    {"pipe": lambda: os.mkfifo(path), "folder": path.mkdir, "device": lambda: path.symlink_to("/dev/zero")}[kind]()
-    every_command(hostile, "score", "report", "compare", "status", "export-results")
-
-
-def test_a_lock_that_is_a_link_is_not_followed(hostile):
-    precious = hostile.write("precious.txt", "keep me\n")
-    lock = hostile.folder / "runs/s/.lock"
-    lock.unlink(missing_ok=True)
-    lock.symlink_to(precious)
-    done = hostile(*COMMANDS["score"])
-    assert done.code == 4 and ".lock" in done.err and "it is a link" in done.err
-    assert precious.read_text() == "keep me\n"
-    lock.unlink()
-    os.mkfifo(lock)
-    assert hostile(*COMMANDS["score"], timeout=60).code == 4
-
-
-# ---------------------------------------------------------------------------------------------------- random damage
-
-
-def test_files_damaged_at_random_are_refused_or_without_effect(tmp_path):
-    """A part of what `benchmarks/damaged_files.py` does 10,000 times."""
-    script = Path(__file__).resolve().parents[2] / "benchmarks/damaged_files.py"
-    spec = importlib.util.spec_from_file_location("damaged_files", script)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["damaged_files"] = module
-    spec.loader.exec_module(module)
-    folder = module.made_run(tmp_path)
-    names = list(module.readers(folder))
-    jobs = [(name, 1000 * number + seed) for number, name in enumerate(names) for seed in range(40)]
-    outcomes = list(module.outcomes(folder, jobs))
-    assert len(outcomes) == len(jobs)
-    assert [outcome for outcome in outcomes if outcome[2] not in ("refused", "no effect")] == []
-    assert sum(outcome[2] == "refused" for outcome in outcomes) > len(jobs) / 2

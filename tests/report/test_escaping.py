@@ -14,11 +14,11 @@ import segharness
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from segharness.escaping import csv_text, visible
 from segharness.report import Column, Report, ReportTable, TableEntry
 from segharness.report.console import guarded, show
 from segharness.report.formats import csv as csv_format
 from segharness.report.formats import latex, markdown, svg
-from segharness.texts import csv_text, visible
 
 HOSTILE = {
     "clear the screen": "\x1b[2Jfog",

@@ -125,6 +125,6 @@ def terminal(
 
 def say(text: str) -> None:
     """Print a line on standard error, with its control characters written out."""
-    from segharness.texts import visible
+    from segharness.escaping import visible
 
     print(visible(text), file=sys.stderr)

@@ -12,9 +12,9 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from segharness.escaping import line, visible
 from segharness.report.entry import TableEntry
 from segharness.report.layout import Report, ReportTable
-from segharness.texts import line, visible
 
 
 class _Visible:

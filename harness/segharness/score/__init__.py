@@ -1,29 +1,29 @@
 """Scoring: turns stored predictions into metrics, and the APs of a run into degradation under corruption."""
 
 from segharness.score.agreement import agreement
+from segharness.score.data_sources import DataSources, GivenPlaces, find_data_sources
 from segharness.score.request import GroundTruth, Score, ScoreRequest, check_split
 from segharness.score.score_checks import checked_scores
 from segharness.score.score_run import DEFAULT_RESAMPLES, ScoreOptions, check_engine, score_run
-from segharness.score.sources import Given, Sources, find_sources
 from segharness.score.stored_reference import check_stored_reference, models_of, protocol_of
 from segharness.score.verify import Finding, Verification, verify
 
 __all__ = [
     "DEFAULT_RESAMPLES",
+    "DataSources",
     "Finding",
-    "Given",
+    "GivenPlaces",
     "GroundTruth",
     "Score",
     "ScoreOptions",
     "ScoreRequest",
-    "Sources",
     "Verification",
     "agreement",
     "check_engine",
     "check_split",
     "check_stored_reference",
     "checked_scores",
-    "find_sources",
+    "find_data_sources",
     "models_of",
     "protocol_of",
     "score_run",

@@ -17,8 +17,8 @@ from segharness.errors import UsageError
 from segharness.identity import stored_run
 from segharness.plugin.host import PluginHost
 from segharness.score.cell_predictions import read_cell
+from segharness.score.data_sources import GivenPlaces, find_datasets
 from segharness.score.evaluations.coco_engines import boxes
-from segharness.score.sources import Given, find_datasets
 from segharness.store import RunFolder
 from segharness.store.atomic import write_atomic
 
@@ -28,7 +28,7 @@ def export_results(
     host: PluginHost,
     out: Path,
     skipped: Callable[[str], None] = lambda text: None,
-    given: Given | None = None,
+    given: GivenPlaces | None = None,
 ) -> int:
     """Write ``MODEL/DATASET/CONDITION.segm.json`` and ``.bbox.json`` for every complete cell of a run.
 

@@ -20,13 +20,14 @@ from segharness.plugin.import_strings import load
 from segharness.plugin.metric_specs import EvaluationMetrics
 from segharness.plugin.specs import MetricSpec
 from segharness.records import Condition
+from segharness.redaction import without_folders
 from segharness.score.bootstrap import Resamples, draw, interval, resamples_problem
 from segharness.score.cell_predictions import CellPredictions, read_cell
+from segharness.score.data_sources import DataSources, find_data_sources
 from segharness.score.degradation_rows import Row, degradation_rows
 from segharness.score.observations import Observer
 from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.score.score_checks import checked_scores
-from segharness.score.sources import Sources, find_sources
 from segharness.score.stored_reference import clean_values, read_stored, reference_values
 from segharness.store import RESULTS, RunFolder, table, write_results
 from segharness.store.failures import read_failures
@@ -34,7 +35,6 @@ from segharness.store.resamples import resamples_file, write_resamples
 from segharness.suite import OVERALL, EvaluationEntry, Suite
 from segharness.suite.recorded_metrics import KEY as METRICS_KEY
 from segharness.suite.recorded_metrics import record
-from segharness.texts import without_folders
 
 _LONGEST_REASON = 2000
 """A reason is cut to so many characters; the log has all of it."""
@@ -120,7 +120,7 @@ def score_run(
     host: PluginHost,
     options: ScoreOptions | None = None,
     warn: Callable[[str], None] = lambda text: None,
-    sources: Sources | None = None,
+    sources: DataSources | None = None,
 ) -> pa.Table:
     """Score a run from its stored predictions, and write its results.arrow.
 
@@ -158,14 +158,14 @@ def score_run(
 
 
 def scored_run(
-    folder: RunFolder, host: PluginHost, options: ScoreOptions | None = None, sources: Sources | None = None
+    folder: RunFolder, host: PluginHost, options: ScoreOptions | None = None, sources: DataSources | None = None
 ) -> ScoredRun:
     """Derive every number of a run from its stored predictions; write nothing. As `score_run` otherwise."""
     options = options or ScoreOptions()
     manifest = folder.read_manifest()
     run = stored_run(manifest, folder.manifest)
     suite, inputs = run.suite, run.inputs
-    sources = sources or find_sources(folder, host)
+    sources = sources or find_data_sources(folder, host)
     check_engine(suite, host, options.engine)
     failures = read_failures(folder.failures)
     metrics = {entry.id: _metrics_of(entry, host) for entry in suite.scoring.evaluations}

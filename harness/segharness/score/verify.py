@@ -24,8 +24,8 @@ from segharness.images.decode import decode
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import CorruptionSpec, MixtureSpec
 from segharness.records import Condition, Sample
+from segharness.score.data_sources import DataSources, GivenPlaces, find_data_sources
 from segharness.score.score_run import ScoredRun, ScoreOptions, check_engine, scored_run
-from segharness.score.sources import Given, Sources, find_sources
 from segharness.store import RunFolder, manifest_of, read_results, read_shard
 from segharness.store.resamples import KEY_COLUMNS, read_resamples, resamples_file, resamples_key
 from segharness.suite import Suite
@@ -73,7 +73,9 @@ class Verification:
         self.findings.append(Finding(str(place), problem))
 
 
-def verify(folder: RunFolder, host: PluginHost, given: Given | None = None, *, pixels: bool = False) -> Verification:
+def verify(
+    folder: RunFolder, host: PluginHost, given: GivenPlaces | None = None, *, pixels: bool = False
+) -> Verification:
     """Verify a run.
 
     Every number of results.arrow and resamples.arrow is derived again from the stored predictions, which are held to the
@@ -114,7 +116,7 @@ def verify(folder: RunFolder, host: PluginHost, given: Given | None = None, *, p
         return found
     suite = run.suite
     found.cells = len(suite.models) * len(suite.datasets) * len(suite.conditions)
-    sources = find_sources(folder, host, given)
+    sources = find_data_sources(folder, host, given)
     _verify_headings(suite, host, found)
     _verify_numbers(folder, manifest, suite, host, sources, found)
     if pixels:
@@ -145,7 +147,7 @@ def _verify_numbers(
     manifest: Mapping[str, Any],
     suite: Suite,
     host: PluginHost,
-    sources: Sources,
+    sources: DataSources,
     found: Verification,
 ) -> None:
     try:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from segharness.redaction import without_credentials, without_folders
 from segharness.suite.suite import DatasetEntry, ModelEntry, StoredReference, Suite
-from segharness.texts import without_credentials, without_folders
 
 
 def shared_suite(suite: Suite) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segharness import Category, DataError, Sample
-from segharness.files import File, MeantFiles, Tree
+from segharness.files import File, FilesByName, Tree
 
 from segharness_coco.annotations import Annotations
 from segharness_coco.names import ALIASES
@@ -32,9 +32,9 @@ class Images:
     folder: str = ""
 
     @cached_property
-    def meant(self) -> MeantFiles:
+    def meant(self) -> FilesByName:
         """The files by the names that annotations give them."""
-        return MeantFiles(self.tree, self.folder)
+        return FilesByName(self.tree, self.folder)
 
     def __str__(self) -> str:
         return f"{self.tree}/{self.folder}" if self.folder else str(self.tree)

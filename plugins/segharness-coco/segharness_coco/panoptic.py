@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from segharness import Category, DataError, Sample
-from segharness.files import AnnotationEntry, File, LabelMap, MeantFiles, Region, Tree, read_index, read_pixels
+from segharness.files import AnnotationEntry, File, FilesByName, LabelMap, Region, Tree, read_index, read_pixels
 
 from segharness_coco.annotations import structure_problems
 from segharness_coco.dataset import Images, image_samples
@@ -43,7 +43,7 @@ class CocoPanoptic:
         described = {a["image_id"]: a for a in self._content["annotations"]}
         self._order = list(described)  # segments are numbered in the order of the annotations, as in the first version
         names = [described[id]["file_name"] for id in self._order]
-        meant = MeantFiles(tree).find_all(names)
+        meant = FilesByName(tree).find_all(names)
         pngs = {name: meant.get(name) for name in names}
         if missing := [name for name, png in pngs.items() if png is None]:
             raise DataError(f"{tree}: {len(missing)} PNG files are missing, first {missing[0]}")

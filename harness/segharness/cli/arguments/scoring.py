@@ -8,7 +8,7 @@ from segharness.cli.arguments.number_types import positive
 from segharness.cli.arguments.selection import parse_variables
 from segharness.score import DEFAULT_RESAMPLES, ScoreOptions
 from segharness.score.bootstrap import resamples_problem
-from segharness.score.sources import Given
+from segharness.score.data_sources import GivenPlaces
 
 
 def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,10 +53,10 @@ def add_source_arguments(parser: argparse.ArgumentParser, *, references: bool = 
         )
 
 
-def given_from(args: argparse.Namespace) -> Given:
+def given_from(args: argparse.Namespace) -> GivenPlaces:
     """Return where the data of a stored run lie, as the arguments say."""
     references = tuple(getattr(args, "reference", ()))
-    return Given(tuple(args.dataset), references, parse_variables(args.var))
+    return GivenPlaces(tuple(args.dataset), references, parse_variables(args.var))
 
 
 def _resamples(text: str) -> int:

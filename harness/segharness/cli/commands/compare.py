@@ -16,11 +16,11 @@ from rich.text import Text
 from segharness.cli.exit_codes import Exit
 from segharness.cli.output import terminal
 from segharness.errors import UsageError
+from segharness.escaping import line
 from segharness.plugin.metric_specs import FRACTION, MPC
 from segharness.report.units import number_text, unit_text
 from segharness.score.compare import BETTER, WORSE, Difference, Side, compare, model_pairs
 from segharness.suite import OVERALL
-from segharness.texts import line
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

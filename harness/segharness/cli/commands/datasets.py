@@ -22,6 +22,7 @@ from segharness.cpu_cores import cores
 from segharness.data.annotation_checks import annotation_problems
 from segharness.data.open_dataset import OpenDataset, open_dataset
 from segharness.errors import ImageError, UsageError
+from segharness.escaping import visible
 from segharness.files import rereading
 from segharness.images.decode import decode
 from segharness.plugin.failures import describe, log_failure
@@ -30,7 +31,6 @@ from segharness.plugin.specs import CategorySet, CorruptionSpec, DatasetSpec, sl
 from segharness.records import Sample
 from segharness.suite import DatasetEntry
 from segharness.suite.from_arguments import dataset_from_argument
-from segharness.texts import visible
 
 _MAX_PROBLEMS = 20
 """How many problems of one part are printed."""

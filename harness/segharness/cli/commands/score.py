@@ -15,7 +15,7 @@ from segharness.cli.output import say, terminal
 from segharness.report import make_report
 from segharness.report.console import show
 from segharness.score import score_run
-from segharness.score.sources import find_sources
+from segharness.score.data_sources import find_data_sources
 from segharness.store import Lock, RunFolder
 
 
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     folder = RunFolder.from_text(args.run)
-    sources = find_sources(folder, args.host, given_from(args))  # before the lock, which would make the folder
+    sources = find_data_sources(folder, args.host, given_from(args))  # before the lock, which would make the folder
     with Lock(folder):
         problems: list[str] = []
         results = score_run(folder, args.host, score_options_from(args), problems.append, sources)

@@ -16,8 +16,8 @@ from segharness.cli.arguments.number_types import positive
 from segharness.cli.arguments.scoring import add_source_arguments, given_from
 from segharness.cli.exit_codes import Exit
 from segharness.errors import exit_text
+from segharness.escaping import line, visible
 from segharness.store import RunFolder
-from segharness.texts import line, visible
 
 MEMORY_GIB, HOURS = 8, 6
 """The defaults of the limits: memory in GiB, processor and wall time in hours."""

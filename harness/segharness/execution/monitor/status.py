@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from segharness.errors import StoreError
+from segharness.redaction import without_folders
 from segharness.store import RunFolder
 from segharness.store.arrow_file import read_regular
 from segharness.store.atomic import write_atomic
-from segharness.texts import without_folders
 
 WRITE_INTERVAL = 1.0
 """The interval in seconds at which status.json is written; ten times as long on an object store."""

@@ -6,10 +6,10 @@ import csv
 import io
 from pathlib import Path
 
+from segharness.escaping import csv_text
 from segharness.plugin.metric_specs import FRACTION
 from segharness.report.formats.table_texts import full_heading
 from segharness.report.layout import Column, Report
-from segharness.texts import csv_text
 
 
 def write(report: Report, target: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
+from segharness.escaping import latex, line
 from segharness.report.formats.table_texts import row_texts
 from segharness.report.layout import Report, ReportTable
-from segharness.texts import latex, line
 
 BOLD = r"\textbf{{{}}}"
 """The format string around the best number of a column."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from segharness.escaping import markdown
 from segharness.report.formats.table_texts import full_heading, row_texts
 from segharness.report.layout import Report
-from segharness.texts import markdown
 
 
 def write(report: Report, target: Path) -> None:

@@ -25,14 +25,14 @@ from segharness.store import RunFolder, read_results, store_path
 from segharness.suite import DatasetEntry, StoredReference
 from segharness.suite.from_arguments import dataset_from_argument
 from segharness.suite.variables import VARIABLE, Variables
-from segharness.user.places import recall, remember
+from segharness.user.data_places import recall, remember
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 """Texts of a manifest that lead to no other folder: the name of a split or of a form of annotations."""
 
 
 @dataclass(frozen=True)
-class Sources:
+class DataSources:
     """The data sets of a run, by id, and the stored references of its groups, by the name of the group."""
 
     datasets: Mapping[str, OpenDataset]
@@ -40,7 +40,7 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenPlaces:
     """What the command line says of where data lie.
 
     Attributes:
@@ -54,7 +54,7 @@ class Given:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_sources(folder: RunFolder, host: PluginHost, given: Given | None = None) -> Sources:
+def find_data_sources(folder: RunFolder, host: PluginHost, given: GivenPlaces | None = None) -> DataSources:
     """Return the sources of a stored run. Each is the one that the run was made with: digests are compared.
 
     What the command line says is remembered on this machine, if that can be written. Runs of earlier versions have no
@@ -71,36 +71,36 @@ def find_sources(folder: RunFolder, host: PluginHost, given: Given | None = None
         UsageError: a data set or a reference is not known on this machine, or is another one. The message says what to
             give. The problems of all of them are reported together.
     """
-    given = given or Given()
+    given = given or GivenPlaces()
     problems: list[str] = []
     run = _run_of(folder, host)
     datasets = _datasets(run, host, given, problems)
     references = _references(run, given, problems)
     if problems:
         raise StoreError(problems)
-    sources = Sources(datasets, references)
+    sources = DataSources(datasets, references)
     _remember_given(sources, given)
     return sources
 
 
-def _remember_given(sources: Sources, given: Given) -> None:
+def _remember_given(sources: DataSources, given: GivenPlaces) -> None:
     """Remember what a command line said, so that it needs to be said once."""
     if given.datasets or given.references or given.variables:
         with contextlib.suppress(OSError):  # it then has to be said again
-            remember_sources(sources)
+            remember_data_sources(sources)
 
 
-def find_datasets(folder: RunFolder, host: PluginHost, given: Given | None = None) -> Mapping[str, OpenDataset]:
-    """Return the data sets of a stored run, by id, as `find_sources` does."""
+def find_datasets(folder: RunFolder, host: PluginHost, given: GivenPlaces | None = None) -> Mapping[str, OpenDataset]:
+    """Return the data sets of a stored run, by id, as `find_data_sources` does."""
     problems: list[str] = []
-    datasets = _datasets(_run_of(folder, host, metrics=False), host, given or Given(), problems)
+    datasets = _datasets(_run_of(folder, host, metrics=False), host, given or GivenPlaces(), problems)
     if problems:
         raise StoreError(problems)
-    _remember_given(Sources(datasets, {}), given or Given())
+    _remember_given(DataSources(datasets, {}), given or GivenPlaces())
     return datasets
 
 
-def _datasets(run: StoredRun, host: PluginHost, given: Given, problems: list[str]) -> dict[str, OpenDataset]:
+def _datasets(run: StoredRun, host: PluginHost, given: GivenPlaces, problems: list[str]) -> dict[str, OpenDataset]:
     finder = _DatasetFinder(run, host, given)
     datasets: dict[str, OpenDataset] = {}
     for entry in run.suite.datasets:
@@ -145,7 +145,7 @@ def _run_of(folder: RunFolder, host: PluginHost, metrics: bool = True) -> Stored
     raise PluginError([problem + (hint if absent else "") for problem in dict.fromkeys(problems)])
 
 
-def remember_sources(sources: Sources) -> None:
+def remember_data_sources(sources: DataSources) -> None:
     """Remember on this machine where data sets and stored references lie.
 
     Raises:
@@ -163,7 +163,7 @@ def remember_sources(sources: Sources) -> None:
 class _DatasetFinder:
     """Finds the data sets of a stored run on this machine."""
 
-    def __init__(self, run: StoredRun, host: PluginHost, given: Given) -> None:
+    def __init__(self, run: StoredRun, host: PluginHost, given: GivenPlaces) -> None:
         self._run, self._host = run, host
         self._given = {id: settings for id, _, settings in (text.partition("=") for text in given.datasets)}
         self._variables = Variables.of_process(given.variables)
@@ -276,7 +276,7 @@ def _place(options: Mapping[str, Any]) -> str:
     return ", ".join(str(value) for value in options.values() if isinstance(value, str)) or "it"
 
 
-def _references(run: StoredRun, given: Given, problems: list[str]) -> dict[str, StoredReference]:
+def _references(run: StoredRun, given: GivenPlaces, problems: list[str]) -> dict[str, StoredReference]:
     """Return the stored references of a run's groups, by the name of the group."""
     groups = {g.name: g.reference for g in run.suite.groups if isinstance(g.reference, StoredReference)}
     files: dict[str, StoredReference] = {}

@@ -6,7 +6,7 @@ import unicodedata
 import zipfile
 
 import pytest
-from segharness.files import MeantFiles, Tree
+from segharness.files import FilesByName, Tree
 
 FORMS = {
     "as it is": ("1.png", "1.png"),
@@ -53,25 +53,25 @@ def test_a_name_means_the_only_file_that_it_can(tmp_path, form, kind):
                 archive.write(path, path.relative_to(tmp_path / "images"))
     if kind == "folder in a tree":
         root, folder = tmp_path, "images"
-    found = MeantFiles(Tree(root), folder).find(written)
+    found = FilesByName(Tree(root), folder).find(written)
     assert found is not None and found.read() == file.encode()
 
 
 def test_a_name_that_may_mean_several_files_means_none(tmp_path):
-    files = MeantFiles(Tree(make(tmp_path, ["a/1.png", "b/1.png", "c/X.png", "c/x.PNG"])))
+    files = FilesByName(Tree(make(tmp_path, ["a/1.png", "b/1.png", "c/X.png", "c/x.PNG"])))
     assert files.find("1.png") is None and files.find("z/1.png") is None
     assert files.find("b/1.png").name == "b/1.png" and files.find("images/a/1.png").name == "a/1.png"
     assert files.find("C/X.png") is None and files.find("2.png") is None
 
 
 def test_two_names_never_mean_one_file(tmp_path):
-    files = MeantFiles(Tree(make(tmp_path, ["1.png", "2.png"])))
+    files = FilesByName(Tree(make(tmp_path, ["1.png", "2.png"])))
     assert list(files.find_all(["a/1.png", "b/1.png", "2.png"])) == ["2.png"]
     assert list(files.find_all(["1.png", "a/1.png"])) == ["1.png"]
     assert list(files.find_all(["./1.png", "./2.png"])) == ["./1.png", "./2.png"]
 
 
 def test_the_nearest_file_is_named(tmp_path):
-    files = MeantFiles(Tree(make(tmp_path, ["images/frame_0001.png", "images/frame_0002.png"])), "images")
+    files = FilesByName(Tree(make(tmp_path, ["images/frame_0001.png", "images/frame_0002.png"])), "images")
     assert files.nearest("frame_0001.jpg") == "frame_0001.png"
     assert files.nearest("quite something else") is None

@@ -22,7 +22,7 @@ _MOST_COMPARED = 20_000
 """With more files, the nearest one is not looked for."""
 
 
-class MeantFiles:
+class FilesByName:
     """The files below a folder of a tree, found by the names that annotations give them.
 
     Args:
@@ -33,7 +33,7 @@ class MeantFiles:
         >>> import pathlib, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     pathlib.Path(folder, "my cat.png").touch()
-        ...     files = MeantFiles(Tree(folder))
+        ...     files = FilesByName(Tree(folder))
         ...     [files.find(name).name for name in ("./my cat.png", "my%20cat.PNG", "..\\\\images\\\\my cat.png")]
         ['my cat.png', 'my cat.png', 'my cat.png']
     """
