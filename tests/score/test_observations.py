@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from segharness.data.open_dataset import OpenDataset
 from segharness.records import Category, Sample
@@ -65,9 +66,10 @@ def results(box=lambda x, y, w, h: [x, y, w, h], label=lambda place: place, mask
 
 def said(result_list):
     data = Data()
-    observer = Observer(OpenDataset(DatasetEntry("d", "given"), data, data.samples()))
+    opened = OpenDataset(DatasetEntry("d", "given"), data, data.samples())
+    observer = Observer(opened)
     observer.look("m", as_predictions(result_list))
-    return [text for model, text in observer.observations()]
+    return [text for model, text in observer.observations(opened.scored_ground_truth("instances"))]
 
 
 @pytest.mark.parametrize("masks", [True, False])
@@ -127,6 +129,24 @@ def test_shifted_labels_are_said(shift):
 def test_categories_that_are_never_predicted_are_said():
     [text] = said(results(kept=(0, 2)))
     assert text.startswith("never predicts `dog`: 1 of 3 categories with ground truth, 33% of the instances")
+
+
+def test_masks_of_some_shards_alone_are_no_masks():
+    """A stored shard has masks for all of its predictions or for none; the next one may have it the other way."""
+    data = Data()
+    opened = OpenDataset(DatasetEntry("d", "given"), data, data.samples())
+    observer = Observer(opened)
+    halves = [as_predictions(results(masks=masks, kept=kept)) for masks, kept in ((True, (0, 1)), (False, (2,)))]
+    observer.look("m", pa.concat_tables(halves))
+    assert list(observer.observations(opened.scored_ground_truth("instances"))) == []
+
+
+def test_without_a_ground_truth_of_instances_the_boxes_are_looked_at():
+    data = Data()
+    observer = Observer(OpenDataset(DatasetEntry("d", "given"), data, data.samples()))
+    observer.look("m", as_predictions(results(box=lambda x, y, w, h: [x, y, x + w, y + h], kept=(0,))))
+    [(model, text)] = observer.observations(None)
+    assert model == "m" and "corners (x1, y1, x2, y2)" in text
 
 
 def test_they_stand_on_the_terminal_in_the_manifest_and_under_the_table(small):

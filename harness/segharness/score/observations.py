@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ import pyarrow as pa
 from hotcoco import mask as rle
 
 from segharness.data.open_dataset import OpenDataset
+from segharness.score.evaluations.coco_engines import boxes as boxes_of
 
 _MOST = 5000
 """How many predictions are looked at."""
@@ -34,91 +36,87 @@ class Observer:
     """
 
     def __init__(self, opened: OpenDataset) -> None:
-        self._opened = opened
-        self._truth = opened.scored_ground_truth("instances")
+        self._taxonomy = opened.taxonomy
         self._sizes = {sample.image_id: (sample.height, sample.width) for sample in opened.samples}
         self._predicted: dict[str, set[int]] = {}
         self._first: dict[str, pa.Table] = {}
 
     def look(self, model: str, predictions: pa.Table) -> None:
-        """Look at the predictions of one cell; details are taken from the first."""
-        scored = self._opened.taxonomy.apply_to_predictions(predictions)
-        self._predicted.setdefault(model, set()).update(scored.column("category_id").unique().to_pylist())
-        if model not in self._first and len(scored):
-            self._first[model] = scored.slice(0, _MOST)
+        """Look at the stored predictions of one cell; details are taken from the first that has some."""
+        self._predicted.setdefault(model, set()).update(predictions.column("category_id").unique().to_pylist())
+        if model not in self._first and len(predictions):
+            self._first[model] = predictions.take(np.arange(min(_MOST, len(predictions))))  # a copy: the rest may go
 
-    def observations(self) -> Iterator[tuple[str, str]]:
-        """Yield models and what is to be said of them, a line each."""
-        for model, category_ids in self._predicted.items():
-            if model not in self._first:
-                continue
-            if (text := self._never_predicted(category_ids)) is not None:
-                yield model, text
-            predictions = self._first[model]
-            boxes = predictions.column("bbox").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            shown = boxes.astype(np.float64).reshape(-1, 4)
+    def observations(self, truth: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+        """Yield models and what is to be said of them, a line each.
+
+        Args:
+            truth: the ground truth of instances as it is scored, in COCO's form; None where no evaluation uses one.
+        """
+        for model, first in self._first.items():
+            predictions = self._taxonomy.apply_to_predictions(first)
+            shown = boxes_of(predictions)
             ids = predictions.column("image_id").to_pylist()
-            sizes = np.array([self._sizes[id] for id in ids], dtype=np.float64)
+            sizes = np.array([self._sizes[id] for id in ids], dtype=np.float64).reshape(-1, 2)
             of_masks = self._boxes_of_masks(predictions, ids)
-            if (text := _wrong_boxes(shown, of_masks, sizes)) is not None:
-                yield model, text
-            if (text := _doubled(predictions, shown)) is not None:
-                yield model, text
-            if (text := self._shifted(predictions, shown if of_masks is None else of_masks)) is not None:
-                yield model, text
-
-    def _never_predicted(self, category_ids: set[int]) -> str | None:
-        """Return which categories with ground truth a model never predicts, and how much of it they have."""
-        if self._truth is None:
-            return None
-        counts = Counter(a["category_id"] for a in self._truth["annotations"] if not a.get("iscrowd"))
-        names = {category["id"]: category["name"] for category in self._truth["categories"]}
-        lacking = [id for id in counts if id in names and id not in category_ids]
-        share = sum(counts[id] for id in lacking) / max(1, sum(counts.values()))
-        if not lacking or share < _LEAST_SHARE:
-            return None
-        listed = ", ".join(f"`{names[id]}`" for id in lacking[:5]) + (", ..." if len(lacking) > 5 else "")
-        return (
-            f"never predicts {listed}: {len(lacking)} of {len(counts)} categories with ground truth, {share:.0%} of the "
-            "instances; has it no label of that name? (`segharness collect SUITE --labels`)"
-        )
+            said = [_wrong_boxes(shown, of_masks, sizes), _doubled(predictions, shown)]
+            if truth is not None:
+                predicted = pa.table({"category_id": pa.array(self._predicted[model], pa.int32())})
+                scored = self._taxonomy.apply_to_predictions(predicted).column("category_id").to_pylist()
+                said.insert(0, _never_predicted(truth, set(scored)))
+                said.append(_shifted(truth, predictions, shown if of_masks is None else of_masks))
+            yield from ((model, text) for text in said if text is not None)
 
     def _boxes_of_masks(self, predictions: pa.Table, ids: Sequence[int]) -> Boxes | None:
-        masks = predictions.column("mask").to_pylist()
-        if not masks or masks[0] is None:
+        if not len(predictions) or predictions.column("mask").null_count:
             return None
+        masks = predictions.column("mask").to_pylist()
         counts = [{"size": list(self._sizes[id]), "counts": mask} for id, mask in zip(ids, masks, strict=True)]
         return np.asarray(rle.to_bbox(counts), dtype=np.float64).reshape(-1, 4)
 
-    def _shifted(self, predictions: pa.Table, boxes: Boxes) -> str | None:
-        """Return whether detections lie on objects of a category that is always so many further in the list."""
-        if self._truth is None:
-            return None
-        order = {id: position for position, id in enumerate(sorted(c["id"] for c in self._truth["categories"]))}
-        by_image: dict[int, list[int]] = {}
-        for row, image_id in enumerate(predictions.column("image_id").to_pylist()):
-            by_image.setdefault(image_id, []).append(row)
-        labels = predictions.column("category_id").to_pylist()
-        offsets: Counter[int] = Counter()
-        of_truth: set[int] = set()
-        for annotation in self._truth["annotations"]:
-            rows = by_image.get(annotation["image_id"])
-            if not rows or annotation.get("iscrowd") or not annotation.get("bbox"):
-                continue
-            ious = _ious(boxes[rows], np.array([annotation["bbox"]], dtype=np.float64))
-            best = int(np.argmax(ious))
-            if ious[best] > 0.5 and labels[rows[best]] in order and annotation["category_id"] in order:
-                offsets[order[labels[rows[best]]] - order[annotation["category_id"]]] += 1
-                of_truth.add(annotation["category_id"])
-        if not offsets or len(of_truth) < 2 or (total := sum(offsets.values())) < 10:
-            return None
-        offset, count = offsets.most_common(1)[0]
-        if offset == 0 or count < 0.8 * total:
-            return None
-        return (
-            f"its labels look shifted: {count} of {total} objects that it finds get the category {abs(offset)} place"
-            f"{'s' if abs(offset) > 1 else ''} {'after' if offset > 0 else 'before'} their own in the data set's list"
-        )
+
+def _never_predicted(truth: Mapping[str, Any], category_ids: set[int]) -> str | None:
+    """Return which categories with ground truth a model never predicts, and how much of it they have."""
+    counts = Counter(a["category_id"] for a in truth["annotations"] if not a.get("iscrowd"))
+    names = {category["id"]: category["name"] for category in truth["categories"]}
+    lacking = [id for id in counts if id in names and id not in category_ids]
+    share = sum(counts[id] for id in lacking) / max(1, sum(counts.values()))
+    if not lacking or share < _LEAST_SHARE:
+        return None
+    listed = ", ".join(f"`{names[id]}`" for id in lacking[:5]) + (", ..." if len(lacking) > 5 else "")
+    return (
+        f"never predicts {listed}: {len(lacking)} of {len(counts)} categories with ground truth, {share:.0%} of the "
+        "instances; has it no label of that name? (`segharness collect SUITE --labels`)"
+    )
+
+
+def _shifted(truth: Mapping[str, Any], predictions: pa.Table, boxes: Boxes) -> str | None:
+    """Return whether detections lie on objects of a category that is always so many further in the list."""
+    order = {id: position for position, id in enumerate(sorted(c["id"] for c in truth["categories"]))}
+    by_image: dict[int, list[int]] = {}
+    for row, image_id in enumerate(predictions.column("image_id").to_pylist()):
+        by_image.setdefault(image_id, []).append(row)
+    labels = predictions.column("category_id").to_pylist()
+    offsets: Counter[int] = Counter()
+    of_truth: set[int] = set()
+    for annotation in truth["annotations"]:
+        rows = by_image.get(annotation["image_id"])
+        if not rows or annotation.get("iscrowd") or not annotation.get("bbox"):
+            continue
+        ious = _ious(boxes[rows], np.array([annotation["bbox"]], dtype=np.float64))
+        best = int(np.argmax(ious))
+        if ious[best] > 0.5 and labels[rows[best]] in order and annotation["category_id"] in order:
+            offsets[order[labels[rows[best]]] - order[annotation["category_id"]]] += 1
+            of_truth.add(annotation["category_id"])
+    if not offsets or len(of_truth) < 2 or (total := sum(offsets.values())) < 10:
+        return None
+    offset, count = offsets.most_common(1)[0]
+    if offset == 0 or count < 0.8 * total:
+        return None
+    return (
+        f"its labels look shifted: {count} of {total} objects that it finds get the category {abs(offset)} place"
+        f"{'s' if abs(offset) > 1 else ''} {'after' if offset > 0 else 'before'} their own in the data set's list"
+    )
 
 
 def _ious(boxes: Boxes, others: Boxes) -> npt.NDArray[np.float64]:

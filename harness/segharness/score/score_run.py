@@ -185,7 +185,7 @@ def scored_run(
             for condition in suite.conditions:
                 rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
         incomplete |= scorer.incomplete
-        observations += [[model, entry.id, text] for model, text in scorer.observer.observations()]
+        observations += [[model, entry.id, text] for model, text in scorer.observations()]
     key = digest({"bootstrap": options.bootstrap, "datasets": sizes}) if options.bootstrap else None
     stored = {name: read_stored(reference, run.protocol, key) for name, reference in sources.references.items()}
     rows += list(degradation_rows(suite, metrics, rows, stored))
@@ -222,7 +222,6 @@ class _DatasetScorer:
 
     Attributes:
         incomplete: why cells could not be scored, by ``model::dataset::condition``.
-        observer: looks at the predictions of all cells.
     """
 
     def __init__(
@@ -240,7 +239,7 @@ class _DatasetScorer:
         self._options, self._warn, self._notes = options, warn, notes
         self._host = host
         self.incomplete: dict[str, str] = {}
-        self.observer = Observer(opened)
+        self._observer = Observer(opened)
         self._evaluations = [(entry, host.get(entry.metric, MetricSpec)) for entry in suite.scoring.evaluations]
         self._truths: dict[tuple[str, ...], GroundTruth] = {}
         self._resamples: Resamples | None = None
@@ -259,7 +258,7 @@ class _DatasetScorer:
         if cell.damaged:
             self._warn(f"{name}: {cell.reason}")
         if cell.predictions is not None and not len(cell.predictions.column("annotation_id").drop_null()):
-            self.observer.look(model, cell.predictions)
+            self._observer.look(model, cell.predictions)
         for entry, spec in self._evaluations:
             if entry.datasets and self._opened.entry.id not in entry.datasets:
                 continue
@@ -283,6 +282,11 @@ class _DatasetScorer:
                         "device": score.device,
                         **self._sample_columns(score),
                     }
+
+    def observations(self) -> Iterator[tuple[str, str]]:
+        """Yield models and what is to be said of their predictions beside the ground truth that was scored."""
+        truths = (truth.content for key, truth in self._truths.items() if key[0] == "instances")
+        return self._observer.observations(next(truths, None))
 
     @staticmethod
     def _sample_columns(score: Score) -> dict[str, Any]:
