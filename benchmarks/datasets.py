@@ -110,8 +110,8 @@ def main() -> None:
         from segharness_cityscapes import dataset
 
         tree = Tree(root)
-        images = dataset._frames(tree, "leftImg8bit", "train", "_leftImg8bit.png")
-        labels = dataset._frames(tree, "gtFine", "train", "_gtFine_instanceIds.png")
+        images = dataset._files_by_frame(tree, "leftImg8bit", "train", "_leftImg8bit.png")
+        labels = dataset._files_by_frame(tree, "gtFine", "train", "_gtFine_instanceIds.png")
         names = list(images)[: args.distinct]
         took: dict[str, list[float]] = {"ours": [], "plain": []}
         for name in names:

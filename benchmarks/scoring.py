@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import io
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -26,8 +27,9 @@ import numpy as np
 from hotcoco import mask as rle
 from segharness.data.open_dataset import open_dataset
 from segharness.digests import digest
+from segharness.execution.input_digests import find_inputs, resolve_all_weights
 from segharness.execution.manifest import make_manifest
-from segharness.identity import Inputs, protocol_inputs
+from segharness.identity import protocol_inputs
 from segharness.plugin.host import PluginHost
 from segharness.store import IMAGES, PREDICTIONS, RunFolder, table, write_shard
 from segharness.suite import load_suite
@@ -69,7 +71,7 @@ def categories(rng: np.random.Generator, count: int) -> Any:
 
 def ground_truth(rng: np.random.Generator, shapes: Shapes, images: int) -> dict[str, Any]:
     """Return the ground truth as the content of a COCO file."""
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for image_id in range(1, images + 1):
         for category in categories(rng, int(rng.poisson(7.3))):
             shape = int(rng.integers(SHAPES))
@@ -104,7 +106,7 @@ def make(folder: Path, images: int, detections: int, models: int, conditions: st
     host = PluginHost.load()
     suite = load_suite(folder / "scoring.yaml", host).suite
     opened = open_dataset(suite.datasets[0], host)
-    inputs = Inputs.gather(suite, host, {"made": opened.dataset.digest})
+    inputs = find_inputs(suite, host, {"made": opened.dataset.digest}, resolve_all_weights(suite, host, ()))
     run = RunFolder(folder / "run")
     run.write_manifest(make_manifest(suite, host, inputs, digest(protocol_inputs(suite, inputs)), ["cpu"]))
     near: dict[int, list[Any]] = {}
@@ -114,13 +116,11 @@ def make(folder: Path, images: int, detections: int, models: int, conditions: st
         for condition in suite.conditions:
             for shard in opened.shards:
                 ids = [sample.image_id for sample in opened.samples[shard.start : shard.stop]]
-                made_from = inputs.of(model.id, "made", condition.name, shard)
                 write_shard(
-                    run.shard(model.id, "made", condition.name, shard.index),
+                    run.shard_files(model.id, "made", condition.name, shard.index),
                     predictions(rng, shapes, near, ids, detections),
                     image_rows(ids, detections),
-                    made_from,
-                    digest(made_from),
+                    inputs.of(model.id, "made", condition.name, shard),
                 )
     return run
 
@@ -161,7 +161,7 @@ def by_hand(folder: Path, run: RunFolder, images: int) -> float:
     from pycocotools.cocoeval import COCOeval
     from segharness.store import read_table
 
-    files = sorted((run.path / "predictions/first/made/clean").glob("*.arrow"))
+    files = sorted(Path(str(run.path), "predictions/first/made/clean").glob("*.arrow"))
     rows = [row for file in files for row in read_table(file, PREDICTIONS)[0].to_pylist()]
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(folder / "annotations.json"))
@@ -185,8 +185,12 @@ def by_hand(folder: Path, run: RunFolder, images: int) -> float:
 
 def score(run: RunFolder, *arguments: str) -> tuple[float, float]:
     """Return the seconds and the gigabytes that ``segharness score`` takes."""
+    folder = Path(str(run.path)).parent
+    places = ("--dataset", f"made=annotations={folder / 'annotations.json'}")
+    environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}  # where the data lie is forgotten with them
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "segharness", "score", str(run.path), "-q", *arguments], check=True)
+    command = [sys.executable, "-m", "segharness", "score", str(run.path), "-q", *places, *arguments]
+    subprocess.run(command, check=True, env=environment)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return time.perf_counter() - began, peak / (1e9 if sys.platform == "darwin" else 1e6)
 
