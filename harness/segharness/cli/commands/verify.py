@@ -41,8 +41,8 @@ _MOST_SHOWN = 1000
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Derives every number of results.arrow and resamples.arrow again from the stored predictions and names each that "
-        "differs, missing images and cells, and whatever breaks a rule. Writes nothing into it. Exit code 0 if all holds, 1 "
-        "if not, 4 if where the data lie is not known."
+        "differs, missing images and cells, and whatever breaks a rule. Writes nothing into the run. Exit code 0 if all "
+        "holds, 1 if not, 4 if where the data lie is not known."
     )
     parser.add_argument("run", metavar="RUN", help="a run folder or URL, also one that a stranger made")
     parser.add_argument(
