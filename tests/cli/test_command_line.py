@@ -88,6 +88,7 @@ def test_the_resolved_suite_is_yaml_with_everything_in_it(small):
     resolved = yaml.safe_load(done.out)
     assert resolved["datasets"][0]["limit"] == 3
     assert resolved["models"][0]["model"] == f"{small.folder}/solver.py:build"
+    assert "private" not in resolved and "as_written" not in done.out
     assert [c["name"] for c in resolved["conditions"]] == ["clean", "gaussian_noise-5", "fog-3", "mixed-1"]
 
 

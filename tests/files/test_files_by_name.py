@@ -75,3 +75,14 @@ def test_the_nearest_file_is_named(tmp_path):
     files = FilesByName(Tree(make(tmp_path, ["images/frame_0001.png", "images/frame_0002.png"])), "images")
     assert files.nearest("frame_0001.jpg") == "frame_0001.png"
     assert files.nearest("quite something else") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/" * 100_000, "../" * 100_000 + "else", "\\" * 100_000, "%2F" * 100_000, "a" * 100_000, "." * 100_000, "\0" * 9],
+    ids=["slashes", "folders above", "backslashes", "coded slashes", "letters", "dots", "zeros"],
+)
+def test_a_name_that_no_file_can_have_means_none(tmp_path, name):
+    files = FilesByName(Tree(make(tmp_path, ["1.png", "2.png"])))
+    assert files.find(name) is None and files.find_all([name, "1.png"]).keys() == {"1.png"}
+    assert files.nearest(name) is None

@@ -52,3 +52,11 @@ def test_what_may_be_a_severity_or_not_is_refused(columns, message):
 def test_the_user_decides_what_the_names_do_not():
     assert averaged(["fog1", "fog2", "snow"]) == {"fog": ("fog1", "fog2"), "snow": ("snow",)}
     assert averaged(["1-fog", "2-fog"]) == {"fog": ("1-fog", "2-fog")}
+
+
+@pytest.mark.parametrize(
+    "letters", ["a" * 100_000, "a1" * 50_000, "_" * 100_000, "(" * 100_000 + "1", "a " * 50_000 + "3"]
+)
+def test_names_without_end_are_read_at_once_and_are_no_severities(letters):
+    columns = [letters, letters + "2", "fog-1", "fog-2"]
+    assert corruptions_of(columns) == {letters: (letters,), letters + "2": (letters + "2",), "fog": ("fog-1", "fog-2")}

@@ -6,7 +6,10 @@ objects, not from the plugin's decoder.
 
 from __future__ import annotations
 
+import io
 import re
+import tracemalloc
+import zipfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from segharness import ContractError, UsageError
 from segharness_yolo.layout import END2END, OBJECTNESS, RAW
 from segharness_yolo.model import YoloSeg
+from segharness_yolo.network import _tflite_metadata
 from segharness_yolo.weights_files import weights_files
 
 from tests.conftest import write_coco
@@ -273,6 +277,21 @@ def test_tensors_in_other_files_are_of_the_weights(tmp_path):
     tflite = tmp_path / "m.tflite"
     tflite.write_bytes(b"TFL3")
     assert weights_files(tflite) == [tflite]
+
+
+def test_the_archive_of_a_tflite_file_is_read_within_bounds(tmp_path):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as members:
+        members.writestr("huge.json", b"[" * (64 << 20))
+        members.writestr("metadata.json", '{"names": {"0": "cat"}, "task": "segment"}')
+    file = tmp_path / "m.tflite"
+    file.write_bytes(b"TFL3" * 8 + archive.getvalue())
+    tracemalloc.start()
+    try:
+        assert _tflite_metadata(file) == {"names": {"0": "cat"}, "task": "segment"}
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_missing_or_foreign_file_of_tensors_is_named(tmp_path):
