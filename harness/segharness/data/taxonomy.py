@@ -5,7 +5,7 @@ Predictions are stored under the data set's own categories, so a changed policy 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,9 +86,10 @@ class Taxonomy:
     def _apply_to_image(self, image: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return an image whose lists of category ids, if it has any, hold those that are scored."""
         lists = {key: image[key] for key in _LISTS if isinstance(image.get(key), list)}
-        return image if not lists else {**image, **{key: self._scored_ids(ids) for key, ids in lists.items()}}
+        return image if not lists else {**image, **{key: self.scored_ids(ids) for key, ids in lists.items()}}
 
-    def _scored_ids(self, ids: Sequence[int]) -> list[int]:
+    def scored_ids(self, ids: Iterable[int]) -> list[int]:
+        """Return the categories that some become when they are scored, in order."""
         return sorted({target for id in ids if (target := self._ids.get(id, id)) is not None})
 
     def apply_to_predictions(self, stored: pa.Table) -> pa.Table:

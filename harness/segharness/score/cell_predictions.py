@@ -24,6 +24,7 @@ class CellPredictions:
         absent: whether shards of the cell are missing.
         damaged: whether a file of the cell is damaged, or holds what no model may answer.
         images: a table of `segharness.store.IMAGES`; None if the cell cannot be scored.
+        predictable: the ids of the categories that the model has labels for; None if that is not known.
     """
 
     predictions: pa.Table | None
@@ -31,6 +32,7 @@ class CellPredictions:
     absent: bool = False
     images: pa.Table | None = None
     damaged: bool = False
+    predictable: frozenset[int] | None = None
 
 
 def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str, condition: str) -> CellPredictions:
@@ -39,6 +41,7 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
     shards = opened.shards
     absent = 0
     errors: list[str] = []
+    predictable: list[frozenset[int] | None] = []
     category_ids = [category.id for category in opened.dataset.categories]
 
     def annotation_ids() -> set[int]:
@@ -62,9 +65,15 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
         errors += stored.images.column("error").drop_null().to_pylist()
         predictions.append(stored.predictions)
         images.append(stored.images)
+        predictable.append(stored.predictable)
     if errors:
         return CellPredictions(None, f"{len(errors)} of {len(opened.samples)} images failed: {errors[0]}")
     if absent:
         reason = "not run" if absent == len(shards) else f"{absent} of {len(shards)} shards are missing"
         return CellPredictions(None, reason, absent=True)
-    return CellPredictions(pa.concat_tables(predictions), images=pa.concat_tables(images))
+    known = [ids for ids in predictable if ids is not None]
+    return CellPredictions(
+        pa.concat_tables(predictions),
+        images=pa.concat_tables(images),
+        predictable=frozenset().union(*known) if len(known) == len(predictable) else None,
+    )

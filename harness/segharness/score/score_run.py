@@ -316,6 +316,7 @@ class _DatasetScorer:
                 cell.images,
                 copy.deepcopy(dict(entry.options)),
                 self._resamples,
+                None if cell.predictable is None else self._opened.taxonomy.scored_ids(cell.predictable),
                 lambda text: self._notes.setdefault(f"{cell_name}: {entry.id}, {task}: {text}"),
             )
             return checked_scores(

@@ -312,8 +312,10 @@ _OF_RESULTS: dict[str, Any] = {
 """What the manifest in results.arrow has besides what is in manifest.json."""
 
 
-def _arrow(name: str, schema: pa.Schema, metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return the description of an Arrow file."""
+def _arrow(
+    name: str, schema: pa.Schema, metadata: dict[str, Any], optional: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the description of an Arrow file; `optional` metadata may be missing."""
     return {
         "title": f"{name} of a segharness run",
         "format": "Arrow IPC file",
@@ -334,17 +336,18 @@ def _arrow(name: str, schema: pa.Schema, metadata: dict[str, Any]) -> dict[str, 
                 "$schema": _DRAFT,
                 "type": "object",
                 "required": ["schema_version", *metadata],
-                "properties": {"schema_version": _VERSION, **metadata},
+                "properties": {"schema_version": _VERSION, **metadata, **(optional or {})},
             },
         },
     }
 
 
 _SHARD = {"identity": _HASH, "inputs": {"type": "object"}, "checksum": _HASH}
+_PREDICTABLE = {"predictable": {"type": "array", "items": {"type": "integer"}}}
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
-    "predictions": lambda: _arrow("predictions", PREDICTIONS, _SHARD),
-    "images": lambda: _arrow("images", IMAGES, {**_SHARD, "predictions": _HASH}),
+    "predictions": lambda: _arrow("predictions", PREDICTIONS, _SHARD, _PREDICTABLE),
+    "images": lambda: _arrow("images", IMAGES, {**_SHARD, "predictions": _HASH}, _PREDICTABLE),
     "results": lambda: _arrow(
         "results",
         RESULTS,

@@ -7,7 +7,7 @@ hold no errors.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,18 +35,27 @@ def table(schema: pa.Schema, rows: Mapping[str, Any]) -> pa.Table:
     return pa.table({field.name: pa.array(rows[field.name], field.type) for field in schema}, schema=schema)
 
 
-def write_shard(files: ShardFiles, predictions: pa.Table, images: pa.Table, inputs: Mapping[str, Any]) -> None:
+def write_shard(
+    files: ShardFiles,
+    predictions: pa.Table,
+    images: pa.Table,
+    inputs: Mapping[str, Any],
+    predictable: Collection[int] | None = None,
+) -> None:
     """Write both files of a shard.
 
     Args:
         files: their paths.
         predictions, images: tables of `PREDICTIONS` and `IMAGES`.
         inputs: what the shard was made from; their digest is the shard's identity.
+        predictable: the ids of the categories that the model has labels for; None if that is not known.
 
     Raises:
         OSError: a file cannot be written.
     """
-    metadata = {"identity": digest(inputs), "inputs": inputs}
+    metadata: dict[str, Any] = {"identity": digest(inputs), "inputs": inputs}
+    if predictable is not None:
+        metadata["predictable"] = sorted(predictable)
     predictions_data = _to_ipc(predictions, metadata)
     write_atomic(files.predictions, predictions_data)
     write_atomic(files.images, _to_ipc(images, {**metadata, "predictions": _digest(predictions_data)}))
@@ -118,12 +127,16 @@ def read_table(path: StorePath, schema: pa.Schema, data: bytes | None = None) ->
 
 @dataclass(frozen=True)
 class StoredShard:
-    """The verified content of both files of a shard, and the inputs that they were made from."""
+    """The verified content of both files of a shard, and the inputs that they were made from.
+
+    `predictable` has the ids of the categories that the model has labels for; None if that is not known.
+    """
 
     predictions: pa.Table
     images: pa.Table
     identity: str
     inputs: Mapping[str, Any]
+    predictable: frozenset[int] | None = None
 
 
 def read_shard(files: ShardFiles) -> StoredShard:
@@ -151,7 +164,16 @@ def read_shard(files: ShardFiles) -> StoredShard:
     if not isinstance(metadata.get("inputs"), dict) or digest(metadata["inputs"]) != metadata.get("identity"):
         raise StoreError(f"{files.images}: damaged: its identity is not that of its inputs")
     predictions, _ = read_table(files.predictions, PREDICTIONS, predictions_data)
-    return StoredShard(predictions, images, str(metadata.get("identity")), metadata.get("inputs") or {})
+    predictable = metadata.get("predictable")
+    if predictable is not None and not (isinstance(predictable, list) and all(type(id) is int for id in predictable)):
+        raise StoreError(f"{files.images}: damaged: `predictable` is no list of ids of categories")
+    return StoredShard(
+        predictions,
+        images,
+        str(metadata.get("identity")),
+        metadata.get("inputs") or {},
+        None if predictable is None else frozenset(predictable),
+    )
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def by_definition(images):
     return counts
 
 
-def request(images, splits=()):
+def request(images, splits=(), predictable=(1, 2, 7)):
     annotations, results = [], []
     for number, (truth, labels, crowds, guess, guesses) in enumerate(images, 1):
         for t, category in labels.items():
@@ -93,7 +93,7 @@ def request(images, splits=()):
         "annotations": annotations,
         "categories": CATEGORIES,
     }
-    return ScoreRequest(GroundTruth(content), as_predictions(results), "panoptic", splits)
+    return ScoreRequest(GroundTruth(content), as_predictions(results), "panoptic", splits, predictable=predictable)
 
 
 @settings(max_examples=250, deadline=None)
@@ -157,6 +157,45 @@ def test_nothing_predicted_is_zero():
         if not s.category
     }
     assert tuple(values) == METRICS and values["PQ"] == 0.0 and values["PQ_st"] is None
+
+
+def both():
+    """Ground truth of a thing and of stuff, and a prediction of the thing alone."""
+    truth = np.full((SIZE, SIZE), 2)
+    truth[2:10, 2:10] = 1
+    return truth, {1: 1, 2: 7}, set(), np.where(truth == 1, 1, 0), {1: 1}
+
+
+@pytest.mark.parametrize("predictable", [(1, 2), (1,), None])
+def test_a_model_without_stuff_has_no_quality_of_stuff(predictable):
+    splits = (Split("cars", ("car", "person")), Split("outside", ("car", "sky")))
+    scores = score(request([both()], splits, predictable))
+    numbers = {(s.metric, s.split, s.category): s for s in scores}
+    assert numbers["PQ_th", "all", None].value == numbers["PQ", "cars", None].value == 1.0
+    for metric, split, category in [
+        ("PQ", "all", None), ("RQ", "all", None), ("PQ_st", "all", None), ("PQ", "outside", None), ("SQ", "all", "sky")
+    ]:  # fmt: skip
+        number = numbers[metric, split, category]
+        assert number.value is None and "stuff" in number.reason
+
+
+def test_a_model_without_things_has_no_quality_of_things():
+    truth, labels, crowds, *_ = both()
+    scores = score(request([(truth, labels, crowds, np.where(truth == 2, 1, 0), {1: 7})], predictable=(7,)))
+    numbers = {s.metric: s for s in scores if s.category is None}
+    assert numbers["PQ_st"].value == 1.0 and numbers["PQ"].value is None and "thing" in numbers["PQ_th"].reason
+
+
+def test_a_model_that_could_predict_stuff_and_does_not_earned_a_zero():
+    numbers = {s.metric: s.value for s in score(request([both()])) if s.category is None}
+    assert numbers["PQ_st"] == 0.0 and numbers["PQ"] == 0.5
+
+
+def test_stuff_that_does_not_occur_costs_a_model_without_stuff_nothing():
+    truth, labels = square(1, 1)
+    numbers = {s.metric: s.value for s in score(request([(truth, labels, set(), truth, labels)], predictable=(1, 2)))
+               if s.category is None}  # fmt: skip
+    assert numbers["PQ"] == numbers["PQ_th"] == 1.0 and numbers["PQ_st"] is None
 
 
 def test_real_ground_truth_is_perfect_against_itself(shared):

@@ -6,7 +6,7 @@ import errno
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -201,14 +201,16 @@ class UnitRunner:
             else:
                 self._failed(unit, error, emit)
 
+        labels = Labels(model.categories, opened.dataset.categories) if prompt is None else None
+        predictable = None if labels is None else labels.ids[labels.known].tolist()
         return OpenUnit(
             opened.samples[unit.shard.start : unit.shard.stop],
             [self._job.suite.condition(name) for name in unit.conditions],
             opened.entry.dataset,
             self._corruptor,
-            Labels(model.categories, opened.dataset.categories) if prompt is None else None,
+            labels,
             self._prompts_of(unit.dataset, prompt) if prompt is not None else None,
-            partial(self._write, unit, emit),
+            partial(self._write, unit, emit, predictable),
             ended,
             note=partial(self._say_of, unit.dataset, emit),
         )
@@ -220,13 +222,21 @@ class UnitRunner:
             self._said.add(message)
             emit(Message(message, once=True))
 
-    def _write(self, unit: Unit, emit: Emit, condition: str, tables: ShardTables, timings: StageTimings) -> None:
+    def _write(
+        self,
+        unit: Unit,
+        emit: Emit,
+        predictable: Collection[int] | None,
+        condition: str,
+        tables: ShardTables,
+        timings: StageTimings,
+    ) -> None:
         """Write the files of a condition of a unit."""
         inputs = self._job.inputs.of(unit.model, unit.dataset, condition, unit.shard)
         files = self._folder.shard_files(unit.model, unit.dataset, condition, unit.shard.index)
         try:
             with timings.timed("write"):
-                write_shard(files, tables.predictions, self._shared(tables), inputs)
+                write_shard(files, tables.predictions, self._shared(tables), inputs, predictable)
         except OSError as error:
             if error.errno in _NO_SPACE:
                 raise DiskFullError(f"{self._folder.path}: no space left to write {files.predictions.name}") from error
@@ -252,7 +262,7 @@ class UnitRunner:
 
         def write(condition: str, tables: ShardTables) -> None:
             try:
-                self._write(unit, emit, condition, tables, StageTimings())
+                self._write(unit, emit, None, condition, tables, StageTimings())
             except DiskFullError as error:
                 emit(DiskFull(unit.index, describe(error)))
                 raise

@@ -3,8 +3,9 @@
 A predicted segment matches a ground truth segment if they have the same category and an IoU over .5; the union leaves
 out void. In every category PQ = sum of IoU / (TP + FP/2 + FN/2) = SQ x RQ. The overall values are means over the
 categories that occur. A predicted segment is no FP if more than half of it lies on void and on crowds of its category.
-The ground truth has one annotation for each segment, with crowds marked, and categories with ``isthing``; pixels
-without annotation are void.
+A model that has no label of any thing, or of any stuff, earned no number there: it is null, and so is what is averaged
+over it. The ground truth has one annotation for each segment, with crowds marked, and categories with ``isthing``;
+pixels without annotation are void.
 """
 
 from __future__ import annotations
@@ -52,21 +53,54 @@ def score(request: ScoreRequest) -> list[Score]:
         "_th": [n for n in category_names if n in things],
         "_st": [n for n in category_names if n not in things],
     }
+    unearned = _unearned(request, segments, {"thing": groups["_th"], "stuff": groups["_st"]})
     for suffix, names in groups.items():
         group_blank = replace(blank, n_instances=sum(counts[name] for name in names))
-        scores += [_mean(qualities, replace(group_blank, metric=f"{kind}{suffix}"), kind, names) for kind in KINDS]
+        scores += [
+            _mean(qualities, replace(group_blank, metric=f"{kind}{suffix}"), kind, names, unearned) for kind in KINDS
+        ]
     columns = {name: position for position, name in enumerate(category_names)}
     for split in request.splits:
         names = [category_names[column] for column in coco.split_columns(split, columns)]
         group_blank = replace(blank, split=split.name, n_instances=sum(counts[name] for name in names))
-        scores += [_mean(qualities, replace(group_blank, metric=kind), kind, names) for kind in KINDS]
+        scores += [_mean(qualities, replace(group_blank, metric=kind), kind, names, unearned) for kind in KINDS]
     for name in category_names:
         category_blank = replace(blank, category=name, n_instances=counts[name])
-        scores += [_mean(qualities, replace(category_blank, metric=kind), kind, [name]) for kind in KINDS]
+        scores += [_mean(qualities, replace(category_blank, metric=kind), kind, [name], unearned) for kind in KINDS]
     return scores
 
 
-def _mean(qualities: Mapping[str, Mapping[str, float]], blank: Score, kind: str, names: list[str]) -> Score:
+def _unearned(request: ScoreRequest, segments: Segments, parts: Mapping[str, list[str]]) -> dict[str, str]:
+    """Return why categories have no quality: the model has no label of any category of their part.
+
+    Of predictions that were made elsewhere, the labels of the model are not known; theirs are those that occur.
+    """
+    names = {c["id"]: c["name"] for c in request.ground_truth.content["categories"]}
+    if request.predictable is not None:
+        known = {names[id] for id in request.predictable if id in names}
+        reason = "the model has no label of a {part} category"
+    else:
+        known = {names[s["category_id"]] for image_segments in segments.values() for s in image_segments}
+        reason = "no segment of a {part} category is predicted: the predictions look like those of instances alone"
+    if not known:
+        return {}
+    return {
+        name: reason.format(part=part)
+        for part, part_names in parts.items()
+        if not known.intersection(part_names)
+        for name in part_names
+    }
+
+
+def _mean(
+    qualities: Mapping[str, Mapping[str, float]],
+    blank: Score,
+    kind: str,
+    names: list[str],
+    unearned: Mapping[str, str],
+) -> Score:
+    if reason := next((unearned[name] for name in names if name in unearned and name in qualities), None):
+        return replace(blank, reason=reason)
     values = [qualities[name][kind] for name in names if name in qualities]
     if not values:
         return replace(blank, reason="no segment of these categories in ground truth or predictions")
