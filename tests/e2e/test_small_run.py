@@ -72,7 +72,7 @@ def test_results_do_not_depend_on_the_number_of_workers_or_the_executor(small):
 def test_an_interrupted_fresh_run_is_continued_without_fresh(small):
     """What --fresh is about to replace is gone at once, so that nothing old is in the way of continuing."""
     small("run", "small.yaml")
-    small.write("solver.py", (small.folder / "solver.py").read_text() + "\n# changed\n")
+    small.write("solver.py", (small.folder / "solver.py").read_text() + "\nchanged = True\n")
     small.write("small.yaml", (small.folder / "small.yaml").read_text().replace("margin: 70", "mode: raise"))
     assert small("run", "small.yaml", "--fresh", "-x", "--workers", "1").code == 1
     done = small("run", "small.yaml", "--workers", "1")
@@ -89,12 +89,23 @@ def test_a_selection_leaves_the_other_models_numbers_alone(small):
     small.write("small.yaml", text)
     small("run", "small.yaml")
     before = rows(small, model="other", metric="AP50")
-    small.write("second.py", (small.folder / "second.py").read_text() + "\n# changed\n")
+    small.write("second.py", (small.folder / "second.py").read_text() + "\nchanged = True\n")
     assert small("run", "small.yaml", "-k", "good").code == 0
     assert rows(small, model="other", metric="AP50") == before
     assert "model.source" in small("run", "small.yaml").err
     partly = small("run", "small.yaml", "-k", "other and clean")
     assert partly.code == 4 and "model.source" in partly.err
+
+
+def test_a_comment_in_a_models_file_makes_nothing_stale(small):
+    small("run", "small.yaml")
+    code = (small.folder / "solver.py").read_text()
+    small.write("solver.py", "# as of today\n\n" + code.replace("\n", "  # a remark\n", 1) + "\n\n# the end\n")
+    done = small("run", "small.yaml")
+    assert done.code == 0 and "0 predictions made" in done.err, done.err
+    small.write("solver.py", code + "\nprint('other code')\n")
+    done = small("run", "small.yaml")
+    assert done.code == 4 and "model.source" in done.err
 
 
 def test_conditions_are_shared_out_where_there_are_more_workers_than_units(small):
@@ -182,7 +193,7 @@ def test_a_new_model_and_a_new_data_set_run_only_what_is_new(small, make_coco):
 
 def test_a_changed_model_is_named_and_replaced_only_when_asked(small):
     small("run", "small.yaml")
-    small.write("solver.py", (small.folder / "solver.py").read_text() + "\n# changed\n")
+    small.write("solver.py", (small.folder / "solver.py").read_text() + "\nchanged = True\n")
     done = small("run", "small.yaml")
     assert done.code == 4
     assert "model.source" in done.err and "--fresh" in done.err and "--out" in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from segharness.plugin.options import Option
 from segharness.plugin.specs import CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec
 from segharness.records import Condition
 from segharness.suite import ModelEntry, Suite
-from segharness.suite.local_functions import local_reference, source_files
+from segharness.suite.local_functions import code_of, local_reference, source_files
 from segharness.suite.shared_suite import names_place
 
 Weights = Mapping[str, Mapping[str, ResolvedWeights]]
@@ -42,7 +43,12 @@ def resolve_all_weights(
 
 
 def find_inputs(
-    suite: Suite, host: PluginHost, dataset_digests: Mapping[str, str], weights: Weights, objects: Collection[str] = ()
+    suite: Suite,
+    host: PluginHost,
+    dataset_digests: Mapping[str, str],
+    weights: Weights,
+    objects: Collection[str] = (),
+    earlier: Inputs | None = None,
 ) -> Inputs:
     """Hash everything that a suite names.
 
@@ -52,14 +58,16 @@ def find_inputs(
         dataset_digests: the digests of the data sets, by id.
         weights: the result of `resolve_all_weights`.
         objects: the ids of models that are objects. Nothing identifies them beyond this run.
+        earlier: the inputs that the run's folder records, if it has a run already.
     """
+    recorded = recorded_sources(earlier.models) if earlier is not None else set()
     this_run = uuid.uuid4().hex
     return Inputs(
         {
             model.id: {
                 dataset.id: {"object": this_run}
                 if model.id in objects
-                else model_inputs(model, dataset.id, host, weights[model.id][dataset.id])
+                else model_inputs(model, dataset.id, host, weights[model.id][dataset.id], recorded)
                 for dataset in suite.datasets
             }
             for model in suite.models
@@ -70,29 +78,61 @@ def find_inputs(
 
 
 def source_digest(file: Path) -> str:
-    """Return a digest of a Python file and of everything that it imports from its own folder and below."""
+    """Return a digest of a Python file and of everything that it imports from its own folder and below, to the byte."""
     folder = file.resolve().parent
     return digest([[str(path.relative_to(folder)), file_digest(path)] for path in source_files(file)])
 
 
-def model_inputs(entry: ModelEntry, dataset: str, host: PluginHost, weights: ResolvedWeights) -> dict[str, Any]:
-    """Return the inputs that determine a model's predictions on a data set: spec, options, weights, local source."""
+def code_digest(file: Path, recorded: Collection[str] = ()) -> str:
+    """Return a digest of the code of a Python file, and of what it imports from its own folder and below.
+
+    Comments and blank lines do not count. Runs of earlier versions recorded `source_digest`, where they did.
+
+    Args:
+        file: the Python file.
+        recorded: the digests of an earlier run. If `source_digest` is one of them, it is returned, and the run goes on.
+    """
+    if (as_written := source_digest(file)) in recorded:
+        return as_written
+    folder = file.resolve().parent
+    codes = [(path, hashlib.sha256(code_of(path.read_bytes())).hexdigest()) for path in source_files(file)]
+    return digest([[path.relative_to(folder).as_posix(), code] for path, code in codes])
+
+
+def recorded_sources(inputs: Any) -> set[str]:
+    """Return every digest of code in the inputs of an earlier run, at any depth."""
+    if isinstance(inputs, Mapping):
+        own = {inputs["source"]} if isinstance(inputs.get("source"), str) else set()
+        return own.union(*(recorded_sources(value) for value in inputs.values()))
+    return set()
+
+
+def model_inputs(
+    entry: ModelEntry, dataset: str, host: PluginHost, weights: ResolvedWeights, recorded: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the inputs that determine a model's predictions on a data set: spec, options, weights, local code.
+
+    `recorded` are digests of an earlier run, as of `code_digest`.
+    """
     inputs: dict[str, Any] = {}
     declared: Mapping[str, Option] = {}
     if (local := entry.local_function) is not None:
-        inputs["source"] = source_digest(local[0])
+        inputs["source"] = code_digest(local[0], recorded)
         inputs["function"] = local[1]
     elif (spec := host.find(entry.model, ModelSpec)) is not None:
         inputs["name"], inputs["version"], declared = spec.name, spec.version, spec.options
-        inputs |= _local_source(spec, host)
+        if (plugin_file := _local_plugin(spec, host)) is not None:
+            inputs["source"] = code_digest(plugin_file, recorded)
     else:
         inputs["name"] = entry.model
     inputs["weights"] = weights.content
-    inputs["options"] = _by_content(entry, dataset, declared)
+    inputs["options"] = _by_content(entry, dataset, declared, recorded)
     return inputs
 
 
-def _by_content(entry: ModelEntry, dataset: str, declared: Mapping[str, Option]) -> dict[str, Any]:
+def _by_content(
+    entry: ModelEntry, dataset: str, declared: Mapping[str, Option], recorded: Collection[str]
+) -> dict[str, Any]:
     """Return the options that change predictions. One that names a file, a folder or code becomes a content digest.
 
     One that the value of a variable went into becomes a digest, too: it may be a secret, and identities are shared. So
@@ -109,7 +149,7 @@ def _by_content(entry: ModelEntry, dataset: str, declared: Mapping[str, Option])
         if option is None:
             continue
         if option.code and (code := local_reference(str(value))) is not None:
-            inputs[key] = {"source": source_digest(Path(code[0])), "function": code[1]}
+            inputs[key] = {"source": code_digest(Path(code[0]), recorded), "function": code[1]}
             continue
         path = Path(str(value))
         if option.path and path.exists():
@@ -125,14 +165,18 @@ def dataset_inputs(name: str, dataset_digest: str, host: PluginHost) -> dict[str
 
 
 def condition_inputs(condition: Condition, seed: int, host: PluginHost) -> dict[str, Any]:
-    """Return the inputs that determine the pixels. A corruption of a plugin beside the suite adds its source."""
+    """Return the inputs that determine the pixels. A corruption of a plugin beside the suite adds its source.
+
+    They are part of the protocol id, which others compare, so the source counts as it is written.
+    """
     if condition.corruption is None:
         return {"name": condition.name}
     inputs = {"name": condition.name, "corruption": condition.corruption, "version": condition.version, "seed": seed}
-    return inputs | _local_source(host.get(condition.corruption, CorruptionSpec, MixtureSpec), host)
+    plugin_file = _local_plugin(host.get(condition.corruption, CorruptionSpec, MixtureSpec), host)
+    return inputs if plugin_file is None else {**inputs, "source": source_digest(plugin_file)}
 
 
-def _local_source(spec: Any, host: PluginHost) -> dict[str, str]:
-    """Return the source digest of the local plugin that offers a spec; empty if the plugin is installed."""
+def _local_plugin(spec: Any, host: PluginHost) -> Path | None:
+    """Return the file of the local plugin that offers a spec; None if the plugin is installed."""
     plugin_file = Path(host.owner(spec).name)
-    return {"source": source_digest(plugin_file)} if plugin_file.name == BESIDE_SUITE else {}
+    return plugin_file if plugin_file.name == BESIDE_SUITE else None

@@ -11,10 +11,11 @@ from segharness.digests import digest
 from segharness.errors import UsageError
 from segharness.execution.input_digests import Weights, find_inputs, resolve_all_weights
 from segharness.execution.settings import RunSettings
-from segharness.identity import Inputs, protocol_inputs
+from segharness.identity import Inputs, protocol_inputs, stored_run
 from segharness.model.resolve import model_list, resolve_environment
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import CorruptionSpec, ExecutorSpec, MixtureSpec, ModelSpec
+from segharness.store import RunFolder
 from segharness.suite import Plan, Suite
 from segharness.suite.conditions import smallest_side
 
@@ -58,7 +59,9 @@ def prepare(plan: Plan, host: PluginHost, settings: RunSettings) -> PreparedRun:
     objects = settings.options.objects
     environments = _environments(plan.suite, host, selected - set(objects))
     weights = resolve_all_weights(plan.suite, host, selected, objects)
-    inputs = find_inputs(plan.suite, host, digests, weights, objects)
+    folder = RunFolder(settings.out)
+    earlier = stored_run(folder.read_manifest(), folder.manifest).inputs if folder.manifest.is_file() else None
+    inputs = find_inputs(plan.suite, host, digests, weights, objects, earlier)
     protocol = digest(protocol_inputs(plan.suite, inputs))
     return PreparedRun(plan, settings, datasets, inputs, weights, protocol, environments)
 

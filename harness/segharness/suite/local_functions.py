@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from segharness.errors import nearest
 
 _LOCAL = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
 _FROM_ENGINE = {"device", "weights"}
+_NOTHING = {tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+"""Tokens of lines that hold no code, or that say of one that does what its spaces say."""
 
 
 def local_reference(name: str) -> tuple[str, str] | None:
@@ -52,6 +56,30 @@ def source_files(file: Path) -> list[Path]:
             for module in _imported(node, path, folder):
                 pending += [module.with_suffix(".py"), module / "__init__.py"]
     return sorted(files)
+
+
+def code_of(source: bytes) -> bytes:
+    """Return a Python file without its comments and blank lines, in UTF-8; as it is, if it is not Python.
+
+    Example:
+        >>> code_of(b"# a model\n\nx = 1  # one\n")
+        b'x = 1\n'
+    """
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+        text = io.StringIO(source.decode(encoding), newline=None).getvalue()
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (SyntaxError, UnicodeDecodeError, tokenize.TokenError):
+        return source
+    lines = text.split("\n")
+    used: set[int] = set()
+    for token in tokens:
+        if token.type == tokenize.COMMENT:
+            line = token.start[0] - 1
+            lines[line] = lines[line][: token.start[1]].rstrip()
+        elif token.type not in _NOTHING:
+            used.update(range(token.start[0] - 1, token.end[0]))
+    return "".join(f"{line}\n" for number, line in enumerate(lines) if number in used).encode()
 
 
 def _imported(node: ast.AST, path: Path, folder: Path) -> Iterator[Path]:
