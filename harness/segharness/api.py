@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from segharness.errors import SchemaError, StoreError, UsageError
 from segharness.execution import (
+    DEFAULT_GIVE_UP_AFTER,
     DEFAULT_RETRIES,
     DEFAULT_TIMEOUT,
     ExecutorOptions,
@@ -198,6 +199,7 @@ def run(
     devices: Sequence[str] = (),
     retries: int = DEFAULT_RETRIES,
     timeout: float = DEFAULT_TIMEOUT,
+    give_up_after: int = DEFAULT_GIVE_UP_AFTER,
     executor_arguments: Mapping[str, Any] | None = None,
     log_file: str | os.PathLike[str] | None = None,
     plugins: Sequence[str] = (),
@@ -219,6 +221,7 @@ def run(
         devices: such as ``["cuda:0", "cuda:1"]``; empty for those that the machine has.
         retries: how often a unit is tried again after its worker died.
         timeout: seconds without an event after which a worker is killed.
+        give_up_after: a model that fails on so many images and answers none is given up; 0 for never.
         executor_arguments: the executor's own, such as ``{"address": "auto"}`` for `ray`.
         log_file: a file to which the run's events are appended, as JSON lines.
         plugins: names to load or keep out, as ``-p``.
@@ -261,6 +264,7 @@ def run(
         log_file=Path(log_file) if log_file is not None else None,
         executor=executor,
         options=options,
+        give_up_after=give_up_after,
     )
     scoring = ScoreOptions(engine, bootstrap)
     return _results(finish_run(prepare_run(plan, host, settings, scoring), host, scoring))

@@ -19,6 +19,7 @@ EVENTS = [
     events.ModelLoading("m"),
     events.ModelLoaded("m", 1.25),
     events.ModelLoadFailed("m", "no weights"),
+    events.ModelGivenUp("m", "every call raised"),
     events.Progress(2),
     events.Progress(2, 0.5, 0.125, 3),
     events.ShardWritten(4, "clean"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -96,9 +98,21 @@ def test_a_broken_rule_is_named(changes, message):
         validate_instances(instances(**changes), SHAPE, LABELS)
 
 
-def test_an_object_that_is_not_instances_is_refused():
-    with pytest.raises(ContractError, match="got dict without `boxes`"):
-        validate_instances({}, SHAPE, LABELS)
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({}, "a dict with no keys"),
+        ({"boxes": [], "pred_masks": []}, "a dict with the keys `boxes`, `pred_masks`: make an Instances of it"),
+        ([{"boxes": []}], "a list of 1: one image has one Instances"),
+        ((), "a tuple of 0"),
+        (None, "got None"),
+        (np.zeros((3, 4)), "a ndarray, which has no `boxes` or `scores` or `labels`"),
+    ],
+    ids=str,
+)
+def test_an_object_that_is_not_instances_is_refused(answer, told):
+    with pytest.raises(ContractError, match=re.escape(told)):
+        validate_instances(answer, (4, 4), LABELS)
 
 
 masks = st.lists(st.lists(st.booleans(), min_size=80, max_size=80), min_size=1, max_size=4)

@@ -76,7 +76,6 @@ def said(result_list):
 def test_of_right_predictions_nothing_is_said(masks):
     assert said(results(masks=masks)) == []
     assert said(results(masks=masks, box=lambda x, y, w, h: [x + 3, y - 2, w * 0.8, h * 1.1])) == []
-    assert said([]) == []
 
 
 @pytest.mark.parametrize(
@@ -131,6 +130,14 @@ def test_categories_that_are_never_predicted_are_said():
     assert text.startswith("never predicts `dog`: 1 of 3 categories with ground truth, 33% of the instances")
 
 
+def test_a_model_that_predicts_nothing_or_finds_nothing_is_told_so():
+    assert said([]) == ["predicts nothing at all"]
+    elsewhere = [{**result, "image_id": 1 + result["image_id"] % 6} for result in results(masks=False)]
+    assert said([{**r, "bbox": [r["bbox"][0], 85, 9, 9]} for r in elsewhere]) == [
+        "none of its first 18 detections overlaps an object of any category (IoU over .5)"
+    ]
+
+
 def test_masks_of_some_shards_alone_are_no_masks():
     """A stored shard has masks for all of its predictions or for none; the next one may have it the other way."""
     data = Data()
@@ -159,3 +166,6 @@ def test_they_stand_on_the_terminal_in_the_manifest_and_under_the_table(small):
     manifest = json.loads(content.schema.metadata[b"segharness"])["manifest"]
     assert {(row[0], row[1]) for row in manifest["observations"]} == {("good", "shapes"), ("other", "shapes")}
     assert "good: never predicts `square`" in small("report", "runs/small", "--format", "markdown").out
+    quiet = small("run", "small.yaml", "--no-bootstrap", "-k", "clean", "-qq")
+    assert quiet.out == ""
+    assert quiet.err.count("note: model `good`, data set `shapes`: never predicts `square`") == 1

@@ -16,10 +16,17 @@ from segharness.execution.executors.worker_pool import WorkerHandle, WorkerLaunc
 from segharness.execution.executors.worker_process import WorkerProcess
 from segharness.execution.monitor.cell_tracker import RunOutcome
 from segharness.execution.prepare import PreparedRun, prepare
-from segharness.execution.settings import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ExecutorOptions, RunSettings
+from segharness.execution.settings import (
+    DEFAULT_GIVE_UP_AFTER,
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT,
+    ExecutorOptions,
+    RunSettings,
+)
 from segharness.execution.units import Job, Unit
 
 __all__ = [
+    "DEFAULT_GIVE_UP_AFTER",
     "DEFAULT_RETRIES",
     "DEFAULT_TIMEOUT",
     "Executor",

@@ -83,6 +83,15 @@ class ModelLoadFailed:
     error: str
 
 
+@dataclass(frozen=True)
+class ModelGivenUp:
+    """A model failed on every image that a worker gave it, and gets no more there."""
+
+    name: ClassVar[str] = "given_up"
+    model: str
+    error: str
+
+
 # -------------------------------------------------------------------------------- from a worker, or a pool, to the run
 
 
@@ -215,6 +224,7 @@ WorkerEvent: TypeAlias = (
     | ModelLoading
     | ModelLoaded
     | ModelLoadFailed
+    | ModelGivenUp
     | Progress
     | ShardWritten
     | UnitDone
@@ -233,6 +243,7 @@ _WORKER_EVENTS: tuple[type[WorkerEvent], ...] = (
     ModelLoading,
     ModelLoaded,
     ModelLoadFailed,
+    ModelGivenUp,
     Progress,
     ShardWritten,
     UnitDone,

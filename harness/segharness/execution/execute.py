@@ -60,7 +60,7 @@ def execute(prepared: PreparedRun, host: PluginHost, display: Display | None = N
         if address := next((weights.origin for weights in by_dataset.values() if weights.origin is not None), None):
             origins[model] = address
     folder.write_manifest(make_manifest(plan.suite, host, inputs, prepared.protocol, devices, environments, origins))
-    outcome = RunOutcome(folder, reused=work.reused)
+    outcome = RunOutcome(folder, reused=work.reused, not_selected=work.not_selected)
     cells = CellTracker(plan, work.units, outcome, display)
     for line in work.damaged:
         display.say(f"made again: {line}")
@@ -75,6 +75,7 @@ def execute(prepared: PreparedRun, host: PluginHost, display: Display | None = N
                 weights=prepared.weights,
                 threads=max(1, cores() // max(1, workers)),
                 needs=needs_of(plan.suite, host),
+                give_up_after=settings.give_up_after,
             )
             _EventLoop(executor, cells, display, log, settings.maxfail, len(plan.selected)).run(job, work.units)
     except KeyboardInterrupt:

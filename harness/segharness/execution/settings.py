@@ -18,6 +18,10 @@ DEFAULT_TIMEOUT = 1800.0
 """Default of `ExecutorOptions.timeout`, in seconds."""
 
 
+DEFAULT_GIVE_UP_AFTER = 16
+"""Default of `RunSettings.give_up_after`, in images."""
+
+
 @dataclass(frozen=True)
 class ExecutorOptions:
     """The options of an executor.
@@ -51,6 +55,7 @@ class RunSettings:
         out: the run folder.
         fresh: make every selected file again, even if it exists.
         maxfail: stop after that many failed cells; 0 for no limit.
+        give_up_after: a model that fails on so many images and answers none is given up; 0 for never.
         log_file: a file to which the run's events are appended as JSON lines.
         executor: the executor's name.
         options: the executor's options.
@@ -62,3 +67,4 @@ class RunSettings:
     log_file: Path | None = None
     executor: str = "local"
     options: ExecutorOptions = field(default_factory=ExecutorOptions)
+    give_up_after: int = DEFAULT_GIVE_UP_AFTER

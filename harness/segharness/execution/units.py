@@ -12,6 +12,7 @@ from segharness.data.open_dataset import OpenDataset, Shard
 from segharness.digests import digest
 from segharness.errors import StoreError
 from segharness.execution.input_digests import Weights
+from segharness.execution.settings import DEFAULT_GIVE_UP_AFTER
 from segharness.identity import Inputs, differences
 from segharness.model.resolve import ResolvedWeights
 from segharness.plugin.host import PluginArguments, PluginHost
@@ -70,6 +71,7 @@ class Job:
         weights: the weights of every model on every data set, as planning resolved them.
         threads: how many threads a worker may keep busy besides the one that predicts.
         needs: the needs of the models, by id.
+        give_up_after: a model that fails on so many images and answers none is given up; 0 for never.
     """
 
     suite: Suite
@@ -79,6 +81,7 @@ class Job:
     weights: Weights
     threads: int = 1
     needs: Mapping[str, Needs] = field(default_factory=dict)
+    give_up_after: int = DEFAULT_GIVE_UP_AFTER
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as a JSON object."""
@@ -94,6 +97,7 @@ class Job:
             },
             "threads": self.threads,
             "needs": {model: asdict(needs) for model, needs in self.needs.items()},
+            "give_up_after": self.give_up_after,
         }
 
     @classmethod
@@ -111,6 +115,7 @@ class Job:
             },
             data["threads"],
             {model: Needs(**needs) for model, needs in data["needs"].items()},
+            data["give_up_after"],
         )
 
 
@@ -131,11 +136,13 @@ class RemainingWork:
         units: the units to run.
         reused: how many predictions (image x condition) exist already.
         damaged: one line for every file that is damaged and will be made again.
+        not_selected: how many cells are not selected and are not complete.
     """
 
     units: tuple[Unit, ...]
     reused: int
     damaged: tuple[str, ...]
+    not_selected: int = 0
 
 
 def remaining_work(
@@ -160,8 +167,10 @@ def remaining_work(
         for (model, dataset), conditions in conditions_of.items()
         for shard in datasets[dataset].shards
         for condition in conditions
+        if not fresh or (model, dataset, condition) not in selected
     ]
-    states = {} if fresh else _states_on_disk(shard_keys, inputs, folder)
+    states = _states_on_disk(shard_keys, inputs, folder)
+    incomplete = {key[:3] for key, on_disk in states.items() if on_disk.state != "done" and key[:3] not in selected}
     for (model, dataset), conditions in conditions_of.items():
         for shard in datasets[dataset].shards:
             missing = []
@@ -190,7 +199,7 @@ def remaining_work(
             "Give --fresh to replace them, or --out DIR to keep them"
             for changes, file in stale.items()
         )
-    return RemainingWork(tuple(units), reused, tuple(damaged))
+    return RemainingWork(tuple(units), reused, tuple(damaged), len(incomplete))
 
 
 def _states_on_disk(shard_keys: Sequence[_ShardKey], inputs: Inputs, folder: RunFolder) -> dict[_ShardKey, ShardState]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,9 +29,7 @@ def validate_instances(instances: Any, shape: tuple[int, int], labels: Labels) -
     Raises:
         ContractError: a rule of `Instances` is broken. The message names the rule and the first offender.
     """
-    for name in ("boxes", "scores", "labels"):
-        if not hasattr(instances, name):
-            raise ContractError(f"predict must return Instances; got {type(instances).__name__} without `{name}`")
+    _check_attributes(instances, ("boxes", "scores", "labels"))
     boxes, scores = _floats(instances.boxes, "boxes"), _floats(instances.scores, "scores")
     label_indices = _integers(instances.labels)
     count = len(scores)
@@ -82,7 +80,8 @@ def validate_prompted(instances: Any, shape: tuple[int, int], prompts: ImageProm
         ContractError: there are not N masks, or a rule of `Instances` is broken.
     """
     count = len(prompts.annotation_ids)
-    if getattr(instances, "masks", None) is None:
+    _check_attributes(instances, ("masks",))
+    if instances.masks is None:
         raise ContractError("an answer to prompts needs `masks`")
     if len(instances.masks) != count:
         raise ContractError(f"{len(instances.masks)} masks for {count} prompts")
@@ -124,6 +123,24 @@ def validate_stored(detections: Detections, shape: tuple[int, int], known: Colle
     masks = None if detections.masks is None else _encode(detections.masks, shape, count, keep)
     ids = np.asarray(detections.category_ids)[keep].astype(np.int32)
     return Detections(ids, scores[keep], boxes[keep], masks, int(count - keep.sum()))
+
+
+def _check_attributes(instances: Any, names: Sequence[str]) -> None:
+    """Raise ContractError if an answer lacks an attribute; the message says what it is and what would be right."""
+    lacking = [name for name in names if not hasattr(instances, name)]
+    if not lacking:
+        return
+    kind = type(instances).__name__
+    got = f"{'an' if kind[:1] in 'aeiouAEIO' else 'a'} {kind}" if instances is not None else "None"
+    if isinstance(instances, Mapping):
+        keys = ", ".join(f"`{key}`" for key in list(instances)[:6])
+        with_keys = f"the keys {keys}" if keys else "no keys"
+        hint = f" with {with_keys}: make an Instances of it, whose attributes are boxes, scores, labels, masks"
+    elif isinstance(instances, (list, tuple)):
+        hint = f" of {len(instances)}: one image has one Instances, which holds all of its objects"
+    else:
+        hint = f", which has no {' or '.join(f'`{name}`' for name in lacking)}"
+    raise ContractError(f"predict must return an Instances for each image; got {got}{hint}")
 
 
 def _floats(values: Any, name: str) -> npt.NDArray[np.float32]:

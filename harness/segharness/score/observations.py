@@ -1,13 +1,15 @@
 """What a model's predictions look like beside the ground truth: mistakes that cost AP and that no rule forbids.
 
 Boxes that are fractions, corners given as sides, x and y exchanged, every detection twice, labels shifted by one,
-categories that a model never predicts. They are said under the tables; no number depends on them.
+categories that a model never predicts, objects of which it finds none. They are said under the tables; no number
+depends on them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,9 @@ _MOST = 5000
 
 _LEAST_SHARE = 0.01
 """Categories with a smaller share of the instances are not worth a line."""
+
+_LEAST_OBJECTS = 8
+"""Of fewer objects, finding none says little."""
 
 Boxes = npt.NDArray[np.float64]
 """x, y, width, height in pixels, float64 (N, 4)."""
@@ -53,7 +58,12 @@ class Observer:
         Args:
             truth: the ground truth of instances as it is scored, in COCO's form; None where no evaluation uses one.
         """
-        for model, first in self._first.items():
+        for model in self._predicted:
+            if model not in self._first:
+                if truth is not None and _count(truth) >= _LEAST_OBJECTS:
+                    yield model, "predicts nothing at all"
+                continue
+            first = self._first[model]
             predictions = self._taxonomy.apply_to_predictions(first)
             shown = boxes_of(predictions)
             ids = predictions.column("image_id").to_pylist()
@@ -64,7 +74,9 @@ class Observer:
                 predicted = pa.table({"category_id": pa.array(self._predicted[model], pa.int32())})
                 scored = self._taxonomy.apply_to_predictions(predicted).column("category_id").to_pylist()
                 said.insert(0, _never_predicted(truth, set(scored)))
-                said.append(_shifted(truth, predictions, shown if of_masks is None else of_masks))
+                found = _overlaps(truth, predictions, shown if of_masks is None else of_masks)
+                nothing = _nothing_found(found, len(predictions))
+                said += [nothing if said[1] is None else None, _shifted(truth, predictions, found)]
             yield from ((model, text) for text in said if text is not None)
 
     def _boxes_of_masks(self, predictions: pa.Table, ids: Sequence[int]) -> Boxes | None:
@@ -90,25 +102,54 @@ def _never_predicted(truth: Mapping[str, Any], category_ids: set[int]) -> str | 
     )
 
 
-def _shifted(truth: Mapping[str, Any], predictions: pa.Table, boxes: Boxes) -> str | None:
-    """Return whether detections lie on objects of a category that is always so many further in the list."""
-    order = {id: position for position, id in enumerate(sorted(c["id"] for c in truth["categories"]))}
+@dataclass(frozen=True)
+class _Overlaps:
+    """Which objects detections lie on, of whatever category.
+
+    Attributes:
+        objects: how many objects the images have that have detections.
+        pairs: object's category id and detection's row, for each object that one overlaps with an IoU over .5.
+    """
+
+    objects: int
+    pairs: Sequence[tuple[int, int]]
+
+
+def _overlaps(truth: Mapping[str, Any], predictions: pa.Table, boxes: Boxes) -> _Overlaps:
     by_image: dict[int, list[int]] = {}
     for row, image_id in enumerate(predictions.column("image_id").to_pylist()):
         by_image.setdefault(image_id, []).append(row)
-    labels = predictions.column("category_id").to_pylist()
-    offsets: Counter[int] = Counter()
-    of_truth: set[int] = set()
+    objects, pairs = 0, []
     for annotation in truth["annotations"]:
         rows = by_image.get(annotation["image_id"])
         if not rows or annotation.get("iscrowd") or not annotation.get("bbox"):
             continue
+        objects += 1
         ious = _ious(boxes[rows], np.array([annotation["bbox"]], dtype=np.float64))
         best = int(np.argmax(ious))
-        if ious[best] > 0.5 and labels[rows[best]] in order and annotation["category_id"] in order:
-            offsets[order[labels[rows[best]]] - order[annotation["category_id"]]] += 1
-            of_truth.add(annotation["category_id"])
-    if not offsets or len(of_truth) < 2 or (total := sum(offsets.values())) < 10:
+        if ious[best] > 0.5:
+            pairs.append((annotation["category_id"], rows[best]))
+    return _Overlaps(objects, pairs)
+
+
+def _nothing_found(found: _Overlaps, count: int) -> str | None:
+    """Return whether no detection lies on any object."""
+    if found.pairs or found.objects < _LEAST_OBJECTS:
+        return None
+    return f"none of its first {count} detections overlaps an object of any category (IoU over .5)"
+
+
+def _count(truth: Mapping[str, Any]) -> int:
+    return sum(not annotation.get("iscrowd") for annotation in truth["annotations"])
+
+
+def _shifted(truth: Mapping[str, Any], predictions: pa.Table, found: _Overlaps) -> str | None:
+    """Return whether detections lie on objects of a category that is always so many further in the list."""
+    order = {id: position for position, id in enumerate(sorted(c["id"] for c in truth["categories"]))}
+    labels = predictions.column("category_id").to_pylist()
+    known = [(id, labels[row]) for id, row in found.pairs if id in order and labels[row] in order]
+    offsets = Counter(order[label] - order[id] for id, label in known)
+    if len({id for id, _ in known}) < 2 or (total := len(known)) < 10:
         return None
     offset, count = offsets.most_common(1)[0]
     if offset == 0 or count < 0.8 * total:

@@ -16,13 +16,21 @@ from segharness.cli.arguments.selection import add_selection_arguments, plan_sui
 from segharness.cli.commands.collect import print_cells
 from segharness.cli.exit_codes import Exit
 from segharness.cli.output import OutputLostError, ReaderGoneError, say, screen, terminal
-from segharness.execution import DEFAULT_RETRIES, DEFAULT_TIMEOUT, ExecutorOptions, RunOutcome, RunSettings
+from segharness.execution import (
+    DEFAULT_GIVE_UP_AFTER,
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT,
+    ExecutorOptions,
+    RunOutcome,
+    RunSettings,
+)
 from segharness.execution.monitor.progress import display
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import ExecutorSpec
 from segharness.report import make_report
 from segharness.report.console import show
+from segharness.store import manifest_of
 
 if TYPE_CHECKING:
     from segharness.cli.arguments.selection import PlannedSuite
@@ -43,6 +51,13 @@ def configure(parser: argparse.ArgumentParser, host: PluginHost) -> None:
         help="stop at the first failed cell",
     )
     running.add_argument("--maxfail", type=positive, default=0, metavar="N", help="stop after N failed cells")
+    running.add_argument(
+        "--give-up-after",
+        type=natural,
+        default=DEFAULT_GIVE_UP_AFTER,
+        metavar="N",
+        help=f"give a model up that fails on each of its first N images; 0 for never; default {DEFAULT_GIVE_UP_AFTER}",
+    )
     running.add_argument("--fresh", action="store_true", help="make every selected file again, even if it exists")
     running.add_argument(
         "--workers", type=positive, metavar="N", help="number of worker processes; default one per device, or per core"
@@ -106,6 +121,7 @@ def execute(args: argparse.Namespace) -> int:
                 log_file=args.log_file,
                 executor=args.executor,
                 options=options,
+                give_up_after=args.give_up_after,
             ),
             score_options_from(args),
         )
@@ -133,6 +149,11 @@ def execute(args: argparse.Namespace) -> int:
                 say(f"error: {error}; the results are in {planned.folder.path}")
         for line in dict.fromkeys(outcome.scoring):
             say(f"FAILED {line}")
+        if finished.results is not None and args.quiet > 1:  # otherwise they stand under the table
+            outcome.notes += [
+                f"model `{model}`, data set `{dataset}`: {text}"
+                for model, dataset, text in manifest_of(finished.results)["observations"]
+            ]
         for line in outcome.notes:
             say(f"note: {line}")
         _summary(planned, outcome, errors if args.quiet < 2 else None)
@@ -160,8 +181,9 @@ def _summary(planned: PlannedSuite, outcome: RunOutcome, console: Console | None
         failed = f", {len(outcome.failed)} failed" if outcome.failed else ""
         not_run = count - len(outcome.done) - len(outcome.failed)
         failed += f", {not_run} not run" if not_run else ""
+        errors = f", {outcome.errors} images failed" if outcome.errors else ""
         console.print(
-            f"{len(outcome.done)} of {count} cells done{failed}; {outcome.made} predictions made, "
+            f"{len(outcome.done)} of {count} cells done{failed}; {outcome.made} predictions made{errors}, "
             f"{outcome.reused} reused; {planned.folder.results}",
             highlight=False,
             markup=False,

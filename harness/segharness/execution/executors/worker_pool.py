@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from segharness.execution.events import (
     DiskFull,
     Message,
+    ModelGivenUp,
     ModelLoaded,
     ModelLoadFailed,
     ModelLoading,
@@ -102,6 +103,7 @@ class WorkerPool:
         self._failed_starts: Counter[WorkerSlot] = Counter()
         self._failed_loads: Counter[str] = Counter()
         self._loadable: set[str] = set()
+        self._answering: set[str] = set()  # models that answered an image as they should
         self._loading: set[WorkerSlot] = set()
         self._retrying: set[WorkerSlot] = set()  # their unit killed a worker before; they get no second unit
         self._first_units: dict[WorkerSlot, list[Unit]] = {}  # the units that the next worker in a slot gets first
@@ -186,6 +188,8 @@ class WorkerPool:
             case ModelLoadFailed():
                 self._loading.discard(slot)
                 yield from self._give_up_unloadable(job, slot, event, schedule)
+            case ModelGivenUp():
+                yield from self._give_up_failing(job, slot, event, schedule)
             case ModelLoaded():
                 self._loading.discard(slot)
                 self._loadable.add(event.model)
@@ -198,6 +202,8 @@ class WorkerPool:
                 for unit in slot.holding:
                     if unit.index == event.unit and event.condition in unit.conditions:
                         self._tries[_key(unit)] = 0
+                        if event.errors < event.images:
+                            self._answering.add(unit.model)
                 schedule.note_written(slot, event.unit, event.condition)
                 yield replace(event, worker=slot.index)
             case UnitDone() | UnitFailed():
@@ -215,6 +221,17 @@ class WorkerPool:
             slot.excluded.add(event.model)  # another slot has loaded it
             yield from self._start_missing(job, schedule, event.error)
         elif self._failed_loads[event.model] >= _LOADS:
+            for unit in schedule.drop(event.model):
+                yield _failed(unit, event.error, slot)
+
+    def _give_up_failing(
+        self, job: Job, slot: WorkerSlot, event: ModelGivenUp, schedule: Schedule
+    ) -> Iterator[RunEvent]:
+        """Exclude a model from a slot in which it fails on every image; give it up if it has answered nowhere."""
+        if event.model in self._answering:
+            slot.excluded.add(event.model)
+            yield from self._start_missing(job, schedule, event.error)
+        else:
             for unit in schedule.drop(event.model):
                 yield _failed(unit, event.error, slot)
 

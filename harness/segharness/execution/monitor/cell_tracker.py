@@ -22,11 +22,14 @@ class RunOutcome:
         done: the cells that are complete without errors.
         failed: the first error of every failed cell.
         reused: how many predictions existed before.
-        made: how many predictions this run made.
+        made: how many predictions this run wrote; images that failed are none.
+        errors: how many images failed.
+        attempted: how many images models got so far, also of files that are not written yet, or never were.
         interrupted: Ctrl-C was pressed.
         stopped: why the run stopped early; None if it did not.
         scoring: the problems that occurred while the predictions were scored.
         notes: what the user should know and that costs no number.
+        not_selected: how many cells of the suite were not selected and are not complete.
     """
 
     folder: RunFolder
@@ -34,10 +37,13 @@ class RunOutcome:
     failed: dict[CellKey, str] = field(default_factory=dict)
     reused: int = 0
     made: int = 0
+    errors: int = 0
+    attempted: int = 0
     interrupted: bool = False
     stopped: str | None = None
     scoring: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    not_selected: int = 0
 
 
 class CellTracker:
@@ -66,14 +72,14 @@ class CellTracker:
         """Update the outcome and the display with an event of the executor."""
         match event:
             case Progress():
-                self.outcome.made += event.images
+                self.outcome.attempted += event.images
                 self._display.advance(event.images)
             case ProgressUndone():
-                self.outcome.made -= event.images
+                self.outcome.attempted -= event.images
                 self._display.advance(-event.images)
             case ShardWritten():
                 unit = self._units[event.unit]
-                self._settle((unit.model, unit.dataset, event.condition), unit, event.first_error)
+                self._settle((unit.model, unit.dataset, event.condition), unit, event)
             case UnitFailed():
                 self._give_up(self._units[event.unit], event.conditions, event.error)
             case DiskFull():
@@ -87,12 +93,14 @@ class CellTracker:
                     self._said.add(event.text)
                 self._display.say(event.text)
 
-    def _settle(self, key: CellKey, unit: Unit, error: str | None) -> None:
+    def _settle(self, key: CellKey, unit: Unit, event: ShardWritten) -> None:
         if unit.index not in self._waiting[key]:
             return
         self._waiting[key].remove(unit.index)
-        if error is not None:
-            self.outcome.failed.setdefault(key, error)
+        self.outcome.made += event.images - event.errors
+        self.outcome.errors += event.errors
+        if event.first_error is not None:
+            self.outcome.failed.setdefault(key, event.first_error)
         if not self._waiting[key]:
             self._close(key)
 

@@ -53,11 +53,13 @@ class Status:
         began: when the run began, in seconds since 1970.
         updated: when the status last changed, in seconds since 1970.
         images: how many predictions the run makes.
-        made: how many it has made.
+        made: how many it has made, while it is running also those that are not written yet; images that failed are none.
+        errors: how many images failed.
         reused: how many existed before.
         cells: how many cells are selected.
         done: how many are complete without errors.
         failed: how many have errors.
+        not_run: once the run has ended, how many cells of the suite are neither complete nor failed, selected or not.
         left: an estimate of the remaining seconds, if there is one.
         workers: the workers, by the index of their slot.
         failures: the first failed cells, with their errors.
@@ -70,10 +72,12 @@ class Status:
     updated: float = 0.0
     images: int = 0
     made: int = 0
+    errors: int = 0
     reused: int = 0
     cells: int = 0
     done: int = 0
     failed: int = 0
+    not_run: int = 0
     left: float | None = None
     workers: dict[int, WorkerStatus] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
@@ -93,7 +97,19 @@ class Status:
         if not isinstance(data, Mapping):
             raise ValueError("not a JSON object")
         values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
-        for name in ("began", "updated", "images", "made", "reused", "cells", "done", "failed", "process"):
+        for name in (
+            "began",
+            "updated",
+            "images",
+            "made",
+            "errors",
+            "reused",
+            "cells",
+            "done",
+            "failed",
+            "not_run",
+            "process",
+        ):
             if not isinstance(values.get(name, 0), (int, float)) or not 0 <= values.get(name, 0) < 1e15:
                 raise ValueError(f"`{name}` is {values[name]!r:.40}")
         if not isinstance(data.get("failures", {}), Mapping):

@@ -69,17 +69,20 @@ def summary(status: Status, now: float | None = None) -> list[str]:
         state = f"no sign of it for {duration(age)}: killed, or cut off; the same command continues"
     elif state == "running":
         state = f"running, written {duration(age)} ago"
+    elif state == "finished" and status.not_run:
+        state = f"incomplete: {status.not_run} cell{'s' if status.not_run > 1 else ''} not run"
     elif state != "finished":
         state += "; the same command continues"
     host = "" if status.host in ("", platform.node()) else f" on {status.host}"
     process = f"process {status.process}{host}, " if status.process else ""
     verb = "predicting for" if status.state == "running" else "predictions took"
     lines = [f"{state} ({process}{verb} {duration(status.updated - status.began)})"]
-    share = 100 * status.made / status.images if status.images else 100
+    share = 100 * (status.made + status.errors) / status.images if status.images else 100
     left = f", {duration(status.left)} left" if state.startswith("running") else ""
     rate = f", {status.rate:.1f} images/s" if status.rate else ""
     reused = f", {status.reused} reused" if status.reused else ""
-    lines.append(f"{status.made} of {status.images} predictions ({share:.0f} %){reused}{rate}{left}")
+    errors = f", {status.errors} images failed" if status.errors else ""
+    lines.append(f"{status.made} of {status.images} predictions ({share:.0f} %){errors}{reused}{rate}{left}")
     failed = f", {status.failed} failed" if status.failed else ""
     lines.append(f"{status.done + status.failed} of {status.cells} cells ended{failed}")
     lines += [f"FAILED {node_id}: {error}" for node_id, error in status.failures.items()]

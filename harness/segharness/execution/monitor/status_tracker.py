@@ -67,13 +67,15 @@ class StatusTracker:
         stopped = outcome.stopped or not completed
         self.status.state = "interrupted" if outcome.interrupted else "stopped" if stopped else "finished"
         self.status.left = None
+        self.status.not_run = self.status.cells - len(outcome.done) - len(outcome.failed) + outcome.not_selected
         for worker in self.status.workers.values():
             worker.state, worker.rate = "ended", 0.0
         self._count()
+        self.status.made = outcome.made
 
     def _count(self) -> None:
         outcome, status = self._outcome, self.status
-        status.made, status.reused = outcome.made, outcome.reused
+        status.made, status.errors, status.reused = outcome.attempted - outcome.errors, outcome.errors, outcome.reused
         status.done, status.failed = len(outcome.done), len(outcome.failed)
         status.updated = time.time()
         if len(status.failures) < min(_FAILURES, status.failed):

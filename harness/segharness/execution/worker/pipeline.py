@@ -16,6 +16,7 @@ from typing import Any
 
 from segharness.errors import CellError, LostError
 from segharness.execution.worker.batch_size import BatchSize
+from segharness.execution.worker.failure_watch import FailureWatch
 from segharness.execution.worker.open_unit import PreparedImage
 from segharness.execution.worker.postprocess import Postprocessor, first_line
 from segharness.execution.worker.prefetch import NextUnit, Prefetcher
@@ -64,6 +65,7 @@ class Pipeline:
         batches: the number of images per call of `predict`. Only images of the same size share a batch.
         calls: the model's calls so far, kept from one unit to the next.
         message: called with a line of text for the user.
+        watch: hears of every image on which the model failed, and of those that it answered.
     """
 
     def __init__(
@@ -74,9 +76,11 @@ class Pipeline:
         batches: BatchSize | None = None,
         calls: Calls | None = None,
         message: Callable[[str], None] = lambda text: None,
+        watch: FailureWatch | None = None,
     ) -> None:
         self._model, self._name, self._threads = model, name, threads
         self._batches, self._calls, self._message = batches or BatchSize(1), calls or Calls("cpu"), message
+        self._watch = watch or FailureWatch(0)
         self._next: PreparedImage | None = None
 
     def run(
@@ -94,14 +98,19 @@ class Pipeline:
 
         Raises:
             LostError: memory did not suffice for a single image, or the model's process ended.
+            ModelGivenUpError: the model failed on every image.
             Exception: any error that `OpenUnit.ended` raises.
         """
-        prefetcher, postprocessor = Prefetcher(self._threads, next_unit), Postprocessor(self._threads, self._name)
+        prefetcher, postprocessor = (
+            Prefetcher(self._threads, next_unit),
+            Postprocessor(self._threads, self._name, self._watch),
+        )
         try:
             while True:
                 timings = StageTimings()
                 with timings.timed("stalled"):
                     postprocessor.keep_up(self._batches.now)
+                self._watch.check()
                 with timings.timed("waited"):
                     batch = self._batch(prefetcher)
                     if not batch:
@@ -153,6 +162,8 @@ class Pipeline:
             outcome.seconds, outcome.error = answer.seconds, answer.error
             outcome.batch, outcome.call = answer.size, answer.call
             outcome.device = self._calls.device
+            if answer.error is not None:
+                self._watch.failed(answer.error)
         shard.outcomes.append(outcome)
         shard.timings.add(prepared.timings)
         if prepared.corrupted is not None and outcome.error is None:

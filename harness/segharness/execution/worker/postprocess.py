@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from segharness.errors import CellError
+from segharness.execution.worker.failure_watch import FailureWatch
 from segharness.execution.worker.open_unit import ConditionShard, OpenUnit, PreparedImage
 from segharness.execution.worker.shard_tables import ImageOutcome, tables_of
 from segharness.model.outputs import validate_instances, validate_prompted
@@ -26,12 +27,13 @@ class Postprocessor:
     Args:
         threads: how many threads encode.
         name: the model's id, for messages.
+        watch: hears of the answers, right and wrong.
     """
 
-    def __init__(self, threads: int, name: str) -> None:
+    def __init__(self, threads: int, name: str, watch: FailureWatch) -> None:
         self._encoders = ThreadPoolExecutor(threads, "encode")
         self._writer = ThreadPoolExecutor(1, "write")
-        self._name = name
+        self._name, self._watch = name, watch
         self._limit = 2 * threads + 2
         self._waiting: deque[tuple[int, Future[None]]] = deque()
         self._bytes = 0
@@ -93,6 +95,9 @@ class Postprocessor:
             except Exception as error:  # noqa: BLE001  an object that a model returns may raise anything
                 text = str(error) if isinstance(error, CellError) else f"{type(error).__name__}: {error}"
                 outcome.error = first_line(f"model `{self._name}`, {outcome.sample}: {text}")
+                self._watch.failed(outcome.error)
+            else:
+                self._watch.answered()
         with self._timings_lock:
             prepared.shard.timings.encode += prepared.timings.encode
 

@@ -50,8 +50,8 @@ def store_predictions(
                     outcome.detections = validate_stored(detections, shape, category_ids)
                 except CellError as error:
                     outcome.error = f"model `{name}`, {outcome.sample}: {error}"
+        progress(len(samples))  # before its file, which may be the last event that anybody waits for
         write(condition.name, tables_of(outcomes))
-        progress(len(samples))
 
 
 def _check_categories(stored: Sequence[Detections], category_ids: Collection[int]) -> None:

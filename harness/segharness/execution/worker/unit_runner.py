@@ -18,6 +18,7 @@ from segharness.execution.devices import device_name
 from segharness.execution.events import (
     DiskFull,
     Message,
+    ModelGivenUp,
     ModelLoaded,
     ModelLoadFailed,
     ModelLoading,
@@ -30,6 +31,8 @@ from segharness.execution.events import (
 )
 from segharness.execution.units import Job, Unit
 from segharness.execution.worker.batch_size import BatchSize
+from segharness.execution.worker.failure_watch import FailureWatch, ModelGivenUpError
+from segharness.execution.worker.first_images import nothing_found
 from segharness.execution.worker.open_unit import OpenUnit
 from segharness.execution.worker.pipeline import Calls, Pipeline
 from segharness.execution.worker.shard_tables import ShardTables
@@ -44,7 +47,7 @@ from segharness.model.load import load_model
 from segharness.model.prompts import Prompts
 from segharness.plugin.failures import describe
 from segharness.plugin.host import PluginHost, forget_folder
-from segharness.records import Model, StoredPredictions
+from segharness.records import CLEAN, Model, StoredPredictions
 from segharness.store import RunFolder, write_shard
 from segharness.suite.shared_suite import hider
 
@@ -99,6 +102,7 @@ class UnitRunner:
         self._prompts: dict[tuple[str, str], Prompts] = {}
         self._calls: dict[str, Calls] = {}
         self._batches: dict[str, BatchSize] = {}
+        self._watches: dict[str, FailureWatch] = {}
         self._loaded: tuple[tuple[str, str], Model | StoredPredictions] | None = None
         self._finishing = threading.Event()
         self._in_progress: list[Unit] = []  # taken, and not yet done or failed
@@ -111,8 +115,8 @@ class UnitRunner:
     def serve(self, units: Units, emit: Emit) -> None:
         """Run units and write their files until there are no more.
 
-        Emits `ModelLoading`, `ModelLoaded`, `ModelLoadFailed`, `Message`, `Progress` and `ShardWritten`, and `UnitDone`
-        or `UnitFailed` for every unit.
+        Emits `ModelLoading`, `ModelLoaded`, `ModelLoadFailed`, `ModelGivenUp`, `Message`, `Progress` and `ShardWritten`,
+        and `UnitDone` or `UnitFailed` for every unit.
 
         Raises:
             DiskFullError: there was no space to write a file; `DiskFull` was emitted.
@@ -126,6 +130,7 @@ class UnitRunner:
             self._in_progress = [unit]
             model: Model | StoredPredictions | None = None
             try:
+                self._watch(unit.model).check()
                 model = self._model(unit, emit)
                 self._run(unit, model, units, emit)
                 if self._next_unit is None and not (units.ended or has_stored_predictions(model)):
@@ -137,7 +142,9 @@ class UnitRunner:
                 if isinstance(error, LostError) or is_out_of_memory(error):
                     emit(WorkerLost(f"model `{unit.model}`: {describe(error)}"))
                     raise LostError(describe(error)) from error
-                if model is None:
+                if isinstance(error, ModelGivenUpError):
+                    emit(ModelGivenUp(unit.model, f"model `{unit.model}`: {describe(error)}"))
+                elif model is None:
                     emit(ModelLoadFailed(unit.model, f"model `{unit.model}`: {describe(error)}"))
                 for failed_unit in list(self._in_progress):
                     self._failed(failed_unit, error, emit)
@@ -178,7 +185,15 @@ class UnitRunner:
         stream = UnitStream(first, units.next, self._model_key, open_unit, failed, self._in_progress)
         calls = self._calls.setdefault(first.model, Calls(device_name(self._device)))
         batches = self._batches.setdefault(first.model, BatchSize(self._job.suite.model(first.model).batch_size))
-        pipeline = Pipeline(model, first.model, self._job.threads, batches, calls, lambda text: emit(Message(text)))
+        pipeline = Pipeline(
+            model,
+            first.model,
+            self._job.threads,
+            batches,
+            calls,
+            lambda text: emit(Message(text)),
+            self._watch(first.model),
+        )
 
         def progress(images: int, timings: StageTimings) -> None:
             waited = timings.waited + timings.stalled
@@ -241,9 +256,17 @@ class UnitRunner:
             if error.errno in _NO_SPACE:
                 raise DiskFullError(f"{self._folder.path}: no space left to write {files.predictions.name}") from error
             raise
+        if condition == CLEAN.name and unit.shard.start == 0 and predictable is not None:
+            self._say_if_nothing_is_found(unit, emit, tables)
         first_error = tables.errors[0] if tables.errors else None
         count = len(tables.images)
         emit(ShardWritten(unit.index, condition, len(tables.errors), first_error, count, timings.to_json()))
+
+    def _say_if_nothing_is_found(self, unit: Unit, emit: Emit, tables: ShardTables) -> None:
+        """Say it while the run goes on: its user may rather stop it."""
+        truth = self._dataset(unit.dataset).ground_truth("instances")
+        if truth is not None and (text := nothing_found(tables.predictions, tables.images, truth)):
+            emit(Message(f"model `{unit.model}`, data set `{unit.dataset}`: {text}"))
 
     def _shared(self, tables: ShardTables) -> pa.Table:
         """Return the table of images; its errors have nothing that only this machine may know."""
@@ -292,6 +315,9 @@ class UnitRunner:
         if (dataset, kind) not in self._prompts:
             self._prompts[dataset, kind] = Prompts(self._dataset(dataset), kind)
         return self._prompts[dataset, kind]
+
+    def _watch(self, model: str) -> FailureWatch:
+        return self._watches.setdefault(model, FailureWatch(self._job.give_up_after))
 
     def _model_key(self, unit: Unit) -> tuple[str, str]:
         """Return a key of the model that a unit needs: a model's options may depend on the data set."""
