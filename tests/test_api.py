@@ -76,3 +76,24 @@ def test_usage_errors_are_raised(small, monkeypatch):
         segharness.run("small.yaml", models=["a/b"])
     with pytest.raises(segharness.UsageError):
         segharness.run("nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("where", "progress", "shown"),
+    [
+        ("nowhere", None, False),
+        ("nowhere", True, True),
+        ("terminal", None, True),
+        ("terminal", False, False),
+        ("notebook", None, True),
+        ("notebook", False, False),
+    ],
+)
+def test_progress_is_shown_on_a_terminal_and_in_a_notebook(small, monkeypatch, capsys, where, progress, shown):
+    monkeypatch.chdir(small.folder)
+    if where == "terminal":
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: where == "notebook")
+    monkeypatch.setattr("segharness.execution.monitor.progress.Lines.FIRST", 0)
+    segharness.evaluate(Blank(), "small.yaml", name="blank", bootstrap=0, progress=progress)
+    assert ("images" in capsys.readouterr().err) == shown

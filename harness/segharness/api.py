@@ -23,7 +23,7 @@ from segharness.execution import (
     execute,
     prepare,
 )
-from segharness.execution.monitor.progress import Display
+from segharness.execution.monitor.progress import Display, display_in_python
 from segharness.identity import protocol_inputs
 from segharness.model.interface import require_model
 from segharness.plugin.host import PluginArguments, PluginHost
@@ -205,6 +205,7 @@ def run(
     plugins: Sequence[str] = (),
     engine: str | None = None,
     bootstrap: int = DEFAULT_RESAMPLES,
+    progress: bool | None = None,
 ) -> pa.Table:
     """Run a suite and return its results. Cells that are already in the run folder are not run again.
 
@@ -227,6 +228,8 @@ def run(
         plugins: names to load or keep out, as ``-p``.
         engine: implementation of the metrics, such as ``"pycocotools"``; None for the default of each evaluation.
         bootstrap: number of resamples for intervals; 0 for no intervals.
+        progress: whether to show progress and failures on standard error; None to show them on a terminal and in a
+            notebook.
 
     Returns:
         The results table (see docs/results.md), with the manifest in the metadata of its schema. Cells that failed have
@@ -267,7 +270,9 @@ def run(
         give_up_after=give_up_after,
     )
     scoring = ScoreOptions(engine, bootstrap)
-    return _results(finish_run(prepare_run(plan, host, settings, scoring), host, scoring))
+    prepared = prepare_run(plan, host, settings, scoring)
+    with display_in_python(progress) as shown:
+        return _results(finish_run(prepared, host, scoring, shown))
 
 
 def evaluate(
@@ -283,6 +288,7 @@ def evaluate(
     plugins: Sequence[str] = (),
     engine: str | None = None,
     bootstrap: int = DEFAULT_RESAMPLES,
+    progress: bool | None = None,
 ) -> pa.Table:
     """Run a suite on a model object, in this process, and return the results.
 
@@ -294,7 +300,7 @@ def evaluate(
         suite: path of the suite file.
         name: id of the model in the results.
         out: the run folder; None for a temporary one, which is deleted.
-        variables, datasets, references, limit, plugins, engine, bootstrap: as in `run`.
+        variables, datasets, references, limit, plugins, engine, bootstrap, progress: as in `run`.
 
     Returns:
         The results table, as from `run`.
@@ -325,7 +331,9 @@ def evaluate(
         folder = store_path(out) if out is not None else Path(temporary)
         settings = RunSettings(folder, fresh=True, executor="inline", options=ExecutorOptions(objects={name: model}))
         scoring = ScoreOptions(engine, bootstrap)
-        return _results(finish_run(prepare_run(make_plan(object_suite, host), host, settings, scoring), host, scoring))
+        prepared = prepare_run(make_plan(object_suite, host), host, settings, scoring)
+        with display_in_python(progress) as shown:
+            return _results(finish_run(prepared, host, scoring, shown))
 
 
 def run_folder(suite: Suite, out: str | os.PathLike[str] | None) -> StorePath:

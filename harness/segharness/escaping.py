@@ -6,8 +6,14 @@ Ids, headings and titles of our own pass through unchanged everywhere but in LaT
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from segharness.redaction import without_credentials
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable
+    from rich.segment import Segment
 
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What a terminal obeys, and what changes the direction of letters; a new line is not among them."""
@@ -75,3 +81,25 @@ def csv_text(text: str) -> str:
     """
     shown = line(text)
     return f"'{shown}" if shown.lstrip(" ")[:1] in {"=", "+", "-", "@"} else shown
+
+
+class _Visible:
+    """What rich can print, with the control characters of its texts written out."""
+
+    def __init__(self, renderable: ConsoleRenderable) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self._renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+
+class _VisibleHook:
+    def process_renderables(self, renderables: list[Any]) -> list[Any]:
+        return [_Visible(renderable) for renderable in renderables]
+
+
+def guarded(console: Console) -> Console:
+    """Return the console itself, which from now on writes out the control characters of what it prints."""
+    console.push_render_hook(_VisibleHook())  # type: ignore[arg-type]  # rich's class would have to be imported
+    return console

@@ -14,9 +14,9 @@ import segharness
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from segharness.escaping import csv_text, visible
+from segharness.escaping import csv_text, guarded, visible
 from segharness.report import Column, Report, ReportTable, TableEntry
-from segharness.report.console import guarded, show
+from segharness.report.console import show
 from segharness.report.formats import csv as csv_format
 from segharness.report.formats import latex, markdown, svg
 

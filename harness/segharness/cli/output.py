@@ -118,7 +118,7 @@ def terminal(
     """
     from rich.console import Console
 
-    from segharness.report.console import guarded
+    from segharness.escaping import guarded
 
     return guarded(Console(stderr=stderr, width=width, file=file, soft_wrap=soft_wrap))
 

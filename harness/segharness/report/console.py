@@ -6,37 +6,14 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from rich import box
-from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.console import Console
 from rich.measure import Measurement
-from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from segharness.escaping import line, visible
+from segharness.escaping import line
 from segharness.report.entry import TableEntry
 from segharness.report.layout import Report, ReportTable
-
-
-class _Visible:
-    """A renderable whose text has its control characters written out."""
-
-    def __init__(self, renderable: ConsoleRenderable) -> None:
-        self._renderable = renderable
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for segment in console.render(self._renderable, options):
-            yield segment if segment.control else Segment(visible(segment.text), segment.style)
-
-
-class _VisibleHook(RenderHook):
-    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        return [_Visible(renderable) for renderable in renderables]
-
-
-def guarded(console: Console) -> Console:
-    """Return the console itself, which from now on writes out the control characters of what it prints."""
-    console.push_render_hook(_VisibleHook())
-    return console
 
 
 def show(report: Report, console: Console) -> None:

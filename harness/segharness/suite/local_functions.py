@@ -62,8 +62,8 @@ def code_of(source: bytes) -> bytes:
     """Return a Python file without its comments and blank lines, in UTF-8; as it is, if it is not Python.
 
     Example:
-        >>> code_of(b"# a model\n\nx = 1  # one\n")
-        b'x = 1\n'
+        >>> code_of(b"# a model\\n\\nx = 1  # one\\n")
+        b'x = 1\\n'
     """
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -11,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from segharness.escaping import guarded
 from segharness.execution.monitor.status import Status
 from segharness.execution.monitor.status_text import duration, workers_table
 
@@ -156,6 +158,9 @@ class Lines(Silent):
     INTERVAL = 10.0
     """Seconds between two lines about progress."""
 
+    FIRST = 2.0
+    """Seconds until the first of them."""
+
     def __init__(self, console: Console, verbosity: int) -> None:
         self._console, self._verbosity = console, verbosity
         self._total = self._images = self._cells = self._done = 0
@@ -165,7 +170,8 @@ class Lines(Silent):
     def begin(self, images: int, cells: int) -> None:
         """Set the totals and start the clock."""
         self._total, self._cells = images, cells
-        self._began = self._last_line = time.monotonic()
+        self._began = time.monotonic()
+        self._last_line = self._began - self.INTERVAL + self.FIRST
 
     def advance(self, images: int) -> None:
         """Count predictions, and print a line if the last one is `INTERVAL` seconds old."""
@@ -206,6 +212,22 @@ def _failed(node_ids: Sequence[str], error: str) -> str:
     """Return a line for all cells that failed with the same error."""
     more = f" and {len(node_ids) - 1} more" if len(node_ids) > 1 else ""
     return f"FAILED {node_ids[0]}{more}: {error}" if node_ids else error
+
+
+def display_in_python(progress: bool | None) -> Display:
+    """Return the display of a run that was started from Python; it shows on standard error.
+
+    Args:
+        progress: whether to show one; None to show it on a terminal and in a notebook.
+    """
+    console = guarded(Console(stderr=True))
+    if progress is False or (progress is None and not (console.is_terminal or console.is_jupyter)):
+        return Silent()
+    if console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None:
+        return Bar(console, 0)  # rich draws it with widgets
+    if console.is_jupyter:
+        return Lines(guarded(Console(stderr=True, force_jupyter=False)), 0)
+    return display(console, 0)
 
 
 def display(console: Console, verbosity: int) -> Display:

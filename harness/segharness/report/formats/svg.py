@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.measure import Measurement
 
-from segharness.report.console import guarded, rich_table, show
+from segharness.escaping import guarded
+from segharness.report.console import rich_table, show
 from segharness.report.layout import Report
 
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
