@@ -37,7 +37,7 @@ ROOMS = {
     "data": {"plugin", "suite"},
     "identity": {"data", "plugin", "suite"},
     "images": {"plugin"},
-    "files": {"store", "user"},
+    "files": {"images", "store", "user"},
     "model": {"data", "images", "plugin", "suite", "user"},
     "execution": {"data", "identity", "images", "model", "plugin", "store", "suite"},
     "score": {"data", "identity", "images", "plugin", "store", "suite", "user"},

@@ -72,6 +72,106 @@ def test_a_broken_image_is_named(source, message):
     assert str(caught.value).startswith("street.png: ")
 
 
+# ---------------------------------------------------------------------------------- whole images, and such as are not
+
+
+def photograph(height=97, width=131):
+    """Something smooth with texture, so that no block of a JPEG is flat."""
+    y, x = np.mgrid[:height, :width]
+    smooth = np.stack([y * 2 % 256, x % 256, (x + y) % 256], axis=2)
+    return (smooth + np.random.default_rng(1).integers(0, 20, smooth.shape)).clip(0, 255).astype(np.uint8)
+
+
+JPEGS = {
+    f"{mode} {subsampling} {'progressive' if progressive else 'baseline'} {side}": (
+        mode,
+        subsampling,
+        progressive,
+        side,
+    )
+    for mode in ("RGB", "L", "CMYK", "YCbCr")
+    for subsampling in ("4:4:4", "4:2:2", "4:2:0")
+    for progressive in (False, True)
+    for side in (97, 16, 1)
+}
+
+
+@pytest.mark.parametrize("kind", JPEGS)
+def test_pixels_of_jpegs_are_those_of_pillow(kind):
+    mode, subsampling, progressive, side = JPEGS[kind]
+    buffer = io.BytesIO()
+    picture = Image.fromarray(photograph(side)).convert(mode)
+    picture.save(buffer, "JPEG", quality=85, subsampling=subsampling, progressive=progressive)
+    expected = np.asarray(Image.open(buffer).convert("RGB"))
+    assert np.array_equal(decode(Sample(1, buffer.getvalue(), side, 131)), expected)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.99])
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": "4:4:4"}, {"restart_marker_rows": 1}], ids=str
+)
+def test_a_jpeg_whose_rows_are_missing_is_not_whole_because_it_has_an_end(share, options):
+    whole = png(photograph(), format="JPEG", quality=90, **options)
+    assert decode(Sample(1, whole, 97, 131)).shape == (97, 131, 3)
+    with pytest.raises(ImageError, match="ends before its last rows"):
+        decode(Sample(1, whole[: int(share * len(whole))].rstrip(b"\xff") + b"\xff\xd9", 97, 131))
+
+
+def test_bytes_between_a_jpeg_and_its_end_cost_nothing():
+    whole = png(photograph(), format="JPEG", quality=90)
+    padded = whole[:-2] + b"\0\0\0" + whole[-2:]
+    assert np.array_equal(decode(Sample(1, padded, 97, 131)), decode(Sample(1, whole, 97, 131)))
+
+
+@pytest.mark.parametrize("text", ["profile", "compressed text", "international text"])
+def test_what_a_png_says_beside_its_pixels_may_be_long(text):
+    from PIL import PngImagePlugin
+
+    long, information, options = "segharness " * 400_000, PngImagePlugin.PngInfo(), {}
+    if text == "profile":
+        options["icc_profile"] = long.encode()
+    elif text == "compressed text":
+        information.add_text("comment", long, zip=True)
+    else:
+        information.add_itxt("comment", long, zip=True)
+    data = png(PIXELS, pnginfo=information, **options)
+    with pytest.raises(ValueError):
+        Image.open(io.BytesIO(data)).load()
+    assert np.array_equal(decode(Sample(1, data, 40, 50)), PIXELS)
+    damaged = bytearray(data)
+    damaged[-40] ^= 1
+    with pytest.raises(ImageError):
+        decode(Sample(1, bytes(damaged), 40, 50))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "TIFF", "WEBP"])
+def test_an_image_may_be_as_large_as_its_data_set_says(kind, monkeypatch):
+    from segharness.images import decode as module
+
+    data = png(photograph(), format=kind)
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr(module, "_LARGE", 100)
+    assert np.array_equal(decode(Sample(1, data, 97, 131)), expected)
+    with pytest.raises(ImageError, match="holds 131x97 pixels, but its data set declares 13x9: it is not decoded"):
+        decode(Sample(1, data, 9, 13))
+
+
+def test_an_image_of_200_million_pixels_is_read():
+    data = png(np.zeros((20_000, 10_000), np.uint8), compress_level=1)
+    assert decode(Sample(1, data, 20_000, 10_000)).shape == (20_000, 10_000, 3)
+
+
+def test_the_jpeg_of_a_phone_with_more_than_one_picture_is_held_to_the_same():
+    buffer = io.BytesIO()
+    picture = Image.fromarray(photograph())
+    picture.save(buffer, "MPO", save_all=True, append_images=[picture.resize((20, 20))], quality=90)
+    assert Image.open(buffer).format == "MPO"
+    assert decode(Sample(1, buffer.getvalue(), 97, 131)).shape == (97, 131, 3)
+    with pytest.raises(ImageError):
+        decode(Sample(1, buffer.getvalue()[:3000], 97, 131))
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ImageError, match=r"missing: .*gone.png"):
         decode(Sample(7, tmp_path / "gone.png", 40, 50))

@@ -11,6 +11,7 @@ from PIL import UnidentifiedImageError
 
 from segharness.errors import ImageError
 from segharness.images.decode import decode
+from segharness.images.opened import open_image
 from segharness.records import Sample
 from segharness.store.atomic import write_atomic
 
@@ -25,13 +26,13 @@ def read_image(file: Path, image_id: int = 0) -> tuple[Sample, Image]:
         ImageError: the file is missing, damaged, or not an image.
     """
     try:
-        with PillowImage.open(file) as picture:
+        with open_image(file) as picture:
             width, height = picture.size
     except FileNotFoundError as error:
         raise ImageError(f"{file}: missing") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{file}: not an image of a known format") from error
-    except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError) as error:
         raise ImageError(f"{file}: cannot be read: {error}") from error
     sample = Sample(image_id, file, height, width, str(file))
     return sample, decode(sample)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from segharness.errors import DataError
 from segharness.files.index import AnnotationIndex
 from segharness.files.tree import File, Tree
+from segharness.images.opened import open_image
 from segharness.records import Category, Sample
 
 
@@ -109,6 +110,7 @@ def read_pixels(file: File, modes: Collection[str], why: str) -> npt.NDArray[Any
 
     Example:
         >>> import pathlib, tempfile
+        >>> from PIL import Image
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Image.new("L", (4, 3), 7).save(pathlib.Path(folder, "a.png"))
         ...     int(read_pixels(Tree(folder).find("a.png"), ["L"], "is not gray").max())
@@ -116,13 +118,13 @@ def read_pixels(file: File, modes: Collection[str], why: str) -> npt.NDArray[Any
     """
     try:
         data = file.read()
-        with Image.open(io.BytesIO(data)) as picture:
+        with open_image(data) as picture:
             picture.verify()  # checksums: Pillow decodes some damaged files without an error
-        with Image.open(io.BytesIO(data)) as picture:
+        with open_image(data) as picture:
             if picture.mode not in modes:
                 raise DataError(f"{file.shown}: its pixels are {picture.mode}: {why}")
             return np.asarray(picture)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{file.shown}: cannot be decoded: {_reason(error)}") from error
 
 
@@ -134,16 +136,17 @@ def size_of(file: File) -> tuple[int, int]:
 
     Example:
         >>> import pathlib, tempfile
+        >>> from PIL import Image
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Image.new("L", (4, 3), 7).save(pathlib.Path(folder, "a.png"))
         ...     size_of(Tree(folder).find("a.png"))
         (3, 4)
     """
     try:
-        source = file.source if not callable(file.source) else io.BytesIO(file.read())
-        with Image.open(source) as picture:
+        source = file.source if isinstance(file.source, Path) else file.read()
+        with open_image(source) as picture:
             return picture.height, picture.width
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{file.shown}: cannot be decoded: {_reason(error)}") from error
 
 

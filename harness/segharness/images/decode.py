@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import simplejpeg
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
 from segharness.errors import ImageError
+from segharness.images.opened import open_image, without_pixel_limit
 from segharness.records import Sample
 
 if TYPE_CHECKING:
     from segharness.records import Image
+
+_LARGE = 100_000_000
+"""Images of more pixels are decoded only if they have the size that their data set declares."""
 
 EXIF_NOTE = (
     "images carry an EXIF orientation and have their declared size with it and without: the stored pixels are taken; the "
     "option `orientation: apply` turns them"
 )
 """What is said where an orientation may be meant or not."""
+
+
+class _OtherSizeError(Exception):
+    """An image is so large that it is not decoded only to find that its size is another."""
 
 
 def decode(sample: Sample, note: Callable[[str], None] = lambda text: None) -> Image:
@@ -42,7 +51,7 @@ def decode(sample: Sample, note: Callable[[str], None] = lambda text: None) -> I
         source = sample.source() if callable(sample.source) else sample.source
         if isinstance(source, (bytes, Path)):
             data = source.read_bytes() if isinstance(source, Path) else source
-            pixels, turned = _pixels(data)
+            pixels, turned = _pixels(data, (sample.height, sample.width))
             pixels = _upright(pixels, turned, sample, note)
         else:
             pixels = source
@@ -50,6 +59,10 @@ def decode(sample: Sample, note: Callable[[str], None] = lambda text: None) -> I
         raise ImageError(f"{sample}: missing: {error.filename}") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{sample}: cannot be decoded: not an image of a known format") from error
+    except _OtherSizeError as error:
+        raise ImageError(
+            f"{sample}: {error}, but its data set declares {sample.width}x{sample.height}: it is not decoded"
+        ) from error
     except (Exception, SystemExit) as error:  # Pillow raises many types; a source may raise anything
         raise ImageError(f"{sample}: cannot be decoded: {type(error).__name__}: {error}") from error
     if not isinstance(pixels, np.ndarray):
@@ -99,15 +112,19 @@ def _upright(pixels: Image, orientation: int, sample: Sample, note: Callable[[st
     return pixels
 
 
-def _pixels(data: bytes) -> tuple[Image, int]:
+def _pixels(data: bytes, declared: tuple[int, int]) -> tuple[Image, int]:
     """Return the stored pixels of an encoded image, uint8 RGB (H, W, 3), and its EXIF orientation."""
-    with PillowImage.open(io.BytesIO(data)) as picture:
-        file_format = picture.format
-        if file_format == "PNG":
+    with open_image(data) as picture:
+        is_jpeg, is_large = data.startswith(b"\xff\xd8\xff"), picture.width * picture.height > _LARGE
+        if is_large and (picture.height, picture.width) not in (declared, declared[::-1]):
+            raise _OtherSizeError(f"holds {picture.width}x{picture.height} pixels")
+        if picture.format == "PNG":
             picture.verify()  # checksums: otherwise Pillow decodes some damaged files without an error
-    if file_format == "JPEG" and data.find(b"\xff\xd9", _scan_offset(data)) < 0:
+    if is_jpeg and data.find(b"\xff\xd9", _scan_offset(data)) < 0:
         raise ValueError("the JPEG has no end")
-    with PillowImage.open(io.BytesIO(data)) as picture:
+    with without_pixel_limit() if is_large else contextlib.nullcontext(), open_image(data) as picture:
+        if is_jpeg and picture.mode in ("L", "RGB") and (pixels := _of_jpeg(data)) is not None:
+            return pixels, _orientation(picture)
         if picture.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255
             values = np.asarray(picture).astype(np.int64)
             if values.min() < 0 or values.max() > 65535:
@@ -117,6 +134,24 @@ def _pixels(data: bytes) -> tuple[Image, int]:
         if picture.mode == "F":
             raise ValueError("its pixels are floats")
         return np.asarray(picture.convert("RGB")), _orientation(picture)
+
+
+def _of_jpeg(data: bytes) -> Image | None:
+    """Return the pixels of a JPEG; None if Pillow has to decode it.
+
+    Both use libjpeg-turbo and give the same pixels. Pillow does not hear its warnings, and fills rows that are missing
+    before the end with gray. Other warnings, as of bytes that follow the image, cost no pixel.
+
+    Raises:
+        ValueError: rows are missing.
+    """
+    try:
+        pixels: Image = simplejpeg.decode_jpeg(data, "RGB", strict=True)
+        return pixels
+    except ValueError as error:
+        if "premature end" in str(error).lower():
+            raise ValueError("the JPEG ends before its last rows") from None
+        return None
 
 
 def _scan_offset(data: bytes) -> int:
