@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -118,3 +119,40 @@ def test_names_that_are_not_utf_8_and_links_in_a_circle_are_named(tmp_path):
     open(os.fsencode(tmp_path) + b"/bad\xff", "wb").close()  # noqa: PTH123
     with pytest.raises(DataError, match="is not UTF-8"):
         Tree(tmp_path).files("")
+
+
+class Unmarked(zipfile.ZipInfo):
+    """A member whose name is UTF-8 and does not say so."""
+
+    def _encodeFilenameFlags(self):  # noqa: N802
+        return self.filename.encode(), self.flag_bits & ~0x800
+
+
+def macos_zip(path, names):
+    """A zip as macOS' Finder makes it: one folder, AppleDouble files, and names in UTF-8 that are not marked as such."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name in names:
+            folder, _, file = name.rpartition("/")
+            opened.writestr(Unmarked(name), name.encode())
+            opened.writestr(Unmarked(f"__MACOSX/{folder}/._{file}"), b"Mac OS X")
+        opened.writestr("data/.DS_Store", b"Bud1")
+    with zipfile.ZipFile(path) as opened:
+        assert not any(info.flag_bits & 0x800 for info in opened.infolist())
+    return path
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_zip_of_macos_has_the_names_that_were_zipped(tmp_path, form):
+    names = [unicodedata.normalize(form, name) for name in ("data/Übung 1.png", "data/画像/二.png", "data/plain.png")]
+    tree = Tree(macos_zip(tmp_path / "data.zip", names))
+    assert sorted(tree.files("")) == sorted(name.removeprefix("data/") for name in names)
+    assert tree.find(names[0].removeprefix("data/")).read() == names[0].encode()
+
+
+def test_a_name_of_another_code_page_stays_as_it_is(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as opened:
+        info = Unmarked("top/x.png")
+        opened.writestr(info, b"1")
+    data = (tmp_path / "a.zip").read_bytes().replace(b"top/x.png", b"top/\x81.png")  # an u with two dots, in cp437
+    (tmp_path / "a.zip").write_bytes(data)
+    assert list(Tree(tmp_path / "a.zip").files("")) == ["ü.png"]

@@ -159,16 +159,16 @@ class Tree:
                 self._unreadable[archive] = f"{archive}: not a zip archive that can be read: {error}"
                 self._members[archive] = {}
                 return {}
-            infos = [info for info in opened.infolist() if not info.is_dir()]
+            infos = [(_name(info), info) for info in opened.infolist() if not info.is_dir()]
             within = self._within
             if archive == self.root and not within:
-                tops = {info.filename.partition("/")[:2] for info in infos if not _hidden(info.filename)}
+                tops = {name.partition("/")[:2] for name, _ in infos if not _hidden(name)}
                 folder, slash = tops.pop() if len(tops) == 1 else ("", "")  # a lone file is no folder
                 within = f"{folder}/" if slash else ""
             self._members[archive] = {
                 name: File(name, info.file_size, info.CRC, _Member(archive, opened, info))
-                for info in infos
-                if not _hidden(name := info.filename.removeprefix(within))
+                for name, info in ((whole.removeprefix(within), info) for whole, info in infos)
+                if not _hidden(name)
             }
         return self._members[archive]
 
@@ -185,6 +185,16 @@ class _Member:
         except _BROKEN as error:
             why = "it is encrypted" if self._info.flag_bits & 1 else error
             raise OSError(f"{self._info.filename} in {self._archive}: {why}") from error
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """Return the name of a member. macOS writes names in UTF-8 and does not say so; zipfile then reads them as cp437."""
+    if info.flag_bits & 0x800:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.filename
 
 
 def _hidden(name: str) -> bool:
