@@ -161,6 +161,9 @@ def finish_run(
             for weights in by_dataset.values()
             if weights.note
         )
+        outcome.notes += [
+            f"data set `{id}`: {note}" for id, opened in prepared.datasets.items() for note in opened.notes
+        ]
         sources = _sources(prepared)
         try:
             remember_data_sources(sources)

@@ -222,3 +222,18 @@ def test_a_plugin_that_raises_is_named_and_ends_nothing(harness, how):
         "datasets", "check", f"bad/data,how={how}", "-p", "badplugin", env={"PYTHONPATH": str(harness.folder)}
     )
     assert done.code == 1 and "wrong:" in done.out and "bad/data" in done.out and "Traceback" not in done.err
+
+
+def test_a_run_says_each_repair_once(small):
+    file = small.folder / "coco/annotations.json"
+    changed = json.loads(file.read_text())
+    for annotation in changed["annotations"]:
+        del annotation["area"]
+    for image in changed["images"]:
+        image["height"] = 64.0
+    file.write_text(json.dumps(changed))
+    done = small("run", "small.yaml", "-k", "clean", "--no-bootstrap", "-q")
+    assert done.code == 0, done.err
+    count = len(changed["annotations"])
+    assert done.err.count(f"data set `shapes`: `area` of {count} annotations is missing, and computed") == 1
+    assert done.err.count("whole numbers are written as fractions") == 1

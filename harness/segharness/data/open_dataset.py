@@ -69,6 +69,11 @@ class OpenDataset:
                 self._truths[kind] = self._restricted(kind, content)
         return self._truths[kind]
 
+    @property
+    def notes(self) -> list[str]:
+        """What was repaired when the data set's files were read, a line each."""
+        return [str(note) for note in getattr(self.dataset, "notes", ())]
+
     @cached_property
     def taxonomy(self) -> Taxonomy:
         """The policy of the suite for the categories of the data set."""

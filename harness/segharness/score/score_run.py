@@ -180,6 +180,7 @@ def scored_run(
             raise StoreError(f"{folder.manifest}: another run changed it meanwhile; score it again")
         opened = sources.datasets[entry.id]
         sizes[entry.id] = [opened.dataset.digest, len(opened.samples)]
+        notes |= {f"{entry.id}: {note}": None for note in opened.notes}
         scorer = _DatasetScorer(suite, folder, inputs, opened, host, options, problems.append, notes)
         for model in suite.models:
             for condition in suite.conditions:

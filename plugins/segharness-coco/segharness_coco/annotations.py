@@ -5,15 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from segharness import DataError
 from segharness.files import File
 from segharness.masks import check_counts
 
+from segharness_coco.repairs import Repairs
+
 _MOST = 20
-"""The number of problems that a message lists at most."""
+"""The number of kinds of problems that a message lists at most."""
+
+_VARYING = re.compile(r"-?\d[\d.e+-]*|\[.*\]|'[^']*'")
+"""What differs between problems of one kind: numbers, lists and texts."""
 
 _NEEDED: dict[str, dict[str, type]] = {
     "images": {"id": int, "file_name": str, "height": int, "width": int},
@@ -38,16 +44,20 @@ class Annotations:
     Args:
         file: the JSON file.
         url_key: the key of a URL, whose last two parts are the `file_name` of an image that has none.
+        maskless: what becomes of objects without a mask among others that have one: one of `repairs.MASKLESS`; None to
+            refuse them.
 
     Attributes:
-        content: the lists of images, annotations and categories, as in the file.
+        content: the lists of images, annotations and categories, as in the file but for what was repaired.
+        whole: all of the file, repaired.
+        notes: what was repaired, one line for each kind.
         sha256: of the file, hexadecimal.
 
     Raises:
         DataError: the file cannot be read, is not JSON, lacks a key, repeats an id, or holds a broken annotation.
     """
 
-    def __init__(self, file: File, url_key: str | None = None) -> None:
+    def __init__(self, file: File, url_key: str | None = None, maskless: str | None = None) -> None:
         raw = file.read()
         self.sha256 = hashlib.sha256(raw).hexdigest()
         try:
@@ -56,12 +66,41 @@ class Annotations:
             raise DataError(f"{file.shown}: not JSON: {error}") from error
         if url_key is not None:
             _name_images(content, url_key, file.shown)
-        problems = [*structure_problems(content), *annotation_problems(well_formed_items(content))]
+        repairs = Repairs(content, maskless)
+        asked = {id(annotation) for annotation in repairs.maskless}
+        problems = [
+            *_maskless_problem(repairs.maskless),
+            *structure_problems(content),
+            *annotation_problems(well_formed_items(content), asked),
+        ]
         if problems:
-            shown = [f"{file.shown}: {problem}" for problem in problems[:_MOST]]
-            rest = [f"{file.shown}: and {len(problems) - _MOST} more problems"] if len(problems) > _MOST else []
-            raise DataError(shown + rest)
+            raise DataError([f"{file.shown}: {problem}" for problem in _grouped(problems)])
         self.content: dict[str, list[dict[str, Any]]] = {key: content[key] for key in _NEEDED}
+        self.whole: Mapping[str, Any] = content
+        self.notes: Sequence[str] = repairs.notes
+
+
+def _maskless_problem(annotations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield that objects have no mask, and what can be done."""
+    if annotations:
+        count = f"{len(annotations)} objects have" if len(annotations) > 1 else "1 object has"
+        yield (
+            f"{count} no mask, and others have one (first: annotation {annotations[0].get('id')}): say with the option "
+            "`maskless` what becomes of them: `ignore` (regions that are not scored), `box` (their box is their mask) or "
+            "`drop`"
+        )
+
+
+def _grouped(problems: Sequence[str]) -> Iterator[str]:
+    """Yield the first problem of each kind, and how many more there are: an exporter makes one mistake many times."""
+    kinds: dict[str, list[str]] = {}
+    for problem in problems:
+        place, colon, what = problem.partition(": ")
+        kinds.setdefault(_VARYING.sub("#", what if colon else place), []).append(problem)
+    for first, *others in list(kinds.values())[:_MOST]:
+        yield first + (f" (and {len(others)} more of this kind)" if others else "")
+    if len(kinds) > _MOST:
+        yield f"and {len(kinds) - _MOST} more kinds of problems"
 
 
 def _name_images(content: Any, key: str, where: str) -> None:
@@ -128,8 +167,15 @@ def are_numbers(values: Any, count: int) -> bool:
     return isinstance(values, list) and len(values) == count and all(_is_finite(value) for value in values)
 
 
-def annotation_problems(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
-    """Yield every repeated id, dangling reference and malformed annotation of items with a right structure."""
+def annotation_problems(
+    content: Mapping[str, Sequence[Mapping[str, Any]]], maskless: Collection[int] = ()
+) -> Iterator[str]:
+    """Yield every repeated id, dangling reference and malformed annotation of items with a right structure.
+
+    Args:
+        content: the items.
+        maskless: the annotations, by `id()`, whose lack of a mask was said already.
+    """
     for key in _NEEDED:
         seen: set[Any] = set()
         for item in content[key]:
@@ -149,7 +195,8 @@ def annotation_problems(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> I
             yield f"image {image['id']} ({image['file_name']}): height {image['height']}, width {image['width']}"
     masks = any(annotation.get("segmentation") for annotation in content["annotations"])
     for annotation in content["annotations"]:
-        for problem in _problems_in_annotation(annotation, images, categories, masks):
+        has_mask = masks and id(annotation) not in maskless
+        for problem in _problems_in_annotation(annotation, images, categories, has_mask):
             image = images.get(annotation["image_id"], {}).get("file_name", f"image {annotation['image_id']}")
             yield f"annotation {annotation['id']} ({image}): {problem}"
 
@@ -171,7 +218,7 @@ def _problems_in_annotation(
     if annotation.get("iscrowd", 0) not in (0, 1):
         yield f"iscrowd {annotation['iscrowd']!r} is neither 0 nor 1"
     if masks and "segmentation" not in annotation:
-        yield "it has no segmentation, and others have"
+        yield "it has no segmentation, and others have"  # only of items that Repairs could not read
     elif masks:
         yield from _shape_problems(annotation["segmentation"], images.get(annotation["image_id"]))
 

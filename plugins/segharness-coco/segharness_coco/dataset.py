@@ -50,13 +50,20 @@ class CocoFile:
         images: the image files; None for annotations alone, which suffice for predictions of other programs.
         url_key: the key of a URL, whose last two parts are the `file_name` of images that have none: LVIS's
             ``coco_url``.
+        maskless: as of `Annotations`.
+
+    Attributes:
+        notes: what was repaired in the annotation file, one line for each kind.
 
     Raises:
         DataError: the annotation file is broken, or images are missing; the message names them.
     """
 
-    def __init__(self, file: File, images: Images | None, url_key: str | None = None) -> None:
-        annotations = Annotations(file, url_key)
+    def __init__(
+        self, file: File, images: Images | None, url_key: str | None = None, maskless: str | None = None
+    ) -> None:
+        annotations = Annotations(file, url_key, maskless)
+        self.notes, self._whole = annotations.notes, annotations.whole
         self._content = annotations.content
         for annotation in self._content["annotations"]:
             annotation.setdefault("iscrowd", 0)
@@ -82,6 +89,10 @@ class CocoFile:
         """
         return {"instances": self._content}[kind]
 
+    def repaired(self) -> Mapping[str, Any]:
+        """Return all of the annotation file, repaired, as JSON values."""
+        return self._whole
+
 
 class CocoInstances(CocoFile):
     """``coco/instances``: any annotation file.
@@ -90,16 +101,20 @@ class CocoInstances(CocoFile):
         annotations: the file's path.
         images: the folder or zip archive of the images, to which `file_name` is relative; None without images.
         orientation: as `segharness.Sample.orientation`; None for ``"declared"``.
+        maskless: what becomes of objects without a mask where others have one: ``"ignore"``, ``"box"``, ``"drop"``.
     """
 
     def __init__(
-        self, annotations: str, images: str | None = None, orientation: Literal["apply", "stored"] | None = None
+        self,
+        annotations: str,
+        images: str | None = None,
+        orientation: Literal["apply", "stored"] | None = None,
+        maskless: Literal["ignore", "box", "drop"] | None = None,
     ) -> None:
         image_files = Images(Tree(images)) if images is not None else None
-        super().__init__(_file(Path(annotations)), image_files)
-        if orientation is not None:  # it decides pixels, so it is in the digest
-            self._samples = [replace(sample, orientation=orientation) for sample in self._samples]
-            self.digest = hashlib.sha256(f"{self.digest} {orientation}".encode()).hexdigest()
+        super().__init__(_file(Path(annotations)), image_files, maskless=maskless)
+        self._samples = oriented(self._samples, orientation)
+        self.digest = digest_with(self.digest, orientation, maskless)
 
 
 class Coco2017(CocoFile):
@@ -213,6 +228,21 @@ def image_samples(images: Sequence[Mapping[str, Any]], image_files: Images | Non
         hint = f"; the nearest to {missing[0]} is {near}" if near is not None else ""
         raise DataError(f"{image_files}: {len(missing)} of {len(images)} images are missing: {shown}{hint}")
     return samples, "".join(lines)
+
+
+def oriented(samples: Sequence[Sample], orientation: Literal["apply", "stored"] | None) -> list[Sample]:
+    """Return samples with an option's choice of `segharness.Sample.orientation`; as they are, if it is None."""
+    if orientation is None:
+        return list(samples)
+    return [replace(sample, orientation=orientation) for sample in samples]
+
+
+def digest_with(digest: str, *choices: str | None) -> str:
+    """Return the digest of a data set with choices that decide pixels or ground truth; None is no choice."""
+    for choice in choices:
+        if choice is not None:
+            digest = hashlib.sha256(f"{digest} {choice}".encode()).hexdigest()
+    return digest
 
 
 def _no_pixels() -> bytes:

@@ -7,14 +7,14 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from segharness import Category, DataError, Sample
 from segharness.files import AnnotationEntry, File, FilesByName, LabelMap, Region, Tree, read_index, read_pixels
 
 from segharness_coco.annotations import structure_problems
-from segharness_coco.dataset import Images, image_samples
+from segharness_coco.dataset import Images, digest_with, image_samples, oriented
 from segharness_coco.names import ALIASES
 
 _READER = 1
@@ -31,12 +31,19 @@ class CocoPanoptic:
         segments: the folder or zip archive of the PNG files; if None, the one with the JSON file's name beside it, as
             in COCO.
         images: the folder or zip archive of the images; None if no model is run.
+        orientation: as `segharness.Sample.orientation`; None for ``"declared"``.
 
     Raises:
         DataError: the JSON is broken, files are missing, or a PNG file holds other segments than the JSON says.
     """
 
-    def __init__(self, annotations: str, segments: str | None = None, images: str | None = None) -> None:
+    def __init__(
+        self,
+        annotations: str,
+        segments: str | None = None,
+        images: str | None = None,
+        orientation: Literal["apply", "stored"] | None = None,
+    ) -> None:
         file = Path(annotations)
         raw, self._content = _read(file)
         tree = _segments(file, segments)
@@ -52,10 +59,12 @@ class CocoPanoptic:
             Category(c["id"], c["name"], ALIASES.get(c["name"], ())) for c in self._content["categories"]
         ]
         image_files = Images(Tree(images)) if images is not None else None
-        self._samples, file_lines = image_samples(self._content["images"], image_files)
+        samples, file_lines = image_samples(self._content["images"], image_files)
+        self._samples = oriented(samples, orientation)
         sizes = [(a["file_name"], files[a["file_name"]][0].size) for a in self._content["annotations"]]
         sha256 = hashlib.sha256(raw).hexdigest()
-        self.digest = hashlib.sha256(json.dumps([sha256, sizes, file_lines]).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps([sha256, sizes, file_lines]).encode()).hexdigest()
+        self.digest = digest_with(digest, orientation)
         shapes = {image["id"]: (image["height"], image["width"]) for image in self._content["images"]}
         by_name = {a["file_name"]: a for a in self._content["annotations"]}
         self._index = read_index(

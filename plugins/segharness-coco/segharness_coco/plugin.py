@@ -6,6 +6,7 @@ from segharness import CategorySet, DatasetSpec, ModelSpec, Option, hookimpl
 from segharness.plugin.option_checks import one_of
 
 from segharness_coco.names import NON_VOC, VOC
+from segharness_coco.repairs import MASKLESS
 
 _COCO = "COCO: annotations CC BY 4.0; photographs under their own Flickr licences"
 
@@ -13,6 +14,11 @@ _OPTIONS_2017 = {
     "root": Option("the folder of annotations and images", required=True, path=True, variable="coco"),
     "split": Option("val2017 or train2017; val2017 when absent"),
 }
+_ORIENTATION = Option(
+    "what becomes of an EXIF orientation: `apply` or `stored`; where absent, images are turned if only then they have "
+    "their declared size",
+    check=one_of("apply", "stored"),
+)
 _PARTS_2017 = {"val2017": 5000, "train2017": 118287}
 
 _TREE_2017 = """\
@@ -64,10 +70,11 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
                 "images": Option(
                     "their folder or zip archive, e.g. val2017; not needed for coco-results", required=False, path=True
                 ),
-                "orientation": Option(
-                    "what becomes of an EXIF orientation: `apply` or `stored`; where absent, images are turned if only then "
-                    "they have their declared size",
-                    check=one_of("apply", "stored"),
+                "orientation": _ORIENTATION,
+                "maskless": Option(
+                    "what becomes of objects without a mask where others have one: `ignore` (not scored), `box` (their box "
+                    "is their mask) or `drop`",
+                    check=one_of(*MASKLESS),
                 ),
             },
         ),
@@ -154,6 +161,7 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
                 "images": Option(
                     "their folder or zip archive, e.g. val2017; not needed for coco-results", required=False, path=True
                 ),
+                "orientation": _ORIENTATION,
             },
         ),
         CategorySet("voc", categories=VOC, description="the 20 categories of PASCAL VOC, under COCO's names"),

@@ -110,3 +110,19 @@ def test_segments_that_are_not_both_drawn_and_declared_are_said(tmp_path):
     gone = write(tmp_path, lambda c: c["annotations"][0]["segments_info"].append({"id": 8, "category_id": 1}))
     with pytest.raises(DataError, match="segment 8 is in the JSON file alone"):
         CocoPanoptic(gone).ground_truth("panoptic")
+
+
+def test_an_orientation_is_chosen_and_part_of_the_digest(tmp_path):
+    from segharness.images.decode import decode
+
+    file = write(tmp_path)
+    upright = np.arange(240, dtype=np.uint8).reshape(8, 10, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # stored upside down
+    Image.fromarray(upright[::-1, ::-1].copy()).save(tmp_path / "5.jpg", "PNG", exif=exif)
+    digests = set()
+    for orientation, expected in ((None, upright[::-1, ::-1]), ("stored", upright[::-1, ::-1]), ("apply", upright)):
+        data = CocoPanoptic(file, images=str(tmp_path), orientation=orientation)
+        assert np.array_equal(decode(data.samples()[0]), expected)
+        digests.add(data.digest)
+    assert len(digests) == 3 and CocoPanoptic(file, images=str(tmp_path)).digest in digests

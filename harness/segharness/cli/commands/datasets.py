@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rich.progress import track
@@ -17,7 +18,7 @@ from rich.progress import track
 from segharness.cli.arguments.selection import parse_variables
 from segharness.cli.commands import list_specs
 from segharness.cli.exit_codes import Exit
-from segharness.cli.output import terminal
+from segharness.cli.output import emit, terminal
 from segharness.cpu_cores import cores
 from segharness.data.annotation_checks import annotation_problems
 from segharness.data.open_dataset import OpenDataset, open_dataset
@@ -51,17 +52,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="with check: a value for a variable, as for run",
     )
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="with check: write the annotation file again, with everything that can only mean one thing put right",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="with --fix: the file to write")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.add_argument("-v", "--verbose", action="store_true", help="also print the tracebacks of what plugins raise")
 
 
 def execute(args: argparse.Namespace) -> int:
     match args.words:
-        case [] | [_] if args.root is None and args.words != ["check"]:
+        case [] | [_] if args.root is None and args.words != ["check"] and not args.fix:
             args.name = args.words[0] if args.words else None
             return list_specs.show(args, (DatasetSpec, CategorySet))
         case ["check", _] if args.json:
             raise UsageError("datasets check: has no JSON output")
+        case ["check", name] if args.fix:
+            return _fix(args, name)
         case ["check", name]:
             return _check(args, name)
         case ["check"]:
@@ -107,6 +116,26 @@ def _check(args: argparse.Namespace, text: str) -> int:
             file=sys.stderr,
         )
     return Exit.FAILED if wrong else Exit.OK
+
+
+def _fix(args: argparse.Namespace, text: str) -> int:
+    """Write the repaired annotation file of a data set, and say what was repaired."""
+    if args.output is None:
+        raise UsageError("datasets check --fix: -o FILE says where the repaired annotations go")
+    spec: DatasetSpec = args.host.get(text.split(",")[0], DatasetSpec)
+    root = {"root": args.root} if args.root is not None else {}
+    entry = dataset_from_argument(text, args.host, more=root, variables=parse_variables(args.var))
+    for value in entry.options.values():
+        if isinstance(value, str) and args.output.exists() and Path(value).exists() and args.output.samefile(value):
+            raise UsageError(f"{args.output}: is the data set's own file; write the repaired one beside it")
+    opened = open_dataset(entry, args.host)
+    if not callable(repaired := getattr(opened.dataset, "repaired", None)):
+        raise UsageError(f"data set `{spec.name}`: its files are not one annotation file that could be written again")
+    for note in opened.notes or ["nothing had to be repaired"]:
+        print(visible(note))
+    emit(json.dumps(repaired(), ensure_ascii=False) + "\n", args.output)
+    print(f"{len(opened.notes)} kinds of repairs; written: {args.output}")
+    return Exit.OK
 
 
 def _shortened(problems: list[str]) -> list[str]:
@@ -155,6 +184,7 @@ def _add_findings(opened: OpenDataset, spec: DatasetSpec, host: PluginHost, repo
     if truth is not None:
         report.lines += _counts(truth)
         report.problems += annotation_problems(opened.samples, truth)
+    report.lines += [f"note: {note}" for note in opened.notes]
     report.lines += _small_images(opened.samples, host)
     report.lines.append(f"digest {opened.dataset.digest[:16]}")
     notes: Counter[str] = Counter()
