@@ -44,8 +44,8 @@ class Annotations:
     Args:
         file: the JSON file.
         url_key: the key of a URL, whose last two parts are the `file_name` of an image that has none.
-        maskless: what becomes of objects without a mask among others that have one: one of `repairs.MASKLESS`; None to
-            refuse them.
+        maskless: what becomes of objects without a mask among others that have one: as of `Repairs`; None to refuse
+            them.
 
     Attributes:
         content: the lists of images, annotations and categories, as in the file but for what was repaired.

@@ -6,7 +6,6 @@ from segharness import CategorySet, DatasetSpec, ModelSpec, Option, hookimpl
 from segharness.plugin.option_checks import one_of
 
 from segharness_coco.names import NON_VOC, VOC
-from segharness_coco.repairs import MASKLESS
 
 _COCO = "COCO: annotations CC BY 4.0; photographs under their own Flickr licences"
 
@@ -74,7 +73,7 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
                 "maskless": Option(
                     "what becomes of objects without a mask where others have one: `ignore` (not scored), `box` (their box "
                     "is their mask) or `drop`",
-                    check=one_of(*MASKLESS),
+                    check=one_of("ignore", "box", "drop"),
                 ),
             },
         ),

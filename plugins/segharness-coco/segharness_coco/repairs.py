@@ -12,10 +12,6 @@ from typing import Any
 
 from pycocotools import mask as rle
 
-MASKLESS = ("ignore", "box", "drop")
-"""What may become of an object without a mask among objects that have one: its box is a region in which detections
-count neither as right nor as wrong, its box is its mask, or it is left out."""
-
 _WHOLE = {
     "images": ("id", "height", "width"),
     "annotations": ("id", "image_id", "category_id", "iscrowd"),
@@ -30,7 +26,9 @@ class Repairs:
 
     Args:
         content: the parsed JSON; its lists and items are changed.
-        maskless: one of `MASKLESS`, or None to leave objects without a mask as they are.
+        maskless: what becomes of an object without a mask among objects that have one. ``"ignore"``: its box is a region
+            in which detections count neither as right nor as wrong. ``"box"``: its box is its mask. ``"drop"``: it is left
+            out. None: it stays as it is.
 
     Attributes:
         content: the repaired content.

@@ -1,0 +1,6 @@
+"""The Python API, and what the command line does with it."""
+
+from segharness.api.run_suite import evaluate, run, run_folder
+from segharness.api.whole_run import FinishedRun, finish_run, prepare_run
+
+__all__ = ["FinishedRun", "evaluate", "finish_run", "prepare_run", "run", "run_folder"]
