@@ -9,13 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segharness.api import evaluate, run
+    from segharness.api import evaluate, run, score_results
     from segharness.errors import (
         CellError,
         ContractError,
         DataError,
         ImageError,
         LostError,
+        NoPredictionsError,
         PluginError,
         SchemaError,
         SegharnessError,
@@ -62,13 +63,14 @@ if TYPE_CHECKING:
     from segharness.store.results import read_results
 
 _NAMES_OF = {
-    "api": ("evaluate", "run"),
+    "api": ("evaluate", "run", "score_results"),
     "errors": (
         "CellError",
         "ContractError",
         "DataError",
         "ImageError",
         "LostError",
+        "NoPredictionsError",
         "PluginError",
         "SchemaError",
         "SegharnessError",
@@ -145,6 +147,7 @@ __all__ = [
     "ModelSet",
     "ModelSpec",
     "Needs",
+    "NoPredictionsError",
     "Option",
     "Origin",
     "PluginError",
@@ -167,6 +170,7 @@ __all__ = [
     "hookimpl",
     "read_results",
     "run",
+    "score_results",
     "write_atomic",
 ]
 

@@ -11,6 +11,7 @@
     │       └── SchemaError      a file of a newer schema version
     ├── CellError                costs the cells it happened in, never the run
     │   ├── ImageError           an image that cannot be read or corrupted
+    │   ├── NoPredictionsError   stored predictions that lack a condition
     │   └── ContractError        a model whose categories or answer break the contract
     └── LostError                costs the unit one more try, on a fresh worker
 
@@ -65,6 +66,10 @@ class CellError(SegharnessError):
 
 class ImageError(CellError):
     """An image that cannot be decoded, or that a corruption failed on."""
+
+
+class NoPredictionsError(CellError):
+    """Stored predictions that lack a condition. The message says what they have, and is the same for all conditions."""
 
 
 class ContractError(CellError):

@@ -196,7 +196,8 @@ class StoredPredictions(Protocol):
             known_image_ids: all image ids of the data set.
 
         Raises:
-            CellError: there are no predictions under that condition, or they are of other images.
+            NoPredictionsError: there are no predictions under that condition.
+            CellError: they are broken, or of other images.
         """
 
 

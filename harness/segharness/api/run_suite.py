@@ -105,7 +105,7 @@ def run(
         [1.0, 1.0]
     """
     path = Path(suite)
-    host = _load_host(path, plugins)
+    host = load_host(path.parent, plugins)
     overrides = Overrides(models, datasets, references, limit)
     loaded = load_suite(path, host, variables=Variables.of_process(variables), overrides=overrides)
     plan = make_plan(loaded.suite, host, Selection(keyword=k, tags=m))
@@ -178,7 +178,7 @@ def evaluate(
         raise UsageError(f"name {name!r} must match {ID}")
     require_model(model)
     path = Path(suite)
-    host = _load_host(path, plugins)
+    host = load_host(path.parent, plugins)
     overrides = Overrides(datasets=datasets, references=references, limit=limit, model_object=True)
     loaded = load_suite(path, host, variables=Variables.of_process(variables), overrides=overrides)
     object_suite = _with_object(loaded.suite, name, model)
@@ -205,8 +205,9 @@ def _with_object(suite: Suite, name: str, model: Model) -> Suite:
     return Suite(**{**vars(suite), "models": (entry,), "groups": chosen})
 
 
-def _load_host(suite: Path, plugins: Sequence[str]) -> PluginHost:
-    host = PluginHost.load(PluginArguments(tuple(plugins), (str(suite.parent.absolute()),)))
+def load_host(folder: Path, plugins: Sequence[str]) -> PluginHost:
+    """Return the installed plugins, the one in a folder, and those that are named."""
+    host = PluginHost.load(PluginArguments(tuple(plugins), (str(folder.absolute()),)))
     host.check_conflicts()
     return host
 

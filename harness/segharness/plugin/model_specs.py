@@ -191,6 +191,9 @@ class ModelSpec:
             cell, with a path, a name or None as weights, and imports no framework.
         stored: whether it is a `StoredPredictions`, which gets no images: they may then be missing, or too small for
             corruptions.
+        reads: which files ``segharness score FILE --annotations TRUTH`` gives the model by its option `tail`: by their
+            ending, the data set that opens their ground truth with the options ``annotations`` and ``images``, such as
+            ``{".json": "coco/instances"}``.
         version: changes when the same options begin to give other predictions. Part of identities.
 
         Weights and environment:
@@ -219,6 +222,7 @@ class ModelSpec:
     tail: str | None = None
     check: Reference | None = None
     stored: bool = False
+    reads: Mapping[str, str] = field(default_factory=dict)
     version: str = "1"
     weights: WeightsSpec = WeightsSpec()
     needs: Needs = Needs()

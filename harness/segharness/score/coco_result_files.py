@@ -27,7 +27,7 @@ def export_results(
     folder: RunFolder,
     host: PluginHost,
     out: Path,
-    skipped: Callable[[str], None] = lambda text: None,
+    skipped: Callable[[str, str], None] = lambda cell, reason: None,
     given: GivenPlaces | None = None,
 ) -> int:
     """Write ``MODEL/DATASET/CONDITION.segm.json`` and ``.bbox.json`` for every complete cell of a run.
@@ -36,7 +36,7 @@ def export_results(
         folder: the folder of the run.
         host: the plugins, which provide the data sets.
         out: the folder to write into.
-        skipped: called with one line for every cell that cannot be written; the line says why.
+        skipped: called with every cell that cannot be written, as ``model::dataset::condition``, and why.
         given: where the data sets lie; None to find those that this machine remembers.
 
     Returns:
@@ -61,7 +61,7 @@ def export_results(
                 if cell.predictions is not None and cell.predictions.column("score").null_count:
                     reason = "the model gives no scores, which result files need"
                 if cell.predictions is None or reason is not None:
-                    skipped(f"{model.id}::{entry.id}::{condition.name}: {reason}")
+                    skipped(f"{model.id}::{entry.id}::{condition.name}", reason or "not run")
                     continue
                 for kind, rows in _result_lists(cell.predictions, sizes):
                     path = out / model.id / entry.id / f"{condition.name}.{kind}.json"

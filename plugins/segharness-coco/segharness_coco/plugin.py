@@ -175,10 +175,18 @@ def segharness_models() -> list[ModelSpec]:
             "coco-results",
             stored=True,
             factory="segharness_coco.results:CocoResults",
+            reads={".json": "coco/instances"},
             description="detections that another program wrote: coco-results/DIR, one COCO result file a condition "
-            "(clean.json ...)",
+            "(clean.json ...), or coco-results/FILE, of clean images",
             tags=("stored",),
-            options={"folder": Option("the folder of the result files", required=True, path=True)},
+            options={
+                "folder": Option(
+                    "the folder of the result files, or one result file, of clean images",
+                    required=True,
+                    path=True,
+                    files="segharness_coco.results:read_files",
+                )
+            },
             tail="folder",
         )
     ]

@@ -2,7 +2,7 @@
 
 ``clean.json``, ``fog-3.json`` ... hold masks, boxes or both, as detectron2 writes them. ``clean.segm.json`` and
 ``clean.bbox.json`` hold the same detections in the same order, as mmdetection writes them. YOLACT's own layout is read
-too.
+too. A single file of any name has the detections in clean images; one called ``x.segm.json`` with ``x.bbox.json``.
 """
 
 from __future__ import annotations
@@ -14,18 +14,29 @@ from typing import Any
 
 import numpy as np
 from pycocotools import mask as rle
-from segharness import CellError, Detections
+from segharness import CellError, Detections, NoPredictionsError
 from segharness.masks import check_counts
 
 from segharness_coco.annotations import are_numbers
 from segharness_coco.names import ALIASES, IDS
 
 
+def read_files(path: Path) -> list[Path]:
+    """Return the files whose content decides predictions, of a folder of result files or of a single one."""
+    return sorted(path.rglob("*")) if path.is_dir() else _with_boxes(path)
+
+
+def _with_boxes(file: Path) -> list[Path]:
+    """Return a result file, and for ``x.segm.json`` also ``x.bbox.json``, if it is there."""
+    boxes = file.with_name(f"{file.name.removesuffix('.segm.json')}.bbox.json")
+    return [file, boxes] if file.name.endswith(".segm.json") and boxes.is_file() else [file]
+
+
 class CocoResults:
-    """The result files of a folder, as `segharness.StoredPredictions`.
+    """The result files of a folder, or a single one, as `segharness.StoredPredictions`.
 
     Args:
-        folder: of the result files.
+        folder: of the result files, or the single one.
     """
 
     categories: Sequence[str] = ()
@@ -41,7 +52,8 @@ class CocoResults:
         """Return the detections of images under a condition; see `segharness.StoredPredictions`.
 
         Raises:
-            CellError: the condition has no file, it is not a result file, or it has images that the data set lacks.
+            NoPredictionsError: the condition has no file.
+            CellError: its file is not a result file, or has images that the data set lacks.
         """
         if condition not in self._read:
             self._read[condition], self._listed[condition] = self._load(condition, known_image_ids)
@@ -55,11 +67,7 @@ class CocoResults:
         self, condition: str, known_image_ids: Collection[int]
     ) -> tuple[dict[int, Detections], frozenset[int] | None]:
         """Return the detections by image id, and the ids that the file lists (None if its layout has no such list)."""
-        single = self._folder / f"{condition}.json"
-        parts = [self._folder / f"{condition}.{kind}.json" for kind in ("segm", "bbox")]
-        files = [single] if single.is_file() else [part for part in parts if part.is_file()]
-        if not files:
-            raise CellError(f"{self._folder} has no {single.name}, nor {parts[0].name} or {parts[1].name}")
+        files = self._files(condition)
         rows, listed = _read_results(files[0])
         if len(files) == 2:
             rows = _merged(files, rows, _read_results(files[1])[0])
@@ -76,6 +84,25 @@ class CocoResults:
             return {image_id: _detections(image_rows) for image_id, image_rows in grouped.items()}, listed
         except ValueError as error:
             raise CellError(f"{files[0]}: a broken mask: {error}") from error
+
+    def _files(self, condition: str) -> list[Path]:
+        if not self._folder.is_dir():
+            if condition != "clean":
+                raise NoPredictionsError(
+                    f"{self._folder} is one file, of clean images; a folder has a file for each condition"
+                )
+            return _with_boxes(self._folder)
+        single = self._folder / f"{condition}.json"
+        parts = [self._folder / f"{condition}.{kind}.json" for kind in ("segm", "bbox")]
+        files = [single] if single.is_file() else [part for part in parts if part.is_file()]
+        if not files:
+            names = sorted(file.name for file in self._folder.glob("*.json"))
+            there = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            raise NoPredictionsError(
+                f"{self._folder} has no such files, called CONDITION.json, or CONDITION.segm.json and CONDITION.bbox.json "
+                f"(it has {there or 'no .json file'})"
+            )
+        return files
 
 
 def _merged(files: Sequence[Path], masks: list[Any], boxes: list[Any]) -> list[dict[str, Any]]:
@@ -109,6 +136,9 @@ def _read_results(file: Path) -> tuple[list[dict[str, Any]], frozenset[int] | No
     if not isinstance(content, list):
         raise CellError(f"{file}: holds a JSON {type(content).__name__}, not a list of COCO results")
     for number, row in enumerate(content):
+        for key in ("image_id", "category_id"):  # of programs that keep them in tables of floats
+            if isinstance(row, dict) and type(value := row.get(key)) is float and value.is_integer():
+                row[key] = int(value)
         if problem := _row_problem(row):
             raise CellError(f"{file}: result {number}: {problem}")
     return content, listed

@@ -94,7 +94,7 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, content, message):
 
 
 def test_a_condition_without_a_file_is_said(tmp_path):
-    with pytest.raises(CellError, match="has no fog-3.json, nor fog-3.segm.json or fog-3.bbox.json"):
+    with pytest.raises(CellError, match="called CONDITION.json, or CONDITION.segm.json"):
         CocoResults(str(tmp_path)).load_predictions("fog-3", [7], (7,))
 
 
@@ -214,7 +214,7 @@ def test_a_missing_file_costs_its_condition_alone(harness):
     harness.write("found/clean.json", json.dumps([ROW]))
     harness.write("suite.yaml", SUITE.replace("[clean]", "[clean, fog-3]"))
     done = harness("run", "suite.yaml")
-    assert done.code == 1 and "has no fog-3.json" in done.err and "Traceback" not in done.err
+    assert done.code == 1 and "no stored predictions under its condition" in done.err and "Traceback" not in done.err
     assert numbers(harness)["segm", "AP50"] is not None
     assert "1 of 2 cells done" in done.out + done.err
 

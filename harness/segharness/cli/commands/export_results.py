@@ -27,10 +27,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     folder = RunFolder.from_text(args.run)
-    skipped: list[str] = []
-    count = export_results(folder, args.host, args.output, skipped.append, given_from(args))
-    for line in skipped:
-        say(f"not written: {line}")
+    skipped: list[tuple[str, str]] = []
+    count = export_results(
+        folder, args.host, args.output, lambda cell, reason: skipped.append((cell, reason)), given_from(args)
+    )
+    by_reason: dict[str, list[str]] = {}
+    for cell, reason in skipped:
+        by_reason.setdefault(reason, []).append(cell)
+    for reason, cells in by_reason.items():
+        more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+        say(f"not written: {cells[0]}{more}: {reason}")
     print(
         f"{args.output}: {count} files; "
         f"to use them as a model: --model coco-results/{args.output}/MODEL/DATASET,id=MODEL"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from segharness.data.open_dataset import OpenDataset
-from segharness.errors import CellError
+from segharness.errors import CellError, NoPredictionsError
 from segharness.execution.worker.shard_tables import ImageOutcome, ShardTables, tables_of
 from segharness.model.outputs import validate_stored
 from segharness.records import Condition, Detections, Sample, StoredPredictions
@@ -19,7 +19,7 @@ def store_predictions(
     conditions: Sequence[Condition],
     write: Callable[[str, ShardTables], None],
     progress: Callable[[int], None],
-) -> None:
+) -> dict[str, str]:
     """Check and write the stored predictions of every sample under every condition.
 
     Args:
@@ -30,7 +30,11 @@ def store_predictions(
         conditions: the conditions of the unit.
         write: called with each condition's name and tables.
         progress: called with the number of predictions just stored.
+
+    Returns:
+        Why there are none under some of the conditions, by the condition's name; the same text for all of them.
     """
+    missing: dict[str, str] = {}
     image_ids = frozenset(sample.image_id for sample in opened.dataset.samples())
     category_ids = frozenset(category.id for category in opened.dataset.categories)
     for condition in conditions:
@@ -40,6 +44,9 @@ def store_predictions(
             if len(stored) != len(samples):
                 raise CellError(f"load_predictions returned {len(stored)} results for {len(samples)} images")
             _check_categories(stored, category_ids)
+        except NoPredictionsError as error:
+            missing[condition.name] = f"no stored predictions under its condition: {error}"
+            continue
         except CellError as error:
             for outcome in outcomes:
                 outcome.error = f"model `{name}`: {error}"
@@ -52,6 +59,7 @@ def store_predictions(
                     outcome.error = f"model `{name}`, {outcome.sample}: {error}"
         progress(len(samples))  # before its file, which may be the last event that anybody waits for
         write(condition.name, tables_of(outcomes))
+    return missing
 
 
 def _check_categories(stored: Sequence[Detections], category_ids: Collection[int]) -> None:

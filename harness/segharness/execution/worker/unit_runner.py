@@ -291,12 +291,16 @@ class UnitRunner:
                 raise
 
         conditions = [self._job.suite.condition(name) for name in unit.conditions]
-        store_predictions(model, unit.model, opened, samples, conditions, write, lambda images: emit(Progress(images)))
-        self._done(unit, emit)
+        missing = store_predictions(
+            model, unit.model, opened, samples, conditions, write, lambda images: emit(Progress(images))
+        )
+        for text in dict.fromkeys(missing.values()):
+            emit(UnitFailed(unit.index, tuple(missing), f"model `{unit.model}`: {text}"))
+        self._done(unit, emit, tuple(name for name in unit.conditions if name not in missing))
 
-    def _done(self, unit: Unit, emit: Emit) -> None:
+    def _done(self, unit: Unit, emit: Emit, conditions: tuple[str, ...] | None = None) -> None:
         self._in_progress.remove(unit)
-        emit(UnitDone(unit.index, unit.conditions))
+        emit(UnitDone(unit.index, unit.conditions if conditions is None else conditions))
 
     def _failed(self, unit: Unit, error: BaseException, emit: Emit) -> None:
         self._in_progress.remove(unit)
