@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         StoreError,
         SuiteError,
         UsageError,
+        coded,
     )
     from segharness.images.randomness import generator
     from segharness.plugin.hookspecs import hookimpl
@@ -77,6 +78,7 @@ _NAMES_OF = {
         "StoreError",
         "SuiteError",
         "UsageError",
+        "coded",
     ),
     "plugin.hookspecs": ("hookimpl",),
     "plugin.options": ("Option",),
@@ -164,6 +166,7 @@ __all__ = [
     "SuiteError",
     "UsageError",
     "WeightsSpec",
+    "coded",
     "download",
     "evaluate",
     "generator",

@@ -80,6 +80,20 @@ class LostError(SegharnessError):
     """A worker that cannot go on: the process of its model ended, or memory ran out. A fresh worker may succeed."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM. A `KeyboardInterrupt` itself that passes through ``exec`` lets Python end with signal 2."""
+
+
+def coded(code: str, text: str) -> str:
+    """Return a message with the code under which docs/troubleshooting.md and ``segharness explain`` say more.
+
+    Example:
+        >>> coded("T01", "2 images are missing")
+        '2 images are missing (segharness explain T01)'
+    """
+    return f"{text} (segharness explain {code})"
+
+
 def nearest(name: str, known: Iterable[str], listed: bool = True) -> str:
     """Return a hint for a message about an unknown name: the nearest known name, all of them, or nothing.
 

@@ -24,3 +24,49 @@ def test_sigterm_before_the_first_cell_is_an_interruption(small):
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2 and "interrupted" in err and "Traceback" not in err
+
+
+def test_a_signal_that_passes_through_exec_is_an_interruption(small):
+    """Python itself ends with signal 2 if a KeyboardInterrupt passes through ``exec`` of a text, as in dataclasses."""
+    small.write(
+        "segharness_plugins.py",
+        "import time\nexec('import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)')\n",
+    )
+    done = small("run", "small.yaml")
+    assert done.code == 2 and done.err.strip() == "interrupted", done
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_modules_are_imported_is_an_interruption(small, name):
+    code = (
+        "import signal, sys\n"
+        "class Signal:\n"
+        "    def find_spec(self, module, path, target=None):\n"
+        f"        if module == 'segharness.plugin.host': signal.raise_signal(signal.{name})\n"
+        "sys.meta_path.insert(0, Signal())\n"
+        "from segharness.cli import main\n"
+        "sys.argv = ['segharness', 'models']\n"
+        "raise SystemExit(main())\n"
+    )
+    import subprocess
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and done.stderr.strip() == "interrupted", done
+
+
+def test_a_signal_in_a_callback_is_not_lost(small):
+    """Python drops what is raised in callbacks of weak references, which imports use."""
+    small.write(
+        "segharness_plugins.py",
+        "import os, signal, time, weakref\n"
+        "class Thing: pass\n"
+        "thing = Thing()\n"
+        "def ended(reference):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(0.01)\n"
+        "reference = weakref.ref(thing, ended)\n"
+        "del thing\n"
+        "time.sleep(9)\n",
+    )
+    done = small("run", "small.yaml")
+    assert done.code == 2 and done.err.strip() == "interrupted", done

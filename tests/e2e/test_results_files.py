@@ -117,7 +117,10 @@ def test_conditions_that_are_not_there_are_one_line(files):
         (["score", "coco_instances_results.json", "--annotations", "no.json"], "no.json: no such file"),
         (["score", "coco_instances_results.json"], "--annotations FILE scores its detections"),
         (["score", "small.yaml", "--annotations", "coco/annotations.json"], "known endings: .json"),
-        (["score", "runs/small", "--images", "coco/images"], "--images and --out are for a file of detections"),
+        (
+            ["score", "runs/small", "--images", "coco/images"],
+            "--images, --option and --out are for a file of detections",
+        ),
         (
             ["score", "floats.json", "--annotations", "coco/annotations.json", "--dataset", "a=b=c"],
             "--dataset is for run folders",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ def score_results(
     annotations: str | os.PathLike[str],
     *,
     images: str | os.PathLike[str] | None = None,
+    dataset_options: Mapping[str, str] | None = None,
     out: str | os.PathLike[str] | None = None,
     plugins: Sequence[str] = (),
     engine: str | None = None,
@@ -41,6 +42,7 @@ def score_results(
         results: the file. A plugin's model of stored predictions reads it; its ending says which.
         annotations: the ground truth.
         images: the folder or archive of the images; needed only to compare with runs on the same images.
+        dataset_options: further options of the data set that reads the ground truth, such as ``{"maskless": "drop"}``.
         out: a run folder that keeps predictions and results; None to keep nothing.
         plugins, engine, bootstrap: as in `segharness.run`.
 
@@ -66,7 +68,13 @@ def score_results(
         1.0
     """
     return scored_results(
-        load_host(Path.cwd(), plugins), results, annotations, images, out, ScoreOptions(engine, bootstrap)
+        load_host(Path.cwd(), plugins),
+        results,
+        annotations,
+        images,
+        dataset_options or {},
+        out,
+        ScoreOptions(engine, bootstrap),
     )
 
 
@@ -75,6 +83,7 @@ def scored_results(
     results: str | os.PathLike[str],
     annotations: str | os.PathLike[str],
     images: str | os.PathLike[str] | None,
+    dataset_options: Mapping[str, str],
     out: str | os.PathLike[str] | None,
     options: ScoreOptions,
 ) -> pa.Table:
@@ -86,6 +95,7 @@ def scored_results(
     spec, dataset = _reader_of(file, host)
     assert spec.tail is not None
     truth = {"annotations": _literal(annotations), **({"images": _literal(images)} if images is not None else {})}
+    truth |= {key: value.replace("${", "$${") for key, value in dataset_options.items()}
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", file.name.removesuffix(file.suffix)).strip("-.") or "results"
     suite = {
         "segharness": 1,
@@ -100,7 +110,8 @@ def scored_results(
         settings = RunSettings(store_path(out) if out is not None else Path(temporary), fresh=True, executor="inline")
         finished = finish_run(prepare_run(make_plan(loaded.suite, host), host, settings, options), host, options)
     if finished.outcome.failed:
-        raise StoreError(next(iter(finished.outcome.failed.values())))
+        error = next(iter(finished.outcome.failed.values()))
+        raise StoreError(error if str(file) in error else f"{file}: {error}")
     if finished.results is None:
         raise StoreError(finished.outcome.stopped or f"{file}: could not be scored")
     return finished.results

@@ -1,5 +1,44 @@
 """The command line: `main`, one module per command (`commands/`), and the arguments that they share (`arguments/`)."""
 
-from segharness.cli.main import main
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from segharness.errors import Interrupted
 
 __all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code: 2 after Ctrl-C or SIGTERM, also while everything else is imported."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
+        sys.unraisablehook = _raise_again
+    try:
+        from segharness.cli.command_line import run
+
+        return run(argv)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 2
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Treat SIGTERM, which Slurm, Docker and systemd send, as Ctrl-C, also before and after the predictions."""
+    raise Interrupted
+
+
+def _raise_again(lost: sys.UnraisableHookArgs) -> None:
+    """Raise an interruption once more that Python dropped, since it came in a callback, as imports have them."""
+    if issubclass(lost.exc_type, Interrupted):
+        timer = threading.Timer(0.01, signal.raise_signal, (signal.SIGINT,))
+        timer.daemon = True
+        timer.start()
+    else:
+        sys.__unraisablehook__(lost)

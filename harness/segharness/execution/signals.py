@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from segharness.errors import Interrupted
+
 
 @contextmanager
 def interruptible(finish: Callable[[], None]) -> Iterator[None]:
-    """Within the block, the first SIGINT or SIGTERM calls `finish` and the next raises KeyboardInterrupt.
+    """Within the block, the first SIGINT or SIGTERM calls `finish` and the next raises Interrupted, a KeyboardInterrupt.
 
     Python handles signals in the main thread only. In another thread this does nothing.
     """
@@ -23,7 +25,7 @@ def interruptible(finish: Callable[[], None]) -> Iterator[None]:
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal finishing
         if finishing:
-            raise KeyboardInterrupt
+            raise Interrupted
         finishing = True
         finish()
 

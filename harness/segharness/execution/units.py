@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from segharness.data.open_dataset import OpenDataset, Shard
 from segharness.digests import digest
-from segharness.errors import StoreError
+from segharness.errors import StoreError, coded
 from segharness.execution.input_digests import Weights
 from segharness.execution.settings import DEFAULT_GIVE_UP_AFTER
 from segharness.identity import Inputs, differences
@@ -195,8 +195,11 @@ def remaining_work(
                 units.append(Unit(len(units), model, dataset, shard, tuple(missing)))
     if stale:
         raise StoreError(
-            f"{file} (and others) were made from other inputs: {changes}. "
-            "Give --fresh to replace them, or --out DIR to keep them"
+            coded(
+                "T08",
+                f"{file} (and others) were made from other inputs: {changes}. "
+                "Give --fresh to replace them, or --out DIR to keep them",
+            )
             for changes, file in stale.items()
         )
     return RemainingWork(tuple(units), reused, tuple(damaged), len(incomplete))

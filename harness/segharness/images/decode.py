@@ -12,7 +12,7 @@ import simplejpeg
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
-from segharness.errors import ImageError
+from segharness.errors import ImageError, coded
 from segharness.images.opened import open_image, without_pixel_limit
 from segharness.records import Sample
 
@@ -58,20 +58,25 @@ def decode(sample: Sample, note: Callable[[str], None] = lambda text: None) -> I
     except FileNotFoundError as error:
         raise ImageError(f"{sample}: missing: {error.filename}") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{sample}: cannot be decoded: not an image of a known format") from error
+        raise ImageError(coded("T04", f"{sample}: cannot be decoded: not an image of a known format")) from error
     except _OtherSizeError as error:
         raise ImageError(
-            f"{sample}: {error}, but its data set declares {sample.width}x{sample.height}: it is not decoded"
+            coded(
+                "T03", f"{sample}: {error}, but its data set declares {sample.width}x{sample.height}: it is not decoded"
+            )
         ) from error
     except (Exception, SystemExit) as error:  # Pillow raises many types; a source may raise anything
-        raise ImageError(f"{sample}: cannot be decoded: {type(error).__name__}: {error}") from error
+        raise ImageError(coded("T04", f"{sample}: cannot be decoded: {type(error).__name__}: {error}")) from error
     if not isinstance(pixels, np.ndarray):
         raise ImageError(f"{sample}: its source gave a {type(pixels).__name__}, not bytes or uint8 RGB (H, W, 3)")
     if pixels.shape != (sample.height, sample.width, 3) or pixels.dtype != np.uint8:
         exif = f" (EXIF orientation {turned})" if turned != 1 else ""
         raise ImageError(
-            f"{sample}: holds {pixels.dtype} {pixels.shape}{exif}, but its data set declares height {sample.height}, "
-            f"width {sample.width}, RGB"
+            coded(
+                "T03",
+                f"{sample}: holds {pixels.dtype} {pixels.shape}{exif}, but its data set declares height {sample.height}, "
+                f"width {sample.width}, RGB",
+            )
         )
     pixels = np.ascontiguousarray(pixels)
     pixels.setflags(write=False)  # conditions share them: a corruption that writes to them fails

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segharness.errors import ContractError
+from segharness.errors import ContractError, coded
 from segharness.records import Category
 
 
@@ -54,8 +54,11 @@ class Labels:
                 )
         if not self.known.any():
             raise ContractError(
-                f"none of its categories ({', '.join(names[:5])} ...) is one of the data set's "
-                f"({', '.join(category.name for category in list(categories)[:5])} ...)"
+                coded(
+                    "T10",
+                    f"none of its categories ({', '.join(names[:5])} ...) is one of the data set's "
+                    f"({', '.join(category.name for category in list(categories)[:5])} ...)",
+                )
             )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from hotcoco import mask as rle
 
-from segharness.errors import ContractError
+from segharness.errors import ContractError, coded
 from segharness.masks import check_counts
 from segharness.model.labels import Labels
 from segharness.model.prompts import ImagePrompts
@@ -140,7 +140,7 @@ def _check_attributes(instances: Any, names: Sequence[str]) -> None:
         hint = f" of {len(instances)}: one image has one Instances, which holds all of its objects"
     else:
         hint = f", which has no {' or '.join(f'`{name}`' for name in lacking)}"
-    raise ContractError(f"predict must return an Instances for each image; got {got}{hint}")
+    raise ContractError(coded("T11", f"predict must return an Instances for each image; got {got}{hint}"))
 
 
 def _floats(values: Any, name: str) -> npt.NDArray[np.float32]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from segharness.digests import content_digest
-from segharness.errors import UsageError
+from segharness.errors import UsageError, coded
 from segharness.model.foreign_environment import environment_of
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import ModelSpec
@@ -115,7 +115,7 @@ def missing_framework(entry: ModelEntry, host: PluginHost) -> str | None:
         else f", or name the interpreter of an environment that has it: `python: PATH` in the suite, or once "
         f"and for all `segharness config set python.{spec.imports} PATH`"
     )
-    return f"{spec.imports} is not installed: install it here (pip install {spec.imports}){advice}"
+    return coded("T20", f"{spec.imports} is not installed: install it here (pip install {spec.imports}){advice}")
 
 
 def model_list(ids: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from segharness.errors import PluginError, nearest
+from segharness.errors import PluginError, coded, nearest
 from segharness.plugin import hookspecs, specs
 
 GROUP = "segharness"
@@ -280,7 +280,7 @@ class PluginHost:
         if message.endswith("`") and any(offered.startswith(family) for offered in names):
             message += f"; those of {family[:-1]}: `segharness {NAMESPACES[kinds[0]]}s {family[:-1]}`"
         broken = [f"`{p.name}` ({p.quarantined})" for p in self.plugins if p.quarantined]
-        return message + (f"; left out: {', '.join(broken)}" if broken else "")
+        return coded("T07", message + (f"; left out: {', '.join(broken)}" if broken else ""))
 
     def owner(self, spec: Any) -> Plugin:
         """Return the plugin that offers a spec."""

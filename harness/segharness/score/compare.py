@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from segharness.errors import UsageError, nearest
+from segharness.errors import UsageError, coded, nearest
 from segharness.identity import differences, stored_run
 from segharness.plugin.metric_specs import AVERAGE, CD, FRACTION, MPC, RCD, RCD_POOLED, EvaluationMetrics, Metric
 from segharness.score.bootstrap import Interval, interval
@@ -236,8 +236,11 @@ def _check_comparable(first: _StoredResults, second: _StoredResults) -> None:
     if first_id != second_id:
         changed = differences(first.run.protocol, second.run.protocol)
         raise UsageError(
-            f"{first.path} was made under protocol {first_id[:8]}, {second.path} under {second_id[:8]}, so their "
-            f"numbers cannot be compared: {'; '.join(changed)}"
+            coded(
+                "T18",
+                f"{first.path} was made under protocol {first_id[:8]}, {second.path} under {second_id[:8]}, so their "
+                f"numbers cannot be compared: {'; '.join(changed)}",
+            )
         )
     if first.key is not None and second.key is not None and first.key != second.key:
         raise UsageError(

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from segharness.data.open_dataset import OpenDataset, open_dataset
-from segharness.errors import PluginError, StoreError, UsageError, nearest
+from segharness.errors import PluginError, StoreError, UsageError, coded, nearest
 from segharness.identity import StoredRun, stored_run
 from segharness.plugin.host import PluginHost
 from segharness.plugin.options import Option
@@ -269,7 +269,7 @@ class _DatasetFinder:
         ways = [f"--dataset {shlex.quote(f'{entry.id}={settings}')}"]
         ways += [f"--var {name}=DIR" for name in dict.fromkeys(variables)]
         caution = "; the manifest's own paths are not opened unless you say so" if "/" in settings else ""
-        return f"{named}: where it lies on this machine is not known: give {' or '.join(ways)}{caution}"
+        return coded("T19", f"{named}: where it lies on this machine is not known: give {' or '.join(ways)}{caution}")
 
 
 def _place(options: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from hotcoco import mask as rle
 
 from segharness.data.open_dataset import OpenDataset
+from segharness.errors import coded
 from segharness.score.evaluations.coco_engines import boxes as boxes_of
 
 _MOST = 5000
@@ -190,15 +191,18 @@ def _wrong_boxes(boxes: Boxes, of_masks: Boxes | None, sizes: npt.NDArray[np.flo
         as_given = float(np.median(_ious(boxes[used], of_masks[used])))
         for form, other in _readings(boxes, sizes).items():
             if float(np.median(_ious(other[used], of_masks[used]))) >= max(0.5, as_given + 0.25):
-                return f"its boxes are not those of its masks; they look like {form}: box AP means nothing"
+                return coded(
+                    "T14", f"its boxes are not those of its masks; they look like {form}: box AP means nothing"
+                )
         if as_given < 0.3:
             return f"its boxes are not those of its masks (median IoU {as_given:.2f}): box AP means little"
         return None
     if len(boxes) and float(np.abs(boxes).max()) <= 2:
-        return "its boxes look like fractions of the image, not pixels: box AP means nothing"
+        return coded("T14", "its boxes look like fractions of the image, not pixels: box AP means nothing")
     outside = ((boxes[:, :2] + boxes[:, 2:]) > 1.1 * sizes[:, ::-1]).any(axis=1)
     if len(boxes) >= 4 and float(outside.mean()) >= 0.2:
-        return f"{outside.mean():.0%} of its boxes leave their images: corners in the place of sides, or x and y exchanged?"
+        share = f"{outside.mean():.0%} of its boxes leave their images"
+        return coded("T14", f"{share}: corners in the place of sides, or x and y exchanged?")
     return None
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segharness.digests import digest
-from segharness.errors import UsageError
+from segharness.errors import UsageError, coded
 from segharness.identity import differences, stored_run
 from segharness.plugin.metric_specs import EvaluationMetrics
 from segharness.records import CLEAN
@@ -125,8 +125,11 @@ def check_stored_reference(reference: StoredReference, content: pa.Table, protoc
     stored_id, run_id = digest(stored), digest(protocol)
     if stored_id != run_id:
         raise UsageError(
-            f"{reference.results}: was made under protocol {stored_id[:8]}, this run under {run_id[:8]}, so CD and rCD "
-            f"against it would mean nothing: {'; '.join(differences(stored, protocol))}"
+            coded(
+                "T18",
+                f"{reference.results}: was made under protocol {stored_id[:8]}, this run under {run_id[:8]}, so CD and "
+                f"rCD against it would mean nothing: {'; '.join(differences(stored, protocol))}",
+            )
         )
 
 

@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 from types import TracebackType
 
-from segharness.errors import StoreError
+from segharness.errors import StoreError, coded
 from segharness.store.folder import RunFolder
 from segharness.store.remote import RemotePath
 
@@ -180,4 +180,4 @@ def _refuse_links(folder: Path, logs: Path) -> None:
 
 
 def _held_message(folder: str, holder: str) -> str:
-    return f"{folder}: another run (process {holder}) is writing here; wait for it, or use --out"
+    return coded("T09", f"{folder}: another run (process {holder}) is writing here; wait for it, or use --out")

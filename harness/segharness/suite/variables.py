@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from segharness.errors import nearest
+from segharness.errors import coded, nearest
 from segharness.suite.mark import Mark
 from segharness.suite.missing import Missing
 
@@ -77,8 +77,11 @@ class Variables:
                 hint = nearest(name, self.given) if self.given else ""
                 problems.append(
                     Missing(
-                        f"{mark}: variable `{name}` has no value{hint}; give `--var {name}=VALUE`, or set it for good: "
-                        f"`segharness config set data.{name} DIR`"
+                        coded(
+                            "T05",
+                            f"{mark}: variable `{name}` has no value{hint}; give `--var {name}=VALUE`, or set it for "
+                            f"good: `segharness config set data.{name} DIR`",
+                        )
                     )
                 )
                 return ""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from segharness import DataError
+from segharness import DataError, coded
 from segharness.files import File
 from segharness.masks import check_counts
 
@@ -74,7 +74,8 @@ class Annotations:
             *annotation_problems(well_formed_items(content), asked),
         ]
         if problems:
-            raise DataError([f"{file.shown}: {problem}" for problem in _grouped(problems)])
+            lines = [f"{file.shown}: {problem}" for problem in _grouped(problems)]
+            raise DataError([coded("T06" if repairs.maskless else "T02", lines[0]), *lines[1:]])
         self.content: dict[str, list[dict[str, Any]]] = {key: content[key] for key in _NEEDED}
         self.whole: Mapping[str, Any] = content
         self.notes: Sequence[str] = repairs.notes

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from segharness import Category, DataError, Sample
+from segharness import Category, DataError, Sample, coded
 from segharness.files import File, FilesByName, Tree
 
 from segharness_coco.annotations import Annotations
@@ -226,7 +226,9 @@ def image_samples(images: Sequence[Mapping[str, Any]], image_files: Images | Non
         shown = ", ".join(missing[:_MOST]) + (f" and {len(missing) - _MOST} more" if len(missing) > _MOST else "")
         near = image_files.meant.nearest(missing[0]) if image_files is not None else None
         hint = f"; the nearest to {missing[0]} is {near}" if near is not None else ""
-        raise DataError(f"{image_files}: {len(missing)} of {len(images)} images are missing: {shown}{hint}")
+        raise DataError(
+            coded("T01", f"{image_files}: {len(missing)} of {len(images)} images are missing: {shown}{hint}")
+        )
     return samples, "".join(lines)
 
 

@@ -43,10 +43,10 @@ class Repairs:
         if not isinstance(content, dict):
             return
         self._whole_numbers()
-        self._categories()
         self._lost_annotations()
         self._flat_polygons()
         self._without_mask(maskless)
+        self._categories()  # what the steps before left out makes no category a used one
         self._boxes_and_areas()
 
     def _items(self, key: str) -> list[dict[str, Any]]:

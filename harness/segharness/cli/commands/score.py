@@ -33,6 +33,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     of_file.add_argument(
         "--images", type=Path, metavar="DIR", help="the images' folder; only to compare with runs on the same images"
     )
+    of_file.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a further option of the data set that reads the ground truth, e.g. maskless=drop; may be repeated",
+    )
     of_file.add_argument("--out", metavar="DIR", help="keep predictions and results in this run folder")
     add_source_arguments(parser)
     add_scoring_arguments(parser)
@@ -43,8 +50,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     if args.annotations is not None or Path(args.run).is_file():
         return _score_file(args)
-    if args.images is not None or args.out is not None:
-        raise UsageError("score: --images and --out are for a file of detections, with --annotations")
+    if args.images is not None or args.out is not None or args.option:
+        raise UsageError("score: --images, --option and --out are for a file of detections, with --annotations")
     folder = RunFolder.from_text(args.run)
     sources = find_data_sources(folder, args.host, given_from(args))  # before the lock, which would make the folder
     with Lock(folder):
@@ -63,7 +70,12 @@ def _score_file(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.run}: is a file, not a run folder; --annotations FILE scores its detections")
     if given := [name for name in ("dataset", "var", "reference") if getattr(args, name)]:
         raise UsageError(f"score: --{given[0]} is for run folders; --annotations says all about the data of a file")
-    results = scored_results(args.host, args.run, args.annotations, args.images, args.out, score_options_from(args))
+    if wrong := [text for text in args.option if "=" not in text]:
+        raise UsageError(f"score: --option {wrong[0]}: write KEY=VALUE")
+    options = dict(text.split("=", 1) for text in args.option)
+    results = scored_results(
+        args.host, args.run, args.annotations, args.images, options, args.out, score_options_from(args)
+    )
     if not args.quiet:
         show(make_report(results), terminal())
     return Exit.OK

@@ -29,7 +29,7 @@ _CODE = """
 import sys
 if sys.path[0] == "":  # a module in the folder that one happens to be in is not imported
     del sys.path[0]
-from segharness.cli.main import main
+from segharness.cli import main
 raise SystemExit(main())
 """
 """What the process runs: `segharness`, as the installed command does."""

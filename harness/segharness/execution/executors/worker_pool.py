@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from segharness.errors import coded
 from segharness.execution.events import (
     DiskFull,
     Message,
@@ -256,7 +257,7 @@ class WorkerPool:
             self._tries[_key(unit)] += 1
             tries = self._tries[_key(unit)]
             problem = f"model `{unit.model}`: {reason.removeprefix(f'model `{unit.model}`: ')}"
-            problem += f"; the end of its log: {event.tail or 'nothing'}"
+            problem = coded("T16", f"{problem}; the end of its log: {event.tail or 'nothing'}")
             if tries <= self._options.retries:
                 yield Message(f"{problem}; trying again on a fresh worker")
                 self._first_units[slot] = [unit]

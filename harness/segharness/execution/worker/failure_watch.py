@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from segharness.errors import CellError
+from segharness.errors import CellError, coded
 
 
 class ModelGivenUpError(CellError):
@@ -36,6 +36,9 @@ class FailureWatch:
         """Raise ModelGivenUpError if the model is to be given up."""
         if self._most and self._failures >= self._most and not self._has_answered:
             raise ModelGivenUpError(
-                f"failed on each of its first {self._failures} images and is given up "
-                f"(`--give-up-after 0` goes on); the first: {self._first}"
+                coded(
+                    "T12",
+                    f"failed on each of its first {self._failures} images and is given up "
+                    f"(`--give-up-after 0` goes on); the first: {self._first}",
+                )
             )

@@ -8,6 +8,8 @@ from typing import Any
 import pyarrow as pa
 from hotcoco import mask as rle
 
+from segharness.errors import coded
+
 _OVERLAP = 0.5
 """The IoU of boxes over which a detection finds an object, of whatever category."""
 
@@ -39,8 +41,9 @@ def nothing_found(predictions: pa.Table, images: pa.Table, truth: Mapping[str, A
         if objects.get(image_id) and (rle.iou(boxes, objects[image_id], [0] * len(objects[image_id])) > _OVERLAP).any():
             return None
     found = f"none of its {len(predictions)} detections overlaps one" if len(predictions) else "it predicts nothing"
-    return (
+    return coded(
+        "T13",
         f"in its first {len(images)} clean images, which have {count} objects, {found}, of any category, with an IoU over "
         f"{_OVERLAP}. Mostly that means: weights that were not loaded, channels in another order (images are RGB), "
-        "values in another range (they are 0 to 255), or boxes in another form (x1 y1 x2 y2 in pixels of the image)"
+        "values in another range (they are 0 to 255), or boxes in another form (x1 y1 x2 y2 in pixels of the image)",
     )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segharness.errors import CellError, LostError
+from segharness.errors import CellError, LostError, coded
 from segharness.execution.worker.batch_size import BatchSize
 from segharness.execution.worker.failure_watch import FailureWatch
 from segharness.execution.worker.open_unit import PreparedImage
@@ -202,7 +202,7 @@ class Pipeline:
         """Free memory and predict a batch again in smaller batches."""
         release_memory()
         if len(batch) == 1:
-            raise LostError(f"out of memory at batch 1, {batch[0].sample}: {reason}")
+            raise LostError(coded("T15", f"out of memory at batch 1, {batch[0].sample}: {reason}"))
         old_size = self._batches.now
         while self._batches.now >= len(batch):
             self._batches.halve()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from segharness.data.open_dataset import OpenDataset
-from segharness.errors import CellError, NoPredictionsError
+from segharness.errors import CellError, NoPredictionsError, coded
 from segharness.execution.worker.shard_tables import ImageOutcome, ShardTables, tables_of
 from segharness.model.outputs import validate_stored
 from segharness.records import Condition, Detections, Sample, StoredPredictions
@@ -68,4 +68,6 @@ def _check_categories(stored: Sequence[Detections], category_ids: Collection[int
     if stored_ids and not stored_ids & set(category_ids):
         shown = ", ".join(map(str, sorted(stored_ids)[:5]))
         expected = ", ".join(map(str, sorted(category_ids)[:5]))
-        raise CellError(f"none of its category ids ({shown} ...) is one of the data set's ({expected} ...)")
+        raise CellError(
+            coded("T10", f"none of its category ids ({shown} ...) is one of the data set's ({expected} ...)")
+        )

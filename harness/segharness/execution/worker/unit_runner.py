@@ -13,7 +13,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from segharness.data.open_dataset import OpenDataset, open_dataset
-from segharness.errors import LostError, SegharnessError, UsageError
+from segharness.errors import LostError, SegharnessError, UsageError, coded
 from segharness.execution.devices import device_name
 from segharness.execution.events import (
     DiskFull,
@@ -254,7 +254,9 @@ class UnitRunner:
                 write_shard(files, tables.predictions, self._shared(tables), inputs, predictable)
         except OSError as error:
             if error.errno in _NO_SPACE:
-                raise DiskFullError(f"{self._folder.path}: no space left to write {files.predictions.name}") from error
+                raise DiskFullError(
+                    coded("T17", f"{self._folder.path}: no space left to write {files.predictions.name}")
+                ) from error
             raise
         if condition == CLEAN.name and unit.shard.start == 0 and predictable is not None:
             self._say_if_nothing_is_found(unit, emit, tables)

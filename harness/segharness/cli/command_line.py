@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
-from types import FrameType
 from typing import NoReturn
 
 from segharness.cli.exit_codes import Exit
@@ -29,12 +26,14 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(Exit.USAGE)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code."""
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     open_streams()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)
     if any(word in ("-v", "-vv", "--verbose") for word in arguments):
         from segharness.plugin.failures import show_tracebacks
 
@@ -51,9 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OutputLostError as error:
         say(f"error: {error}; what was computed is in its files")
         return Exit.FAILED
-    except KeyboardInterrupt:
-        say("interrupted")
-        return Exit.INTERRUPTED
     except (BrokenPipeError, ReaderGoneError):
         silence_stdout()
         return Exit.OK
@@ -61,11 +57,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         say("This is a bug in segharness or in a plugin named above; please report it.")
         return Exit.INTERNAL
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Treat SIGTERM, which Slurm, Docker and systemd send, as Ctrl-C, also before and after the predictions."""
-    raise KeyboardInterrupt
 
 
 def _main(arguments: list[str]) -> int:
