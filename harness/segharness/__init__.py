@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         ModelSet,
         ModelSpec,
         Needs,
+        PublishedSpec,
         ReporterSpec,
         WeightsSpec,
     )
@@ -108,6 +109,7 @@ _NAMES_OF = {
         "ModelSpec",
         "Needs",
         "Origin",
+        "PublishedSpec",
         "ReporterSpec",
         "WeightsSpec",
     ),
@@ -153,6 +155,7 @@ __all__ = [
     "Option",
     "Origin",
     "PluginError",
+    "PublishedSpec",
     "Report",
     "ReporterSpec",
     "Resamples",

@@ -20,6 +20,7 @@ def segharness_commands() -> Iterable[CommandSpec]:
     return [
         _command("run", "run suites: predictions, results, table"),
         _command("collect", "show the cells that a run would have, and the resolved suite"),
+        _command("published", "list printed results, and compute their CD and rCD"),
         _command("explain", "say what a message means and what to do, by the code at its end"),
         _command("status", "show the progress of a run, also of one on another machine"),
         _command("score", "compute a run's results again from its stored predictions"),

@@ -23,6 +23,7 @@ from segharness.plugin.specs import (
     MixtureSpec,
     ModelSet,
     ModelSpec,
+    PublishedSpec,
     ReporterSpec,
 )
 
@@ -87,3 +88,8 @@ def segharness_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
 @hookspec
 def segharness_reporters() -> Iterable[ReporterSpec]:  # type: ignore[empty-body]
     """Return formats of documents for ``segharness report``. Each gets the finished results and writes files."""
+
+
+@hookspec
+def segharness_published() -> Iterable[PublishedSpec]:  # type: ignore[empty-body]
+    """Return printed tables, for ``segharness published``. They stand beside measured numbers and are never mixed."""

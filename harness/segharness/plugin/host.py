@@ -41,6 +41,7 @@ HOOK_SPECS: dict[str, tuple[type, ...]] = {
     "segharness_executors": (specs.ExecutorSpec,),
     "segharness_metrics": (specs.MetricSpec,),
     "segharness_reporters": (specs.ReporterSpec,),
+    "segharness_published": (specs.PublishedSpec,),
 }
 """The specs that each hook may return."""
 
@@ -56,6 +57,7 @@ NAMESPACES: dict[type, str] = {
     specs.ExecutorSpec: "executor",
     specs.MetricSpec: "metric",
     specs.ReporterSpec: "reporter",
+    specs.PublishedSpec: "published table",
 }
 """The namespace of each spec. Names are unique within it; sets share it with their members."""
 

@@ -16,6 +16,7 @@ from segharness.plugin.import_strings import Reference
 from segharness.plugin.metric_specs import Metric, MetricSpec
 from segharness.plugin.model_specs import ANY, ForeignSpec, ModelSet, ModelSpec, Needs, Origin, WeightsSpec
 from segharness.plugin.options import Option
+from segharness.plugin.published_specs import PublishedSpec
 from segharness.plugin.spec_checks import MODEL_NAME, NAME, check_spec
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "ModelSpec",
     "Needs",
     "Origin",
+    "PublishedSpec",
     "ReporterSpec",
     "WeightsSpec",
     "slug",

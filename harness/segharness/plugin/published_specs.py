@@ -1,0 +1,64 @@
+"""What plugins offer of printed results: `PublishedSpec`, a table of a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+
+from segharness.errors import PluginError
+from segharness.plugin.spec_checks import check_spec
+
+
+@dataclass(frozen=True)
+class PublishedSpec:
+    """A printed table. It stands beside measured numbers, and is never averaged, ranked or divided with them.
+
+    Attributes:
+        name: what commands call the table, such as ``acme/table-2``.
+        tables: by metric, the CSV file in the plugin's package, ``"segharness_acme:tables/2.csv"``. Its first column
+            `model` names the rows, further columns hold numbers as they were printed; an empty cell was not printed.
+        source: authors, title, venue and year, or an address.
+        where: where in the source, such as ``"Table 2"``.
+        protocol: what is known of how the numbers were made: data, task, severities, resolution.
+        description: one line.
+        scale: how an AP of 1 is written: 100 for percent, 1 for fractions.
+        decimals: of the printed numbers.
+        clean: the column of the numbers on clean images or data; empty for a table that has no degradation.
+        reference: the row that the source's CD and rCD divide by; empty if it has none.
+        printed: columns that are no conditions: an average, CD or rCD as printed, by ``average``, ``cd``, ``rcd``; any
+            other name for what is neither.
+        sets: named choices of conditions, such as ``{"paper15": ("fog", "snow")}``. The first is the default.
+
+    Example:
+        >>> tables = {"AP": "segharness_acme:tables/2.csv"}
+        >>> PublishedSpec("acme/table-2", tables=tables, source="Acme, 2025", where="Table 2").scale
+        100.0
+    """
+
+    name: str
+    _: KW_ONLY
+    tables: Mapping[str, str]
+    source: str
+    where: str = ""
+    protocol: str = ""
+    description: str = ""
+    scale: float = 100.0
+    decimals: int = 1
+    clean: str = ""
+    reference: str = ""
+    printed: Mapping[str, str] = field(default_factory=dict)
+    sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_spec(self)
+        if not isinstance(self.tables, Mapping) or not self.tables:
+            raise PluginError(f"PublishedSpec `{self.name}`: has no tables")
+        for metric, file in self.tables.items():
+            if not isinstance(file, str) or ":" not in file:
+                raise PluginError(
+                    f"PublishedSpec `{self.name}`: {metric} is {file!r:.60}, not 'package:path/in/it.csv'"
+                )
+        if self.scale not in (1.0, 100.0):
+            raise PluginError(f"PublishedSpec `{self.name}`: scale is {self.scale!r:.60}, not 1 or 100")
+        if not self.source:
+            raise PluginError(f"PublishedSpec `{self.name}`: has no source")

@@ -1,0 +1,1 @@
+"""Printed results of papers, as data for segharness."""
