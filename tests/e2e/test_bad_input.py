@@ -29,7 +29,10 @@ def break_annotations(harness, change):
         (lambda c: c["annotations"][1].pop("image_id") and None, "annotations, id 2: lacks `image_id`"),
         (lambda c: c["annotations"][1].update(id=1), "annotations: the id 1 is given twice"),
         (lambda c: c["images"][1].update(id=1), "images: the id 1 is given twice"),
-        (lambda c: c["annotations"][0].update(image_id="99"), "annotations, id 1: `image_id` is '99', not a whole number"),
+        (
+            lambda c: c["annotations"][0].update(image_id="99"),
+            "annotations, id 1: `image_id` is '99', not a whole number",
+        ),
         (lambda c: c["annotations"][0].update(category_id=99), "annotation 1 (0001.png): its category 99"),
         (lambda c: c["annotations"][0].update(bbox=[0, 0, -1, 4]), "has a negative side"),
         (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3]]), "of at least three points"),

@@ -29,6 +29,8 @@ class Model:
         with open(self.calls, "a") as file:
             file.write("x" * len(images))
         self.count += 1
+        if self.mode == "raise first" and self.count == 1:
+            raise RuntimeError("once")
         if self.mode == "raise" or (self.mode == "raise later" and self.count > 1):
             raise RuntimeError("half is not implemented")
         if self.mode == "dict":
@@ -123,6 +125,19 @@ def test_a_model_that_answered_once_is_not_given_up(hopeless):
     harness = hopeless("raise later")
     done = harness("run", "hopeless.yaml", "--bootstrap", "100", "--workers", "1")
     assert done.code == 1 and calls(harness) == 3 * IMAGES and "given up" not in done.err
+
+
+def test_one_call_that_fails_is_not_every_call(hopeless):
+    harness = hopeless("raise first", ", batch_size: 32")
+    done = harness("run", "hopeless.yaml", "--bootstrap", "100", "--workers", "1")
+    assert done.code == 1 and "given up" not in done.err and calls(harness) == 3 * IMAGES
+    assert f"{6 * IMAGES - 32} predictions made, 32 images failed" in done.err
+
+
+def test_a_batched_model_is_given_up_after_three_calls(hopeless):
+    harness = hopeless("raise", ", batch_size: 32")
+    done = harness("run", "hopeless.yaml", "--bootstrap", "100", "--workers", "1")
+    assert done.code == 1 and "is given up" in done.err and calls(harness) <= 3 * 32
 
 
 def test_the_number_is_ones_own(hopeless):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from segharness.api.run_suite import load_host
-from segharness.api.whole_run import finish_run, prepare_run
+from segharness.api.whole_run import FinishedRun, finish_run, prepare_run
 from segharness.errors import StoreError, UsageError
 from segharness.execution import RunSettings
 from segharness.plugin.host import PluginHost
@@ -67,7 +68,7 @@ def score_results(
         >>> [round(row["value"], 9) for row in table.to_pylist() if row["metric"] == "AP50" and row["task"] == "bbox"][0]
         1.0
     """
-    return scored_results(
+    finished = scored_results(
         load_host(Path.cwd(), plugins),
         results,
         annotations,
@@ -76,6 +77,10 @@ def score_results(
         out,
         ScoreOptions(engine, bootstrap),
     )
+    for line in (*finished.outcome.notes, *finished.outcome.scoring):
+        warnings.warn(line, stacklevel=2)
+    assert finished.results is not None
+    return finished.results
 
 
 def scored_results(
@@ -86,8 +91,8 @@ def scored_results(
     dataset_options: Mapping[str, str],
     out: str | os.PathLike[str] | None,
     options: ScoreOptions,
-) -> pa.Table:
-    """As `score_results`, with plugins that were loaded before."""
+) -> FinishedRun:
+    """As `score_results`, with plugins that were loaded before; returns the run, which has results."""
     file = Path(results)
     for path in (file, Path(annotations), *([Path(images)] if images is not None else [])):
         if not path.exists():
@@ -95,8 +100,10 @@ def scored_results(
     spec, dataset = _reader_of(file, host)
     assert spec.tail is not None
     truth = {"annotations": _literal(annotations), **({"images": _literal(images)} if images is not None else {})}
+    if given := [key for key in dataset_options if key in ("annotations", "images")]:
+        raise UsageError(f"the option `{given[0]}` of the data set is given already")
     truth |= {key: value.replace("${", "$${") for key, value in dataset_options.items()}
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", file.name.removesuffix(file.suffix)).strip("-.") or "results"
+    name = re.sub(r"[^a-z0-9_.-]+", "-", file.stem.lower()).strip("-._") or "results"
     suite = {
         "segharness": 1,
         "models": [{"id": name, "model": spec.name, "options": {spec.tail: _literal(file)}}],
@@ -107,14 +114,15 @@ def scored_results(
         path = Path(temporary, f"{name}.yaml")
         path.write_text(yaml.safe_dump(suite), encoding="utf-8")
         loaded = load_suite(path, host, shown=str(file))
-        settings = RunSettings(store_path(out) if out is not None else Path(temporary), fresh=True, executor="inline")
+        folder = store_path(out) if out is not None else Path(temporary)
+        settings = RunSettings(folder, fresh=out is None, executor="inline")  # nothing that is there is replaced
         finished = finish_run(prepare_run(make_plan(loaded.suite, host), host, settings, options), host, options)
     if finished.outcome.failed:
         error = next(iter(finished.outcome.failed.values()))
         raise StoreError(error if str(file) in error else f"{file}: {error}")
     if finished.results is None:
         raise StoreError(finished.outcome.stopped or f"{file}: could not be scored")
-    return finished.results
+    return finished
 
 
 def _literal(path: str | os.PathLike[str]) -> str:
@@ -124,13 +132,16 @@ def _literal(path: str | os.PathLike[str]) -> str:
 
 def _reader_of(file: Path, host: PluginHost) -> tuple[ModelSpec, str]:
     """Return the model that reads such files, and the data set that opens their ground truth."""
+    if file.is_dir():
+        raise UsageError(f"{file}: is a folder; `--annotations` is for a file of detections")
     readers: dict[str, tuple[ModelSpec, str]] = {}
     for spec in host.all(ModelSpec):
         readers |= {ending: (spec, dataset) for ending, dataset in spec.reads.items()}
-    if file.suffix not in readers:
+    ending = file.suffix.lower()
+    if ending not in readers:
         known = ", ".join(sorted(readers)) or "none: `segharness-coco` is not installed"
         raise UsageError(
             f"{file}: neither a run folder nor a file of results that can be read (known endings: {known})"
         )
-    found: Any = readers[file.suffix]
+    found: Any = readers[ending]
     return found[0], found[1]

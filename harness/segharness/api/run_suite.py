@@ -218,6 +218,8 @@ def _results(finished: FinishedRun) -> pa.Table:
         raise KeyboardInterrupt
     if finished.results is None:
         raise StoreError(finished.outcome.stopped or f"{finished.outcome.folder.path}: nothing was run")
+    for note in dict.fromkeys(finished.outcome.notes):
+        warnings.warn(note, stacklevel=3)
     if failed := finished.outcome.failed:
         first = next(iter(failed.values()))
         warnings.warn(f"{len(failed)} cells failed, their numbers are null; the first: {first}", stacklevel=3)

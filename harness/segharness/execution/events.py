@@ -103,6 +103,7 @@ class Progress:
         images: how many.
         seconds: how long they kept the model's thread.
         waited: the part of `seconds` in which the model waited for images, or for its results to be encoded.
+        failed: on how many of the images the model raised, or that could not be read.
         worker: the index of the worker's slot; the worker itself leaves it None.
     """
 
@@ -110,6 +111,7 @@ class Progress:
     images: int
     seconds: float = 0.0
     waited: float = 0.0
+    failed: int = 0
     worker: int | None = None
 
 
@@ -259,7 +261,7 @@ def to_json(event: RunEvent | WorkerEvent) -> dict[str, Any]:
 
     Example:
         >>> to_json(Progress(images=2, seconds=0.5))
-        {'event': 'progress', 'images': 2, 'seconds': 0.5, 'waited': 0.0}
+        {'event': 'progress', 'images': 2, 'seconds': 0.5, 'waited': 0.0, 'failed': 0}
     """
     values = {attribute.name: getattr(event, attribute.name) for attribute in fields(event)}
     return {"event": event.name, **{name: value for name, value in values.items() if value is not None}}

@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
 from segharness.errors import ImageError, coded
-from segharness.images.opened import open_image, without_pixel_limit
+from segharness.images.opened import PNG, open_image, without_pixel_limit, without_texts
 from segharness.records import Sample
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def _upright(pixels: Image, orientation: int, sample: Sample, note: Callable[[st
 
 def _pixels(data: bytes, declared: tuple[int, int]) -> tuple[Image, int]:
     """Return the stored pixels of an encoded image, uint8 RGB (H, W, 3), and its EXIF orientation."""
+    data = without_texts(data) if data.startswith(PNG) else data
     with open_image(data) as picture:
         is_jpeg, is_large = data.startswith(b"\xff\xd8\xff"), picture.width * picture.height > _LARGE
         if is_large and (picture.height, picture.width) not in (declared, declared[::-1]):
@@ -145,7 +146,7 @@ def _of_jpeg(data: bytes) -> Image | None:
     """Return the pixels of a JPEG; None if Pillow has to decode it.
 
     Both use libjpeg-turbo and give the same pixels. Pillow does not hear its warnings, and fills rows that are missing
-    before the end with gray. Other warnings, as of bytes that follow the image, cost no pixel.
+    before the end with gray. Of other damage, which Pillow does not hear of either, its pixels are what everybody has.
 
     Raises:
         ValueError: rows are missing.
@@ -154,9 +155,13 @@ def _of_jpeg(data: bytes) -> Image | None:
         pixels: Image = simplejpeg.decode_jpeg(data, "RGB", strict=True)
         return pixels
     except ValueError as error:
-        if "premature end" in str(error).lower():
+        if any(words in str(error).lower() for words in _LACKING):
             raise ValueError("the JPEG ends before its last rows") from None
         return None
+
+
+_LACKING = ("premature end", "found marker 0xd9")
+"""What libjpeg says of an image that ends too early; the second where it has restart markers."""
 
 
 def _scan_offset(data: bytes) -> int:

@@ -11,7 +11,9 @@ from pathlib import Path
 from PIL import Image as PillowImage
 
 _LIMIT = threading.Lock()
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n"
+"""The first bytes of a PNG."""
+
 _KEPT = {b"tRNS", b"eXIf"}
 """The chunks of a PNG, besides those that every reader must know, that change pixels or turn them."""
 
@@ -42,14 +44,14 @@ def open_image(source: bytes | Path) -> PillowImage.Image:
             return PillowImage.open(io.BytesIO(source) if isinstance(source, bytes) else source)
     except ValueError:
         data = source if isinstance(source, bytes) else source.read_bytes()
-        if not data.startswith(_PNG):
+        if not data.startswith(PNG):
             raise
         return PillowImage.open(io.BytesIO(without_texts(data)))
 
 
 def without_texts(data: bytes) -> bytes:
     """Return a PNG without the chunks that change no pixel; a damaged one up to where it is damaged."""
-    kept, offset = [_PNG], len(_PNG)
+    kept, offset = [PNG], len(PNG)
     while offset + 12 <= len(data):
         end = offset + 12 + int.from_bytes(data[offset : offset + 4], "big")
         kind = data[offset + 4 : offset + 8]

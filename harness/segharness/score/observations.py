@@ -123,10 +123,11 @@ def _overlaps(truth: Mapping[str, Any], predictions: pa.Table, boxes: Boxes) -> 
     objects, pairs = 0, []
     for annotation in truth["annotations"]:
         rows = by_image.get(annotation["image_id"])
-        if not rows or annotation.get("iscrowd") or not annotation.get("bbox"):
+        box = annotation.get("bbox")
+        if not rows or annotation.get("iscrowd") or box is None or len(box) != 4:
             continue
         objects += 1
-        ious = _ious(boxes[rows], np.array([annotation["bbox"]], dtype=np.float64))
+        ious = _ious(boxes[rows], np.array([box], dtype=np.float64))
         best = int(np.argmax(ious))
         if ious[best] > 0.5:
             pairs.append((annotation["category_id"], rows[best]))

@@ -70,8 +70,8 @@ class ScoreRequest:
         images: a table of `segharness.store.IMAGES`, with timings, devices and prompts.
         options: the suite's options for this evaluation. The spec's `configure` checked them when the suite was read.
         resamples: the draws of the bootstrap, a `segharness.Resamples`; None without bootstrap.
-        predictable: the ids of the categories that the model has labels for, as scored; None if that is not known, as of
-            predictions that were made elsewhere.
+        predictable: the ids of the categories that the model has labels for, as scored; of predictions that were made
+            elsewhere, those that occur under any condition. None if that is not known.
         note: a function to call with a line for readers of the results, such as that another engine was used.
 
     Example:

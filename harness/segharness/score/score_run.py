@@ -243,6 +243,7 @@ class _DatasetScorer:
         self._observer = Observer(opened)
         self._evaluations = [(entry, host.get(entry.metric, MetricSpec)) for entry in suite.scoring.evaluations]
         self._truths: dict[tuple[str, ...], GroundTruth] = {}
+        self._occurring: dict[str, frozenset[int]] = {}
         self._resamples: Resamples | None = None
         if options.bootstrap and len(opened.samples) > 1:  # all resamples of a single image are the same
             ids = [sample.image_id for sample in opened.samples]
@@ -264,7 +265,7 @@ class _DatasetScorer:
             if entry.datasets and self._opened.entry.id not in entry.datasets:
                 continue
             for task in tasks_of(spec, self._suite.scoring.tasks):
-                for score in self._scores(entry, spec, task, cell, name):
+                for score in self._scores(entry, spec, task, model, cell, name):
                     yield {
                         "model": model,
                         "dataset": self._opened.entry.id,
@@ -296,7 +297,13 @@ class _DatasetScorer:
         return row if score.category is None else {**_interval_columns(row), "samples": None}
 
     def _scores(
-        self, entry: EvaluationEntry, spec: MetricSpec, task: str, cell: CellPredictions, cell_name: str
+        self,
+        entry: EvaluationEntry,
+        spec: MetricSpec,
+        task: str,
+        model: str,
+        cell: CellPredictions,
+        cell_name: str,
     ) -> Sequence[Score]:
         splits = self._suite.scoring.splits
         metrics = [metric.name for metric in spec.metrics]
@@ -317,7 +324,7 @@ class _DatasetScorer:
                 cell.images,
                 copy.deepcopy(dict(entry.options)),
                 self._resamples,
-                None if cell.predictable is None else self._opened.taxonomy.scored_ids(cell.predictable),
+                self._predictable(model, spec, cell),
                 lambda text: self._notes.setdefault(f"{cell_name}: {entry.id}, {task}: {text}"),
             )
             return checked_scores(
@@ -333,6 +340,24 @@ class _DatasetScorer:
             log_failure(f"{cell_name}: {reason} (task {task})", error)
             self._warn(f"{reason} (data set `{self._opened.entry.id}`, task {task})")
             return [Score(metric, None, reason, name) for name in names for metric in metrics]
+
+    def _predictable(self, model: str, spec: MetricSpec, cell: CellPredictions) -> Sequence[int] | None:
+        """Return the categories that a model has labels for, as scored; None if they are not known and nobody asks.
+
+        Of predictions that were made elsewhere, or by earlier versions, they are those that occur in any of its cells.
+        """
+        if cell.predictable is not None:
+            return self._opened.taxonomy.scored_ids(cell.predictable)
+        if spec.ground_truth != "panoptic":
+            return None
+        if model not in self._occurring:
+            ids: set[int] = set()
+            for condition in self._suite.conditions:
+                stored = read_cell(self._folder, self._inputs, self._opened, model, condition.name)
+                if stored.predictions is not None:
+                    ids |= set(stored.predictions.column("category_id").unique().to_pylist())
+            self._occurring[model] = frozenset(ids)
+        return self._opened.taxonomy.scored_ids(self._occurring[model])
 
     def _is_ours(self, spec: MetricSpec) -> bool:
         return self._host.owner(spec).name == "segharness"

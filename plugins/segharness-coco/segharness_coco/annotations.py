@@ -67,29 +67,39 @@ class Annotations:
         if url_key is not None:
             _name_images(content, url_key, file.shown)
         repairs = Repairs(content, maskless)
-        asked = {id(annotation) for annotation in repairs.maskless}
+        asked = {id(annotation) for annotation in (*repairs.maskless, *repairs.boxless)}
         problems = [
-            *_maskless_problem(repairs.maskless),
+            *repairs.problems,
+            *_maskless_problems(repairs),
             *structure_problems(content),
             *annotation_problems(well_formed_items(content), asked),
         ]
         if problems:
             lines = [f"{file.shown}: {problem}" for problem in _grouped(problems)]
-            raise DataError([coded("T06" if repairs.maskless else "T02", lines[0]), *lines[1:]])
+            is_asked = bool(asked) and not repairs.problems
+            raise DataError([coded("T06" if is_asked else "T02", lines[0]), *lines[1:]])
         self.content: dict[str, list[dict[str, Any]]] = {key: content[key] for key in _NEEDED}
         self.whole: Mapping[str, Any] = content
         self.notes: Sequence[str] = repairs.notes
 
 
-def _maskless_problem(annotations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _maskless_problems(repairs: Repairs) -> Iterator[str]:
     """Yield that objects have no mask, and what can be done."""
-    if annotations:
-        count = f"{len(annotations)} objects have" if len(annotations) > 1 else "1 object has"
+    if repairs.maskless:
         yield (
-            f"{count} no mask, and others have one (first: annotation {annotations[0].get('id')}): say with the option "
-            "`maskless` what becomes of them: `ignore` (regions that are not scored), `box` (their box is their mask) or "
-            "`drop`"
+            f"{_objects(repairs.maskless)} no mask, and others have one (first: annotation "
+            f"{repairs.maskless[0].get('id')}): say with the option `maskless` what becomes of them: `ignore` (regions that "
+            "are not scored), `box` (their box is their mask) or `drop`"
         )
+    if repairs.boxless:
+        yield (
+            f"{_objects(repairs.boxless)} neither a mask nor a box (first: annotation {repairs.boxless[0].get('id')}): "
+            "only `maskless: drop` can do something with them"
+        )
+
+
+def _objects(annotations: Sequence[Mapping[str, Any]]) -> str:
+    return f"{len(annotations)} objects have" if len(annotations) > 1 else "1 object has"
 
 
 def _grouped(problems: Sequence[str]) -> Iterator[str]:

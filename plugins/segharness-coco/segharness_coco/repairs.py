@@ -7,7 +7,7 @@ removed. What may be meant in several ways is asked for by an option, or refused
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pycocotools import mask as rle
@@ -17,6 +17,9 @@ _WHOLE = {
     "annotations": ("id", "image_id", "category_id", "iscrowd"),
     "categories": ("id",),
 }
+_MOST_COORDINATE = 1e6
+"""Beyond it a polygon lies outside of every image, and making its mask would take all memory."""
+
 _LARGEST = 2**53
 """Beyond it, floats are no whole numbers that can be told apart."""
 
@@ -34,17 +37,23 @@ class Repairs:
         content: the repaired content.
         notes: what was done, one line for each kind of repair.
         maskless: the annotations without a mask that were left as they are.
+        boxless: those of them that have no box either, so that only leaving them out is possible.
+        problems: why the annotations cannot be those of the images.
     """
 
     def __init__(self, content: Any, maskless: str | None = None) -> None:
         self.content: Any = content
         self.notes: list[str] = []
         self.maskless: list[dict[str, Any]] = []
+        self.boxless: list[dict[str, Any]] = []
+        self.problems: list[str] = []
+        self._short: list[int] = []
         if not isinstance(content, dict):
             return
         self._whole_numbers()
         self._lost_annotations()
         self._flat_polygons()
+        self._objects_without_pixels()
         self._without_mask(maskless)
         self._categories()  # what the steps before left out makes no category a used one
         self._boxes_and_areas()
@@ -99,40 +108,69 @@ class Repairs:
             )
 
     def _lost_annotations(self) -> None:
-        """Leave annotations out whose image is not in the file."""
-        images = {image.get("id") for image in self._items("images") if isinstance(image.get("id"), int)}
-        lost = [a for a in self._items("annotations") if type(a.get("image_id")) is int and a["image_id"] not in images]
-        if lost and images:
+        """Leave annotations out whose image is not in the file, unless their ids look shifted."""
+        images = {image["id"] for image in self._items("images") if type(image.get("id")) is int}
+        annotations = [a for a in self._items("annotations") if type(a.get("image_id")) is int]
+        lost = [a for a in annotations if a["image_id"] not in images]
+        if not lost or not images:
+            return
+        ids = dict.fromkeys(annotation["image_id"] for annotation in lost)
+        if len(lost) == len(annotations):
+            self.problems.append(
+                f"annotations: none of their images is in the file (annotations: image_id {min(ids)} to {max(ids)}; images: "
+                f"id {min(images)} to {max(images)})"
+            )
+        elif (shift := _shift({a["image_id"] for a in annotations}, images)) is not None:
+            self.problems.append(
+                f"annotations: {_count(lost, 'annotation')} of images that are not in the file (image_id "
+                f"{next(iter(ids))}), and all would have their image if image_id were {shift:+d}: do they begin to count "
+                "elsewhere?"
+            )
+        else:
             self._leave_out("annotations", lost)
-            ids = dict.fromkeys(annotation["image_id"] for annotation in lost)
             self.notes.append(
                 f"{_count(lost, 'annotation')} left out, of {_count(ids, 'image')} that the file does not have: "
                 + _listed(f"id {id}" for id in ids)
             )
 
     def _flat_polygons(self) -> None:
-        """Leave polygons out that hold no pixel: with under three points, or on one horizontal or vertical line."""
-        count, empty = 0, []
+        """Leave polygons of under three points out. An object without another is one without a mask."""
+        count = 0
         for annotation in self._items("annotations"):
             polygons = annotation.get("segmentation")
-            if not isinstance(polygons, list) or not any(map(_is_flat, polygons)):
+            if not isinstance(polygons, list) or not any(map(_is_short, polygons)):
                 continue
-            kept = [polygon for polygon in polygons if not _is_flat(polygon)]
+            kept = [polygon for polygon in polygons if not _is_short(polygon)]
             count += len(polygons) - len(kept)
             annotation["segmentation"] = kept
-            if not kept and not _has_extent(annotation.get("bbox")):
-                empty.append(annotation)
+            if not kept:
+                self._short.append(id(annotation))
         if count:
-            self._leave_out("annotations", empty)
-            further = f", and with them {_count(empty, 'object')} that had no other and no box" if empty else ""
-            self.notes.append(f"{_count(range(count), 'flat polygon')} left out{further}: they hold no pixel")
+            self.notes.append(
+                f"{_count(range(count), 'flat polygon')} of under three points left out: they hold no pixel"
+            )
+
+    def _objects_without_pixels(self) -> None:
+        """Say that objects hold no pixel, since their points lie on one line: they stay, as pycocotools has it."""
+        flat = [
+            annotation
+            for annotation in self._items("annotations")
+            if isinstance(polygons := annotation.get("segmentation"), list)
+            and polygons
+            and all(map(_is_flat, polygons))
+        ]
+        if flat:
+            self.notes.append(
+                f"{_count(flat, 'object')} hold{'s' if len(flat) == 1 else ''} no pixel (first: annotation "
+                f"{flat[0].get('id')}): no mask can match"
+            )
 
     def _without_mask(self, maskless: str | None) -> None:
         """Do with objects without a mask as one was asked to, if others have one."""
         annotations = self._items("annotations")
         lacking = [annotation for annotation in annotations if not annotation.get("segmentation")]
-        if not lacking or len(lacking) == len(annotations):
-            return
+        if not lacking or (len(lacking) == len(annotations) and not self._short):
+            return  # a file of boxes
         if maskless is None:
             self.maskless = lacking
             return
@@ -143,9 +181,9 @@ class Repairs:
             return
         for annotation in lacking:
             box: Any = annotation.get("bbox")
-            size = sizes.get(annotation.get("image_id"))
+            size = _size(annotation, sizes)
             if size is None or not _has_extent(box):
-                self.maskless.append(annotation)
+                self.boxless.append(annotation)
                 continue
             annotation["segmentation"] = _encoded(box, *size)
             if maskless == "ignore":
@@ -159,7 +197,7 @@ class Repairs:
         sizes = self._sizes()
         boxes = areas = 0
         for annotation in self._items("annotations"):
-            shape, size = annotation.get("segmentation"), sizes.get(annotation.get("image_id"))
+            shape, size = annotation.get("segmentation"), _size(annotation, sizes)
             lacks_box = annotation.get("bbox") in (None, [])
             if not lacks_box and annotation.get("area") is not None:
                 continue
@@ -191,22 +229,37 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) is int or (type(value) is float and abs(value) < 1e9)
+    return type(value) in (int, float) and abs(value) <= _MOST_COORDINATE
 
 
 def _hashable(annotation: Mapping[str, Any]) -> bool:
     return isinstance(annotation.get("category_id"), (int, str))
 
 
+def _is_short(polygon: Any) -> bool:
+    """Return whether a polygon of numbers has under three points."""
+    return isinstance(polygon, list) and len(polygon) < 6 and not len(polygon) % 2 and all(map(_is_number, polygon))
+
+
 def _is_flat(polygon: Any) -> bool:
-    """Return whether a polygon of numbers has under three points, or all on one horizontal or vertical line."""
-    if not isinstance(polygon, list) or len(polygon) % 2:
+    """Return whether the points of a polygon lie on one horizontal or vertical line."""
+    if not isinstance(polygon, list) or len(polygon) % 2 or len(polygon) < 6:
         return False
-    if len(polygon) >= 6 and polygon[0] != polygon[2] and polygon[1] != polygon[3]:
+    if polygon[0] != polygon[2] and polygon[1] != polygon[3]:
         return False  # as good as all polygons end here
-    if not all(map(_is_number, polygon)):
-        return False
-    return len(polygon) < 6 or len(set(polygon[::2])) == 1 or len(set(polygon[1::2])) == 1
+    return all(map(_is_number, polygon)) and (len(set(polygon[::2])) == 1 or len(set(polygon[1::2])) == 1)
+
+
+def _shift(referred: Collection[int], images: Collection[int]) -> int | None:
+    """Return what has to be added to ids of images so that all are in the file, if something small does; else None."""
+    ids = set(images)
+    return next((shift for shift in (-1, 1) if all(id + shift in ids for id in referred)), None)
+
+
+def _size(annotation: Mapping[str, Any], sizes: Mapping[Any, tuple[int, int]]) -> tuple[int, int] | None:
+    """Return the (height, width) of an annotation's image; None if it has none."""
+    image_id = annotation.get("image_id")
+    return sizes.get(image_id) if type(image_id) is int else None
 
 
 def _has_extent(box: Any) -> bool:
@@ -219,13 +272,14 @@ def _mask(shape: Any, height: int, width: int) -> Any:
         if isinstance(shape, list) and shape and all(len(p) >= 6 and all(map(_is_number, p)) for p in shape):
             return rle.merge(rle.frPyObjects(shape, height, width))
         if isinstance(shape, dict) and shape["size"] == [height, width] and isinstance(shape["counts"], list):
-            return rle.frPyObjects(shape, height, width) if sum(shape["counts"]) == height * width else None
+            good = all(type(c) is int and c >= 0 for c in shape["counts"]) and sum(shape["counts"]) == height * width
+            return rle.frPyObjects(shape, height, width) if good else None
         if isinstance(shape, dict) and shape["size"] == [height, width] and isinstance(shape["counts"], str):
             from segharness.masks import check_counts
 
             check_counts(shape["counts"], height, width)
             return {**shape, "counts": shape["counts"].encode()}
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, OverflowError):
         return None
     return None
 

@@ -102,18 +102,9 @@ SAME = {
         lambda c: c["annotations"].extend({**c["annotations"][0], "id": 9 + i, "image_id": 77 + i} for i in range(36)),
         "36 annotations left out, of 36 images that the file does not have: id 77, id 78, id 79 ...",
     ),
-    "a line beside a polygon": (
-        lambda c: c["annotations"][0]["segmentation"].append([5, 5, 9, 5, 7, 5]),
-        "1 flat polygon left out: they hold no pixel",
-    ),
     "a point and a pair beside a polygon": (
         lambda c: c["annotations"][0]["segmentation"].extend([[5, 5], [1, 2, 3, 4]]),
-        "2 flat polygons left out: they hold no pixel",
-    ),
-    "a flat object": (
-        lambda c: c["annotations"].append({"id": 9, "image_id": 1, "category_id": 1, "bbox": [4, 4, 6, 0], "area": 0,
-                                           "segmentation": [[4, 4, 10, 4, 7, 4]]}),
-        "1 flat polygon left out, and with them 1 object that had no other and no box: they hold no pixel",
+        "2 flat polygons of under three points left out: they hold no pixel",
     ),
 }  # fmt: skip
 
@@ -133,6 +124,72 @@ def test_what_can_only_mean_one_thing_is_repaired_with_one_note(name):
     if name == "categories twice, both unused":
         assert sorted(map(key, found["categories"])) == sorted(map(key, expected["categories"]))
     assert found == expected
+
+
+@pytest.mark.parametrize("points", [[4, 4, 10, 4, 7, 4], [4, 4, 4, 9, 4, 6, 4, 5]])
+def test_objects_on_one_line_stay_and_are_said(points):
+    flat = {"id": 9, "image_id": 1, "category_id": 1, "bbox": [4, 4, 6, 0], "area": 0, "segmentation": [points]}
+    found, notes = repaired(lambda c: c["annotations"].append(dict(flat)))
+    assert found["annotations"][-1] == flat
+    assert notes == ["1 object holds no pixel (first: annotation 9): no mask can match"]
+
+
+@pytest.mark.parametrize("shape", [[[4, 4, 6, 6]], [[4, 4]], [[1, 2], [3, 4, 5, 6]]])
+def test_boxes_in_the_place_of_masks_are_asked_for(tmp_path, shape):
+    changed = content()
+    each(changed["annotations"], segmentation=shape)
+    (tmp_path / "a.json").write_text(json.dumps(changed))
+    with pytest.raises(DataError, match="4 objects have no mask"):
+        CocoInstances(str(tmp_path / "a.json"))
+    assert len(CocoInstances(str(tmp_path / "a.json"), maskless="box").ground_truth("instances")["annotations"]) == 4
+
+
+@pytest.mark.parametrize("shift", [1, -1])
+def test_ids_that_are_shifted_are_no_removed_images(tmp_path, shift):
+    changed = content()
+    each(changed["annotations"][2:], image_id=2 + shift)
+    each(changed["annotations"][:2], image_id=1 + shift)
+    (tmp_path / "a.json").write_text(json.dumps(changed))
+    with pytest.raises(DataError, match=r"all would have their image if image_id were [+-]1"):
+        CocoInstances(str(tmp_path / "a.json"))
+    each(changed["annotations"], image_id=700)
+    (tmp_path / "a.json").write_text(json.dumps(changed))
+    with pytest.raises(DataError, match="none of their images is in the file"):
+        CocoInstances(str(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize("choice", ["box", "ignore"])
+def test_an_object_with_neither_mask_nor_box_can_only_be_left_out(tmp_path, choice):
+    changed = content()
+    changed["annotations"][0].update(segmentation=[], bbox=[1, 1, 0, 0])
+    (tmp_path / "a.json").write_text(json.dumps(changed))
+    with pytest.raises(DataError, match="1 object has neither a mask nor a box"):
+        CocoInstances(str(tmp_path / "a.json"), maskless=choice)
+    assert len(CocoInstances(str(tmp_path / "a.json"), maskless="drop").ground_truth("instances")["annotations"]) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a: a.update(image_id=[1]),
+        lambda a: a.update(image_id={}),
+        lambda a: a.update(category_id=[2]),
+        lambda a: a.update(segmentation=[[0, 0, 9e8, 0, 9e8, 9e8]]),
+        lambda a: a.update(segmentation={"size": list(SIZE), "counts": [-5, 2405]}),
+        lambda a: a.update(segmentation={"size": list(SIZE), "counts": [2**40, 2400 - 2**40]}),
+        lambda a: a.update(segmentation={"size": list(SIZE), "counts": [2400.5]}),
+        lambda a: a.update(segmentation={"size": None, "counts": None}),
+        lambda a: a.update(bbox={"x": 1}),
+    ],
+)
+def test_what_cannot_be_repaired_is_named_by_the_checks(tmp_path, change):
+    changed = content()
+    for annotation in changed["annotations"]:
+        del annotation["area"]
+    change(changed["annotations"][0])
+    (tmp_path / "a.json").write_text(json.dumps(changed))
+    with pytest.raises(DataError, match="annotations?,? (id )?1"):
+        CocoInstances(str(tmp_path / "a.json"))
 
 
 def test_floats_everywhere():
@@ -214,7 +271,7 @@ def test_what_is_no_annotation_file_stays_as_it_is(broken):
 
 def test_check_fixes_and_says_what_it_did(harness):
     changed = content()
-    for name in ("no areas", "category twice, after", "removed images", "a line beside a polygon"):
+    for name in ("no areas", "category twice, after", "removed images", "a point and a pair beside a polygon"):
         SAME[name][0](changed)
     each(changed["images"], width=60.0)
     changed["annotations"][1]["segmentation"] = []
@@ -229,7 +286,7 @@ def test_check_fixes_and_says_what_it_did(harness):
         "36 annotations left out",
         "`dog` (id 9)",
         "1 object without a mask have",
-        "1 flat polygon",
+        "2 flat polygons",
         "`area` of 4",
     ):
         assert text in done.out.replace("1 object without a mask has", "1 object without a mask have"), done.out

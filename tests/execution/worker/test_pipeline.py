@@ -71,7 +71,7 @@ def source(*units):
     return lambda block: remaining.pop(0) if remaining else None
 
 
-def run(pipeline, samples, conditions, progress=lambda n, stages: None):
+def run(pipeline, samples, conditions, progress=lambda n, failed, stages: None):
     done = {}
     pipeline.run(source(open_unit(pipeline._model, samples, conditions, done)), progress)
     return done
@@ -136,7 +136,7 @@ def test_too_few_results_cost_the_batch():
 
 def test_progress_counts_every_prediction():
     made = []
-    run(pipeline(Echo()), samples(5), [CLEAN, NOISE], lambda n, stages: made.append(n))
+    run(pipeline(Echo()), samples(5), [CLEAN, NOISE], lambda n, failed, stages: made.append(n))
     assert sum(made) == 10
 
 
@@ -252,7 +252,7 @@ def test_an_error_of_writing_ends_its_unit_alone():
 def test_after_finish_only_the_condition_that_has_begun_is_finished():
     finishing, done, model = threading.Event(), {}, Echo()
     pipeline(model).run(
-        source(open_unit(model, samples(6), [CLEAN, NOISE], done)), lambda n, stages: finishing.set(), finishing
+        source(open_unit(model, samples(6), [CLEAN, NOISE], done)), lambda n, failed, stages: finishing.set(), finishing
     )
     assert list(done) == ["clean"] and len(done["clean"].images) == 6
 

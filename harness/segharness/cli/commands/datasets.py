@@ -64,11 +64,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     match args.words:
-        case [] | [_] if args.root is None and args.words != ["check"] and not args.fix:
+        case [] | [_] if args.root is None and args.words != ["check"] and not (args.fix or args.output):
             args.name = args.words[0] if args.words else None
             return list_specs.show(args, (DatasetSpec, CategorySet))
         case ["check", _] if args.json:
             raise UsageError("datasets check: has no JSON output")
+        case _ if args.output is not None and not args.fix:
+            raise UsageError("datasets: -o says where --fix writes; give --fix, too")
         case ["check", name] if args.fix:
             return _fix(args, name)
         case ["check", name]:

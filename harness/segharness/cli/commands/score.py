@@ -73,9 +73,13 @@ def _score_file(args: argparse.Namespace) -> int:
     if wrong := [text for text in args.option if "=" not in text]:
         raise UsageError(f"score: --option {wrong[0]}: write KEY=VALUE")
     options = dict(text.split("=", 1) for text in args.option)
-    results = scored_results(
+    finished = scored_results(
         args.host, args.run, args.annotations, args.images, options, args.out, score_options_from(args)
     )
-    if not args.quiet:
-        show(make_report(results), terminal())
-    return Exit.OK
+    if not args.quiet and finished.results is not None:
+        show(make_report(finished.results), terminal())
+    for line in finished.outcome.notes:
+        say(f"note: {line}")
+    for line in dict.fromkeys(finished.outcome.scoring):
+        say(f"FAILED {line}")
+    return Exit.FAILED if finished.outcome.scoring else Exit.OK

@@ -105,6 +105,7 @@ class WorkerPool:
         self._failed_loads: Counter[str] = Counter()
         self._loadable: set[str] = set()
         self._answering: set[str] = set()  # models that answered an image as they should
+        self._failing: set[tuple[WorkerSlot, str]] = set()  # models that fail on every image there
         self._loading: set[WorkerSlot] = set()
         self._retrying: set[WorkerSlot] = set()  # their unit killed a worker before; they get no second unit
         self._first_units: dict[WorkerSlot, list[Unit]] = {}  # the units that the next worker in a slot gets first
@@ -197,16 +198,19 @@ class WorkerPool:
                 schedule.loaded(event.model, event.seconds)
                 yield _state(slot, "working", event.model)
             case Progress():
+                if event.failed < event.images and slot.holding:
+                    self._answering.add(slot.holding[0].model)
                 schedule.learn(slot, event.images, event.seconds)
                 yield replace(event, worker=slot.index)
             case ShardWritten():
                 for unit in slot.holding:
                     if unit.index == event.unit and event.condition in unit.conditions:
                         self._tries[_key(unit)] = 0
-                        if event.errors < event.images:
-                            self._answering.add(unit.model)
                 schedule.note_written(slot, event.unit, event.condition)
                 yield replace(event, worker=slot.index)
+            case UnitFailed() if pieces := self._to_be_tried_elsewhere(slot, event, schedule):
+                schedule.note_settled(slot, event.unit, event.conditions)
+                schedule.give_back(pieces)
             case UnitDone() | UnitFailed():
                 schedule.note_settled(slot, event.unit, event.conditions)
                 yield replace(event, worker=slot.index)
@@ -228,13 +232,25 @@ class WorkerPool:
     def _give_up_failing(
         self, job: Job, slot: WorkerSlot, event: ModelGivenUp, schedule: Schedule
     ) -> Iterator[RunEvent]:
-        """Exclude a model from a slot in which it fails on every image; give it up if it has answered nowhere."""
-        if event.model in self._answering:
-            slot.excluded.add(event.model)
+        """Exclude a model from a slot in which it fails on every image, if it answers elsewhere; else give it up.
+
+        Where no other kind of device could tell otherwise, it is given up at once.
+        """
+        slot.excluded.add(event.model)
+        others = [other for other in self._slots if other is not slot and schedule.can_run(event.model, other)]
+        if event.model in self._answering or any(other.device != slot.device for other in others):
+            self._failing.add((slot, event.model))  # its units, which fail next, are for the others
             yield from self._start_missing(job, schedule, event.error)
         else:
             for unit in schedule.drop(event.model):
                 yield _failed(unit, event.error, slot)
+
+    def _to_be_tried_elsewhere(self, slot: WorkerSlot, event: UnitFailed, schedule: Schedule) -> list[Unit]:
+        """Return the pieces of a failed unit if its model fails in this slot and another may run it."""
+        pieces = [unit for unit in slot.holding if unit.index == event.unit]
+        models = {unit.model for unit in pieces if (slot, unit.model) in self._failing}
+        able = any(schedule.can_run(model, other) for model in models for other in self._slots)
+        return [unit for unit in pieces if unit.model in models] if able else []
 
     def _replace(self, job: Job, slot: WorkerSlot, event: WorkerEnded, schedule: Schedule) -> Iterator[RunEvent]:
         """Replace a worker that ended. Its current unit is tried again up to `retries` times; others take the rest."""
@@ -257,12 +273,14 @@ class WorkerPool:
             self._tries[_key(unit)] += 1
             tries = self._tries[_key(unit)]
             problem = f"model `{unit.model}`: {reason.removeprefix(f'model `{unit.model}`: ')}"
-            problem = coded("T16", f"{problem}; the end of its log: {event.tail or 'nothing'}")
+            times = f" ({tries} times)" if tries > max(1, self._options.retries) else ""
+            problem += f"; the end of its log: {event.tail or 'nothing'}{times}"
+            problem = problem if "(segharness explain" in problem else coded("T16", problem)
             if tries <= self._options.retries:
                 yield Message(f"{problem}; trying again on a fresh worker")
                 self._first_units[slot] = [unit]
             else:
-                yield _failed(unit, problem + (f" ({tries} times)" if tries > 1 else ""), slot)
+                yield _failed(unit, problem, slot)
             schedule.give_back(other_units)
         elif left_over:
             self._first_units[slot] = left_over

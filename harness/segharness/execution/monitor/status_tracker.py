@@ -75,7 +75,11 @@ class StatusTracker:
 
     def _count(self) -> None:
         outcome, status = self._outcome, self.status
-        status.made, status.errors, status.reused = outcome.attempted - outcome.errors, outcome.errors, outcome.reused
+        status.made, status.errors, status.reused = (
+            max(0, outcome.attempted - outcome.errors),
+            outcome.errors,
+            outcome.reused,
+        )
         status.done, status.failed = len(outcome.done), len(outcome.failed)
         status.updated = time.time()
         if len(status.failures) < min(_FAILURES, status.failed):

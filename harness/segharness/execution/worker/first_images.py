@@ -29,8 +29,9 @@ def nothing_found(predictions: pa.Table, images: pa.Table, truth: Mapping[str, A
         return None  # the errors say it already
     objects: dict[int, list[list[float]]] = {}
     for annotation in truth["annotations"]:
-        if annotation["image_id"] in sizes and not annotation.get("iscrowd") and annotation.get("bbox"):
-            objects.setdefault(annotation["image_id"], []).append(annotation["bbox"])
+        box = annotation.get("bbox")
+        if annotation["image_id"] in sizes and not annotation.get("iscrowd") and box is not None and len(box) == 4:
+            objects.setdefault(annotation["image_id"], []).append([float(side) for side in box])
     count = sum(map(len, objects.values()))
     if count < _LEAST:
         return None

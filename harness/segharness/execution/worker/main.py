@@ -78,7 +78,10 @@ class _EventWriter:
             if isinstance(event, Progress):
                 total = self._progress or Progress(0)
                 self._progress = Progress(
-                    total.images + event.images, total.seconds + event.seconds, total.waited + event.waited
+                    total.images + event.images,
+                    total.seconds + event.seconds,
+                    total.waited + event.waited,
+                    total.failed + event.failed,
                 )
                 if now - self._last_write < _PROGRESS_SECONDS:
                     return

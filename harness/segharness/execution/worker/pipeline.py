@@ -86,14 +86,14 @@ class Pipeline:
     def run(
         self,
         next_unit: NextUnit,
-        progress: Callable[[int, StageTimings], None] = lambda images, timings: None,
+        progress: Callable[[int, int, StageTimings], None] = lambda images, failed, timings: None,
         finishing: threading.Event | None = None,
     ) -> None:
         """Predict every image of every unit under its conditions until there are no more units.
 
         Args:
             next_unit: returns the next unit.
-            progress: called with the number of predictions just made and this thread's seconds for them.
+            progress: called with the number of images just done, how many of them failed, and this thread's seconds.
             finishing: once this is set, only the condition that has begun is finished.
 
         Raises:
@@ -126,9 +126,12 @@ class Pipeline:
                 with timings.timed("predict"):
                     answers = iter(self._predict([p for p in batch if p.is_predicted]))
                 batch[0].shard.timings.add(timings)
+                failed = 0
                 for prepared in batch:
-                    self._follow(prepared, next(answers) if prepared.is_predicted else None, postprocessor)
-                progress(len(batch), timings)
+                    answer = next(answers) if prepared.is_predicted else None
+                    failed += prepared.error is not None or (answer is not None and answer.error is not None)
+                    self._follow(prepared, answer, postprocessor)
+                progress(len(batch), failed, timings)
                 _end_units(postprocessor)
             postprocessor.drain()
             _end_units(postprocessor)
@@ -162,8 +165,6 @@ class Pipeline:
             outcome.seconds, outcome.error = answer.seconds, answer.error
             outcome.batch, outcome.call = answer.size, answer.call
             outcome.device = self._calls.device
-            if answer.error is not None:
-                self._watch.failed(answer.error)
         shard.outcomes.append(outcome)
         shard.timings.add(prepared.timings)
         if prepared.corrupted is not None and outcome.error is None:
@@ -191,7 +192,9 @@ class Pipeline:
             if not is_out_of_memory(error):
                 _log.error("model %s, %s", self._name, batch[0].sample, exc_info=True)
                 text = str(error) if isinstance(error, CellError) else f"predict raised {type(error).__name__}: {error}"
-                return [_Answer(error=first_line(f"model `{self._name}`, {batch[0].sample}: {text}"))] * len(batch)
+                error_text = first_line(f"model `{self._name}`, {batch[0].sample}: {text}")
+                self._watch.failed(error_text, len(batch))
+                return [_Answer(error=error_text)] * len(batch)
             reason = first_line(f"{type(error).__name__}: {error}")
         else:
             self._batches.record(len(images), seconds)

@@ -97,7 +97,8 @@ class Postprocessor:
                 outcome.error = first_line(f"model `{self._name}`, {outcome.sample}: {text}")
                 self._watch.failed(outcome.error)
             else:
-                self._watch.answered()
+                if prepared.is_predicted:
+                    self._watch.answered()
         with self._timings_lock:
             prepared.shard.timings.encode += prepared.timings.encode
 

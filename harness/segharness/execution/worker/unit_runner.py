@@ -195,9 +195,9 @@ class UnitRunner:
             self._watch(first.model),
         )
 
-        def progress(images: int, timings: StageTimings) -> None:
+        def progress(images: int, failed: int, timings: StageTimings) -> None:
             waited = timings.waited + timings.stalled
-            emit(Progress(images, waited + timings.predict, waited))
+            emit(Progress(images, waited + timings.predict, waited, failed))
 
         try:
             pipeline.run(stream.next, progress, self._finishing)
@@ -258,16 +258,21 @@ class UnitRunner:
                     coded("T17", f"{self._folder.path}: no space left to write {files.predictions.name}")
                 ) from error
             raise
-        if condition == CLEAN.name and unit.shard.start == 0 and predictable is not None:
-            self._say_if_nothing_is_found(unit, emit, tables)
         first_error = tables.errors[0] if tables.errors else None
         count = len(tables.images)
         emit(ShardWritten(unit.index, condition, len(tables.errors), first_error, count, timings.to_json()))
+        if condition == CLEAN.name and unit.shard.start == 0 and predictable is not None:
+            self._say_if_nothing_is_found(unit, emit, tables)
 
     def _say_if_nothing_is_found(self, unit: Unit, emit: Emit, tables: ShardTables) -> None:
         """Say it while the run goes on: its user may rather stop it."""
-        truth = self._dataset(unit.dataset).ground_truth("instances")
-        if truth is not None and (text := nothing_found(tables.predictions, tables.images, truth)):
+        try:
+            truth = self._dataset(unit.dataset).ground_truth("instances")
+            text = nothing_found(tables.predictions, tables.images, truth) if truth is not None else None
+        except Exception:  # noqa: BLE001  a plugin's ground truth; scoring says what is wrong with it
+            _log.exception("model %s: its first images could not be looked at", unit.model)
+            return
+        if text is not None:
             emit(Message(f"model `{unit.model}`, data set `{unit.dataset}`: {text}"))
 
     def _shared(self, tables: ShardTables) -> pa.Table:

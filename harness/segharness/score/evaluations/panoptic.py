@@ -78,7 +78,7 @@ def _unearned(request: ScoreRequest, segments: Segments, parts: Mapping[str, lis
     names = {c["id"]: c["name"] for c in request.ground_truth.content["categories"]}
     if request.predictable is not None:
         known = {names[id] for id in request.predictable if id in names}
-        reason = "the model has no label of a {part} category"
+        reason = "the model has no label of a {part} category, or never predicts one"
     else:
         known = {names[s["category_id"]] for image_segments in segments.values() for s in image_segments}
         reason = "no segment of a {part} category is predicted: the predictions look like those of instances alone"
