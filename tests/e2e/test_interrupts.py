@@ -70,3 +70,14 @@ def test_a_signal_in_a_callback_is_not_lost(small):
     )
     done = small("run", "small.yaml")
     assert done.code == 2 and done.err.strip() == "interrupted", done
+
+
+def test_signals_after_the_end_do_not_change_the_exit_code(small):
+    """Python gives its signal handlers up before it ends: a signal then would kill it."""
+    small.write(
+        "segharness_plugins.py",
+        "import atexit, os, signal\n"
+        "atexit.register(lambda: (os.kill(os.getpid(), signal.SIGTERM), os.kill(os.getpid(), signal.SIGINT)))\n",
+    )
+    done = small("run", "small.yaml", "-k", "clean", "-qq", "--no-bootstrap", "--executor", "inline")
+    assert done.code == 0 and "interrupted" not in done.err, done

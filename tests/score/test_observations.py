@@ -169,3 +169,19 @@ def test_they_stand_on_the_terminal_in_the_manifest_and_under_the_table(small):
     quiet = small("run", "small.yaml", "--no-bootstrap", "-k", "clean", "-qq")
     assert quiet.out == ""
     assert quiet.err.count("note: model `good`, data set `shapes`: never predicts `square`") == 1
+
+
+def test_results_with_categories_that_the_data_set_does_not_have_are_counted(small):
+    """COCO's results with a category id of another list: pycocotools drops them without a word, and so do we, with one."""
+    import json
+
+    small("run", "small.yaml", "--bootstrap", "100", "-k", "good and clean", "-qq")
+    small("export-results", "runs/small", "-o", "out")
+    file = small.folder / "out/good/shapes/clean.segm.json"
+    rows = json.loads(file.read_text())
+    for row in rows[:3]:
+        row["category_id"] = 777
+    small.write("found.json", json.dumps(rows))
+    done = small("score", "found.json", "--annotations", "coco/annotations.json", "--no-bootstrap")
+    assert done.code == 0, done.err
+    assert f"found: 3 of {len(rows)} detections are left out: the data set does not have their categories" in done.out

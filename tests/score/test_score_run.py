@@ -9,9 +9,9 @@ from segharness.data.open_dataset import OpenDataset
 from segharness.errors import UsageError
 from segharness.records import Category, Sample
 from segharness.score import ScoreOptions, ScoreRequest
+from segharness.score.dataset_scorer import ground_truth
 from segharness.score.evaluations.coco import score
 from segharness.score.evaluations.coco_engines import ENGINES
-from segharness.score.score_run import ground_truth
 from segharness.suite import DatasetEntry
 
 from tests.score.evaluations.test_coco import overall, simple

@@ -103,7 +103,7 @@ def scored_results(
     if given := [key for key in dataset_options if key in ("annotations", "images")]:
         raise UsageError(f"the option `{given[0]}` of the data set is given already")
     truth |= {key: value.replace("${", "$${") for key, value in dataset_options.items()}
-    name = re.sub(r"[^a-z0-9_.-]+", "-", file.stem.lower()).strip("-._") or "results"
+    name = re.sub(r"[^a-z0-9_.-]+", "-", file.stem.lower()).strip("-._")[:60] or "results"
     suite = {
         "segharness": 1,
         "models": [{"id": name, "model": spec.name, "options": {spec.tail: _literal(file)}}],

@@ -25,8 +25,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return run(argv)
     except KeyboardInterrupt:
+        _ignore_signals()
         print("interrupted", file=sys.stderr)
         return 2
+    finally:
+        _ignore_signals()
+
+
+def _ignore_signals() -> None:
+    """Let no further signal change the exit code, which is decided: Python gives them up before it ends."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

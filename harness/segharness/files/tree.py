@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import lzma
 import os
 import zipfile
@@ -188,13 +189,15 @@ class _Member:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """Return the name of a member. macOS writes names in UTF-8 and does not say so; zipfile then reads them as cp437."""
-    if info.flag_bits & 0x800:
-        return info.filename
-    try:
-        return info.filename.encode("cp437").decode()
-    except UnicodeError:
-        return info.filename
+    """Return the name of a member, with ``/``; programs of Windows may write backslashes.
+
+    macOS writes names in UTF-8 and does not say so; zipfile then reads them as cp437.
+    """
+    name = info.filename
+    if not info.flag_bits & 0x800:
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    return name.replace("\\", "/")
 
 
 def _hidden(name: str) -> bool:

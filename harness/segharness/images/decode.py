@@ -129,8 +129,10 @@ def _pixels(data: bytes, declared: tuple[int, int]) -> tuple[Image, int]:
     if is_jpeg and data.find(b"\xff\xd9", _scan_offset(data)) < 0:
         raise ValueError("the JPEG has no end")
     with without_pixel_limit() if is_large else contextlib.nullcontext(), open_image(data) as picture:
-        if is_jpeg and picture.mode in ("L", "RGB") and (pixels := _of_jpeg(data)) is not None:
-            return pixels, _orientation(picture)
+        if is_jpeg:
+            pixels = _of_jpeg(data, "CMYK" if picture.mode == "CMYK" else "RGB")
+            if pixels is not None and picture.mode in ("L", "RGB"):
+                return pixels, _orientation(picture)
         if picture.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255
             values = np.asarray(picture).astype(np.int64)
             if values.min() < 0 or values.max() > 65535:
@@ -142,8 +144,8 @@ def _pixels(data: bytes, declared: tuple[int, int]) -> tuple[Image, int]:
         return np.asarray(picture.convert("RGB")), _orientation(picture)
 
 
-def _of_jpeg(data: bytes) -> Image | None:
-    """Return the pixels of a JPEG; None if Pillow has to decode it.
+def _of_jpeg(data: bytes, colours: str) -> Image | None:
+    """Return the pixels of a JPEG in ``RGB`` or ``CMYK``; None if Pillow has to decode it.
 
     Both use libjpeg-turbo and give the same pixels. Pillow does not hear its warnings, and fills rows that are missing
     before the end with gray. Of other damage, which Pillow does not hear of either, its pixels are what everybody has.
@@ -152,7 +154,7 @@ def _of_jpeg(data: bytes) -> Image | None:
         ValueError: rows are missing.
     """
     try:
-        pixels: Image = simplejpeg.decode_jpeg(data, "RGB", strict=True)
+        pixels: Image = simplejpeg.decode_jpeg(data, colours, strict=True)
         return pixels
     except ValueError as error:
         if any(words in str(error).lower() for words in _LACKING):

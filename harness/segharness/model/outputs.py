@@ -15,6 +15,9 @@ from segharness.model.labels import Labels
 from segharness.model.prompts import ImagePrompts
 from segharness.records import Detections
 
+LARGEST_BOX = 1e7
+"""No coordinate of a stored box, in pixels, is larger."""
+
 
 def validate_instances(instances: Any, shape: tuple[int, int], labels: Labels) -> Detections:
     """Check the `Instances` of an image and convert them to detections.
@@ -119,6 +122,8 @@ def validate_stored(detections: Detections, shape: tuple[int, int], known: Colle
     _check_finite(boxes, "box")
     if (inverted := np.flatnonzero((boxes[:, 2:] < 0).any(axis=1))).size:
         raise ContractError(f"box {inverted[0]} has a negative side: x y w h = {boxes[inverted[0]].tolist()}")
+    if (distant := np.flatnonzero((np.abs(boxes) > LARGEST_BOX).any(axis=1))).size:
+        raise ContractError(f"box {distant[0]} has a coordinate over {LARGEST_BOX:.0e}: {boxes[distant[0]].tolist()}")
     keep = np.isin(np.asarray(detections.category_ids), list(known))
     masks = None if detections.masks is None else _encode(detections.masks, shape, count, keep)
     ids = np.asarray(detections.category_ids)[keep].astype(np.int32)

@@ -4,7 +4,8 @@ from segharness.score.agreement import agreement
 from segharness.score.data_sources import DataSources, GivenPlaces, find_data_sources
 from segharness.score.request import GroundTruth, Score, ScoreRequest, check_split
 from segharness.score.score_checks import checked_scores
-from segharness.score.score_run import DEFAULT_RESAMPLES, ScoreOptions, check_engine, score_run
+from segharness.score.score_options import DEFAULT_RESAMPLES, ScoreOptions, check_engine
+from segharness.score.score_run import score_run
 from segharness.score.stored_reference import check_stored_reference, models_of, protocol_of
 from segharness.score.verify import Finding, Verification, verify
 

@@ -46,9 +46,18 @@ class Observer:
         self._sizes = {sample.image_id: (sample.height, sample.width) for sample in opened.samples}
         self._predicted: dict[str, set[int]] = {}
         self._first: dict[str, pa.Table] = {}
+        self._dropped: dict[str, tuple[int, int]] = {}
 
-    def look(self, model: str, predictions: pa.Table) -> None:
-        """Look at the stored predictions of one cell; details are taken from the first that has some."""
+    def look(self, model: str, predictions: pa.Table, dropped: int = 0) -> None:
+        """Look at the stored predictions of one cell; details are taken from the first that has some.
+
+        Args:
+            model: the model's id.
+            predictions: of the cell.
+            dropped: how many further ones had categories that the data set does not have.
+        """
+        if dropped and model not in self._dropped:
+            self._dropped[model] = (dropped, dropped + len(predictions))
         self._predicted.setdefault(model, set()).update(predictions.column("category_id").unique().to_pylist())
         if model not in self._first and len(predictions):
             self._first[model] = predictions.take(np.arange(min(_MOST, len(predictions))))  # a copy: the rest may go
@@ -59,6 +68,8 @@ class Observer:
         Args:
             truth: the ground truth of instances as it is scored, in COCO's form; None where no evaluation uses one.
         """
+        for model, (dropped, count) in self._dropped.items():
+            yield model, f"{dropped} of {count} detections are left out: the data set does not have their categories"
         for model in self._predicted:
             if model not in self._first:
                 if truth is not None and _count(truth) >= _LEAST_OBJECTS:

@@ -25,7 +25,8 @@ from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import CorruptionSpec, MixtureSpec
 from segharness.records import Condition, Sample
 from segharness.score.data_sources import DataSources, GivenPlaces, find_data_sources
-from segharness.score.score_run import ScoredRun, ScoreOptions, check_engine, scored_run
+from segharness.score.score_options import ScoreOptions, check_engine
+from segharness.score.score_run import ScoredRun, scored_run
 from segharness.store import RunFolder, manifest_of, read_results, read_shard
 from segharness.store.resamples import KEY_COLUMNS, read_resamples, resamples_file, resamples_key
 from segharness.suite import Suite

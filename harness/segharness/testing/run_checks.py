@@ -22,9 +22,9 @@ from segharness.report.documents import write_documents
 from segharness.score.bootstrap import draw
 from segharness.score.cell_predictions import read_cell
 from segharness.score.data_sources import find_datasets
+from segharness.score.dataset_scorer import ground_truth
 from segharness.score.request import Score, ScoreRequest
 from segharness.score.score_checks import checked_scores
-from segharness.score.score_run import ground_truth
 from segharness.store import RunFolder
 from segharness.store.failures import read_failures
 from segharness.suite import OVERALL, VIEWS, Split, Suite, load_suite, make_plan

@@ -87,7 +87,7 @@ def _maskless_problems(repairs: Repairs) -> Iterator[str]:
     """Yield that objects have no mask, and what can be done."""
     if repairs.maskless:
         yield (
-            f"{_objects(repairs.maskless)} no mask, and others have one (first: annotation "
+            f"{_objects(repairs.maskless)} no mask of at least three points, and others have one (first: annotation "
             f"{repairs.maskless[0].get('id')}): say with the option `maskless` what becomes of them: `ignore` (regions that "
             "are not scored), `box` (their box is their mask) or `drop`"
         )
@@ -238,6 +238,9 @@ def _shape_problems(shape: Any, image: Mapping[str, Any] | None) -> Iterator[str
     if isinstance(shape, list):
         if not shape:
             yield "segmentation is empty"
+        if len(shape) >= 3 and all(isinstance(point, list) and len(point) == 2 for point in shape):
+            yield "its points stand in pairs [x, y]; a polygon is one list x y x y x y ..."
+            return
         for polygon in shape:
             if (
                 not isinstance(polygon, list)

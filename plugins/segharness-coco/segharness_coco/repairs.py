@@ -138,7 +138,7 @@ class Repairs:
         count = 0
         for annotation in self._items("annotations"):
             polygons = annotation.get("segmentation")
-            if not isinstance(polygons, list) or not any(map(_is_short, polygons)):
+            if not isinstance(polygons, list) or not any(map(_is_short, polygons)) or _is_pairs(polygons):
                 continue
             kept = [polygon for polygon in polygons if not _is_short(polygon)]
             count += len(polygons) - len(kept)
@@ -239,6 +239,11 @@ def _hashable(annotation: Mapping[str, Any]) -> bool:
 def _is_short(polygon: Any) -> bool:
     """Return whether a polygon of numbers has under three points."""
     return isinstance(polygon, list) and len(polygon) < 6 and not len(polygon) % 2 and all(map(_is_number, polygon))
+
+
+def _is_pairs(polygons: Sequence[Any]) -> bool:
+    """Return whether what should be polygons are points, each in a list of its own."""
+    return len(polygons) >= 3 and all(_is_short(polygon) and len(polygon) == 2 for polygon in polygons)
 
 
 def _is_flat(polygon: Any) -> bool:

@@ -82,7 +82,7 @@ class CocoResults:
             raise CellError(f"{files[0]}: some results have a segmentation or a bbox, others have not")
         try:
             return {image_id: _detections(image_rows) for image_id, image_rows in grouped.items()}, listed
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise CellError(f"{files[0]}: a broken mask: {error}") from error
 
     def _files(self, condition: str) -> list[Path]:
@@ -126,7 +126,7 @@ def _read_results(file: Path) -> tuple[list[dict[str, Any]], frozenset[int] | No
         content = json.loads(file.read_bytes())
     except OSError as error:
         raise CellError(f"{file}: cannot be read: {error.strerror}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise CellError(f"{file}: not JSON: {error}") from error
     listed = None
     if isinstance(content, dict) and isinstance(content.get("images"), list):

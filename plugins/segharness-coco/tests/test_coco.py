@@ -232,10 +232,10 @@ def test_a_data_set_of_boxes_has_box_ap_alone(harness, folder):
 def test_masks_for_some_annotations_only_are_a_mistake(folder):
     changed = content()
     changed["annotations"][0]["segmentation"] = []
-    with pytest.raises(DataError, match="1 object has no mask, and others have one"):
+    with pytest.raises(DataError, match="1 object has no mask of at least three points, and others have one"):
         make(folder, changed)
     del changed["annotations"][0]["segmentation"]
-    with pytest.raises(DataError, match="1 object has no mask, and others have one"):
+    with pytest.raises(DataError, match="1 object has no mask of at least three points, and others have one"):
         make(folder, changed)
 
 

@@ -134,12 +134,12 @@ def test_objects_on_one_line_stay_and_are_said(points):
     assert notes == ["1 object holds no pixel (first: annotation 9): no mask can match"]
 
 
-@pytest.mark.parametrize("shape", [[[4, 4, 6, 6]], [[4, 4]], [[1, 2], [3, 4, 5, 6]]])
+@pytest.mark.parametrize("shape", [[[4, 4, 6, 6]], [[4, 4]], [[1, 2], [3, 4]]])
 def test_boxes_in_the_place_of_masks_are_asked_for(tmp_path, shape):
     changed = content()
     each(changed["annotations"], segmentation=shape)
     (tmp_path / "a.json").write_text(json.dumps(changed))
-    with pytest.raises(DataError, match="4 objects have no mask"):
+    with pytest.raises(DataError, match="4 objects have no mask of"):
         CocoInstances(str(tmp_path / "a.json"))
     assert len(CocoInstances(str(tmp_path / "a.json"), maskless="box").ground_truth("instances")["annotations"]) == 4
 
@@ -214,7 +214,10 @@ def test_objects_without_a_mask_are_asked_for(tmp_path, lacking):
     with pytest.raises(DataError) as caught:
         CocoInstances(str(file))
     [problem] = caught.value.problems
-    assert "2 objects have no mask, and others have one (first: annotation 1)" in problem and "`maskless`" in problem
+    assert (
+        "2 objects have no mask of at least three points, and others have one (first: annotation 1)" in problem
+        and "`maskless`" in problem
+    )
     results = {}
     for choice in ("ignore", "box", "drop"):
         data = CocoInstances(str(file), maskless=choice)
@@ -247,6 +250,7 @@ def test_a_file_without_any_mask_is_of_boxes(tmp_path):
         (lambda c: each(c["annotations"], category_id=1.5), "`category_id` is 1.5, not a whole number"),
         (lambda c: each(c["annotations"], image_id="1"), "`image_id` is '1', not a whole number"),
         (lambda c: each(c["annotations"], category_id=50), "its category 50 is not in the file"),
+        (lambda c: each(c["annotations"], segmentation=[[1, 2], [9, 2], [9, 9]]), "its points stand in pairs [x, y]"),
         (lambda c: each(c["annotations"], area=float("nan")), "`area` is nan, not a number"),
         (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3, 4, 5]]), "is not x y x y"),
     ],

@@ -6,6 +6,7 @@ import pytest
 from segharness.data.open_dataset import Shard
 from segharness.execution import ExecutorOptions, Schedule, Unit, WorkerPool, WorkerSlot
 from segharness.execution.events import (
+    ModelGivenUp,
     ModelLoaded,
     ModelLoadFailed,
     ModelLoading,
@@ -124,8 +125,9 @@ def test_workers_on_processors_load_a_model_as_often_as_the_memory_holds_it():
 class Scripted:
     """Launches workers that run a unit at once. No worker starts in a `broken` slot; `sent` records the units."""
 
-    def __init__(self, broken=(), unloadable=()):
+    def __init__(self, broken=(), unloadable=(), failing=()):
         self.broken, self.unloadable, self.sent, self.events = set(broken), dict(unloadable), [], []
+        self.failing = set(failing)
 
     def start(self, job, slot):
         worker = _ScriptedWorker(self, slot)
@@ -153,6 +155,13 @@ class _ScriptedWorker:
                 ModelLoading(unit.model),
                 ModelLoadFailed(unit.model, "cannot be loaded"),
                 UnitFailed(unit.index, unit.conditions, "cannot be loaded"),
+            ]
+        elif self.slot.index in self.launcher.failing:
+            events = [
+                ModelLoaded(unit.model, 1.0),
+                Progress(16, 1.0, failed=16),
+                ModelGivenUp(unit.model, "failed on each of its first 16 images"),
+                UnitFailed(unit.index, unit.conditions, "failed on each of its first 16 images"),
             ]
         else:
             events = [
@@ -253,3 +262,19 @@ def test_few_units_on_many_devices_are_spread_by_their_conditions(simulation):
     units = simulation.make_units(16, sorted(times))
     result = simulation.simulate(units, [1.0] * 8, times, load=0.0)
     assert result.idle < 0.05
+
+
+def test_a_model_that_fails_on_one_device_runs_on_the_others():
+    launcher = Scripted(failing=[0])
+    slots = [WorkerSlot(0, "cuda:0"), WorkerSlot(1, "cuda:1")]
+    events = run_pool(launcher, slots, [unit(index) for index in range(3)], {"m": Needs()})
+    assert failed(events) == 0 and written(events) == 3 * len(CONDITIONS)
+
+
+@pytest.mark.parametrize("devices", [("cpu", "cpu"), ("cuda:0", "cuda:1")])
+def test_a_model_that_fails_on_all_devices_is_given_up(devices):
+    launcher = Scripted(failing=[0, 1])
+    slots = [WorkerSlot(index, device) for index, device in enumerate(devices)]
+    events = run_pool(launcher, slots, [unit(index) for index in range(5)], {"m": Needs()})
+    assert written(events) == 0 and failed(events) == 5 * len(CONDITIONS)
+    assert len(launcher.sent) <= 4

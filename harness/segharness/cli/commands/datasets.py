@@ -135,7 +135,11 @@ def _fix(args: argparse.Namespace, text: str) -> int:
         raise UsageError(f"data set `{spec.name}`: its files are not one annotation file that could be written again")
     for note in opened.notes or ["nothing had to be repaired"]:
         print(visible(note))
-    emit(json.dumps(repaired(), ensure_ascii=False) + "\n", args.output)
+    try:
+        content = json.dumps(repaired(), allow_nan=False)
+    except ValueError as error:
+        raise UsageError(f"data set `{spec.name}`: holds NaN or an infinite number, which JSON has not") from error
+    emit(content + "\n", args.output)
     print(f"{len(opened.notes)} kinds of repairs; written: {args.output}")
     return Exit.OK
 

@@ -41,10 +41,14 @@ def nothing_found(predictions: pa.Table, images: pa.Table, truth: Mapping[str, A
     for image_id, boxes in detections.items():
         if objects.get(image_id) and (rle.iou(boxes, objects[image_id], [0] * len(objects[image_id])) > _OVERLAP).any():
             return None
-    found = f"none of its {len(predictions)} detections overlaps one" if len(predictions) else "it predicts nothing"
+    found = (
+        f"none of its {len(predictions)} detections overlaps one, of any category, with an IoU over {_OVERLAP}"
+        if len(predictions)
+        else "it predicts nothing"
+    )
     return coded(
         "T13",
-        f"in its first {len(images)} clean images, which have {count} objects, {found}, of any category, with an IoU over "
-        f"{_OVERLAP}. Mostly that means: weights that were not loaded, channels in another order (images are RGB), "
-        "values in another range (they are 0 to 255), or boxes in another form (x1 y1 x2 y2 in pixels of the image)",
+        f"in its first {len(images)} clean images, which have {count} objects, {found}. Mostly that means: weights that "
+        "were not loaded, channels in another order (images are RGB), values in another range (they are 0 to 255), or boxes "
+        "in another form (x1 y1 x2 y2 in pixels of the image)",
     )
