@@ -27,6 +27,9 @@ class PublishedSpec:
         reference: the row that the source's CD and rCD divide by; empty if it has none.
         printed: columns that are no conditions: an average, CD or rCD as printed, by ``average``, ``cd``, ``rcd``; any
             other name for what is neither.
+        task, dataset, images, severity: what the numbers are of, as far as it is one thing: ``segm`` or ``bbox``, the data
+            set as suites call it and how many images it has, the severity of columns that name a corruption. ``segharness
+            report --published`` compares them with one's own.
         sets: named choices of conditions, such as ``{"paper15": ("fog", "snow")}``. The first is the default.
 
     Example:
@@ -47,6 +50,10 @@ class PublishedSpec:
     clean: str = ""
     reference: str = ""
     printed: Mapping[str, str] = field(default_factory=dict)
+    task: str = ""
+    dataset: str = ""
+    images: int | None = None
+    severity: int | None = None
     sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

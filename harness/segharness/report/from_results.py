@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from segharness.report.layout import Report
+from segharness.report.printed_tables import PrintedRows
 from segharness.report.tables import tables
 from segharness.store import RunFolder, manifest_of, read_results, store_path
 from segharness.suite.stored_suite import stored_suite
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def make_report(
-    results: pa.Table, views: Sequence[str] = (), digits: int | None = None, run: RunFolder | None = None
+    results: pa.Table,
+    views: Sequence[str] = (),
+    digits: int | None = None,
+    run: RunFolder | None = None,
+    printed: Sequence[PrintedRows] = (),
+    only_fitting: bool = True,
 ) -> Report:
     """Return the report of a results table.
 
@@ -24,16 +30,25 @@ def make_report(
         results: the table of results.arrow, with the run's manifest in its metadata.
         views: further tables to show, keys of `segharness.suite.VIEWS`.
         digits, run: as in `Report`.
+        printed: printed tables to show beside one's own.
+        only_fitting: whether to leave out printed tables of another data set.
     """
     manifest = manifest_of(results)
-    return Report(results, manifest, tuple(tables(stored_suite(manifest, "results"), results, views)), digits, run)
+    laid_out = tables(stored_suite(manifest, "results"), results, views, printed, only_fitting)
+    return Report(results, manifest, tuple(laid_out), digits, run)
 
 
-def read_report(path: str | os.PathLike[str], views: Sequence[str] = (), digits: int | None = None) -> Report:
-    """Return the report of a run folder or a results.arrow.
+def read_report(
+    path: str | os.PathLike[str],
+    views: Sequence[str] = (),
+    digits: int | None = None,
+    printed: Sequence[PrintedRows] = (),
+    only_fitting: bool = True,
+) -> Report:
+    """Return the report of a run folder or a results.arrow. As `make_report` otherwise.
 
     Raises:
         StoreError: the file does not exist, or segharness did not write it.
     """
     results, place = read_results(path), store_path(path)
-    return make_report(results, views, digits, RunFolder(place) if place.is_dir() else None)
+    return make_report(results, views, digits, RunFolder(place) if place.is_dir() else None, printed, only_fitting)

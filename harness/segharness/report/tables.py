@@ -19,6 +19,7 @@ from segharness.report.notes import (
     severity_notes,
     unit_notes,
 )
+from segharness.report.printed_tables import PrintedRows, printed_tables
 from segharness.report.results_lookup import Numbers
 from segharness.report.scope import (
     TASKS,
@@ -40,18 +41,29 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterator[ReportTable]:
+def tables(
+    suite: Suite,
+    results: pa.Table,
+    views: Sequence[str] = (),
+    printed: Sequence[PrintedRows] = (),
+    only_fitting: bool = True,
+) -> Iterator[ReportTable]:
     """Yield every table of a run's results.
 
     Args:
         suite: of the run.
         results: the table of results.arrow.
         views: further tables to make, keys of `segharness.suite.VIEWS`.
+        printed: printed tables to show under those of the same task and conditions.
+        only_fitting: whether to leave out printed tables of another data set.
     """
     manifest = manifest_of(results)
     numbers = Numbers(
         results, recorded_metrics(manifest), manifest.get("reference_clean", ()), manifest.get("observations")
     )
+    images: dict[str, int] = {}
+    for dataset_id, count in zip(*(results.column(n).to_pylist() for n in ("dataset", "n_images")), strict=True):
+        images[dataset_id] = max(images.get(dataset_id, 0), count or 0)
     shifts = {shift.name for shift in suite.shifts}
     shifted = {
         (name, *kind[1:3])
@@ -77,6 +89,7 @@ def tables(suite: Suite, results: pa.Table, views: Sequence[str] = ()) -> Iterat
                     continue
                 if scope.members:
                     yield _table(scope)
+                    yield from printed_tables(scope, printed, images.get(kind[0], 0), only_fitting)
                 in_shift_table = kind[:3] in shifted and scope.degrades and not numbers.further_columns(kind)
                 if kind[3] == OVERALL and ("metrics" in wanted_views or not (scope.members or in_shift_table)):
                     yield _metrics_table(scope)

@@ -62,6 +62,10 @@ def segharness_published() -> Iterator[PublishedSpec]:
             protocol=f"COCO val2017, {metric} in percent, 15 corruptions at severity 3; mixed is outside of the averages.",
             clean="clean",
             reference=reference,
+            task="bbox" if number == "iii" else "segm",
+            dataset="coco/2017",
+            images=5000,
+            severity=3,
             printed={**printed, "mixed": "mixed"},
             sets={"paper15": PAPER15},
         )
@@ -76,6 +80,7 @@ def segharness_published() -> Iterator[PublishedSpec]:
             "original resolutions; seven classes, riders are people.",
             clean="coco_val",
             reference=reference,
+            task="bbox" if number == "iv" else "segm",
             printed=printed,
             sets={"streets": ("cityscapes_val", "cityscapes_train", "bdd100k_val")},
         )
@@ -96,6 +101,9 @@ def segharness_published() -> Iterator[PublishedSpec]:
                 decimals=4,
                 clean="clean",
                 reference=reference,
+                task=task,
+                dataset="coco/2017" if dataset == "coco" else "cityscapes/instances",
+                images=5000 if dataset == "coco" else 500,
                 sets={"benchmark15": BENCHMARK15, "paper15": PAPER15},
             )
     for name, (source, numbers) in _OTHERS.items():

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from segharness.cli.exit_codes import Exit
-from segharness.cli.output import screen
+from segharness.cli.output import say, screen
 from segharness.errors import UsageError
 from segharness.plugin.host import PluginHost
-from segharness.plugin.specs import ReporterSpec
-from segharness.report import read_report
+from segharness.plugin.specs import PublishedSpec, ReporterSpec
+from segharness.report import PrintedRows, read_report
 from segharness.report.console import show
 from segharness.report.documents import document_text, write_documents
+from segharness.score.published import read_published
 from segharness.suite import VIEWS
 
 
@@ -28,6 +30,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}", dest="views", action="append_const", const=name, help=f"also show {description}"
         )
+    parser.add_argument(
+        "--published",
+        action="append",
+        nargs="?",
+        const="",
+        metavar="TABLE",
+        help="show printed rows under one's own, with differences where the protocols agree: those of TABLE (`segharness "
+        "published` lists them), or all that are on the same data",
+    )
     parser.add_argument(
         "--digits",
         type=int,
@@ -46,7 +57,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    report = read_report(args.run, args.views or (), args.digits)
+    printed = _printed(args.host, args.published) if args.published is not None else ()
+    only_fitting = not any(args.published or ())
+    report = read_report(args.run, args.views or (), args.digits, printed, only_fitting)
+    if args.published is not None and not any(table.title.startswith("printed: ") for table in report.tables):
+        say("note: no printed table is on the same task, conditions and data; --published TABLE shows one all the same")
     if args.format is None and args.output is None:
         show(report, screen())
         return Exit.OK
@@ -58,6 +73,13 @@ def execute(args: argparse.Namespace) -> int:
     if len(written) > 1:
         print(*written, sep="\n", file=sys.stderr)
     return Exit.OK
+
+
+def _printed(host: PluginHost, names: Sequence[str]) -> list[PrintedRows]:
+    """Return the printed tables of these names; of an empty name all that have a task."""
+    named = [host.get(name, PublishedSpec) for name in names if name]
+    specs = named or [spec for spec in host.all(PublishedSpec) if spec.task and spec.clean]
+    return [PrintedRows(spec, {row.model: row.values for row in read_published(spec)}) for spec in specs]
 
 
 def _reporter(host: PluginHost, name: str | None, output: Path | None) -> ReporterSpec:
