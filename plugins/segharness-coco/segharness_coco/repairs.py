@@ -20,6 +20,9 @@ _WHOLE = {
 _MOST_COORDINATE = 1e6
 """Beyond it a polygon lies outside of every image, and making its mask would take all memory."""
 
+_LOOKED_AT, _LEAST = 2000, 5
+"""How many annotations are looked at for boxes in another form, and how many such boxes are worth a line."""
+
 _LARGEST = 2**53
 """Beyond it, floats are no whole numbers that can be told apart."""
 
@@ -56,6 +59,7 @@ class Repairs:
         self._objects_without_pixels()
         self._without_mask(maskless)
         self._categories()  # what the steps before left out makes no category a used one
+        self._suspicious_boxes()
         self._boxes_and_areas()
 
     def _items(self, key: str) -> list[dict[str, Any]]:
@@ -192,6 +196,29 @@ class Repairs:
         done = "that is not scored" if maskless == "ignore" else "as mask"
         self.notes.append(f"{_count(lacking, 'object')} without a mask {one if len(lacking) == 1 else several} {done}")
 
+    def _suspicious_boxes(self) -> None:
+        """Say that boxes look like something else: they stay, and box AP is not what it seems."""
+        boxes = [a["bbox"] for a in self._items("annotations") if _has_extent(a.get("bbox"))]
+        if len(boxes) >= _LEAST and all(max(box) <= 1 for box in boxes):
+            self.notes.append(
+                "all boxes lie within one pixel: they look like fractions of the image, and no number means much"
+            )
+            return
+        pairs = [
+            (a["bbox"], extent)
+            for a in self._items("annotations")[:_LOOKED_AT]
+            if not a.get("iscrowd") and _has_extent(a.get("bbox")) and (extent := _extent_of(a.get("segmentation")))
+        ]
+        wrong = [(box, extent) for box, extent in pairs if not _is_near(box, extent)]
+        if len(wrong) < _LEAST or len(wrong) < 0.2 * len(pairs):
+            return
+        corners = sum(_is_near([x, y, u - x, v - y], extent) for (x, y, u, v), extent in wrong)
+        likely = "; they look like corners (x1 y1 x2 y2)" if corners > 0.8 * len(wrong) else ""
+        self.notes.append(
+            f"`bbox` of {len(wrong)} of {len(pairs)} objects is not x y width height of its mask{likely}: box AP means "
+            "little"
+        )
+
     def _boxes_and_areas(self) -> None:
         """Compute boxes and areas that are missing from the masks; an area without a mask from the box."""
         sizes = self._sizes()
@@ -295,6 +322,22 @@ def _extent(shape: Any) -> list[float] | None:
         return None
     xs, ys = [x for polygon in shape for x in polygon[::2]], [y for polygon in shape for y in polygon[1::2]]
     return [float(v) for v in (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))]
+
+
+def _extent_of(shape: Any) -> list[float] | None:
+    """Return the box of polygons; None of what are none, or are malformed."""
+    if not isinstance(shape, list) or not shape or not all(isinstance(p, list) and len(p) >= 6 for p in shape):
+        return None
+    return _extent(shape) if all(all(map(_is_number, polygon)) for polygon in shape) else None
+
+
+def _is_near(box: Sequence[float], extent: Sequence[float]) -> bool:
+    """Return whether two boxes, x y width height, are the same but for rounding, or overlap well."""
+    low = [max(box[i], extent[i]) for i in (0, 1)]
+    high = [min(box[i] + box[i + 2], extent[i] + extent[i + 2]) for i in (0, 1)]
+    shared = max(0.0, high[0] - low[0]) * max(0.0, high[1] - low[1])
+    union = box[2] * box[3] + extent[2] * extent[3] - shared
+    return all(abs(a - b) <= 2 for a, b in zip(box, extent, strict=True)) or (union > 0 and shared >= 0.5 * union)
 
 
 def _encoded(box: Sequence[float], height: int, width: int) -> dict[str, Any]:

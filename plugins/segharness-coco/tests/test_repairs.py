@@ -192,6 +192,31 @@ def test_what_cannot_be_repaired_is_named_by_the_checks(tmp_path, change):
         CocoInstances(str(tmp_path / "a.json"))
 
 
+def many(change):
+    """Twelve objects with polygons, whose boxes are changed."""
+    made = content()
+    for number in range(12):
+        x, y, w, h = 2.0 + number, 3.0 + number, 12.0, 9.0
+        made["annotations"].append(
+            {"id": 100 + number, "image_id": 2, "category_id": 1, "bbox": change(x, y, w, h), "area": w * h, "iscrowd": 0,
+             "segmentation": [[x, y, x + w, y, x + w, y + h, x, y + h]]}
+        )  # fmt: skip
+    return Repairs(made).notes
+
+
+def test_boxes_of_the_ground_truth_in_another_form_are_said():
+    assert many(lambda x, y, w, h: [x, y, w, h]) == [] and many(lambda x, y, w, h: [x + 1, y, w - 2, h + 1]) == []
+    [note] = many(lambda x, y, w, h: [x, y, x + w, y + h])
+    assert "`bbox` of 1" in note and "they look like corners (x1 y1 x2 y2): box AP means little" in note
+    [note] = many(lambda x, y, w, h: [50.0, 30.0, 3.0, 3.0])
+    assert "`bbox` of 12 of 14 objects is not x y width height of its mask: box AP means little" in note
+    fractions = content()
+    fractions["annotations"] = [
+        {"id": i, "image_id": 1, "category_id": 1, "bbox": [0.1, 0.1, 0.5, 0.5], "area": 0.25} for i in range(1, 9)
+    ]
+    assert "fractions of the image" in Repairs(fractions).notes[0]
+
+
 def test_floats_everywhere():
     found, [note] = repaired(as_floats)
     assert "`counts` of RLEs (1)" in note and "`size` of RLEs (1)" in note
