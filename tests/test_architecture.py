@@ -43,7 +43,7 @@ ROOMS = {
     "score": {"data", "identity", "images", "plugin", "store", "suite", "user"},
     "report": {"plugin", "store", "suite"},
     "export": {"data", "execution", "images", "plugin", "store"},
-    "api": {"execution", "identity", "model", "plugin", "score", "store", "suite"},
+    "api": {"data", "execution", "identity", "model", "plugin", "score", "store", "suite"},
     "testing": {
         "api", "data", "identity", "images", "model", "plugin", "report", "score", "store", "suite",
     },

@@ -247,3 +247,30 @@ def test_a_document_replaces_no_pipe_and_follows_links(harness, reported):
     (harness.folder / "link.csv").symlink_to(real)
     assert reported("runs/s", "-o", "link.csv").code == 0
     assert (harness.folder / "link.csv").is_symlink() and "sample-finder" in real.read_text()
+
+
+def test_what_the_annotations_say_is_said_before_the_first_cell(small):
+    """Splits without ground truth, and categories for which a model declares no label."""
+    small.write(
+        "segharness_plugins.py",
+        "from segharness import ModelSpec, hookimpl\n"
+        "@hookimpl\n"
+        "def segharness_models():\n"
+        "    for name, labels in (('half', ('disc',)), ('all', ('disc', 'square')), ('none', ('cat',))):\n"
+        "        yield ModelSpec(f'acme/{name}', factory='nowhere:build', categories=labels)\n",
+    )
+    text = (small.folder / "small.yaml").read_text()
+    content = json.loads((small.folder / "coco/annotations.json").read_text())
+    content["categories"].append({"id": 9, "name": "star"})
+    (small.folder / "coco/annotations.json").write_text(json.dumps(content))
+    small.write("small.yaml", text + "scoring: {splits: {stars: [star], squares: [square]}}\n")
+    done = small("run", "small.yaml", "--no-bootstrap", "-k", "clean", "--model", "acme/half", "--model", "acme/all",
+                 "--model", "acme/none", "--out", "planned", "-qq")  # fmt: skip
+    lines = done.err.splitlines()
+    notes = [line for line in lines if line.startswith("note: data set") or line.startswith("note: model")]
+    assert "note: data set `shapes`: no ground truth of the split `stars`: its numbers will be null" in notes
+    assert any("model `acme-half`" in note and "no label for `square`: 1 of 2 categories" in note for note in notes)
+    assert any("model `acme-none`" in note and "none of its categories" in note for note in notes)
+    assert not any("acme-all" in note or "squares" in note for note in notes)
+    first_cell = next(number for number, line in enumerate(lines) if "FAILED" in line or "nowhere" in line)
+    assert all(lines.index(note) < first_cell for note in notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from segharness.api.foreseen import foreseen
 from segharness.errors import SchemaError, StoreError, UsageError
 from segharness.execution import (
     PreparedRun,
@@ -84,7 +85,8 @@ def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: Sc
         groups.append(group)
     _check_nothing_dropped(plan.suite, settings)
     suite = replace(plan.suite, groups=tuple(groups))
-    return replace(prepared, plan=replace(plan, suite=suite))
+    notes = tuple(dict.fromkeys(foreseen(prepared, host)))
+    return replace(prepared, plan=replace(plan, suite=suite), notes=notes)
 
 
 def _check_nothing_dropped(suite: Suite, settings: RunSettings) -> None:
@@ -146,9 +148,7 @@ def finish_run(
             for weights in by_dataset.values()
             if weights.note
         )
-        outcome.notes += [
-            f"data set `{id}`: {note}" for id, opened in prepared.datasets.items() for note in opened.notes
-        ]
+        outcome.notes += prepared.notes
         sources = _sources(prepared)
         try:
             remember_data_sources(sources)

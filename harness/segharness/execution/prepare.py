@@ -32,6 +32,7 @@ class PreparedRun:
         weights: the weights of every model on every data set.
         protocol: the protocol id: two results are comparable if they share it.
         environments: the packages of every model under a foreign interpreter, by its id.
+        notes: what is foreseen of its numbers, a line each.
     """
 
     plan: Plan
@@ -41,6 +42,7 @@ class PreparedRun:
     weights: Weights
     protocol: str
     environments: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def prepare(plan: Plan, host: PluginHost, settings: RunSettings) -> PreparedRun:

@@ -127,6 +127,8 @@ def execute(args: argparse.Namespace) -> int:
         )
         for planned in suites
     ]
+    for line in dict.fromkeys(note for prepared_run in prepared_runs for note in prepared_run.notes):
+        say(f"note: {line}")
     worst = Exit.OK
     for planned, prepared_run in zip(suites, prepared_runs, strict=True):
         console, errors = screen(), terminal(stderr=True)
@@ -155,7 +157,8 @@ def execute(args: argparse.Namespace) -> int:
                 for model, dataset, text in manifest_of(finished.results)["observations"]
             ]
         for line in outcome.notes:
-            say(f"note: {line}")
+            if line not in prepared_run.notes:  # they were said before the first cell
+                say(f"note: {line}")
         _summary(planned, outcome, errors if args.quiet < 2 else None)
         if args.durations:
             _durations(planned, console, args.durations)
