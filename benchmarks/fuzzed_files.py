@@ -122,6 +122,8 @@ def duplicate(truth: Content, draw: random.Random) -> None:
 
 
 def lost(truth: Content, draw: random.Random) -> None:
+    if not truth["annotations"]:
+        return  # annotations none of which has its image are refused
     for number in range(draw.randint(1, 40)):
         category = truth["categories"][0]["id"]
         truth["annotations"].append(
