@@ -103,7 +103,7 @@ class Repairs:
         unwanted: list[dict[str, Any]] = []
         for same in by_name.values():
             unused = [category for category in same if category["id"] not in used]
-            unwanted += unused if len(unused) < len(same) else unused[1:]
+            unwanted += unused if len(unused) < len(same) else sorted(unused, key=lambda category: category["id"])[1:]
         if unwanted:
             self._leave_out("categories", unwanted)
             self.notes.append(
