@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from segharness.api.foreseen import foreseen
+from segharness.api.planning_notes import planning_notes
 from segharness.errors import SchemaError, StoreError, UsageError
 from segharness.execution import (
     PreparedRun,
@@ -85,7 +85,7 @@ def prepare_run(plan: Plan, host: PluginHost, settings: RunSettings, scoring: Sc
         groups.append(group)
     _check_nothing_dropped(plan.suite, settings)
     suite = replace(plan.suite, groups=tuple(groups))
-    notes = tuple(dict.fromkeys(foreseen(prepared, host)))
+    notes = tuple(dict.fromkeys(planning_notes(prepared, host)))
     return replace(prepared, plan=replace(plan, suite=suite), notes=notes)
 
 

@@ -11,7 +11,7 @@ from PIL import UnidentifiedImageError
 
 from segharness.errors import ImageError
 from segharness.images.decode import decode
-from segharness.images.opened import open_image
+from segharness.images.open_image import open_image
 from segharness.records import Sample
 from segharness.store.atomic import write_atomic
 

@@ -15,7 +15,7 @@ from PIL import UnidentifiedImageError
 from segharness.errors import DataError
 from segharness.files.index import AnnotationIndex
 from segharness.files.tree import File, Tree
-from segharness.images.opened import open_image
+from segharness.images.open_image import open_image
 from segharness.records import Category, Sample
 
 

@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
 from segharness.errors import ImageError, coded
-from segharness.images.opened import PNG, open_image, without_pixel_limit, without_texts
+from segharness.images.open_image import PNG, open_image, without_pixel_limit, without_texts
 from segharness.records import Sample
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from segharness.execution.events import (
 from segharness.execution.units import Job, Unit
 from segharness.execution.worker.batch_size import BatchSize
 from segharness.execution.worker.failure_watch import FailureWatch, ModelGivenUpError
-from segharness.execution.worker.first_images import nothing_found
+from segharness.execution.worker.nothing_found import nothing_found
 from segharness.execution.worker.open_unit import OpenUnit
 from segharness.execution.worker.pipeline import Calls, Pipeline
 from segharness.execution.worker.shard_tables import ShardTables

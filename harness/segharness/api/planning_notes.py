@@ -16,7 +16,7 @@ _LEAST_SHARE = 0.01
 """Categories with a smaller share of the instances are not worth a line."""
 
 
-def foreseen(prepared: PreparedRun, host: PluginHost) -> Iterator[str]:
+def planning_notes(prepared: PreparedRun, host: PluginHost) -> Iterator[str]:
     """Yield what is foreseen of a run's numbers: what was repaired, splits and labels that will have none."""
     for id, opened in prepared.datasets.items():
         yield from (f"data set `{id}`: {note}" for note in opened.notes)
