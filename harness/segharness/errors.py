@@ -94,6 +94,16 @@ def coded(code: str, text: str) -> str:
     return f"{text} (segharness explain {code})"
 
 
+def has_code(text: str) -> bool:
+    """Return whether a message has a code already: that of its cause says more than that of what it led to.
+
+    Example:
+        >>> has_code(coded("T15", "out of memory")), has_code("out of memory")
+        (True, False)
+    """
+    return "(segharness explain T" in text
+
+
 def nearest(name: str, known: Iterable[str], listed: bool = True) -> str:
     """Return a hint for a message about an unknown name: the nearest known name, all of them, or nothing.
 

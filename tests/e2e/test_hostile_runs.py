@@ -257,3 +257,34 @@ def test_stored_predictions_are_held_to_the_rules_of_answers(hostile, name):
     assert rows["sample-finder", "listed", "rCD"]["value"] is None  # not over missing cells
     done = hostile(*COMMANDS["export-results"])
     assert done.code == 1 and "not written: sample-finder::squares::clean" in done.err
+
+
+@pytest.mark.parametrize("predictable", [[], [9], ["x"], 3, {"1": 2}])
+def test_a_shard_says_rightly_what_its_model_can_predict(hostile, predictable):
+    """Otherwise a model that finds no stuff would have no PQ of stuff, in place of 0."""
+    from segharness.store import RunFolder, read_shard, write_shard
+
+    files = RunFolder(hostile.folder / "runs/s").shard_files("sample-finder", "squares", "clean", 0)
+    stored = read_shard(files)
+    if isinstance(predictable, list) and all(isinstance(id, int) for id in predictable):
+        write_shard(files, stored.predictions, stored.images, stored.inputs, predictable)
+        told = "for which its model has no label"
+    else:
+        forged = _with_metadata(files.images.read_bytes(), predictable)
+        files.images.write_bytes(forged)
+        told = "`predictable` is no list of ids"
+    for name, done in every_command(hostile, "score", "verify").items():
+        assert done.code == 1 and told in done.out + done.err, (name, done)
+
+
+def _with_metadata(data, predictable):
+    import pyarrow as pa
+
+    content = pa.ipc.open_file(pa.BufferReader(data)).read_all()
+    metadata = json.loads(content.schema.metadata[b"segharness"])
+    metadata["predictable"] = predictable
+    sink = pa.BufferOutputStream()
+    schema = content.schema.with_metadata({"segharness": json.dumps(metadata)})
+    with pa.ipc.new_file(sink, schema) as writer:
+        writer.write_table(content.replace_schema_metadata(schema.metadata))
+    return sink.getvalue().to_pybytes()

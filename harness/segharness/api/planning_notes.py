@@ -2,70 +2,62 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from segharness.data.found_objects import lacking_categories
 from segharness.data.open_dataset import OpenDataset
 from segharness.errors import ContractError
 from segharness.execution import PreparedRun
 from segharness.model.labels import Labels
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import ModelSpec
-
-_LEAST_SHARE = 0.01
-"""Categories with a smaller share of the instances are not worth a line."""
+from segharness.suite import Split
 
 
 def planning_notes(prepared: PreparedRun, host: PluginHost) -> Iterator[str]:
-    """Yield what is foreseen of a run's numbers: what was repaired, splits and labels that will have none."""
+    """Yield what was repaired, and the splits and categories that will have no numbers."""
     for id, opened in prepared.datasets.items():
         yield from (f"data set `{id}`: {note}" for note in opened.notes)
-        yield from _splits(prepared, id, opened)
-        selected = dict.fromkeys(cell.model for cell in prepared.plan.selected if cell.dataset == id)
-        for model in selected:
-            if model in prepared.settings.options.objects:
-                continue
-            entry = prepared.plan.suite.model(model)
-            spec = host.find(entry.model, ModelSpec) if entry.local_function is None else None
-            if spec is not None and spec.categories is not None:
-                yield from _labels(model, spec.categories, id, opened)
+        splits = prepared.plan.suite.scoring.splits
+        labels = _declared_labels(prepared, host, id)
+        truth = opened.scored_ground_truth("instances") if splits or labels else None
+        if truth is None:
+            continue
+        yield from (f"data set `{id}`: {note}" for note in _splits(splits, truth))
+        for model, names in labels.items():
+            yield from (f"model `{model}`, data set `{id}`: {note}" for note in _labels(names, opened, truth))
 
 
-def _splits(prepared: PreparedRun, id: str, opened: OpenDataset) -> Iterator[str]:
-    """Yield the splits of categories that have no ground truth in a data set."""
-    splits = prepared.plan.suite.scoring.splits
-    truth = opened.scored_ground_truth("instances") if splits else None
-    if truth is None:
-        return
+def _declared_labels(prepared: PreparedRun, host: PluginHost, dataset: str) -> dict[str, tuple[str, ...]]:
+    """Return the labels of the models that run on a data set, as far as their plugins declare them."""
+    labels: dict[str, tuple[str, ...]] = {}
+    for model in dict.fromkeys(cell.model for cell in prepared.plan.selected if cell.dataset == dataset):
+        entry = prepared.plan.suite.model(model)
+        spec = host.find(entry.model, ModelSpec) if entry.local_function is None else None
+        if spec is not None and spec.categories is not None:
+            labels[model] = spec.categories
+    return labels
+
+
+def _splits(splits: Sequence[Split], truth: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the splits of categories that have no ground truth."""
     names = {category["id"]: category["name"] for category in truth["categories"]}
-    there = {
-        names[a["category_id"]] for a in truth["annotations"] if not a.get("iscrowd") and a["category_id"] in names
-    }
+    there = {names.get(a["category_id"]) for a in truth["annotations"] if not a.get("iscrowd")}
     for split in splits:
         wanted = set(split.categories)
         members = set(names.values()) - wanted if split.complement else wanted
         if not members & there:
-            yield f"data set `{id}`: no ground truth of the split `{split.name}`: its numbers will be null"
+            yield f"no ground truth of the split `{split.name}`: its numbers will be null"
 
 
-def _labels(model: str, labels: tuple[str, ...], id: str, opened: OpenDataset) -> Iterator[str]:
-    """Yield the categories of a data set for which a model declares no label, with their share of the ground truth."""
+def _labels(labels: Sequence[str], opened: OpenDataset, truth: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the categories for which a model declares no label, with their share of the ground truth."""
     try:
         known = Labels(labels, opened.dataset.categories)
     except ContractError as error:
-        yield f"model `{model}`, data set `{id}`: {error}"
+        yield str(error)
         return
-    truth = opened.scored_ground_truth("instances")
-    if truth is None:
-        return
-    counts = Counter(a["category_id"] for a in truth["annotations"] if not a.get("iscrowd"))
-    predictable = set(opened.taxonomy.scored_ids(known.ids[known.known].tolist()))
-    names = {category["id"]: category["name"] for category in truth["categories"]}
-    lacking = [category for category in counts if category in names and category not in predictable]
-    share = sum(counts[category] for category in lacking) / max(1, sum(counts.values()))
-    if lacking and share >= _LEAST_SHARE:
-        listed = ", ".join(f"`{names[category]}`" for category in lacking[:5]) + (", ..." if len(lacking) > 5 else "")
-        yield (
-            f"model `{model}`, data set `{id}`: it has no label for {listed}: {len(lacking)} of {len(counts)} categories "
-            f"with ground truth, {share:.0%} of the instances"
-        )
+    predictable = opened.taxonomy.scored_ids(known.ids[known.known].tolist())
+    if lacking := lacking_categories(truth, predictable):
+        yield f"it has no label for {lacking}"

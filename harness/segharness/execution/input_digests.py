@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def find_inputs(
     dataset_digests: Mapping[str, str],
     weights: Weights,
     objects: Collection[str] = (),
-    earlier: Inputs | None = None,
+    earlier: Callable[[], Inputs | None] = lambda: None,
 ) -> Inputs:
     """Hash everything that a suite names.
 
@@ -58,9 +59,14 @@ def find_inputs(
         dataset_digests: the digests of the data sets, by id.
         weights: the result of `resolve_all_weights`.
         objects: the ids of models that are objects. Nothing identifies them beyond this run.
-        earlier: the inputs that the run's folder records, if it has a run already.
+        earlier: returns the inputs that the run's folder records, if it has a run already.
     """
-    recorded = recorded_sources(earlier.models) if earlier is not None else set()
+
+    @functools.cache
+    def recorded() -> Collection[str]:
+        inputs = earlier()
+        return recorded_sources(inputs.models) if inputs is not None else set()
+
     this_run = uuid.uuid4().hex
     return Inputs(
         {
@@ -83,7 +89,11 @@ def source_digest(file: Path) -> str:
     return digest([[str(path.relative_to(folder)), file_digest(path)] for path in source_files(file)])
 
 
-def code_digest(file: Path, recorded: Collection[str] = ()) -> str:
+Recorded = Callable[[], Collection[str]]
+"""Returns the digests of code that the run's folder records; only asked where there is code of one's own."""
+
+
+def code_digest(file: Path, recorded: Recorded = tuple) -> str:
     """Return a digest of the code of a Python file, and of what it imports from its own folder and below.
 
     Comments and blank lines do not count. Runs of earlier versions recorded `source_digest`, where they did.
@@ -92,7 +102,7 @@ def code_digest(file: Path, recorded: Collection[str] = ()) -> str:
         file: the Python file.
         recorded: the digests of an earlier run. If `source_digest` is one of them, it is returned, and the run goes on.
     """
-    if (as_written := source_digest(file)) in recorded:
+    if (as_written := source_digest(file)) in recorded():
         return as_written
     folder = file.resolve().parent
     codes = [(path, hashlib.sha256(code_of(path.read_bytes())).hexdigest()) for path in source_files(file)]
@@ -108,7 +118,7 @@ def recorded_sources(inputs: Any) -> set[str]:
 
 
 def model_inputs(
-    entry: ModelEntry, dataset: str, host: PluginHost, weights: ResolvedWeights, recorded: Collection[str] = ()
+    entry: ModelEntry, dataset: str, host: PluginHost, weights: ResolvedWeights, recorded: Recorded = tuple
 ) -> dict[str, Any]:
     """Return the inputs that determine a model's predictions on a data set: spec, options, weights, local code.
 
@@ -130,9 +140,7 @@ def model_inputs(
     return inputs
 
 
-def _by_content(
-    entry: ModelEntry, dataset: str, declared: Mapping[str, Option], recorded: Collection[str]
-) -> dict[str, Any]:
+def _by_content(entry: ModelEntry, dataset: str, declared: Mapping[str, Option], recorded: Recorded) -> dict[str, Any]:
     """Return the options that change predictions. One that names a file, a folder or code becomes a content digest.
 
     One that the value of a variable went into becomes a digest, too: it may be a secret, and identities are shared. So

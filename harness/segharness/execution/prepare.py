@@ -32,7 +32,7 @@ class PreparedRun:
         weights: the weights of every model on every data set.
         protocol: the protocol id: two results are comparable if they share it.
         environments: the packages of every model under a foreign interpreter, by its id.
-        notes: what is foreseen of its numbers, a line each.
+        notes: what the user should know before the first cell, a line each.
     """
 
     plan: Plan
@@ -61,11 +61,15 @@ def prepare(plan: Plan, host: PluginHost, settings: RunSettings) -> PreparedRun:
     objects = settings.options.objects
     environments = _environments(plan.suite, host, selected - set(objects))
     weights = resolve_all_weights(plan.suite, host, selected, objects)
-    folder = RunFolder(settings.out)
-    earlier = stored_run(folder.read_manifest(), folder.manifest).inputs if folder.manifest.is_file() else None
-    inputs = find_inputs(plan.suite, host, digests, weights, objects, earlier)
+    inputs = find_inputs(plan.suite, host, digests, weights, objects, lambda: _earlier_inputs(settings))
     protocol = digest(protocol_inputs(plan.suite, inputs))
     return PreparedRun(plan, settings, datasets, inputs, weights, protocol, environments)
+
+
+def _earlier_inputs(settings: RunSettings) -> Inputs | None:
+    """Return the inputs that the run's folder records; None if it has no run."""
+    folder = RunFolder(settings.out)
+    return stored_run(folder.read_manifest(), folder.manifest).inputs if folder.manifest.is_file() else None
 
 
 def _environments(suite: Suite, host: PluginHost, selected: Collection[str]) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from segharness.plugin.metric_specs import AVERAGE, CD, RCD
@@ -51,49 +51,87 @@ def printed_tables(
             yield _table(scope, each, columns, images)
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A column: what was printed, and what was measured.
+
+    Attributes:
+        printed: the printed column.
+        heading: of the column.
+        measured: returns a model's own number.
+    """
+
+    printed: str
+    heading: str
+    measured: Callable[[str], TableEntry]
+
+
 def _table(scope: TableScope, printed: PrintedRows, there: set[str], images: int) -> ReportTable:
-    spec, kind = printed.spec, scope.kind
+    spec = printed.spec
     members = [member for member in scope.members if _column(member, there) is not None]
-    mixed = [condition.name for condition in scope.suite.conditions if condition.mixture]
-    derived = {name: column for name, column in spec.printed.items() if name in _PRINTED}
-    columns = [Column.of(scope.primary, "clean")]
-    columns += [Column.of(scope.primary, "MC")] if "mixed" in spec.printed and mixed else []
-    columns += [Column.of(scope.primary, HEADINGS[_PRINTED[name]]) for name in derived]
-    columns += [Column.of(scope.primary, str(member.corruption).rpartition("/")[2]) for member in members]
     disagreements = list(_disagreements(scope, spec, members, there, images))
-    averaged = {str(member.corruption).rpartition("/")[2] for member in members}
-    same_set = any(set(names) == averaged for names in spec.sets.values())
-    same_reference = scope.reference == _id(spec.reference)
-    rows: list[tuple[str, tuple[TableEntry, ...]]] = []
-    for name, values in printed.rows.items():
-        wanted = [spec.clean, *([spec.printed["mixed"]] if "mixed" in spec.printed and mixed else [])]
-        wanted += [*derived.values(), *(str(_column(member, there)) for member in members)]
-        numbers = [values.get(column) for column in wanted]
-        rows.append((f"{name} (printed)", tuple(map(_entry, numbers))))
-        model = next((id for id in scope.group.models if id == _id(name)), None)
-        if model is not None and not disagreements:
-            own = [scope.numbers.get(model, kind, CLEAN.name, "AP")]
-            own += [scope.numbers.get(model, kind, mixed[0], "AP")] if "mixed" in spec.printed and mixed else []
-            kinds = [_PRINTED[name] for name in derived]
-            derived_entries = degradation_entries(
-                scope, scope.primary, kinds, model, scope.conditions.name, scope.reference
-            )
-            own += [
-                entry if same_set and (derived_kind == AVERAGE or same_reference) else TableEntry(None)
-                for derived_kind, entry in zip(kinds, derived_entries, strict=True)
-            ]
-            own += [scope.numbers.get(model, kind, member.name, "AP") for member in members]
-            rows.append((f"{model}: measured - printed", tuple(map(_difference, own, numbers))))
     notes = [f"{spec.source}{', ' + spec.where if spec.where else ''}. {spec.protocol}", *disagreements]
-    if not disagreements and not same_set:
-        notes.append("other conditions are averaged here, so averages, CD and rCD are not compared")
-    elif not disagreements and not same_reference:
-        notes.append(f"the reference here is {scope.reference}, the printed one {spec.reference}: CD is not compared")
+    compared_kinds, why_not_all = _compared_kinds(scope, spec, members)
+    parts = list(_parts(scope, spec, members, there, compared_kinds))
+    rows: list[tuple[str, tuple[TableEntry, ...]]] = []
+    compared = False
+    for name, values in printed.rows.items():
+        numbers = [values.get(part.printed) for part in parts]
+        rows.append((f"{name} (printed)", tuple(map(_entry, numbers))))
+        if (model := _id(name)) in scope.group.models and not disagreements:
+            compared = True
+            own = [part.measured(model) for part in parts]
+            rows.append((f"{model}: measured - printed", tuple(map(_difference, own, numbers))))
     if disagreements:
         notes.append("the protocols differ, so no differences are shown")
-    elif not any("measured" in name for name, _ in rows):
+    elif compared and why_not_all:
+        notes.append(why_not_all)
+    elif not compared:
         notes.append("no model here has the id of a printed row, in lower case: no differences are shown")
-    return ReportTable(f"printed: {spec.name}", tuple(columns), tuple(rows), tuple(notes), row_heading="row")
+    columns = tuple(Column.of(scope.primary, part.heading) for part in parts)
+    return ReportTable(f"printed: {spec.name}", columns, tuple(rows), tuple(notes), row_heading="row")
+
+
+def _parts(
+    scope: TableScope, spec: PublishedSpec, members: Sequence[Condition], there: set[str], compared: Collection[str]
+) -> Iterator[_Part]:
+    """Yield the columns of a table; `compared` are the derived numbers that differences are shown of."""
+
+    def under(condition: str) -> Callable[[str], TableEntry]:
+        return lambda model: scope.numbers.get(model, scope.kind, condition, "AP")
+
+    def derived(kind: str) -> Callable[[str], TableEntry]:
+        return lambda model: degradation_entries(
+            scope, scope.primary, [kind], model, scope.conditions.name, scope.reference
+        )[0]
+
+    yield _Part(spec.clean, "clean", under(CLEAN.name))
+    mixed = next((condition.name for condition in scope.suite.conditions if condition.mixture), None)
+    if mixed is not None and "mixed" in spec.printed:
+        yield _Part(spec.printed["mixed"], "MC", under(mixed))
+    for name, kind in _PRINTED.items():
+        if name in spec.printed:
+            own = derived(kind) if kind in compared else lambda model: TableEntry(None)
+            yield _Part(spec.printed[name], HEADINGS[kind], own)
+    for member in members:
+        yield _Part(str(_column(member, there)), _plain_name(member), under(member.name))
+
+
+def _compared_kinds(
+    scope: TableScope, spec: PublishedSpec, members: Sequence[Condition]
+) -> tuple[Collection[str], str | None]:
+    """Return the derived numbers that mean the same here and there, and why not all of them do."""
+    if not any({_plain_name(member) for member in members} == set(names) for names in spec.sets.values()):
+        return (), "other conditions are averaged here, so averages, CD and rCD are not compared"
+    if scope.reference != _id(spec.reference):
+        why = f"the reference here is {scope.reference}, the printed one {spec.reference}: CD and rCD are not compared"
+        return (AVERAGE,), why
+    return tuple(_PRINTED.values()), None
+
+
+def _plain_name(member: Condition) -> str:
+    """Return the name of a condition's corruption without its family."""
+    return str(member.corruption).rpartition("/")[2]
 
 
 def _id(name: str) -> str:
@@ -103,7 +141,7 @@ def _id(name: str) -> str:
 
 def _column(member: Condition, columns: set[str]) -> str | None:
     """Return the printed column of a condition, or None."""
-    name = str(member.corruption).rpartition("/")[2]
+    name = _plain_name(member)
     return next((column for column in (name, f"{name}-{member.severity}") if column in columns), None)
 
 
@@ -123,6 +161,8 @@ def _disagreements(
     if severities != printed:
         shown = ", ".join(str(severity) for severity in sorted(s for s in severities if s is not None))
         yield f"measured at severity {shown}, printed at {spec.severity}"
+    if entry.policy:
+        yield "measured with a policy for categories (`labels` or `categories` of the data set)"
     evaluation = next((e for e in scope.suite.scoring.evaluations if e.id == scope.kind[1]), None)
     if evaluation is not None and evaluation.options:
         yield f"measured with other options of the evaluation: {', '.join(evaluation.options)}"

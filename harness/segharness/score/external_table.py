@@ -102,7 +102,7 @@ def read_table(
     Raises:
         UsageError: the file cannot be read, or has mistakes; the error lists all of them.
     """
-    header, lines = _read_arrow(file) if file.suffix in (".arrow", ".feather", ".ipc") else _read_csv(file)
+    header, lines = _read_arrow(file) if file.suffix in (".arrow", ".feather", ".ipc") else read_csv(file)
     model_column, columns = header[0], header[1:]
     problems = [
         f"{file}: two columns have the name `{name}`" for name in dict.fromkeys(columns) if columns.count(name) > 1
@@ -177,7 +177,12 @@ def _finite_number(text: str) -> float | None:
 Lines = list[tuple[int, list[str]]]
 
 
-def _read_csv(file: Path) -> tuple[list[str], Lines]:
+def read_csv(file: Path) -> tuple[list[str], Lines]:
+    """Return the header of a CSV file and its lines, each with its number, as texts.
+
+    Raises:
+        UsageError: it cannot be read, or has no table.
+    """
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.reader(stream)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from hotcoco import mask as rle
 
+from segharness.data.found_objects import FoundObjects, found_objects, lacking_categories
 from segharness.data.open_dataset import OpenDataset
 from segharness.errors import coded
 from segharness.score.evaluations.coco_engines import boxes as boxes_of
@@ -24,14 +24,10 @@ from segharness.score.evaluations.coco_engines import boxes as boxes_of
 _MOST = 5000
 """How many predictions are looked at."""
 
-_LEAST_SHARE = 0.01
-"""Categories with a smaller share of the instances are not worth a line."""
-
-_LEAST_OBJECTS = 8
-"""Of fewer objects, finding none says little."""
-
 Boxes = npt.NDArray[np.float64]
 """x, y, width, height in pixels, float64 (N, 4)."""
+
+_NO_BOXES: Boxes = np.zeros((0, 4))
 
 
 class Observer:
@@ -72,7 +68,7 @@ class Observer:
             yield model, f"{dropped} of {count} detections are left out: the data set does not have their categories"
         for model in self._predicted:
             if model not in self._first:
-                if truth is not None and _count(truth) >= _LEAST_OBJECTS:
+                if truth is not None and found_objects(truth, self._sizes, [], _NO_BOXES).is_nothing:
                     yield model, "predicts nothing at all"
                 continue
             first = self._first[model]
@@ -81,14 +77,20 @@ class Observer:
             ids = predictions.column("image_id").to_pylist()
             sizes = np.array([self._sizes[id] for id in ids], dtype=np.float64).reshape(-1, 2)
             of_masks = self._boxes_of_masks(predictions, ids)
-            said = [_wrong_boxes(shown, of_masks, sizes), _doubled(predictions, shown)]
+            wrong_boxes = _wrong_boxes(shown, of_masks, sizes)
+            said = [wrong_boxes, _doubled(predictions, shown)]
             if truth is not None:
-                predicted = pa.table({"category_id": pa.array(self._predicted[model], pa.int32())})
-                scored = self._taxonomy.apply_to_predictions(predicted).column("category_id").to_pylist()
-                said.insert(0, _never_predicted(truth, set(scored)))
-                found = _overlaps(truth, predictions, shown if of_masks is None else of_masks)
-                nothing = _nothing_found(found, len(predictions))
-                said += [nothing if said[1] is None else None, _shifted(truth, predictions, found)]
+                if lacking := lacking_categories(truth, self._taxonomy.scored_ids(self._predicted[model])):
+                    said.insert(
+                        0,
+                        f"never predicts {lacking}; has it no label of that name? (`segharness collect SUITE --labels`)",
+                    )
+                found = found_objects(truth, set(ids), ids, shown if of_masks is None else of_masks)
+                if found.is_nothing and wrong_boxes is None:
+                    said.append(
+                        f"none of its first {len(predictions)} detections overlaps an object of any category (IoU over .5)"
+                    )
+                said.append(_shifted(truth, predictions, found))
             yield from ((model, text) for text in said if text is not None)
 
     def _boxes_of_masks(self, predictions: pa.Table, ids: Sequence[int]) -> Boxes | None:
@@ -99,64 +101,7 @@ class Observer:
         return np.asarray(rle.to_bbox(counts), dtype=np.float64).reshape(-1, 4)
 
 
-def _never_predicted(truth: Mapping[str, Any], category_ids: set[int]) -> str | None:
-    """Return which categories with ground truth a model never predicts, and how much of it they have."""
-    counts = Counter(a["category_id"] for a in truth["annotations"] if not a.get("iscrowd"))
-    names = {category["id"]: category["name"] for category in truth["categories"]}
-    lacking = [id for id in counts if id in names and id not in category_ids]
-    share = sum(counts[id] for id in lacking) / max(1, sum(counts.values()))
-    if not lacking or share < _LEAST_SHARE:
-        return None
-    listed = ", ".join(f"`{names[id]}`" for id in lacking[:5]) + (", ..." if len(lacking) > 5 else "")
-    return (
-        f"never predicts {listed}: {len(lacking)} of {len(counts)} categories with ground truth, {share:.0%} of the "
-        "instances; has it no label of that name? (`segharness collect SUITE --labels`)"
-    )
-
-
-@dataclass(frozen=True)
-class _Overlaps:
-    """Which objects detections lie on, of whatever category.
-
-    Attributes:
-        objects: how many objects the images have that have detections.
-        pairs: object's category id and detection's row, for each object that one overlaps with an IoU over .5.
-    """
-
-    objects: int
-    pairs: Sequence[tuple[int, int]]
-
-
-def _overlaps(truth: Mapping[str, Any], predictions: pa.Table, boxes: Boxes) -> _Overlaps:
-    by_image: dict[int, list[int]] = {}
-    for row, image_id in enumerate(predictions.column("image_id").to_pylist()):
-        by_image.setdefault(image_id, []).append(row)
-    objects, pairs = 0, []
-    for annotation in truth["annotations"]:
-        rows = by_image.get(annotation["image_id"])
-        box = annotation.get("bbox")
-        if not rows or annotation.get("iscrowd") or box is None or len(box) != 4:
-            continue
-        objects += 1
-        ious = _ious(boxes[rows], np.array([box], dtype=np.float64))
-        best = int(np.argmax(ious))
-        if ious[best] > 0.5:
-            pairs.append((annotation["category_id"], rows[best]))
-    return _Overlaps(objects, pairs)
-
-
-def _nothing_found(found: _Overlaps, count: int) -> str | None:
-    """Return whether no detection lies on any object."""
-    if found.pairs or found.objects < _LEAST_OBJECTS:
-        return None
-    return f"none of its first {count} detections overlaps an object of any category (IoU over .5)"
-
-
-def _count(truth: Mapping[str, Any]) -> int:
-    return sum(not annotation.get("iscrowd") for annotation in truth["annotations"])
-
-
-def _shifted(truth: Mapping[str, Any], predictions: pa.Table, found: _Overlaps) -> str | None:
+def _shifted(truth: Mapping[str, Any], predictions: pa.Table, found: FoundObjects) -> str | None:
     """Return whether detections lie on objects of a category that is always so many further in the list."""
     order = {id: position for position, id in enumerate(sorted(c["id"] for c in truth["categories"]))}
     labels = predictions.column("category_id").to_pylist()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +9,7 @@ from segharness.errors import PluginError, UsageError, nearest
 from segharness.plugin.packaged_file import packaged_file
 from segharness.plugin.published_specs import PublishedSpec
 from segharness.score.degradation import Curve, Value, against_reference, own_metrics
+from segharness.score.external_table import read_csv
 from segharness.score.severity_columns import corruptions_of
 
 
@@ -79,23 +78,24 @@ def read_published(spec: PublishedSpec, metric: str = "AP") -> list[PublishedRow
     """
     if metric not in spec.tables:
         raise UsageError(f"`{spec.name}` has no metric `{metric}`{nearest(metric, spec.tables)}")
-    file = packaged_file(spec.tables[metric], f"PublishedSpec `{spec.name}`: {metric}")
+    owner = f"PublishedSpec `{spec.name}`"
+    file = packaged_file(spec.tables[metric], f"{owner}: {metric}")
     try:
-        lines = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8"))))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise PluginError(f"PublishedSpec `{spec.name}`: {file}: cannot be read: {error}") from error
-    if not lines or lines[0][:1] != ["model"]:
-        raise PluginError(f"PublishedSpec `{spec.name}`: {file}: its first column is not `model`")
-    rows, columns = [], lines[0][1:]
-    for number, (model, *cells) in enumerate(lines[1:], 2):
-        if len(cells) != len(columns):
+        (first, *columns), lines = read_csv(file)
+    except UsageError as error:
+        raise PluginError(f"{owner}: {error}") from error
+    if first != "model":
+        raise PluginError(f"{owner}: {file}: its first column is `{first}`, not `model`")
+    rows: list[PublishedRow] = []
+    for number, (model, *cells) in lines:
+        if len(cells) != len(columns) or model in (row.model for row in rows):
             raise PluginError(
-                f"PublishedSpec `{spec.name}`: {file}:{number}: has {len(cells)} numbers, not {len(columns)}"
+                f"{owner}: {file}:{number}: has not {len(columns)} numbers, or is a second row of `{model}`"
             )
         try:
             values = {name: float(cell) / spec.scale for name, cell in zip(columns, cells, strict=True) if cell}
         except ValueError as error:
-            raise PluginError(f"PublishedSpec `{spec.name}`: {file}:{number}: {error}") from error
+            raise PluginError(f"{owner}: {file}:{number}: {error}") from error
         rows.append(PublishedRow(spec, model, values))
     return rows
 

@@ -73,6 +73,10 @@ def _predictions_problem(
         pc.is_in(predictions.column("category_id"), pa.array(sorted(category_ids), pa.int32()))
     ).as_py() and len(ids):
         return "it has a category that is not one of the data set's"
+    if shard.predictable is not None and not shard.predictable >= set(
+        predictions.column("category_id").unique().to_pylist()
+    ):
+        return "it has a category for which its model has no label"
     return (
         _numbers_problem(predictions, shard.images, image)
         or _masks_problem(predictions, samples, image)

@@ -24,6 +24,8 @@ scoring: {tasks: [segm]}
 """
 
 
+DROPPING = "coco/2017,id=coco,root=data,labels.disc=drop"
+
 PLUGIN = """
 from dataclasses import replace
 from segharness import hookimpl
@@ -108,6 +110,11 @@ def test_nothing_measured_changes(own):
         ("clean, fog-3, snow-3, mixed", ("--limit", "2"), "measured on the first 2 images alone"),
         ("clean, fog-3, snow-3, glass_blur-3, mixed", (), "1 conditions here were not printed"),
         ("clean, fog-3, snow-3, mixed", (), "measured on 4 images, printed on 5000"),
+        (
+            "clean, fog-3, snow-3, mixed",
+            ("--dataset", "coco/2017,id=coco,root=data,labels.disc=drop"),
+            "a policy for categories",
+        ),
     ],
 )
 def test_where_the_protocols_differ_it_is_said_and_no_difference_is_shown(own, conditions, words, told):

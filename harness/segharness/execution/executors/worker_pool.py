@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from segharness.errors import coded
+from segharness.errors import coded, has_code
 from segharness.execution.events import (
     DiskFull,
     Message,
@@ -105,7 +105,6 @@ class WorkerPool:
         self._failed_loads: Counter[str] = Counter()
         self._loadable: set[str] = set()
         self._answering: set[str] = set()  # models that answered an image as they should
-        self._failing: set[tuple[WorkerSlot, str]] = set()  # models that fail on every image there
         self._loading: set[WorkerSlot] = set()
         self._retrying: set[WorkerSlot] = set()  # their unit killed a worker before; they get no second unit
         self._first_units: dict[WorkerSlot, list[Unit]] = {}  # the units that the next worker in a slot gets first
@@ -236,21 +235,23 @@ class WorkerPool:
 
         Where no other kind of device could tell otherwise, it is given up at once.
         """
-        slot.excluded.add(event.model)
         others = [other for other in self._slots if other is not slot and schedule.can_run(event.model, other)]
         if event.model in self._answering or any(other.device != slot.device for other in others):
-            self._failing.add((slot, event.model))  # its units, which fail next, are for the others
+            slot.excluded.add(event.model)  # its units, which fail next, are for the others
             yield from self._start_missing(job, schedule, event.error)
         else:
             for unit in schedule.drop(event.model):
                 yield _failed(unit, event.error, slot)
 
     def _to_be_tried_elsewhere(self, slot: WorkerSlot, event: UnitFailed, schedule: Schedule) -> list[Unit]:
-        """Return the pieces of a failed unit if its model fails in this slot and another may run it."""
-        pieces = [unit for unit in slot.holding if unit.index == event.unit]
-        models = {unit.model for unit in pieces if (slot, unit.model) in self._failing}
-        able = any(schedule.can_run(model, other) for model in models for other in self._slots)
-        return [unit for unit in pieces if unit.model in models] if able else []
+        """Return the pieces of a failed unit whose model is excluded from this slot, and that another slot may run."""
+        return [
+            unit
+            for unit in slot.holding
+            if unit.index == event.unit
+            and unit.model in slot.excluded
+            and any(schedule.can_run(unit.model, other) for other in self._slots)
+        ]
 
     def _replace(self, job: Job, slot: WorkerSlot, event: WorkerEnded, schedule: Schedule) -> Iterator[RunEvent]:
         """Replace a worker that ended. Its current unit is tried again up to `retries` times; others take the rest."""
@@ -273,9 +274,10 @@ class WorkerPool:
             self._tries[_key(unit)] += 1
             tries = self._tries[_key(unit)]
             problem = f"model `{unit.model}`: {reason.removeprefix(f'model `{unit.model}`: ')}"
-            times = f" ({tries} times)" if tries > max(1, self._options.retries) else ""
-            problem += f"; the end of its log: {event.tail or 'nothing'}{times}"
-            problem = problem if "(segharness explain" in problem else coded("T16", problem)
+            problem += f"; the end of its log: {event.tail or 'nothing'}"
+            if tries > self._options.retries and tries > 1:
+                problem += f" ({tries} times)"
+            problem = problem if has_code(problem) else coded("T16", problem)
             if tries <= self._options.retries:
                 yield Message(f"{problem}; trying again on a fresh worker")
                 self._first_units[slot] = [unit]

@@ -18,6 +18,9 @@ from segharness.store.atomic import write_atomic
 WRITE_INTERVAL = 1.0
 """The interval in seconds at which status.json is written; ten times as long on an object store."""
 
+_NUMBERS = ("began", "updated", "images", "made", "errors", "reused", "cells", "done", "failed", "not_run", "process")
+"""The attributes of a `Status` that are numbers from 0."""
+
 
 @dataclass
 class WorkerStatus:
@@ -97,19 +100,7 @@ class Status:
         if not isinstance(data, Mapping):
             raise ValueError("not a JSON object")
         values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
-        for name in (
-            "began",
-            "updated",
-            "images",
-            "made",
-            "errors",
-            "reused",
-            "cells",
-            "done",
-            "failed",
-            "not_run",
-            "process",
-        ):
+        for name in _NUMBERS:
             if not isinstance(values.get(name, 0), (int, float)) or not 0 <= values.get(name, 0) < 1e15:
                 raise ValueError(f"`{name}` is {values[name]!r:.40}")
         if not isinstance(data.get("failures", {}), Mapping):
