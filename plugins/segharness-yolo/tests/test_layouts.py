@@ -7,6 +7,7 @@ objects, not from the plugin's decoder.
 from __future__ import annotations
 
 import io
+import os
 import re
 import tracemalloc
 import zipfile
@@ -28,6 +29,10 @@ from tests.conftest import write_coco
 
 OBJECTS = (((12, 10, 30, 26), 1, 0.9), ((34, 30, 60, 58), 0, 0.7))
 """Corners in pixels of a 64x64 image, class, score."""
+
+
+CASES = int(os.environ.get("SEGHARNESS_YOLO_CASES", "200"))
+"""How many exports are drawn; a campaign sets more."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +233,7 @@ def test_units_that_were_assumed_are_checked(tmp_path):
         model.predict([np.zeros((64, 64, 3), np.uint8)])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.builds(
         Export,
