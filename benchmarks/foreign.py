@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--calls", type=int, default=200)
     args = parser.parse_args()
-    foreign = ForeignModel(args.python, (Path(__file__).resolve(), "build"), {}, None, "cpu")
+    foreign = ForeignModel(args.python, (Path(__file__).resolve(), "build"), {}, {"device": "cpu"})
     local = build()
     image = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     seconds: dict[str, list[float]] = {"here": [], "there": []}

@@ -5,10 +5,11 @@ This module does not import numpy, because plugins import it while they are list
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +68,53 @@ class Sample:
         return self.name or (self.source.name if isinstance(self.source, Path) else f"image {self.image_id}")
 
 
+_LARGEST_INPUT = 1 << 20
+"""No side of a network's input, in pixels, is longer."""
+
+
+class NetworkInput(NamedTuple):
+    """What a network was really given of an image, as measured where the tensor enters it.
+
+    Attributes:
+        height, width: of the tensor in pixels, padding included.
+        interpolation: how the image was scaled: ``none`` if it kept its size, else such as ``bilinear``, ``bicubic`` or
+            ``bilinear-antialiased``; lower-case letters and ``-``.
+        padding: the rows and columns of the tensor that are no image: top, bottom, left, right.
+
+    Example:
+        >>> NetworkInput(800, 1216, "bilinear", (0, 0, 0, 17)).content
+        (800, 1199)
+    """
+
+    height: int
+    width: int
+    interpolation: str = "none"
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    @property
+    def content(self) -> tuple[int, int]:
+        """The height and width of the image in the tensor, without padding."""
+        top, bottom, left, right = self.padding
+        return self.height - top - bottom, self.width - left - right
+
+    def problem(self) -> str | None:
+        """Return what is wrong with the values, or None.
+
+        Example:
+            >>> NetworkInput(32, 32, "none", (0, 40, 0, 0)).problem()
+            'the padding leaves nothing of the image'
+        """
+        if not (0 < self.height <= _LARGEST_INPUT and 0 < self.width <= _LARGEST_INPUT):
+            return f"height and width must be 1 to {_LARGEST_INPUT}"
+        if not re.fullmatch(r"[a-z][a-z-]{0,39}", self.interpolation):
+            return "the interpolation must be of lower-case letters and -, such as bilinear"
+        if len(self.padding) != 4 or min(self.padding) < 0:
+            return "the padding must be four numbers of pixels: top, bottom, left, right"
+        if min(self.content) <= 0:
+            return "the padding leaves nothing of the image"
+        return None
+
+
 @dataclass(frozen=True)
 class Instances:
     """The N instances that a model detects in one image.
@@ -76,6 +124,8 @@ class Instances:
         scores: float32 (N,), finite; higher is more confident.
         labels: integers (N,), indices into the model's `categories`.
         masks: bool (N, H, W), or N COCO RLEs of size (H, W), or None for a detector without masks.
+        network_input: the `NetworkInput` that the network had of the image, or a tuple of its four values; None if it is
+            not known.
 
     A model that takes prompts needs to return only the masks; the others may be None.
 
@@ -90,6 +140,7 @@ class Instances:
     scores: npt.NDArray[Any] | None
     labels: npt.NDArray[Any] | None
     masks: npt.NDArray[Any] | Sequence[Rle] | None = None
+    network_input: tuple[int, int, str, tuple[int, int, int, int]] | NetworkInput | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +156,7 @@ class Detections:
         dropped: number of instances whose label the data set does not annotate.
         clipped: number of boxes that reached over the border of the image.
         annotation_ids: int64 (N,), the annotations that were the prompts; None without prompts.
+        network_input: what the network was given of the image; None if it is not known.
     """
 
     category_ids: npt.NDArray[Any]
@@ -114,6 +166,7 @@ class Detections:
     dropped: int = 0
     clipped: int = 0
     annotation_ids: npt.NDArray[Any] | None = None
+    network_input: NetworkInput | None = None
 
 
 @runtime_checkable

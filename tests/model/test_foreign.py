@@ -57,7 +57,7 @@ def make(tmp_path):
     models = []
 
     def make(**options):
-        models.append(ForeignModel(sys.executable, (tmp_path / "m.py", "build"), options, None, "cpu"))
+        models.append(ForeignModel(sys.executable, (tmp_path / "m.py", "build"), options, {"device": "cpu"}))
         return models[-1]
 
     yield make
@@ -127,13 +127,13 @@ def test_a_line_that_is_no_answer_costs_the_worker(make):
 def test_a_program_that_is_not_python_is_refused(tmp_path):
     (tmp_path / "m.py").write_text(MODEL)
     with pytest.raises(CellError, match="it must be Python 3.8 or newer, with numpy"):
-        ForeignModel("/bin/true", (tmp_path / "m.py", "build"), {}, None, "cpu")
+        ForeignModel("/bin/true", (tmp_path / "m.py", "build"), {}, {"device": "cpu"})
 
 
 def test_a_missing_interpreter_is_refused(tmp_path):
     (tmp_path / "m.py").write_text(MODEL)
     with pytest.raises(CellError, match="No such file"):
-        ForeignModel(str(tmp_path / "python"), (tmp_path / "m.py", "build"), {}, None, "cpu")
+        ForeignModel(str(tmp_path / "python"), (tmp_path / "m.py", "build"), {}, {"device": "cpu"})
 
 
 def test_the_child_needs_numpy_alone(tmp_path):

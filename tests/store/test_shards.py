@@ -32,7 +32,7 @@ def predictions(n=3, masks=True):
 
 def images(error=None, n=2):
     blank = dict.fromkeys(IMAGES.names, [0] * n)
-    texts = {name: [None] * n for name in ("drawn", "device", "prompt")}
+    texts = {name: [None] * n for name in ("drawn", "device", "prompt", "interpolation", "padding")}
     return table(IMAGES, {**blank, **texts, "error": [error] + [None] * (n - 1), "seconds": [0.1] * n})
 
 

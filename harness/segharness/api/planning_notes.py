@@ -13,10 +13,12 @@ from segharness.model.labels import Labels
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import ModelSpec
 from segharness.suite import Split
+from segharness.suite.suite import AS_PUBLISHED, ORIGINAL_IF_POSSIBLE
 
 
 def planning_notes(prepared: PreparedRun, host: PluginHost) -> Iterator[str]:
     """Yield what was repaired, and the splits and categories that will have no numbers."""
+    yield from _resolutions(prepared)
     for id, opened in prepared.datasets.items():
         yield from (f"data set `{id}`: {note}" for note in opened.notes)
         splits = prepared.plan.suite.scoring.splits
@@ -27,6 +29,20 @@ def planning_notes(prepared: PreparedRun, host: PluginHost) -> Iterator[str]:
         yield from (f"data set `{id}`: {note}" for note in _splits(splits, truth))
         for model, names in labels.items():
             yield from (f"model `{model}`, data set `{id}`: {note}" for note in _labels(names, opened, truth))
+
+
+def _resolutions(prepared: PreparedRun) -> Iterator[str]:
+    """Yield the models that cannot be given images at their own size, where the suite asks for it if possible."""
+    unable: dict[str, list[str]] = {}
+    for model, id in dict.fromkeys((cell.model, cell.dataset) for cell in prepared.plan.selected):
+        entry, dataset = prepared.plan.suite.model(model), prepared.plan.suite.dataset(id)
+        if dataset.resolution == ORIGINAL_IF_POSSIBLE and entry.resolution_on(dataset) == AS_PUBLISHED:
+            unable.setdefault(model, []).append(f"`{id}`")
+    for model, ids in unable.items():
+        yield (
+            f"model `{model}` cannot be given images at their own size: on {', '.join(ids)} its network gets them as it "
+            "was published"
+        )
 
 
 def _declared_labels(prepared: PreparedRun, host: PluginHost, dataset: str) -> dict[str, tuple[str, ...]]:

@@ -31,7 +31,7 @@ from segharness.store import StorePath, store_path
 from segharness.suite import ModelEntry, Overrides, StoredReference, Suite, Variables, load_suite, make_plan
 from segharness.suite.schema import ID
 from segharness.suite.select import Selection
-from segharness.suite.suite import Group
+from segharness.suite.suite import ORIGINAL, Group
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -198,6 +198,11 @@ def run_folder(suite: Suite, out: str | os.PathLike[str] | None) -> StorePath:
 
 def _with_object(suite: Suite, name: str, model: Model) -> Suite:
     """Return a suite whose only model is an object."""
+    if wanted := [dataset.id for dataset in suite.datasets if dataset.resolution == ORIGINAL]:
+        raise UsageError(
+            f"data set `{wanted[0]}` has `resolution: original`, and a model that is an object cannot be told so: give it "
+            "images as it should, and say `original-if-possible` or `model`"
+        )
     references = [g.reference for g in suite.groups if isinstance(g.reference, StoredReference)]
     groups = tuple(Group(g.name, (name,), g.reference if g.reference in references else None) for g in suite.groups)
     entry = ModelEntry(name, f"object:{type(model).__module__}.{type(model).__qualname__}")

@@ -17,9 +17,10 @@ from segharness.plugin.import_strings import load
 from segharness.plugin.options import Option
 from segharness.plugin.specs import CorruptionSpec, DatasetSpec, MixtureSpec, ModelSpec
 from segharness.records import Condition
-from segharness.suite import ModelEntry, Suite
+from segharness.suite import DatasetEntry, ModelEntry, Suite
 from segharness.suite.local_functions import code_of, local_reference, source_files
 from segharness.suite.shared_suite import names_place
+from segharness.suite.suite import AS_PUBLISHED
 
 Weights = Mapping[str, Mapping[str, ResolvedWeights]]
 """The weights of every model on every data set: model id -> data set id -> weights."""
@@ -73,7 +74,7 @@ def find_inputs(
             model.id: {
                 dataset.id: {"object": this_run}
                 if model.id in objects
-                else model_inputs(model, dataset.id, host, weights[model.id][dataset.id], recorded)
+                else model_inputs(model, dataset, host, weights[model.id][dataset.id], recorded)
                 for dataset in suite.datasets
             }
             for model in suite.models
@@ -118,9 +119,9 @@ def recorded_sources(inputs: Any) -> set[str]:
 
 
 def model_inputs(
-    entry: ModelEntry, dataset: str, host: PluginHost, weights: ResolvedWeights, recorded: Recorded = tuple
+    entry: ModelEntry, dataset: DatasetEntry, host: PluginHost, weights: ResolvedWeights, recorded: Recorded = tuple
 ) -> dict[str, Any]:
-    """Return the inputs that determine a model's predictions on a data set: spec, options, weights, local code.
+    """Return the inputs that determine a model's predictions on a data set: spec, options, weights, code, resolution.
 
     `recorded` are digests of an earlier run, as of `code_digest`.
     """
@@ -136,7 +137,9 @@ def model_inputs(
     else:
         inputs["name"] = entry.model
     inputs["weights"] = weights.content
-    inputs["options"] = _by_content(entry, dataset, declared, recorded)
+    inputs["options"] = _by_content(entry, dataset.id, declared, recorded)
+    if (resolution := entry.resolution_on(dataset)) != AS_PUBLISHED:
+        inputs["resolution"] = resolution
     return inputs
 
 

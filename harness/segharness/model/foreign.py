@@ -38,8 +38,8 @@ class ForeignModel:
         python: the interpreter.
         local: a file, and the name of a function in it that makes the model.
         options: the options for that function.
-        weights: the weights for that function, or None.
-        device: the device for that function.
+        given: further arguments, of which that function gets those that it has parameters for: ``device``, ``weights``,
+            ``resolution``.
         packages: packages of this environment that the file may import: their names and folders.
 
     Raises:
@@ -55,8 +55,7 @@ class ForeignModel:
         python: str,
         local: tuple[Path, str],
         options: Mapping[str, Any],
-        weights: str | None,
-        device: str,
+        given: Mapping[str, str | None],
         packages: Mapping[str, str] | None = None,
     ) -> None:
         self._python = python
@@ -82,8 +81,7 @@ class ForeignModel:
                     "file": str(local[0]),
                     "function": local[1],
                     "options": dict(options),
-                    "weights": weights,
-                    "device": device,
+                    "given": dict(given),
                     "packages": dict(packages or {}),
                     "pixels": self._pixels.handle,
                     "instances": self._instances.handle,
@@ -251,4 +249,5 @@ def _instances(memory: Any, entry: Mapping[str, Any]) -> Instances:
     boxes, scores, labels = (
         None if entry[name] is None else array(entry[name]) for name in ("boxes", "scores", "labels")
     )
-    return Instances(boxes, scores, labels, masks)
+    given = entry.get("network_input")
+    return Instances(boxes, scores, labels, masks, None if given is None else tuple(given))

@@ -37,11 +37,12 @@ def build(message):
     parameters = inspect.signature(factory).parameters
     options = dict(message["options"])
     takes_anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    for key in ("device", "weights"):
-        if message[key] is not None and (key in parameters or takes_anything) and key not in options:
-            options[key] = message[key]
-    if message["weights"] is not None and "weights" not in options:
-        raise TypeError("the suite gives `weights`, but the model's factory has no parameter of that name")
+    given = {key: value for key, value in message["given"].items() if value is not None}
+    for key, value in given.items():
+        if (key in parameters or takes_anything) and key not in options:
+            options[key] = value
+        elif key != "device" and key not in options:
+            raise TypeError(f"the suite gives `{key}`, but the model's factory has no parameter of that name")
     return factory(**options)
 
 
@@ -106,6 +107,10 @@ def write_instances(regions, free, results):
         for name in ("boxes", "scores", "labels"):
             values = getattr(instances, name, None)
             entry[name] = None if values is None else put(np.asarray(values))
+        given = getattr(instances, "network_input", None)
+        if given is not None:
+            height, width, interpolation, padding = given
+            entry["network_input"] = [int(height), int(width), str(interpolation), [int(side) for side in padding]]
         masks = getattr(instances, "masks", None)
         if masks is None:
             entry["masks"] = None

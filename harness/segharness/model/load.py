@@ -16,18 +16,19 @@ from segharness.plugin.import_strings import load
 from segharness.plugin.packaged_file import packaged_file
 from segharness.plugin.specs import ModelSpec
 from segharness.records import Model, StoredPredictions
-from segharness.suite import ModelEntry
+from segharness.suite import DatasetEntry, ModelEntry
 from segharness.suite.local_functions import local_reference
+from segharness.suite.suite import AS_PUBLISHED
 
 
 def load_model(
-    entry: ModelEntry, dataset: str, host: PluginHost, device: str, weights: ResolvedWeights
+    entry: ModelEntry, dataset: DatasetEntry, host: PluginHost, device: str, weights: ResolvedWeights
 ) -> Model | StoredPredictions:
     """Make the model of an entry with its options for a data set.
 
     Args:
         entry: the model's entry in the suite.
-        dataset: the id of the data set.
+        dataset: the data set.
         host: the plugins.
         device: torch's name of the device.
         weights: the weights that planning resolved.
@@ -36,7 +37,10 @@ def load_model(
         UsageError: the weights have changed since planning, or the factory returned no model.
         Exception: any error of the model's own code.
     """
-    options = entry.options_on(dataset)
+    options = entry.options_on(dataset.id)
+    from_engine = {"device": device, "weights": weights.argument or None}
+    if entry.resolution_on(dataset) != AS_PUBLISHED:
+        from_engine["resolution"] = entry.resolution_on(dataset)
     factory: Callable[..., Any]
     spec: ModelSpec | None = None
     packages: dict[str, str] = {}
@@ -48,7 +52,7 @@ def load_model(
         packages = {name: str(packaged_file(f"{name}:", owner)) for name in of_foreign}
     _check_unchanged(entry, spec, weights)
     if entry.python is not None and (foreign := entry.foreign_function) is not None:
-        return ForeignModel(entry.python, foreign, options, weights.argument, device, packages)
+        return ForeignModel(entry.python, foreign, options, from_engine, packages)
     if entry.local_function is not None:
         file, function = entry.local_function
         factory = getattr(import_file(file), function)
@@ -57,7 +61,7 @@ def load_model(
         options = {**options, **_functions(options, spec)}
         assert spec.factory is not None  # a model that needs `python:` was refused without it
         factory = load(spec.factory)
-    model = factory(**options, **_engine_arguments(factory, options, device, weights.argument))
+    model = factory(**options, **_engine_arguments(factory, options, from_engine))
     require_model(model)
     declared = spec.categories if spec is not None else None
     if declared is not None and not has_stored_predictions(model) and list(declared) != list(model.categories):
@@ -89,13 +93,14 @@ def _functions(options: Mapping[str, Any], spec: ModelSpec) -> dict[str, Callabl
     return functions
 
 
-def _engine_arguments(factory: Callable[..., Any], options: Any, device: str, weights: str | None) -> dict[str, str]:
-    """Return `device` and `weights` if the factory has parameters of those names."""
-    arguments = {"device": device, **({"weights": weights} if weights else {})}
+def _engine_arguments(factory: Callable[..., Any], options: Any, given: Mapping[str, str | None]) -> dict[str, str]:
+    """Return those arguments of the engine that the factory has parameters for."""
     parameters = inspect.signature(factory).parameters
     takes_anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    if weights and "weights" not in parameters and not takes_anything:
-        raise UsageError("there are `weights`, but the model's factory has no parameter of that name")
+    arguments = {key: value for key, value in given.items() if value is not None}
+    for key in ("weights", "resolution"):
+        if key in arguments and key not in parameters and not takes_anything:
+            raise UsageError(f"there is `{key}`, but the model's factory has no parameter of that name")
     return {
         key: value for key, value in arguments.items() if (key in parameters or takes_anything) and key not in options
     }

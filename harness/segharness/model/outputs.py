@@ -13,7 +13,7 @@ from segharness.errors import ContractError, coded
 from segharness.masks import check_counts
 from segharness.model.labels import Labels
 from segharness.model.prompts import ImagePrompts
-from segharness.records import Detections
+from segharness.records import Detections, NetworkInput
 
 LARGEST_BOX = 1e7
 """No coordinate of a stored box, in pixels, is larger."""
@@ -68,6 +68,7 @@ def validate_instances(instances: Any, shape: tuple[int, int], labels: Labels) -
         masks,
         int(count - keep.sum()),
         clipped,
+        network_input=_network_input(instances),
     )
 
 
@@ -99,7 +100,14 @@ def validate_prompted(instances: Any, shape: tuple[int, int], prompts: ImageProm
         _check_finite(scores, "score")
     rles = [{"size": list(shape), "counts": counts} for counts in masks]
     boxes = np.asarray(rle.to_bbox(rles), dtype=np.float64).reshape(count, 4)
-    return Detections(prompts.category_ids, scores, boxes, masks, annotation_ids=prompts.annotation_ids)
+    return Detections(
+        prompts.category_ids,
+        scores,
+        boxes,
+        masks,
+        annotation_ids=prompts.annotation_ids,
+        network_input=_network_input(instances),
+    )
 
 
 def validate_stored(detections: Detections, shape: tuple[int, int], known: Collection[int]) -> Detections:
@@ -128,6 +136,21 @@ def validate_stored(detections: Detections, shape: tuple[int, int], known: Colle
     masks = None if detections.masks is None else _encode(detections.masks, shape, count, keep)
     ids = np.asarray(detections.category_ids)[keep].astype(np.int32)
     return Detections(ids, scores[keep], boxes[keep], masks, int(count - keep.sum()))
+
+
+def _network_input(instances: Any) -> NetworkInput | None:
+    """Return what a model says that its network was given, checked; None if it says nothing."""
+    value = getattr(instances, "network_input", None)
+    if value is None:
+        return None
+    try:
+        height, width, interpolation, padding = value
+        network_input = NetworkInput(int(height), int(width), str(interpolation), tuple(map(int, padding)))  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise ContractError(f"network_input is {value!r:.80}, not (height, width, interpolation, padding)") from error
+    if (problem := network_input.problem()) is not None:
+        raise ContractError(f"network_input is {value!r:.80}: {problem}")
+    return network_input
 
 
 def _check_attributes(instances: Any, names: Sequence[str]) -> None:

@@ -12,6 +12,9 @@ from segharness.plugin.import_strings import Reference, is_reference
 from segharness.plugin.options import Option
 from segharness.plugin.spec_checks import NAME, check_spec, is_foreign_reference, is_packaged_file
 
+RESOLUTIONS = ("model", "original")
+"""The sizes at which a network can be given images: as it was published, or as the images are."""
+
 ANY = "any"
 """The kind of device of a model that runs on all."""
 
@@ -194,6 +197,9 @@ class ModelSpec:
         reads: which files ``segharness score FILE --annotations TRUTH`` gives the model by its option `tail`: by their
             ending, the data set that opens their ground truth with the options ``annotations`` and ``images``, such as
             ``{".json": "coco/instances"}``.
+        resolutions: the sizes at which it can be given images. ``"model"``, as it was published, is one of them. A spec
+            with ``"original"`` too can take every image at its own size: where a suite says so, its factory gets
+            ``resolution="original"``, and the network must get every image unscaled.
         version: changes when the same options begin to give other predictions. Part of identities.
 
         Weights and environment:
@@ -223,6 +229,7 @@ class ModelSpec:
     check: Reference | None = None
     stored: bool = False
     reads: Mapping[str, str] = field(default_factory=dict)
+    resolutions: tuple[str, ...] = ("model",)
     version: str = "1"
     weights: WeightsSpec = WeightsSpec()
     needs: Needs = Needs()
@@ -234,6 +241,12 @@ class ModelSpec:
         check_spec(self, *references, *([self.check] if self.check is not None else []), is_model=True)
         if self.tail is not None and self.tail not in self.options:
             raise PluginError(f"ModelSpec `{self.name}`: its tail `{self.tail}` is not one of its options")
+        resolutions = self.resolutions if isinstance(self.resolutions, (tuple, list)) else ()
+        if "model" not in resolutions or not set(resolutions) <= set(RESOLUTIONS):
+            raise PluginError(
+                f"ModelSpec `{self.name}`: resolutions is {self.resolutions!r:.60}, "
+                "not ('model',) or ('model', 'original')"
+            )
         for name, kind in (("weights", WeightsSpec), ("needs", Needs), ("foreign", ForeignSpec)):
             part = getattr(self, name)
             if part is None and name == "foreign":

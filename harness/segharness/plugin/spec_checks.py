@@ -23,6 +23,16 @@ _PLAIN: dict[Any, Any] = {"str": str, "bool": bool, "str | None": (str, type(Non
 """The types of fields that every spec checks of itself, by their annotations."""
 
 
+def slug(name: str) -> str:
+    """Return the id of a name in paths and node ids.
+
+    Example:
+        >>> slug("torchvision/MaskRCNN+FPN")
+        'torchvision-maskrcnn-fpn'
+    """
+    return re.sub(r"[/+]", "-", name).lower()
+
+
 def check_spec(spec: Any, *references: Any, is_model: bool = False) -> None:
     """Raise PluginError if a spec's name, one of its references to code, or one of its lists has the wrong form.
 

@@ -17,7 +17,7 @@ from segharness.plugin.metric_specs import Metric, MetricSpec
 from segharness.plugin.model_specs import ANY, ForeignSpec, ModelSet, ModelSpec, Needs, Origin, WeightsSpec
 from segharness.plugin.options import Option
 from segharness.plugin.published_specs import PublishedSpec
-from segharness.plugin.spec_checks import MODEL_NAME, NAME, check_spec
+from segharness.plugin.spec_checks import MODEL_NAME, NAME, check_spec, slug
 
 __all__ = [
     "ANY",
@@ -42,16 +42,6 @@ __all__ = [
     "WeightsSpec",
     "slug",
 ]
-
-
-def slug(name: str) -> str:
-    """Return the id of a name in paths and node ids.
-
-    Example:
-        >>> slug("torchvision/MaskRCNN+FPN")
-        'torchvision-maskrcnn-fpn'
-    """
-    return re.sub(r"[/+]", "-", name).lower()
 
 
 @dataclass(frozen=True)

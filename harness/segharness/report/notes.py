@@ -11,6 +11,7 @@ from segharness.report.layout import Column
 from segharness.report.scope import HEADINGS, TableScope
 from segharness.report.units import unit_text
 from segharness.suite import OVERALL
+from segharness.suite.suite import AS_PUBLISHED
 
 
 def severity_notes(members: Sequence[Condition]) -> Iterator[str]:
@@ -68,6 +69,28 @@ def further_notes(scope: TableScope) -> Iterator[str]:
     headings = [str(metric.column) for metric, _ in scope.numbers.further_columns(scope.kind)]
     if headings and len(scope.suite.conditions) > 1:
         yield f"{', '.join(headings)}: under {scope.suite.conditions[0].name}"
+
+
+def network_input_notes(scope: TableScope, datasets: Sequence[str]) -> Iterator[str]:
+    """Yield a line for every data set that says what the networks were given of its images, as far as it is known.
+
+    Where the suite asks for the original size, what is not known is said, too.
+    """
+    for dataset in datasets:
+        entry = scope.suite.dataset(dataset)
+        texts = scope.numbers.network_inputs.get(dataset, {})
+        by_text: dict[str, list[str]] = {}
+        for model in scope.group.models:
+            unknown = "not known" if entry.resolution != AS_PUBLISHED else ""
+            by_text.setdefault(texts.get(model, unknown), []).append(model)
+        by_text.pop("", None)
+        asked = "" if entry.resolution == AS_PUBLISHED else f" (resolution: {entry.resolution})"
+        where = f" on {dataset}" if len(datasets) > 1 else ""
+        said = [f"{', '.join(models)}: {text}" for text, models in by_text.items()]
+        if list(by_text.values()) == [list(scope.group.models)]:
+            said = list(by_text)
+        if said:
+            yield f"network input{where}{asked}: {'; '.join(said)}"
 
 
 def observation_notes(scope: TableScope) -> Iterator[str]:

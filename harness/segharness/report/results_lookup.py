@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from segharness.plugin.metric_specs import CD, EvaluationMetrics, Metric, derived_name
 from segharness.records import CLEAN
 from segharness.report.entry import TableEntry
+from segharness.report.network_inputs import network_input_texts
 from segharness.suite import OVERALL
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Numbers:
         metrics: the metrics of every evaluation, by its id.
         reference_clean: clean values of stored references: model, data set, evaluation, task, split, metric, value.
         observations: what is to be said of models: model, data set, text.
+        network_inputs: what the networks were given, as the results' manifest has it.
 
     Attributes:
         kinds: all kinds that have numbers. Those of evaluations without tables of their own come last.
@@ -39,6 +41,7 @@ class Numbers:
         categories: by data set, its categories in order.
         devices: by evaluation and model, the devices that it was timed on.
         observations: what is to be said of models: model, data set, text.
+        network_inputs: by data set and model, what the network was given, in words.
     """
 
     def __init__(
@@ -47,7 +50,9 @@ class Numbers:
         metrics: Mapping[str, EvaluationMetrics],
         reference_clean: Sequence[Sequence[Any]] = (),
         observations: Any = (),
+        network_inputs: Any = (),
     ) -> None:
+        self.network_inputs = network_input_texts(network_inputs)
         self.observations: list[tuple[str, str, str]] = [
             (row[0], row[1], row[2][:_LONGEST_OBSERVATION])
             for row in (observations if isinstance(observations, list) else ())

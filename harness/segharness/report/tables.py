@@ -14,12 +14,13 @@ from segharness.report.notes import (
     family_notes,
     family_of,
     further_notes,
+    network_input_notes,
     observation_notes,
     reason_notes,
     severity_notes,
     unit_notes,
 )
-from segharness.report.printed_tables import PrintedRows, printed_tables
+from segharness.report.printed_tables import PrintedRows, printed_shift_tables, printed_tables
 from segharness.report.results_lookup import Numbers
 from segharness.report.scope import (
     TASKS,
@@ -59,7 +60,11 @@ def tables(
     """
     manifest = manifest_of(results)
     numbers = Numbers(
-        results, recorded_metrics(manifest), manifest.get("reference_clean", ()), manifest.get("observations")
+        results,
+        recorded_metrics(manifest),
+        manifest.get("reference_clean", ()),
+        manifest.get("observations"),
+        manifest.get("network_inputs"),
     )
     images: dict[str, int] = {}
     for dataset_id, count in zip(*(results.column(n).to_pylist() for n in ("dataset", "n_images")), strict=True):
@@ -101,7 +106,9 @@ def tables(
         for kind in numbers.kinds:
             if kind[0] == shift.name:
                 for group in suite.groups:
-                    yield _shift_table(TableScope(suite, numbers, kind, ConditionGroup(CLEAN.name, ()), group), shift)
+                    scope = TableScope(suite, numbers, kind, ConditionGroup(CLEAN.name, ()), group)
+                    yield _shift_table(scope, shift)
+                    yield from printed_shift_tables(scope, shift, printed, images)
     by_class = [view for view in suite.report if view.view == "classes"]
     for dataset in suite.datasets:
         if "classes" in views or any(not view.datasets or dataset.id in view.datasets for view in by_class):
@@ -145,6 +152,7 @@ def _table(scope: TableScope) -> ReportTable:
         *device_notes(scope),
         *unit_notes(columns, metric.unit),
         *further_notes(scope),
+        *network_input_notes(scope, [kind[0]]),
         *observation_notes(scope),
     )
     legend = degradation_legend(metric) if kinds else ()
@@ -181,6 +189,7 @@ def _metrics_table(scope: TableScope) -> ReportTable:
         *device_notes(scope),
         *unit_notes(columns, primary.unit),
         *further_notes(scope),
+        *network_input_notes(scope, [kind[0]]),
         *observation_notes(scope),
     )
     beside_main = scope.members and numbers.has_table(kind[1])
@@ -207,7 +216,8 @@ def _shift_table(scope: TableScope, shift: Shift) -> ReportTable:
     title += f", {split} categories" if split != OVERALL else ""
     title += f", {scope.group.name}" if len(scope.suite.groups) > 1 else ""
     title += f"; reference {reference}" if reference else ""
-    return ReportTable(title, tuple(columns), tuple(rows), reason_notes(columns, rows), degradation_legend(metric))
+    notes = (*reason_notes(columns, rows), *network_input_notes(scope, [shift.clean, *shift.datasets]))
+    return ReportTable(title, tuple(columns), tuple(rows), notes, degradation_legend(metric))
 
 
 def _short(corruption: str, category: str, one_family: bool) -> str:

@@ -19,6 +19,8 @@ from segharness.redaction import without_folders
 from segharness.score.data_sources import DataSources, find_data_sources
 from segharness.score.dataset_scorer import DatasetScorer, interval_columns
 from segharness.score.degradation_rows import Row, degradation_rows
+from segharness.score.network_inputs import KEY as NETWORK_INPUTS
+from segharness.score.network_inputs import NetworkInputs
 from segharness.score.score_options import ScoreOptions, check_engine
 from segharness.score.stored_reference import clean_values, read_stored, reference_values
 from segharness.store import RESULTS, RunFolder, table, write_results
@@ -137,13 +139,14 @@ def scored_run(
     sizes: dict[str, Any] = {}
     incomplete: dict[str, str] = {}
     observations: list[list[str]] = []
+    network_inputs = NetworkInputs()
     for entry in suite.datasets:
         if entry.id not in sources.datasets:
             raise StoreError(f"{folder.manifest}: another run changed it meanwhile; score it again")
         opened = sources.datasets[entry.id]
         sizes[entry.id] = [opened.dataset.digest, len(opened.samples)]
         notes |= {f"{entry.id}: {note}": None for note in opened.notes}
-        scorer = DatasetScorer(suite, folder, inputs, opened, host, options, problems.append, notes)
+        scorer = DatasetScorer(suite, folder, inputs, opened, host, options, problems.append, notes, network_inputs)
         for model in suite.models:
             for condition in suite.conditions:
                 rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
@@ -162,6 +165,7 @@ def scored_run(
         "bootstrap": options.bootstrap,
         "notes": [without_folders(note) for note in notes],
         "observations": observations,
+        NETWORK_INPUTS: list(network_inputs.to_json()),
     }
     scoring["reference_clean"] = [
         value for stored_rows in stored.values() for value in clean_values(stored_rows, metrics)

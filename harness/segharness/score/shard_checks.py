@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segharness.masks import first_wrong_counts
-from segharness.records import Sample
+from segharness.records import NetworkInput, Sample
 from segharness.store import StoredShard
 
 LARGEST_BOX = 1e7
@@ -48,7 +48,21 @@ def _images_problem(shard: StoredShard, samples: Sequence[Sample]) -> str | None
         return "`seconds` is no time"
     if not set(images.column("prompt").to_pylist()) <= {None, "boxes", "points"}:
         return "`prompt` is neither boxes nor points"
+    return _network_inputs_problem(images)
+
+
+def _network_inputs_problem(images: pa.Table) -> str | None:
+    columns = [images.column(name) for name in ("input_height", "input_width", "interpolation", "padding")]
+    if len({tuple(column.is_null().to_pylist()) for column in columns}) > 1:
+        return "an image has only a part of what entered the network"
+    for values in set(zip(*(map(_hashable, column.drop_null().to_pylist()) for column in columns), strict=True)):
+        if None in values[3] or NetworkInput(*values).problem() is not None:
+            return f"{values!r:.80} is no input of a network"
     return None
+
+
+def _hashable(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _predictions_problem(

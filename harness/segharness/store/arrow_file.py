@@ -123,7 +123,8 @@ def _is_written(kind: pa.DataType) -> bool:
     """Return whether a type is one of those that segharness's files have had."""
     types = pa.types
     if types.is_fixed_size_list(kind):
-        return bool(types.is_floating(kind.value_type)) and kind.list_size <= 1 << 20
+        is_number = types.is_floating(kind.value_type) or types.is_int32(kind.value_type)
+        return bool(is_number) and kind.list_size <= 1 << 20
     checks = (types.is_integer, types.is_floating, types.is_string, types.is_binary)
     return any(check(kind) for check in checks)
 

@@ -20,9 +20,13 @@ _TEXT = {"type": "string"}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 _ID = {"type": "string", "pattern": "^[a-z0-9._-]+$"}
 _NAMES = {"type": "array", "items": _TEXT}
+_RANGE = {"type": "array", "maxItems": 2, "items": {"type": "integer"}}
 _VERSION = {"type": "integer", "minimum": 1, "maximum": SCHEMA_VERSION}
 
-UNITS = {"bbox": "pixel", "height": "pixel", "width": "pixel", "seconds": "second"}
+UNITS = {
+    **dict.fromkeys(("bbox", "height", "width", "input_height", "input_width", "padding"), "pixel"),
+    "seconds": "second",
+}
 """The units of columns that have one."""
 
 COLUMNS: dict[str, dict[str, str]] = {
@@ -48,6 +52,10 @@ COLUMNS: dict[str, dict[str, str]] = {
         "prompt": "what the model got of the ground truth: boxes or points; null for nothing",
         "pixels": "the digest of the image that the model got: its first 64 bits of BLAKE2b, little-endian",
         "drawn": "the corruptions that a mixture drew; null for other conditions",
+        "input_height": "of the tensor that entered the network, padding included; null if that is not known",
+        "input_width": "of that tensor",
+        "interpolation": "how the image was scaled to it: none, bilinear, bilinear-antialiased, bicubic ...",
+        "padding": "its rows and columns that are no image: top, bottom, left, right",
         "error": "why the image has no predictions; null if it has",
     },
     "results": {
@@ -296,6 +304,24 @@ _OF_RESULTS: dict[str, Any] = {
     "engine": _TEXT,
     "bootstrap": {"type": "integer"},
     "notes": _NAMES,
+    "network_inputs": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "description": "what the network of a model was given of the images of a data set",
+            "required": ["model", "dataset", "height", "width", "interpolation", "padded", "known", "unknown"],
+            "properties": {
+                "model": _ID,
+                "dataset": _ID,
+                "height": {**_RANGE, "description": "the least and the greatest, without padding; empty if not known"},
+                "width": _RANGE,
+                "interpolation": _NAMES,
+                "padded": {"type": "boolean"},
+                "known": {"type": "integer", "description": "of how many predictions it is recorded"},
+                "unknown": {"type": "integer", "description": "of how many it is not"},
+            },
+        },
+    },
     "observations": {"type": "array", "items": {"type": "array", "minItems": 3, "maxItems": 3, "items": _TEXT}},
     "references": {"type": "object", "additionalProperties": _HASH},
     "other_references": {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": _HASH}},

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from segharness.errors import SchemaError, StoreError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The version of all schemas and of the manifest. Older versions are read, newer ones refused."""
 
 _KEY = b"segharness"
@@ -43,6 +43,12 @@ IMAGES = pa.schema(
         pa.field("prompt", pa.string()),  # what the model got of the ground truth: boxes, points or null
         pa.field("pixels", pa.uint64()),  # digest of the image that the model got
         pa.field("drawn", pa.string()),  # the corruptions that a mixture drew
+        pa.field(
+            "input_height", pa.int32()
+        ),  # of the tensor that entered the network, padding included; null if unknown
+        pa.field("input_width", pa.int32()),
+        pa.field("interpolation", pa.string()),  # how the image was scaled to it: none, bilinear ...
+        pa.field("padding", pa.list_(pa.int32(), 4)),  # its rows and columns that are no image: top bottom left right
         pa.field("error", pa.string()),
     ]
 )
@@ -153,5 +159,6 @@ def _protocol_becomes_evaluation(content: pa.Table) -> pa.Table:
 MIGRATIONS: dict[int, Callable[[pa.Table], pa.Table]] = {
     1: lambda content: content,  # 2: boxes and scores are doubles; prompts, devices and calls of predict are columns
     2: _protocol_becomes_evaluation,  # 3: the column that says how a cell was scored is called evaluation
+    3: lambda content: content,  # 4: images say what entered the network
 }
 """For each version n, the function that converts the rows of any file from n to n + 1."""

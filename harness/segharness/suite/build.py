@@ -18,7 +18,7 @@ from segharness.suite.model_groups import GroupBuilder
 from segharness.suite.models import ModelBuilder
 from segharness.suite.plugin_options import OptionReader
 from segharness.suite.scoring import ScoringBuilder
-from segharness.suite.suite import ConditionGroup, DatasetEntry, Suite
+from segharness.suite.suite import ORIGINAL, ConditionGroup, DatasetEntry, ModelEntry, Suite
 from segharness.suite.variables import Variables
 from segharness.suite.yaml_parser import Node
 
@@ -47,16 +47,15 @@ def build(
     intact = not problems
     _check_requirements(root, intact, problems)
     options = OptionReader(problems, intact)
-    datasets = list(
-        DatasetBuilder(host, problems, options, variables).entries(
-            _items_of(root, "datasets", intact, problems), _number(root, "limit")
-        )
-    )
+    dataset_builder = DatasetBuilder(host, problems, options, variables)
+    dataset_nodes = _items_of(root, "datasets", intact, problems)
+    datasets = list(dataset_builder.entries(dataset_nodes, _number(root, "limit"), root.get("resolution")))
     dataset_ids = [dataset.id for dataset in datasets]
     models = ModelBuilder(host, problems, intact, options, dataset_ids)
     whole = not split(problems)[0]  # what this machine lacks leaves the names in a suite as they are
     groups = GroupBuilder(root, problems, whole, models)
     group_entries = groups.groups(written)
+    _check_resolutions(dataset_builder.resolutions, groups.models, problems)
     conditions, condition_groups = _conditions(root, host, problems)
     scoring = ScoringBuilder(root, host, problems, whole, dataset_ids)
     return Suite(
@@ -129,6 +128,20 @@ def _conditions(
 ) -> tuple[tuple[Condition, ...], tuple[ConditionGroup, ...]]:
     node = root.get("conditions")
     return ((), ()) if node is None else expand_conditions(node, host, problems)
+
+
+def _check_resolutions(
+    wanted: Collection[tuple[Node, DatasetEntry]], models: Collection[ModelEntry], problems: list[str]
+) -> None:
+    """Append a problem for every data set whose images some models cannot take at their own size."""
+    unable = [f"`{model.id}`" for model in models if ORIGINAL not in model.resolutions]
+    for node, entry in wanted:
+        if entry.resolution == ORIGINAL and unable:
+            subject = f"{'models' if len(unable) > 1 else 'model'} {', '.join(unable)}"
+            problems.append(
+                f"{node.mark}: data set `{entry.id}` has `resolution: original`, and {subject} cannot be given images at "
+                "their own size; `original-if-possible` gives them what they were published with, and says so"
+            )
 
 
 def _check_requirements(root: Node, intact: bool, problems: list[str]) -> None:

@@ -54,6 +54,10 @@ def check(node: Node, schema: dict[str, Any], problems: list[str], what: str = "
     elif schema["type"] == "array":
         checked = [check(item, schema["items"], problems, f"an item of {what}") for item in node.items()]
         return dataclasses.replace(node, value=[item for item in checked if item is not None])
+    elif "enum" in schema and node.text not in schema["enum"]:
+        *others, last = schema["enum"]
+        hint = nearest(node.text, schema["enum"], listed=False)
+        problems.append(f"{node.mark}: {what} is `{node.text}`, not {', '.join(others)} or {last}{hint}")
     elif "pattern" in schema and ("\n" in node.text or not re.search(schema["pattern"], node.text)):
         problems.append(
             f"{node.mark}: {what} `{node.text}` must match {schema['pattern']}: {schema.get('description', '')}"

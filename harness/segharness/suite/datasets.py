@@ -8,7 +8,7 @@ from dataclasses import replace
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import CategorySet, DatasetSpec, slug
 from segharness.suite.plugin_options import OptionReader, as_written
-from segharness.suite.suite import DatasetEntry
+from segharness.suite.suite import AS_PUBLISHED, DatasetEntry
 from segharness.suite.variables import Variables
 from segharness.suite.yaml_parser import Node, items, mapping, scalar
 
@@ -21,20 +21,26 @@ class DatasetBuilder:
         problems: messages; every mistake is appended.
         options: reads the options of data sets.
         variables: the values of options that an item does not set.
+
+    Attributes:
+        resolutions: the data sets that have a ``resolution:``, each with the node that says so.
     """
 
     def __init__(self, host: PluginHost, problems: list[str], options: OptionReader, variables: Variables) -> None:
         self._host, self._problems, self._options, self._variables = host, problems, options, variables
         self._intact = not problems
+        self.resolutions: list[tuple[Node, DatasetEntry]] = []
 
     def _complain(self, node: Node, message: str) -> None:
         self._problems.append(f"{node.mark}: {message}")
 
-    def entries(self, nodes: Sequence[Node], limit: int | None) -> Iterator[DatasetEntry]:
-        """Yield the data sets of a list; `limit` applies to those that have no limit of their own."""
+    def entries(
+        self, nodes: Sequence[Node], limit: int | None, resolution: Node | None = None
+    ) -> Iterator[DatasetEntry]:
+        """Yield the data sets of a list; `limit` and `resolution` apply to those that have none of their own."""
         ids: set[str] = set()
         for node in nodes:
-            entry = self._entry(node, limit)
+            entry = self._entry(node, limit, resolution)
             if entry is None:
                 continue
             if entry.id in ids:
@@ -44,7 +50,7 @@ class DatasetBuilder:
             ids.add(entry.id)
             yield entry
 
-    def _entry(self, node: Node, limit: int | None) -> DatasetEntry | None:
+    def _entry(self, node: Node, limit: int | None, resolution: Node | None) -> DatasetEntry | None:
         name_node = node.get("dataset") if isinstance(node.value, dict) else node
         assert name_node is not None
         spec = self._host.find(name_node.text, DatasetSpec)
@@ -54,7 +60,8 @@ class DatasetBuilder:
         option_nodes = {**self._variable_options(node, spec), **mapping(node.get("options"))}
         [options] = self._options.read(node, f"data set `{spec.name}`", spec.options, [option_nodes])
         id_node, limit_node = node.get("id"), node.get("limit")
-        return DatasetEntry(
+        resolution = node.get("resolution") or resolution
+        entry = DatasetEntry(
             id_node.text if id_node else slug(spec.name),
             spec.name,
             options,
@@ -62,8 +69,12 @@ class DatasetBuilder:
             (*spec.tags, *(tag.text for tag in items(node.get("tags")))),
             {name: value.text for name, value in mapping(node.get("labels")).items()},
             self._categories(node.get("categories")),
+            resolution.text if resolution else AS_PUBLISHED,
             as_written("options", option_nodes),
         )
+        if resolution is not None:
+            self.resolutions.append((resolution, entry))
+        return entry
 
     def _variable_options(self, node: Node, spec: DatasetSpec) -> dict[str, Node]:
         """Return the options that an item does not set and whose variables have a value."""

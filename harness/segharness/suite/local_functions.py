@@ -12,7 +12,7 @@ from pathlib import Path
 from segharness.errors import nearest
 
 _LOCAL = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
-_FROM_ENGINE = {"device", "weights"}
+_FROM_ENGINE = {"device", "resolution", "weights"}
 _NOTHING = {tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 """Tokens of lines that hold no code, or that say of one that does what its spaces say."""
 
@@ -130,8 +130,27 @@ def check_local_model(file: Path, function: str, options: set[str]) -> str | Non
         return f"{file} defines no `{function}`{nearest(function, names)}"
     definition = functions[function]
     if isinstance(definition, ast.FunctionDef) and definition.args.kwarg is None:
-        arguments = definition.args
-        parameters = {a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+        parameters = _parameters(definition)
         for option in sorted(options - parameters):
             return f"`{function}` in {file} has no parameter `{option}`{nearest(option, parameters - _FROM_ENGINE)}"
     return None
+
+
+def takes_parameter(file: Path, function: str, parameter: str) -> bool:
+    """Return whether the source of a function, or of a class's ``__init__``, has a parameter of that name."""
+    try:
+        tree = ast.parse(file.read_bytes(), str(file))
+    except (OSError, SyntaxError, ValueError):
+        return False
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == function:
+            inside = node.body if isinstance(node, ast.ClassDef) else [node]
+            made_by = [n for n in inside if isinstance(n, ast.FunctionDef) and n.name in (function, "__init__")]
+            return any(parameter in _parameters(one) for one in made_by)
+    return False
+
+
+def _parameters(definition: ast.FunctionDef) -> set[str]:
+    """Return the names of a function's parameters."""
+    arguments = definition.args
+    return {a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}

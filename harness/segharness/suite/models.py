@@ -10,14 +10,15 @@ from typing import Any
 
 from segharness.errors import PluginError, nearest
 from segharness.plugin.host import PluginHost
+from segharness.plugin.model_specs import RESOLUTIONS
 from segharness.plugin.packaged_file import packaged_file
 from segharness.plugin.specs import ModelSet, ModelSpec, Needs, slug
 from segharness.plugin.weights import is_weights_name, options_problem, weights_problem
-from segharness.suite.local_functions import check_local_model, exists, local_reference
+from segharness.suite.local_functions import check_local_model, exists, local_reference, takes_parameter
 from segharness.suite.missing import Missing
 from segharness.suite.plugin_options import OptionReader, as_written, path_of
 from segharness.suite.schema import ID
-from segharness.suite.suite import ModelEntry
+from segharness.suite.suite import AS_PUBLISHED, ModelEntry
 from segharness.suite.yaml_parser import Node, items, mapping
 from segharness.user.config import settings
 
@@ -135,8 +136,20 @@ class ModelBuilder:
             tags=tuple(tag.text for tag in items(node.get("tags"))),
             foreign=foreign,
             needs=needs,
+            resolutions=self._resolutions(local, model, spec, set().union(*option_nodes)),
             as_written=self._as_written(node, option_nodes),
         )
+
+    @staticmethod
+    def _resolutions(local: object, model: str, spec: ModelSpec | None, options: set[str]) -> tuple[str, ...]:
+        """Return the sizes at which a model can be given images; a local one says so by a parameter ``resolution``."""
+        if spec is not None:
+            return RESOLUTIONS if spec.stored else tuple(spec.resolutions)
+        file, _, function = model.rpartition(":")
+        takes = (
+            local is not None and "resolution" not in options and takes_parameter(Path(file), function, "resolution")
+        )
+        return RESOLUTIONS if takes else (AS_PUBLISHED,)
 
     @staticmethod
     def _as_written(node: Node, options: Sequence[Mapping[str, Node]]) -> dict[str, Any]:

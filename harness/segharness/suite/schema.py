@@ -24,6 +24,13 @@ _OPTIONS = {
     "description": "options of the plugin; see `segharness models`",
 }
 
+_RESOLUTION = {
+    "type": "string",
+    "enum": ["model", "original", "original-if-possible"],
+    "description": "the size at which networks are given the images: `model`, as each was published; `original`, as the "
+    "images are; `original-if-possible`, the same for the networks that can; model when absent",
+}
+
 _MODEL = {
     "type": "object",
     "additionalProperties": False,
@@ -142,6 +149,7 @@ SUITE: dict[str, Any] = {
                                 "anyOf": [{"type": "string"}, _STRINGS],
                                 "description": "the categories that are scored: a named set, or a list; all when absent",
                             },
+                            "resolution": _RESOLUTION,
                             "tags": {**_STRINGS, "description": "additional tags for `-m`"},
                         },
                     },
@@ -149,6 +157,7 @@ SUITE: dict[str, Any] = {
             },
             "description": "names, or mappings with options",
         },
+        "resolution": {**_RESOLUTION, "description": "for data sets that do not set it themselves"},
         "conditions": {
             "anyOf": [
                 {"type": "string"},
@@ -279,7 +288,7 @@ def for_editors() -> dict[str, Any]:
         if not isinstance(part, dict):
             return part
         part = {key: with_variables(value) for key, value in part.items()}
-        if part.get("type") == "integer":
+        if part.get("type") == "integer" or "enum" in part:
             description = {k: part.pop(k) for k in ("description",) if k in part}
             return {"anyOf": [part, variable], **description}
         if "pattern" in part and part.get("type") == "string":

@@ -22,6 +22,10 @@ VIEWS = {
 """The views that a report can show besides the tables of the papers, and what they hold."""
 
 
+AS_PUBLISHED, ORIGINAL, ORIGINAL_IF_POSSIBLE = "model", "original", "original-if-possible"
+"""The values of ``resolution:``: the size at which networks are given the images of a data set."""
+
+
 @dataclass(frozen=True)
 class ModelEntry:
     """A model of a suite.
@@ -38,6 +42,7 @@ class ModelEntry:
         foreign: the ``file.py:function`` that `python` runs for a plugin's model; None for a local model, where it
             runs `model` itself.
         needs: the fields of `Needs` that the suite sets; they win over the plugin's.
+        resolutions: the sizes at which it can be given images, as `ModelSpec.resolutions`.
         as_written: as the suite writes it, what the value of a variable went into: by ``model``, ``weights``, ``python``,
             ``options.KEY`` and ``options_for.DATASET.KEY``. A manifest has this in place of the value.
     """
@@ -52,6 +57,7 @@ class ModelEntry:
     tags: tuple[str, ...] = ()
     foreign: str | None = None
     needs: Mapping[str, Any] = field(default_factory=dict)
+    resolutions: tuple[str, ...] = (AS_PUBLISHED,)
     as_written: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -72,6 +78,10 @@ class ModelEntry:
         """Return the options of the model on the data set with this id."""
         return {**self.options, **self.options_for.get(dataset, {})}
 
+    def resolution_on(self, dataset: DatasetEntry) -> str:
+        """Return the size at which the model is given the images of a data set: ``"model"`` or ``"original"``."""
+        return ORIGINAL if dataset.resolution != AS_PUBLISHED and ORIGINAL in self.resolutions else AS_PUBLISHED
+
     def is_from_variable(self, key: str, dataset: str) -> bool:
         """Return whether the value of a variable went into an option of the model on a data set."""
         special = key in self.options_for.get(dataset, {})
@@ -91,6 +101,8 @@ class DatasetEntry:
         labels: changes of its categories when it is scored: by name, the category that it becomes, ``drop`` or
             ``ignore``.
         categories: the names of the categories that are scored, after `labels` is applied; all if empty.
+        resolution: the size at which networks are given its images: ``"model"``, as each was published, ``"original"``,
+            as the images are, or ``"original-if-possible"``.
         as_written: as `ModelEntry.as_written`, by ``options.KEY``.
     """
 
@@ -101,12 +113,17 @@ class DatasetEntry:
     tags: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     categories: tuple[str, ...] = ()
+    resolution: str = AS_PUBLISHED
     as_written: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def policy(self) -> dict[str, Any]:
-        """The `labels` and `categories` that the suite sets, without those it does not set; part of the protocol."""
-        settings = {"labels": dict(sorted(self.labels.items())), "categories": sorted(set(self.categories))}
+        """What the suite says of its labels, categories and resolution, if it does; part of the protocol."""
+        settings = {
+            "labels": dict(sorted(self.labels.items())),
+            "categories": sorted(set(self.categories)),
+            "resolution": self.resolution if self.resolution != AS_PUBLISHED else "",
+        }
         return {key: value for key, value in settings.items() if value}
 
 

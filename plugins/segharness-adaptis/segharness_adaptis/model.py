@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from segharness import Instances, UsageError
+from segharness import Instances, NetworkInput, UsageError
 from segharness_torch.threads import torch_threads
 from segharness_torch.weights import load_weights
 from segharness_toycells.boxes import boxes_of
@@ -123,7 +123,7 @@ class AdaptISModel:
             else:
                 propose = best_points(network_output.quality(), self._candidates)
             objects = aggregate(foreground, propose, network_output.masks, self._rules)
-        return _instances(objects, self._shrink)
+        return _instances(objects, self._shrink, small)
 
 
 class AdaptISPrompted:
@@ -147,10 +147,11 @@ class AdaptISPrompted:
 
     def _predict(self, image: Image, points: npt.NDArray[Any]) -> Instances:
         with torch.inference_mode(), torch_threads(1):
-            network_output = _NetworkOutput(self._network, shrunk(image, self._shrink), self._device)
+            small = shrunk(image, self._shrink)
+            network_output = _NetworkOutput(self._network, small, self._device)
             confidences = network_output.masks(((np.asarray(points) + 0.5) / self._shrink).astype(np.float32))
         masks = confidences >= self._threshold
-        return _instances(SegmentedObjects(masks, mean_confidences(confidences, masks)), self._shrink)
+        return _instances(SegmentedObjects(masks, mean_confidences(confidences, masks)), self._shrink, small)
 
 
 class _NetworkOutput:
@@ -188,6 +189,7 @@ class _NetworkOutput:
         return np.concatenate(parts)
 
 
-def _instances(objects: SegmentedObjects, times: int) -> Instances:
+def _instances(objects: SegmentedObjects, times: int, small: Image) -> Instances:
     masks = enlarged(objects.masks, times, (1, 2))
-    return Instances(boxes_of(masks), objects.scores, np.zeros(len(masks), dtype=np.int64), masks)
+    given = NetworkInput(*small.shape[:2], "none" if times == 1 else "area")
+    return Instances(boxes_of(masks), objects.scores, np.zeros(len(masks), dtype=np.int64), masks, given)

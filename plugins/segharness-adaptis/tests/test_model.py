@@ -219,3 +219,13 @@ def test_both_models_ship_the_same_weights():
     assert replace(second, name=first.name, factory=first.factory, description="", tags=(), options={}) == replace(
         first, description="", tags=(), options={}
     )
+
+
+@pytest.mark.parametrize("shrink", [1, 4])
+def test_what_enters_the_network_is_recorded(weights, monkeypatch, shrink):
+    model, given = toy(weights, shrink=shrink), []
+    features = model._network.features
+    monkeypatch.setattr(model._network, "features", lambda pixels: given.append(pixels.shape) or features(pixels))
+    [found] = model.predict([enlarged(make_scene(3, 0).pixels, shrink, (0, 1))])
+    assert found.network_input == (96, 96, "none" if shrink == 1 else "area", (0, 0, 0, 0))
+    assert tuple(given[0][-2:]) == (96, 96)

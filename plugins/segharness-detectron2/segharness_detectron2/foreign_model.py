@@ -30,6 +30,7 @@ from segharness_torch.foreign import (
     file_errors,
     load_state,
 )
+from segharness_torch.input_watch import InputWatch, network_input, pil_interpolation
 from segharness_torch.nan_checks import NanDetector
 from segharness_torch.temporary_seed import torch_seeded
 from segharness_torch.threads import torch_threads
@@ -40,7 +41,7 @@ class Recipe:
 
     Attributes:
         make: returns the network, on the CPU.
-        resize: detectron2's augmentation of one image.
+        resize: detectron2's augmentation of one image; None if images keep their size.
         order: the order of the channels, ``"BGR"`` or ``"RGB"``.
         dataset: the name of the data set that it is tested on; None if it names none.
     """
@@ -61,12 +62,8 @@ class Predictor:
 
     def __init__(self, network: Any, recipe: Recipe, categories: Any, precision: Precision) -> None:
         self.categories = list(categories)
-        self._network, self._recipe, self._precision, self._nan_detector = (
-            network,
-            recipe,
-            precision,
-            NanDetector(network),
-        )
+        self._network, self._recipe, self._precision = network, recipe, precision
+        self._nan_detector, self._watch = NanDetector(network), InputWatch(network.backbone)
 
     def predict(self, images: Any, prompts: Any = None) -> list[ForeignInstances]:
         """Return the instances of uint8 RGB images (H, W, 3); masks are encoded on the network's device."""
@@ -76,7 +73,9 @@ class Predictor:
     def _predict_image(self, image: Any) -> ForeignInstances:
         ordered = np.ascontiguousarray(image if self._recipe.order == "RGB" else image[..., ::-1])
         height, width = image.shape[:2]
-        pixels = self._recipe.resize.get_transform(ordered).apply_image(ordered)
+        pixels = ordered
+        if self._recipe.resize is not None:
+            pixels = self._recipe.resize.get_transform(ordered).apply_image(ordered)
         inputs = {
             "image": torch.as_tensor(pixels.astype("float32").transpose(2, 0, 1)),
             "height": height,
@@ -84,12 +83,14 @@ class Predictor:
         }
         with torch.no_grad(), self._nan_detector.active(), self._precision.of(self._network):
             answer = self._network([inputs])[0]
+        interpolation = pil_interpolation(getattr(self._recipe.resize, "interp", 2))
+        given = network_input(self._watch.take(), pixels.shape[:2], (height, width), interpolation)
         if "instances" not in answer:
             raise ValueError("this model of detectron2 gives no instances")
         instances = answer["instances"]
         masks = encode(instances.pred_masks) if instances.has("pred_masks") else None
         boxes, scores = (value.float().cpu().numpy() for value in (instances.pred_boxes.tensor, instances.scores))
-        return ForeignInstances(boxes, scores, instances.pred_classes.cpu().numpy(), masks)
+        return ForeignInstances(boxes, scores, instances.pred_classes.cpu().numpy(), masks, given)
 
 
 def build(
@@ -100,6 +101,7 @@ def build(
     source: Any = None,
     overrides: Any = None,
     precision: str = "float32",
+    resolution: str = "model",
     device: str = "cpu",
 ) -> Predictor:
     """Return a model.
@@ -112,6 +114,7 @@ def build(
         source: a checkout of detectron2, for configs of its projects.
         overrides: new values for settings of the config: ``{"MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0}``.
         precision: as in `segharness_torch.foreign.Precision`.
+        resolution: ``"model"``, or ``"original"``: images are neither scaled nor padded to a fixed square.
         device: torch's name for the device.
 
     Raises:
@@ -122,6 +125,10 @@ def build(
     recipe = _lazy_recipe(file, overrides) if file.suffix == ".py" else _yaml_recipe(file, overrides)
     with file_errors(file, "detectron2 cannot make its network"), torch_seeded(seed):
         network = recipe.make()
+    if resolution == "original":
+        recipe.resize = None
+        if getattr(network.backbone, "_square_pad", 0):  # a larger image would be cut off
+            network.backbone._square_pad = 0
     if weights != RANDOM:
         _load_checkpoint(network, Path(weights))
     dataset_names = MetadataCatalog.get(recipe.dataset).get("thing_classes") if recipe.dataset else None

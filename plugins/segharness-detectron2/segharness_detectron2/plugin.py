@@ -25,6 +25,7 @@ _OPTIONS = {
     "precision": PRECISION,
 }
 _FOREIGN: dict[str, Any] = {
+    "resolutions": ("model", "original"),
     "imports": "detectron2",
     "foreign": ForeignSpec("segharness_detectron2:foreign_model.py:build", packages=("segharness_torch",)),
 }

@@ -95,7 +95,7 @@ def there(python, config, weights="random", **options):
     file = Path(segharness_detectron2.__file__).parent / "foreign_model.py"
     packages = {"segharness_torch": str(Path(segharness_torch.__file__).parent)}
     given = {"config": config, "overrides": QUICK, **options}
-    return ForeignModel(python, (file, "build"), given, weights, "cpu", packages)
+    return ForeignModel(python, (file, "build"), given, {"weights": weights, "device": "cpu"}, packages)
 
 
 @pytest.mark.shared

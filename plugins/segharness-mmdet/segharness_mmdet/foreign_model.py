@@ -29,6 +29,7 @@ from segharness_torch.foreign import (
     file_errors,
     load_state,
 )
+from segharness_torch.input_watch import InputWatch, network_input
 from segharness_torch.nan_checks import NanDetector
 from segharness_torch.temporary_seed import torch_seeded
 from segharness_torch.threads import torch_threads
@@ -41,14 +42,19 @@ class Detector:
         network: the detector.
         categories: label i is categories[i].
         precision: the precision that it predicts in.
+        unscaled: whether images keep their size.
     """
 
-    def __init__(self, network: Any, categories: Any, precision: Precision) -> None:
+    def __init__(self, network: Any, categories: Any, precision: Precision, unscaled: bool = False) -> None:
         self.categories = list(categories)
         self._network, self._precision, self._nan_detector = network, precision, NanDetector(network)
         pipeline = get_test_pipeline_cfg(network.cfg.copy())
         pipeline[0].type = "mmdet.LoadImageFromNDArray"
-        self._pipeline = Compose(pipeline)
+        self._pipeline = Compose([*map(_unscaled, pipeline)] if unscaled else pipeline)
+        ways = [f"{step.interpolation}" for step in self._pipeline.transforms if hasattr(step, "interpolation")]
+        antialiased = any(getattr(step, "backend", "cv2") == "pillow" for step in self._pipeline.transforms)
+        self._interpolation = (ways[-1] if ways else "none") + ("-antialiased" if ways and antialiased else "")
+        self._watch = InputWatch(network.backbone) if hasattr(network, "backbone") else None
 
     def predict(self, images: Any, prompts: Any = None) -> list[ForeignInstances]:
         """Return the instances of uint8 RGB images (H, W, 3); masks are encoded on the network's device."""
@@ -61,11 +67,37 @@ class Detector:
         if "pred_instances" not in sample:
             raise ValueError("this model of mmdet gives no instances")
         instances = sample.pred_instances
+        size = self._watch.take() if self._watch is not None else None
+        given = network_input(size, _content(sample.metainfo, image), image.shape, self._interpolation)
         masks = encode(torch.as_tensor(instances.masks).bool()) if "masks" in instances else None
         boxes, scores = (instances[key].float().cpu().numpy() for key in ("bboxes", "scores"))
         if masks is not None and not boxes.any():  # SOLO predicts no boxes; mmdet fills in zeros
             boxes = None
-        return ForeignInstances(boxes, scores, instances.labels.cpu().numpy(), masks)
+        return ForeignInstances(boxes, scores, instances.labels.cpu().numpy(), masks, given)
+
+
+def _content(meta: Any, image: Any) -> Any:
+    """Return the (height, width) of an image after scaling; ``img_shape`` may contain padding."""
+    if "scale_factor" not in meta:
+        return meta["img_shape"][:2]
+    across, down = meta["scale_factor"][:2]
+    return (round(image.shape[0] * down), round(image.shape[1] * across))
+
+
+def _unscaled(step: Any) -> Any:
+    """Return a step of a test pipeline that leaves the size of an image as it is.
+
+    Raises:
+        ValueError: the step makes several images of one.
+    """
+    name = str(step["type"]).rpartition(".")[2].rstrip("'>")
+    if name in ("Resize", "FixScaleResize", "FixShapeResize"):
+        return {"type": "mmdet.Resize", "scale_factor": 1.0, "keep_ratio": True}  # later steps need what it notes
+    if name == "Pad" and "size_divisor" not in step:
+        return {"type": "mmdet.Pad", "size_divisor": 32, "pad_val": step.get("pad_val", {"img": 0})}
+    if name in ("MultiScaleFlipAug", "TestTimeAug"):
+        raise ValueError(f"{name} scales images, and `resolution: original` says not to")
+    return step
 
 
 def build(
@@ -75,6 +107,7 @@ def build(
     categories: Any = None,
     overrides: Any = None,
     precision: str = "float32",
+    resolution: str = "model",
     device: str = "cpu",
 ) -> Detector:
     """Return a model.
@@ -86,6 +119,7 @@ def build(
         categories: a text file with one name per line, for use if neither checkpoint nor the config's data set name them.
         overrides: new values for settings of the config: ``{"model.test_cfg.rcnn.score_thr": 0.3}``.
         precision: as in `segharness_torch.foreign.Precision`.
+        resolution: ``"model"``, or ``"original"``: images are neither scaled nor padded to a fixed size.
         device: torch's name for the device.
 
     Raises:
@@ -112,7 +146,7 @@ def build(
     named = [names for names in candidates if names]
     fitting = [names for names in named if count in (None, len(names))]  # a panoptic checkpoint may name stuff, too
     names = category_names(categories, next(iter(fitting or named), None), count)
-    return Detector(network.to(device), names, how)
+    return Detector(network.to(device), names, how, resolution == "original")
 
 
 def _config_file(config: str) -> Path:

@@ -17,6 +17,7 @@ _OPTIONS = {
     "precision": PRECISION,
 }
 _FOREIGN: dict[str, Any] = {
+    "resolutions": ("model", "original"),
     "imports": "mmdet",
     "foreign": ForeignSpec("segharness_mmdet:foreign_model.py:build", packages=("segharness_torch",)),
 }

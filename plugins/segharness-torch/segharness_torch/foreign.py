@@ -31,13 +31,15 @@ class ForeignInstances:
         scores: float32 (N,).
         labels: int64 (N,).
         masks: N COCO RLEs, or None for boxes only.
+        network_input: as `segharness_torch.input_watch.network_input` returns it.
     """
 
-    def __init__(self, boxes: Any, scores: Any, labels: Any, masks: Any) -> None:
+    def __init__(self, boxes: Any, scores: Any, labels: Any, masks: Any, network_input: Any = None) -> None:
         if boxes is None:
             boxes = np.array(rle.toBbox(masks), dtype=np.float32).reshape(len(masks), 4)
             boxes[:, 2:] += boxes[:, :2]
         self.boxes, self.scores, self.labels, self.masks = boxes, scores, labels, masks
+        self.network_input = network_input
 
 
 class Precision:

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from segharness_torch.input_watch import uncompiled
+
 _WHY = "is not a number: weights are damaged, or values too large for the precision"
 
 
@@ -57,7 +59,7 @@ class NanDetector:
             part.register_forward_hook(self._hook(name))
 
     def _hook(self, name: str) -> Any:
-        @_uncompiled
+        @uncompiled
         def record(part: Any, inputs: Any, outputs: Any) -> None:
             if self._is_active:
                 self._seen += [(name, tensor.amax()) for tensor in _tensors(outputs)]  # NaN if one value is; cheap
@@ -93,12 +95,6 @@ def _parts(network: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", part
             if depth > 1:
                 yield from _parts(part, f"{prefix}{name}.", depth - 1)
-
-
-def _uncompiled(function: Any) -> Any:
-    """Return a function that torch.compile does not trace, if this torch can compile."""
-    disable = getattr(getattr(torch, "compiler", None), "disable", None)
-    return function if disable is None else disable(function)
 
 
 def _tensors(output: Any) -> Iterator[Any]:

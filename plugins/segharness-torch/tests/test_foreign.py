@@ -99,7 +99,9 @@ def test_weights_are_whole_and_of_the_network(tmp_path):
             load_state(network, {**network.state_dict(), "0.bias": torch.full((3,), damaged)}, path)
 
 
-FOREIGN = ("category_names", "checkpoints", "encoding", "foreign", "nan_checks", "temporary_seed", "threads")
+FOREIGN = (
+    "category_names", "checkpoints", "encoding", "foreign", "input_watch", "nan_checks", "temporary_seed", "threads",
+)  # fmt: skip
 """Modules of segharness_torch that run under interpreters that `python:` names."""
 
 

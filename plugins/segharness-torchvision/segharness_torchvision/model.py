@@ -15,9 +15,11 @@ from segharness import RANDOM, Instances, UsageError
 from segharness_torch.category_names import read_names
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
+from segharness_torch.input_watch import network_input, uncompiled
 from segharness_torch.nan_checks import NanDetector
 from segharness_torch.temporary_seed import torch_seeded
 from segharness_torch.weights import load_weights
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from segharness_torchvision.catalogue import COCO
 
@@ -35,8 +37,16 @@ class TorchvisionDetector:
 
     def __init__(self, network: torch.nn.Module, categories: Sequence[str], execution: Execution) -> None:
         self.categories = categories
+        self._given: list[Any] = []
+        if isinstance(transform := getattr(network, "transform", None), GeneralizedRCNNTransform):
+            transform.register_forward_hook(uncompiled(self._note))
         self._nan_detector = NanDetector(network, 1 if execution.compile else 3)  # each hook breaks a compiled graph
         self._network, self._execution = execution.prepared(network), execution
+
+    def _note(self, transform: Any, inputs: Any, outputs: Any) -> None:
+        """Note what the transform of a network gives it."""
+        batch = outputs[0]
+        self._given = [(tuple(batch.tensors.shape[-2:]), size) for size in batch.image_sizes]
 
     def predict(self, images: Sequence[Image], prompts: Any = None) -> list[Instances]:
         """Return the instances of uint8 RGB images (H, W, 3); masks are thresholded at 0.5 and encoded on the device.
@@ -44,6 +54,7 @@ class TorchvisionDetector:
         Raises:
             ValueError: the network's output does not follow torchvision's convention.
         """
+        self._given = []
         with self._execution.predicting():
             with self._nan_detector.active():
                 outputs = self._network(self._execution.tensors(images))
@@ -52,7 +63,26 @@ class TorchvisionDetector:
                     f"the network returned {_described(outputs)}, "
                     "not a list of mappings with boxes, scores, labels, one for each image"
                 )
-            return [_instances(output) for output in outputs]
+            given = self._given if len(self._given) == len(images) else [(None, None)] * len(images)
+            return [
+                _instances(output, network_input(size, content, image.shape, "bilinear"))
+                for output, (size, content), image in zip(outputs, given, images, strict=True)
+            ]
+
+
+class Unscaled(GeneralizedRCNNTransform):
+    """torchvision's transform without its resizing: images are normalised and padded.
+
+    Args:
+        other: the transform whose other settings it takes.
+    """
+
+    def __init__(self, other: GeneralizedRCNNTransform) -> None:
+        super().__init__(other.min_size, other.max_size, other.image_mean, other.image_std, other.size_divisible)
+
+    def resize(self, image: torch.Tensor, target: Any = None) -> tuple[torch.Tensor, Any]:
+        """Return the image and its target as they are."""
+        return image, target
 
 
 def _is_output(output: Any) -> bool:
@@ -67,10 +97,10 @@ def _described(value: Any) -> str:
     return f"a {type(value).__name__}" + (f" of {type(inner).__name__}" if inner is not value else "") + keys
 
 
-def _instances(output: dict[str, torch.Tensor]) -> Instances:
+def _instances(output: dict[str, torch.Tensor], given: Any) -> Instances:
     masks = encode(_probabilities(output["masks"])[:, 0] > 0.5) if "masks" in output else None
     boxes, scores = (output[key].float().cpu().numpy() for key in ("boxes", "scores"))
-    return Instances(boxes, scores, output["labels"].cpu().numpy(), masks)
+    return Instances(boxes, scores, output["labels"].cpu().numpy(), masks, given)
 
 
 _OVERSHOOT = 0.1
@@ -98,6 +128,7 @@ def make(
     max_size: int | None = None,
     score: float | None = None,
     detections: int | None = None,
+    resolution: str = "model",
     device: str = "cpu",
     **execution: Any,
 ) -> TorchvisionDetector:
@@ -111,12 +142,15 @@ def make(
         min_size, max_size: the sides that images are resized to, pixels; the network's own if None.
         score: detections with a lower score are dropped; the network's own if None: 0.05.
         detections: the largest number per image; the network's own if None: 100, for RetinaNet 300.
+        resolution: ``"model"``, or ``"original"``: images are not scaled.
         device: torch's name for the device.
         execution: `precision`, `channels_last`, `compile`, as in `segharness_torch.options`.
 
     Raises:
         UsageError: an option is wrong, or the weights are another network's.
     """
+    if resolution == "original" and (min_size or max_size):
+        raise UsageError("`min_size` and `max_size` scale images, and `resolution: original` says not to")
     names = _names(categories)
     settings = {"min_size": min_size, "max_size": max_size, **_HEADS[name.split("_")[0]](score, detections)}
     settings = {key: value for key, value in settings.items() if value is not None}
@@ -129,6 +163,8 @@ def make(
             raise UsageError(f"torchvision's {name} cannot be made with {settings}: {error}") from error
     if weights != RANDOM:
         load_weights(network, Path(weights))
+    if resolution == "original":
+        network.transform = Unscaled(network.transform)
     return TorchvisionDetector(network, names, Execution(device, **execution))
 
 

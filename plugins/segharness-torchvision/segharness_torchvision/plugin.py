@@ -47,6 +47,7 @@ def _spec(entry: Published) -> ModelSpec:
         ),
         fixed={"name": entry.name},
         options=_OPTIONS,
+        resolutions=("model", "original"),
         metadata={
             "backbone": entry.backbone,
             "head": entry.head,

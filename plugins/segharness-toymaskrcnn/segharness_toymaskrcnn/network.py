@@ -78,15 +78,22 @@ class Block(nn.Module):
 
 
 class Enlarged(GeneralizedRCNNTransform):
-    """torchvision's resizing transform, which here enlarges every image `ENLARGED` times."""
+    """torchvision's resizing transform, which here enlarges every image by a whole factor.
 
-    def __init__(self) -> None:
-        super().__init__(SIZE * ENLARGED, SIZE * ENLARGED, [0.25] * 3, [0.25] * 3)
+    Args:
+        times: the factor; 1 leaves images as they are.
+    """
+
+    def __init__(self, times: int = ENLARGED) -> None:
+        super().__init__(SIZE * times, SIZE * times, [0.25] * 3, [0.25] * 3)
+        self.times = times
 
     def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
         """Return the enlarged image (C, H, W) and its target."""
+        if self.times == 1:
+            return image, target
         height, width = image.shape[-2:]
-        self.min_size, self.max_size = (ENLARGED * min(height, width),), ENLARGED * max(height, width)
+        self.min_size, self.max_size = (self.times * min(height, width),), self.times * max(height, width)
         resized: tuple[Tensor, dict[str, Tensor] | None] = super().resize(image, target)
         return resized
 

@@ -27,6 +27,7 @@ def segharness_models() -> list[ModelSpec]:
                 "optional", shipped=f"segharness_toymaskrcnn:weights/{norm}.safetensors", sha256=_DIGESTS[norm]
             ),
             options={"shrink": SHRINK},
+            resolutions=("model", "original"),
             metadata={
                 "backbone": "residual 24-96, FPN 32",
                 "normalisation": normalisation,

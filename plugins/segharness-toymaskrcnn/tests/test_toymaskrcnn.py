@@ -127,3 +127,17 @@ def test_recipes_and_logs_are_the_shipped_weights(norm):
     }
     rows = list(csv.DictReader((folder / f"{norm}.csv").read_text().splitlines()))
     assert int(rows[-1]["step"]) == recipe.steps and float(rows[-1]["AP50"]) > 0.9
+
+
+@pytest.mark.parametrize(("resolution", "times", "how"), [("model", 4, "bilinear"), ("original", 1, "none")])
+def test_what_enters_the_network_is_recorded(norm, resolution, times, how):
+    model = FACTORIES[norm](weights(norm), resolution=resolution)
+    entered = []
+    model._network.backbone.register_forward_pre_hook(lambda part, inputs: entered.append(inputs[0].shape))
+    [found] = model.predict([np.full((96, 96, 3), 90, np.uint8)])
+    assert found.network_input == (96 * times, 96 * times, how, (0, 0, 0, 0))
+    assert tuple(entered[0][-2:]) == (96 * times, 96 * times)
+    [found] = model.predict([np.full((48, 80, 3), 90, np.uint8)])
+    height, width, _, padding = found.network_input
+    assert (height - padding[1], width - padding[3]) == (48 * times, 80 * times)
+    assert tuple(entered[1][-2:]) == (height, width)

@@ -7,6 +7,9 @@ from segharness import ModelSpec, Option, WeightsSpec, hookimpl
 from segharness_transformers.files import FILES
 from segharness_transformers.options import MASKS, OUTPUT, PROMPTED
 
+_ANY_SIZE = ("mask2former", "maskformer", "oneformer", "detr")
+"""Families whose networks take images of any size; the others have position embeddings for one."""
+
 _FAMILIES = (
     ("mask2former", "Mask2Former, of any backbone", "https://arxiv.org/abs/2112.01527"),
     ("maskformer", "MaskFormer, of any backbone", "https://arxiv.org/abs/2107.06278"),
@@ -47,6 +50,7 @@ def _spec(family: str, description: str, paper: str, module: str, options: dict[
         ),
         check="segharness_transformers.files:problem",
         fixed={"family": family},
+        resolutions=("model", "original") if family in _ANY_SIZE else ("model",),
         options=options,
         imports="transformers",
     )

@@ -11,6 +11,7 @@ import torch
 from segharness import Instances, UsageError
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
+from segharness_torch.input_watch import network_input, pil_interpolation
 from segharness_torch.nan_checks import NotANumberError
 from segharness_torch.threads import torch_threads
 
@@ -81,7 +82,8 @@ class Promptable:
                 geometry = Geometry(own, own, size) if inside is None else Geometry(padded, (rows, columns), size)
                 masks += encode(resized(best, geometry) > 0)
                 scores.append(score.float().cpu())
-        return Instances(None, torch.cat(scores).numpy(), None, masks)
+        given = network_input(padded, (rows, columns), size, pil_interpolation(self._processor.resample))
+        return Instances(None, torch.cat(scores).numpy(), None, masks, given)
 
     def _best_masks(self, features: Any, corners: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return mask logits (n, h, w) and predicted IoUs (n,) for prompts (n, 1 or 2, 2): points or corners."""

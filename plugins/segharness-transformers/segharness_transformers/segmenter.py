@@ -12,6 +12,7 @@ import transformers
 from segharness import Instances, UsageError
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
+from segharness_torch.input_watch import network_input, pil_interpolation
 from segharness_torch.nan_checks import NotANumberError
 from segharness_torch.threads import torch_threads
 from transformers.image_transforms import get_size_with_aspect_ratio
@@ -36,6 +37,7 @@ class Segmenter:
         most: the largest number of instances per image.
         settings: further arguments of `queries.instances` or `queries.panoptic`.
         extra: further inputs of the network, the same for every image.
+        unscaled: whether images keep their size.
     """
 
     def __init__(
@@ -47,11 +49,16 @@ class Segmenter:
         most: int,
         settings: dict[str, Any],
         extra: dict[str, torch.Tensor],
+        unscaled: bool = False,
     ) -> None:
         names = loaded.config.id2label
         self.categories = [str(names[i]) for i in sorted(names)]
         self._network, self._execution = execution.prepared(loaded.network), execution
         self._processor, self._output, self._most, self._settings = loaded.processor, output, most, settings
+        if unscaled:
+            self._processor.do_resize = False
+            if getattr(self._processor, "pad_size", None) is not None:
+                self._processor.pad_size = None
         self._extra = {name: tensor.to(execution.device) for name, tensor in extra.items()}
         is_thing = _thing_flags(things, self.categories)
         self._things = None if is_thing is None else torch.tensor(is_thing, device=execution.device)
@@ -73,8 +80,11 @@ class Segmenter:
             self._content(mask, image, (pixels.shape[-2], pixels.shape[-1])),
             (image.shape[0], image.shape[1]),
         )
+        given = network_input(
+            geometry.padded, geometry.content, geometry.image, pil_interpolation(self._processor.resample)
+        )
         with self._execution.predicting():
-            return _instances(self._decode(self._network(**inputs), geometry))
+            return _instances(self._decode(self._network(**inputs), geometry), given)
 
     def _content(self, mask: torch.Tensor | None, image: Image, padded: queries.Size) -> queries.Size:
         """Return the size of the image in the padded input, from the processor's pixel mask. EoMT has no such mask."""
@@ -105,13 +115,13 @@ class Segmenter:
 _LAST = {"input_data_format": "channels_last"}
 
 
-def _instances(decoded: queries.QueryMasks) -> Instances:
+def _instances(decoded: queries.QueryMasks, given: Any) -> Instances:
     masks = None
     if decoded.masks is not None:
         rles, mask_indices = encode(decoded.masks), decoded.which.tolist()
         masks = [rles[i] for i in mask_indices]
     boxes, scores = (value.float().cpu().numpy() for value in (decoded.boxes, decoded.scores))
-    return Instances(boxes, scores, decoded.labels.cpu().numpy(), masks)
+    return Instances(boxes, scores, decoded.labels.cpu().numpy(), masks, given)
 
 
 def _thing_flags(things: Sequence[str] | int | None, categories: list[str]) -> list[bool] | None:
@@ -141,6 +151,7 @@ def make(
     seed: int = 0,
     revision: str | None = None,
     local_files_only: bool = False,
+    resolution: str = "model",
     device: str = "cpu",
     **execution: Any,
 ) -> Segmenter:
@@ -152,6 +163,7 @@ def make(
         output, things, most, object_threshold, overlap, mask_score: as in the plugin's options.
         config, seed: as in `segharness_transformers.loading.load`.
         revision, local_files_only: used by `segharness_transformers.hub.fetch`, which has run before.
+        resolution: ``"model"``, or ``"original"``: images are not scaled.
         device: torch's name for the device.
         execution: `precision`, `channels_last`, `compile`, as in `segharness_torch.options`.
 
@@ -169,7 +181,7 @@ def make(
     if getattr(loaded.processor, "do_split_image", False):
         raise UsageError(f"{loaded.folder}: splits images into patches, which is for semantic segmentation only")
     extra = {"task_inputs": _task(loaded, output)} if family == "oneformer" else {}
-    return Segmenter(loaded, how, output, things, most, settings, extra)
+    return Segmenter(loaded, how, output, things, most, settings, extra, resolution == "original")
 
 
 def _task(loaded: Loaded, output: str) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from segharness import ContractError, Instances
+from segharness import ContractError, Instances, NetworkInput
 
 from segharness_yolo.layout import END2END, OBJECTNESS, Layout, Outputs
 from segharness_yolo.network import Floats
@@ -25,6 +25,7 @@ class Letterbox:
         scale: input pixels per image pixel.
         left, top: the widths of the bars in input pixels.
         height, width: the size of the image.
+        rows, columns: the size of the image in the input.
     """
 
     scale: float
@@ -32,6 +33,14 @@ class Letterbox:
     top: int
     height: int
     width: int
+    rows: int
+    columns: int
+
+    def network_input(self, height: int, width: int) -> NetworkInput:
+        """Return what a network of (height, width) is given."""
+        how = "none" if (self.rows, self.columns) == (self.height, self.width) else "bilinear"
+        bars = (self.top, height - self.top - self.rows, self.left, width - self.left - self.columns)
+        return NetworkInput(height, width, how, bars)
 
 
 def letterbox(image: npt.NDArray[np.uint8], height: int, width: int) -> tuple[Floats, Letterbox]:
@@ -44,7 +53,7 @@ def letterbox(image: npt.NDArray[np.uint8], height: int, width: int) -> tuple[Fl
         resized = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
     canvas = np.full((height, width, 3), np.float32(_PAD), dtype=np.float32)
     canvas[top : top + new_height, left : left + new_width] = resized.astype(np.float32) / np.float32(255)
-    return canvas, Letterbox(scale, left, top, image.shape[0], image.shape[1])
+    return canvas, Letterbox(scale, left, top, image.shape[0], image.shape[1], new_height, new_width)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,5 +55,6 @@ class YoloSeg:
         for image in images:
             canvas, box = letterbox(image, *self._size)
             outputs = self._layout.outputs(self._network(canvas), *self._size)
-            instances.append(decode(outputs, box, self._size, self._layout, self._keep))
+            found = decode(outputs, box, self._size, self._layout, self._keep)
+            instances.append(replace(found, network_input=box.network_input(*self._size)))
         return instances

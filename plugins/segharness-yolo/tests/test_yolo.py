@@ -33,10 +33,10 @@ needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs the network
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [
-        ((64, 64), Letterbox(1.0, 0, 0, 64, 64)),
-        ((32, 64), Letterbox(1.0, 0, 16, 32, 64)),
-        ((128, 64), Letterbox(0.5, 16, 0, 128, 64)),
-        ((31, 64), Letterbox(1.0, 0, 16, 31, 64)),
+        ((64, 64), Letterbox(1.0, 0, 0, 64, 64, 64, 64)),
+        ((32, 64), Letterbox(1.0, 0, 16, 32, 64, 32, 64)),
+        ((128, 64), Letterbox(0.5, 16, 0, 128, 64, 64, 32)),
+        ((31, 64), Letterbox(1.0, 0, 16, 31, 64, 31, 64)),
     ],
 )
 def test_the_image_is_centred_and_keeps_its_shape(shape, expected):
@@ -49,6 +49,18 @@ def test_the_image_is_centred_and_keeps_its_shape(shape, expected):
 
 
 # ---------------------------------------------------------------------------------------------------------- suppression
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (32, 64), (128, 64), (31, 64), (333, 500)])
+def test_what_enters_the_network_is_recorded(shape):
+    image = np.random.default_rng(1).integers(0, 100, (*shape, 3), dtype=np.uint8)  # the bars are brighter
+    canvas, box = letterbox(image, 64, 64)
+    height, width, how, (top, bottom, left, right) = box.network_input(64, 64)
+    bars = np.isclose(canvas, 114 / 255).all(axis=2)
+    assert (height, width) == canvas.shape[:2] and (how == "none") == (max(shape) == 64)
+    assert (bars.all(axis=1).sum(), bars.all(axis=0).sum()) == (top + bottom, left + right)
+    assert not bars[top : height - bottom, left : width - right].any()
+    assert bars[:top].all() and bars[height - bottom :].all()
 
 
 def brute(corners, scores, labels, keep):
@@ -126,7 +138,7 @@ def test_masks_are_interpolated_at_every_pixels_centre(crop, shape):
 def test_no_detections_give_no_masks():
     assert paste(
         np.zeros((4, 8, 8), np.float32), np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32),
-        Letterbox(1.0, 0, 0, 30, 40), (32, 32), "box",
+        Letterbox(1.0, 0, 0, 30, 40, 30, 40), (32, 32), "box",
     ).shape == (0, 30, 40)  # fmt: skip
 
 

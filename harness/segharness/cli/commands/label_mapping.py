@@ -48,7 +48,7 @@ def _categories(model: ModelEntry, opened: OpenDataset, planned: PlannedSuite) -
         return spec.categories
     try:
         loaded = load_model(
-            model, opened.entry.id, planned.host, "cpu", resolve_weights(model, opened.entry.id, planned.host)
+            model, opened.entry, planned.host, "cpu", resolve_weights(model, opened.entry.id, planned.host)
         )
     except (Exception, SystemExit) as error:
         raise UsageError(f"model `{model.id}`: its categories cannot be read: {error}") from error

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from segharness.records import Detections, Sample
+from segharness.records import Detections, NetworkInput, Sample
 from segharness.store import IMAGES, PREDICTIONS, table
 
 if TYPE_CHECKING:
@@ -68,9 +68,16 @@ def tables_of(outcomes: Sequence[ImageOutcome]) -> ShardTables:
                 name: [getattr(o, name) for o in outcomes]
                 for name in ("seconds", "batch", "call", "device", "prompt", "pixels", "drawn", "error")
             },
+            **_network_inputs([o.detections.network_input if o.detections else None for o in outcomes]),
         },
     )
     return ShardTables(predictions, images, [o.error for o in outcomes if o.error is not None])
+
+
+def _network_inputs(given: Sequence[NetworkInput | None]) -> dict[str, list[Any]]:
+    """Return the columns that say what entered the network."""
+    columns = {"input_height": "height", "input_width": "width", "interpolation": "interpolation", "padding": "padding"}
+    return {column: [getattr(one, name, None) for one in given] for column, name in columns.items()}
 
 
 def _concatenated(parts: Sequence[tuple[Any, int]]) -> list[Any]:

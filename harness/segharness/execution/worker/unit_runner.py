@@ -103,7 +103,7 @@ class UnitRunner:
         self._calls: dict[str, Calls] = {}
         self._batches: dict[str, BatchSize] = {}
         self._watches: dict[str, FailureWatch] = {}
-        self._loaded: tuple[tuple[str, str], Model | StoredPredictions] | None = None
+        self._loaded: tuple[tuple[str, str, str], Model | StoredPredictions] | None = None
         self._finishing = threading.Event()
         self._in_progress: list[Unit] = []  # taken, and not yet done or failed
         self._next_unit: Unit | None = None  # already taken; it needs another model
@@ -153,7 +153,7 @@ class UnitRunner:
         """Close the model and free its memory."""
         if self._loaded is None:
             return
-        ((name, _), model), self._loaded = self._loaded, None
+        ((name, *_), model), self._loaded = self._loaded, None
         self._calls.pop(name, None)
         self._batches.pop(name, None)
         try:
@@ -330,10 +330,11 @@ class UnitRunner:
     def _watch(self, model: str) -> FailureWatch:
         return self._watches.setdefault(model, FailureWatch(self._job.give_up_after))
 
-    def _model_key(self, unit: Unit) -> tuple[str, str]:
-        """Return a key of the model that a unit needs: a model's options may depend on the data set."""
-        entry = self._job.suite.model(unit.model)
-        return (unit.model, unit.dataset if unit.dataset in entry.options_for else "")
+    def _model_key(self, unit: Unit) -> tuple[str, str, str]:
+        """Return a key of the model that a unit needs: its options and its resolution may depend on the data set."""
+        entry, dataset = self._job.suite.model(unit.model), self._job.suite.dataset(unit.dataset)
+        options_of = unit.dataset if unit.dataset in entry.options_for else ""
+        return (unit.model, options_of, entry.resolution_on(dataset))
 
     def _model(self, unit: Unit, emit: Emit) -> Model | StoredPredictions:
         if unit.model in self._objects:
@@ -346,6 +347,9 @@ class UnitRunner:
             began = time.monotonic()
             entry = self._job.suite.model(unit.model)
             weights = self._job.weights[unit.model][unit.dataset]
-            self._loaded = (key, load_model(entry, unit.dataset, self._host, self._device, weights))
+            self._loaded = (
+                key,
+                load_model(entry, self._job.suite.dataset(unit.dataset), self._host, self._device, weights),
+            )
             emit(ModelLoaded(unit.model, round(time.monotonic() - began, 3)))
         return self._loaded[1]
