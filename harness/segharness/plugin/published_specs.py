@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
 
 from segharness.errors import PluginError
-from segharness.plugin.spec_checks import check_spec
+from segharness.plugin.spec_checks import check_spec, slug
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class PublishedSpec:
         task, dataset, images, severity: what the numbers are of, as far as it is one thing: ``segm`` or ``bbox``, the data
             set as suites call it and how many images it has, the severity of columns that name a corruption. ``segharness
             report --published`` compares them with one's own.
+        ids: the ids that models have in suites if they are printed rows, by the rows' names; a name in lower case, with
+            hyphens for spaces, needs none.
+        datasets: for numbers on several data sets, what is known of each, by its column: ``dataset``, as suites call it,
+            the number of ``images``, ``resolution``, ``labels`` and ``categories`` as suites have them. The column
+            `clean` is one of them.
         sets: named choices of conditions, such as ``{"paper15": ("fog", "snow")}``. The first is the default.
 
     Example:
@@ -54,6 +60,8 @@ class PublishedSpec:
     dataset: str = ""
     images: int | None = None
     severity: int | None = None
+    ids: Mapping[str, str] = field(default_factory=dict)
+    datasets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,5 +75,21 @@ class PublishedSpec:
                 )
         if self.scale not in (1.0, 100.0):
             raise PluginError(f"PublishedSpec `{self.name}`: scale is {self.scale!r:.60}, not 1 or 100")
+        known = {"dataset", "images", "resolution", "labels", "categories"}
+        for column, of_it in self.datasets.items():
+            if not isinstance(of_it, Mapping) or not of_it.keys() <= known:
+                raise PluginError(f"PublishedSpec `{self.name}`: datasets: `{column}` is {of_it!r:.60}, not of {known}")
+        if self.datasets and self.clean not in self.datasets:
+            raise PluginError(f"PublishedSpec `{self.name}`: datasets lacks the column `{self.clean}`, which is clean")
         if not self.source:
             raise PluginError(f"PublishedSpec `{self.name}`: has no source")
+
+    def id_of(self, row: str) -> str:
+        """Return the id that a model of a suite has if it is a row of the table.
+
+        Example:
+            >>> spec = PublishedSpec("a/1", tables={"AP": "a:1.csv"}, source="A", ids={"w/o": "without"})
+            >>> spec.id_of("w/o"), spec.id_of("R50 FPN")
+            ('without', 'r50-fpn')
+        """
+        return self.ids.get(row) or slug(row.lower().replace(" ", "-"))

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from segharness.plugin.metric_specs import AVERAGE, CD, RCD
 from segharness.plugin.published_specs import PublishedSpec
-from segharness.plugin.specs import slug
 from segharness.records import CLEAN, Condition
 from segharness.report.entry import TableEntry
 from segharness.report.layout import Column, ReportTable
 from segharness.report.scope import HEADINGS, TableScope, degradation_entries
-from segharness.suite import OVERALL
+from segharness.suite import OVERALL, Shift
 
 _PRINTED = {"average": AVERAGE, "cd": CD, "rcd": RCD}
 
@@ -66,19 +65,57 @@ class _Part:
     measured: Callable[[str], TableEntry]
 
 
+def printed_shift_tables(
+    scope: TableScope, shift: Shift, printed: Sequence[PrintedRows], images: Mapping[str, int]
+) -> Iterator[ReportTable]:
+    """Yield a table of printed rows for every printed table that goes from the same data to some of the same others.
+
+    Args:
+        scope: of the measured table.
+        shift: the data sets of the measured table.
+        printed: the printed tables.
+        images: how many images of each data set were measured.
+    """
+    if scope.kind[1:2] != ("coco",) or scope.kind[3] != OVERALL or scope.primary.name != "AP":
+        return
+    for each in printed:
+        spec = each.spec
+        shared = [name for name in shift.datasets if name in spec.datasets]
+        if not shared or spec.clean != shift.clean or spec.task != scope.kind[2]:
+            continue
+        disagreements = [
+            text for name in (shift.clean, *shared) for text in _other_data(scope, spec, name, images.get(name, 0))
+        ]
+        reference = scope.numbers.reference(scope.group.models, scope.kind, CLEAN.name, "AP")
+        kinds, why_not_all = _compared_kinds(spec, set(shift.datasets), reference)
+        yield _laid_out(scope, each, list(_shift_parts(scope, spec, shift, shared, kinds)), disagreements, why_not_all)
+
+
 def _table(scope: TableScope, printed: PrintedRows, there: set[str], images: int) -> ReportTable:
     spec = printed.spec
     members = [member for member in scope.members if _column(member, there) is not None]
     disagreements = list(_disagreements(scope, spec, members, there, images))
-    notes = [f"{spec.source}{', ' + spec.where if spec.where else ''}. {spec.protocol}", *disagreements]
-    compared_kinds, why_not_all = _compared_kinds(scope, spec, members)
+    compared_kinds, why_not_all = _compared_kinds(spec, {_plain_name(member) for member in members}, scope.reference)
     parts = list(_parts(scope, spec, members, there, compared_kinds))
+    return _laid_out(scope, printed, parts, disagreements, why_not_all)
+
+
+def _laid_out(
+    scope: TableScope,
+    printed: PrintedRows,
+    parts: Sequence[_Part],
+    disagreements: Sequence[str],
+    why_not_all: str | None,
+) -> ReportTable:
+    """Return the table: every printed row and, where the protocols agree, what was measured minus what was printed."""
+    spec = printed.spec
+    notes = [f"{spec.source}{', ' + spec.where if spec.where else ''}. {spec.protocol}", *disagreements]
     rows: list[tuple[str, tuple[TableEntry, ...]]] = []
     compared = False
     for name, values in printed.rows.items():
         numbers = [values.get(part.printed) for part in parts]
         rows.append((f"{name} (printed)", tuple(map(_entry, numbers))))
-        if (model := _id(name)) in scope.group.models and not disagreements:
+        if (model := spec.id_of(name)) in scope.group.models and not disagreements:
             compared = True
             own = [part.measured(model) for part in parts]
             rows.append((f"{model}: measured - printed", tuple(map(_difference, own, numbers))))
@@ -87,7 +124,7 @@ def _table(scope: TableScope, printed: PrintedRows, there: set[str], images: int
     elif compared and why_not_all:
         notes.append(why_not_all)
     elif not compared:
-        notes.append("no model here has the id of a printed row, in lower case: no differences are shown")
+        notes.append("no model here has the id of a printed row: no differences are shown")
     columns = tuple(Column.of(scope.primary, part.heading) for part in parts)
     return ReportTable(f"printed: {spec.name}", columns, tuple(rows), tuple(notes), row_heading="row")
 
@@ -117,14 +154,43 @@ def _parts(
         yield _Part(str(_column(member, there)), _plain_name(member), under(member.name))
 
 
+def _shift_parts(
+    scope: TableScope, spec: PublishedSpec, shift: Shift, shared: Sequence[str], compared: Collection[str]
+) -> Iterator[_Part]:
+    """Yield the columns of a table of a shift; `compared` are the derived numbers that differences are shown of."""
+
+    def on(dataset: str) -> Callable[[str], TableEntry]:
+        return lambda model: scope.numbers.get(model, (dataset, *scope.kind[1:]), CLEAN.name, "AP")
+
+    def derived(kind: str) -> Callable[[str], TableEntry]:
+        reference = scope.numbers.reference(scope.group.models, scope.kind, CLEAN.name, "AP")
+        return lambda model: degradation_entries(
+            scope, scope.primary, [kind], model, CLEAN.name, reference, shift.clean
+        )[0]
+
+    yield _Part(spec.clean, shift.clean, on(shift.clean))
+    for name, kind in _PRINTED.items():
+        if name in spec.printed:
+            own = derived(kind) if kind in compared else lambda model: TableEntry(None)
+            yield _Part(spec.printed[name], HEADINGS[kind], own)
+    for dataset in shared:
+        yield _Part(dataset, dataset, on(dataset))
+
+
 def _compared_kinds(
-    scope: TableScope, spec: PublishedSpec, members: Sequence[Condition]
+    spec: PublishedSpec, measured: set[str], reference: str | None
 ) -> tuple[Collection[str], str | None]:
-    """Return the derived numbers that mean the same here and there, and why not all of them do."""
-    if not any({_plain_name(member) for member in members} == set(names) for names in spec.sets.values()):
+    """Return the derived numbers that mean the same here and there, and why not all of them do.
+
+    Args:
+        spec: the printed table.
+        measured: the conditions, or the data sets, that are averaged here.
+        reference: the model that CD and rCD divide by here.
+    """
+    if not any(measured == set(names) for names in spec.sets.values()):
         return (), "other conditions are averaged here, so averages, CD and rCD are not compared"
-    if scope.reference != _id(spec.reference):
-        why = f"the reference here is {scope.reference}, the printed one {spec.reference}: CD and rCD are not compared"
+    if reference != spec.id_of(spec.reference):
+        why = f"the reference here is {reference}, the printed one {spec.reference}: CD and rCD are not compared"
         return (AVERAGE,), why
     return tuple(_PRINTED.values()), None
 
@@ -132,11 +198,6 @@ def _compared_kinds(
 def _plain_name(member: Condition) -> str:
     """Return the name of a condition's corruption without its family."""
     return str(member.corruption).rpartition("/")[2]
-
-
-def _id(name: str) -> str:
-    """Return the id that a model of a suite has if it is a printed row: its name, in lower case."""
-    return slug(name.lower().replace(" ", "-"))
 
 
 def _column(member: Condition, columns: set[str]) -> str | None:
@@ -168,6 +229,24 @@ def _disagreements(
         yield f"measured with other options of the evaluation: {', '.join(evaluation.options)}"
     if len(members) < len(scope.members):
         yield f"{len(scope.members) - len(members)} conditions here were not printed"
+
+
+def _other_data(scope: TableScope, spec: PublishedSpec, id: str, images: int) -> Iterator[str]:
+    """Yield how a measured data set differs from what is known of the printed one."""
+    entry, known = scope.suite.dataset(id), spec.datasets[id]
+    if entry.dataset != known.get("dataset", entry.dataset):
+        yield f"{id}: measured on {entry.dataset}, printed on {known['dataset']}"
+    if entry.limit is not None:
+        yield f"{id}: measured on the first {entry.limit} images alone"
+    elif images != known.get("images", images):
+        yield f"{id}: measured on {images} images, printed on {known['images']}"
+    if (resolution := known.get("resolution", entry.resolution)) != entry.resolution:
+        yield f"{id}: measured at `resolution: {entry.resolution}`, printed at `{resolution}`"
+    policies = {"labels": dict(entry.labels), "categories": sorted(set(entry.categories))}
+    for key, own in policies.items():
+        printed = known.get(key)
+        if printed is not None and (dict(printed) if key == "labels" else sorted(set(printed))) != own:
+            yield f"{id}: measured with other {key} than printed"
 
 
 def _entry(value: float | None) -> TableEntry:

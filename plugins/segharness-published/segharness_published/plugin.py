@@ -38,6 +38,25 @@ _SHIFTED = {
     "iid": ("augmentation", "base", "mask AP"),
     "iv": ("trained without and with a mask head", "w/o", "box AP"),
 }
+_IDS = {
+    **{"GN scr": "gn-scratch", "SyncBN scr": "syncbn-scratch", "w/o": "without", "with": "together"},
+    **{"GNscr": "gn-scratch", "SyncBNscr": "syncbn-scratch", "FPNCas": "fpn-cas", "Deform": "fpn-deform"},
+    **{"MViT": "mvitv2", "base": "base108", "YOLACT++": "yolact-plus"},
+}
+"""The ids of rows in suites/paper that are not the printed names in lower case."""
+
+_STREETS = {
+    "resolution": "original",
+    "labels": {"rider": "person"},
+    "categories": ("person", "car", "truck", "bus", "train", "motorcycle", "bicycle"),
+}
+_DATASETS = {
+    "coco_val": {"dataset": "coco/2017", "images": 5000, "resolution": "model", "labels": {}, "categories": ()},
+    "cityscapes_val": {"dataset": "cityscapes/instances", "images": 500, **_STREETS},
+    "cityscapes_train": {"dataset": "cityscapes/instances", "images": 2975, **_STREETS},
+    "bdd100k_val": {"dataset": "bdd100k/instances", "images": 1000, **_STREETS},
+}
+
 _OTHERS = {
     "scnet": ("SCNet: Training Inference Sample Consistency for Instance Segmentation", "12345"),
     "adaptis": ("AdaptIS: Adaptive Instance Selection Network", "1234567"),
@@ -67,6 +86,7 @@ def segharness_published() -> Iterator[PublishedSpec]:
             images=5000,
             severity=3,
             printed={**printed, "mixed": "mixed"},
+            ids=_IDS,
             sets={"paper15": PAPER15},
         )
     for number, (what, reference, metric) in _SHIFTED.items():
@@ -82,6 +102,8 @@ def segharness_published() -> Iterator[PublishedSpec]:
             reference=reference,
             task="bbox" if number == "iv" else "segm",
             printed=printed,
+            ids={**_IDS, "R50": "r50-fpn"} if number == "iia" else _IDS,
+            datasets=_DATASETS,
             sets={"streets": ("cityscapes_val", "cityscapes_train", "bdd100k_val")},
         )
     for dataset, shown, reference in (

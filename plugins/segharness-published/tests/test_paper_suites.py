@@ -14,13 +14,18 @@ from segharness.score.published import read_published
 REPOSITORY = Path(__file__).resolve().parents[3]
 HOST = PluginHost.load(PluginArguments())
 
-MISSING = {"robustness/ib": {"YOLACT", "YOLACT++"}, "robustness/ic": {"S49", "S96", "S143"}}
+_ARCHITECTURES, _BACKBONES = {"YOLACT", "YOLACT++"}, {"S49", "S96", "S143"}
+MISSING = {
+    "robustness/ib": _ARCHITECTURES,
+    "robustness/iib": _ARCHITECTURES,
+    "robustness/ic": _BACKBONES,
+    "robustness/iic": _BACKBONES,
+}
 """Printed rows whose networks no plugin runs yet; the suites say so."""
 
-OTHERWISE = {"GN scr": "gn-scratch", "SyncBN scr": "syncbn-scratch", "w/o": "without", "with": "together"}
-"""Ids that differ from the printed names by more than case."""
-
-TABLES = {"1a": "ia", "1b": "ib", "1c": "ic", "1d": "id", "3": "iii"}
+CORRUPTED = {"1a": "ia", "1b": "ib", "1c": "ic", "1d": "id", "3": "iii"}
+SHIFTED = {"2a": "iia", "2b": "iib", "2c": "iic", "2d": "iid", "4": "iv"}
+TABLES = {**CORRUPTED, **SHIFTED}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +34,9 @@ def resolved(tmp_path_factory):
     import sys
 
     def collect(table):
-        words = ["collect", f"suites/paper/table{table}.yaml", "--resolved", "--var", "coco=nowhere"]
+        words = ["collect", f"suites/paper/table{table}.yaml", "--resolved"]
+        for name in ("coco", "cityscapes", "bdd100k") if table in SHIFTED else ("coco",):
+            words += ["--var", f"{name}=nowhere"]
         done = subprocess.run(
             [sys.executable, "-m", "segharness", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True
         )
@@ -44,24 +51,54 @@ def test_rows_order_and_reference_are_as_printed(resolved, table):
     rows = [row.model for row in read_published(spec) if row.model not in MISSING.get(spec.name, set())]
     suite = resolved(table)
     [group] = suite["groups"]
-    assert group["models"] == [OTHERWISE.get(row, row.lower()) for row in rows]
-    assert group["reference"] == OTHERWISE.get(spec.reference, spec.reference.lower())
+    assert group["models"] == [spec.id_of(row) for row in rows]
+    assert group["reference"] == spec.id_of(spec.reference)
     if spec.name in MISSING:
-        text = (REPOSITORY / f"suites/paper/table{table}.yaml").read_text()
+        text = (REPOSITORY / f"suites/paper/table{table.replace('2', '1')}.yaml").read_text()
         assert ("YOLACT++" in text or "SpineNet-49, -96 and -143" in text) and "which no plugin runs yet" in text
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", CORRUPTED)
 def test_the_networks_are_those_of_the_printed_clean_ap(resolved, table):
     """The zoos' own AP, as their lists print it; a difference over 0.1 is in the suite's comments."""
     spec = HOST.get(f"robustness/{TABLES[table]}", PublishedSpec)
-    printed = {OTHERWISE.get(row.model, row.model.lower()): 100 * row.values["clean"] for row in read_published(spec)}
+    printed = {spec.id_of(row.model): 100 * row.values["clean"] for row in read_published(spec)}
     text = (REPOSITORY / f"suites/paper/table{table}.yaml").read_text()
     metric = "box AP" if table == "3" else "mask AP"
     for model in resolved(table)["models"]:
         zoo = published_ap(model["model"])[metric]
         if abs(zoo - printed[model["id"]]) > 0.1 + 1e-9:
             assert f"{zoo}, printed {printed[model['id']]:.1f}" in text, model["id"]
+
+
+@pytest.mark.parametrize("table", CORRUPTED)
+def test_corrupted_images_are_the_papers(resolved, table):
+    suite = resolved(table)
+    assert [(d["id"], d["resolution"], d["limit"]) for d in suite["datasets"]] == [("coco_val2017", "model", None)]
+    [conditions] = suite["condition_groups"]
+    severities = {c["severity"] for c in suite["conditions"] if c["name"] in conditions["conditions"]}
+    assert len(conditions["conditions"]) == 15 and severities == {3}
+    assert [c["name"] for c in suite["conditions"] if c["mixture"]] == ["mixed-1"]
+    assert suite["scoring"]["tasks"] == (["bbox"] if table == "3" else ["segm"])
+
+
+@pytest.mark.parametrize("table", SHIFTED)
+def test_streets_are_seen_at_their_own_size_and_riders_are_people(resolved, table):
+    suite = resolved(table)
+    streets = ["cityscapes_val", "cityscapes_train", "bdd100k_val"]
+    assert [d["id"] for d in suite["datasets"]] == ["coco_val", *streets]
+    assert [d["resolution"] for d in suite["datasets"]] == ["model", "original", "original", "original"]
+    assert [d["labels"] for d in suite["datasets"]] == [{}, *[{"rider": "person"}] * 3]
+    seven = {"person", "car", "truck", "bus", "train", "motorcycle", "bicycle"}
+    assert all(set(d["categories"]) == seven for d in suite["datasets"][1:])
+    assert [c["name"] for c in suite["conditions"]] == ["clean"]
+    assert suite["shifts"] == [{"name": "streets", "clean": "coco_val", "datasets": streets}]
+    assert suite["scoring"]["tasks"] == (["bbox"] if table == "4" else ["segm"])
+    assert [m["model"] for m in suite["models"]] == [m["model"] for m in resolved(OF_MODELS[table])["models"]]
+
+
+OF_MODELS = {"2a": "1a", "2b": "1b", "2c": "1c", "2d": "1d", "4": "3"}
+"""The table with the same models on corrupted images."""
 
 
 def published_ap(name):
