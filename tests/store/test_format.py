@@ -30,7 +30,11 @@ def documented(section):
 @pytest.mark.parametrize("section", TABLES)
 def test_the_page_has_every_column_with_its_type(section):
     schema = TABLES[section]
-    shorter = {"fixed_size_list<item: double>[4]": "double[4]", "fixed_size_list<item: double>[1000]": "double[B]"}
+    shorter = {
+        "fixed_size_list<item: double>[4]": "double[4]",
+        "fixed_size_list<item: double>[1000]": "double[B]",
+        "fixed_size_list<item: int32>[4]": "int32[4]",
+    }
     written = [(f.name, shorter.get(str(f.type), str(f.type)), "yes" if f.nullable else "no") for f in schema]
     assert documented(section) == written
     assert list(COLUMNS[section.lower()]) == schema.names
@@ -59,7 +63,7 @@ def checksum_of(table):
             data += json.dumps([len(text) for text in texts]).encode() + b"".join(texts)
             continue
         if pa.types.is_fixed_size_list(kind):
-            values, kind = [number for value in values for number in value], kind.value_type
+            values, kind = [n for value in values if value is not None for n in value], kind.value_type
         types = {pa.int64(): "<i8", pa.int32(): "<i4", pa.float64(): "<f8", pa.uint64(): "<u8", pa.int8(): "<i1"}
         data += np.array([0 if value is None else value for value in values], dtype=types[kind]).tobytes()
     return blake(data)
@@ -69,7 +73,7 @@ def write(path, columns, types, metadata):
     """Write an Arrow IPC file with pyarrow alone; return its bytes."""
     fields = [pa.field(name, kind, nullable=null) for name, (kind, null) in types.items()]
     table = pa.table([pa.array(columns[name], kind) for name, (kind, _) in types.items()], schema=pa.schema(fields))
-    metadata = {"schema_version": 3, **metadata, "checksum": checksum_of(table)}
+    metadata = {"schema_version": 4, **metadata, "checksum": checksum_of(table)}
     schema = table.schema.with_metadata({"segharness": json.dumps(metadata)})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:
@@ -81,7 +85,7 @@ def write(path, columns, types, metadata):
 
 TYPES = {
     "int64": pa.int64(), "int32": pa.int32(), "double": pa.float64(), "binary": pa.binary(), "string": pa.string(),
-    "uint64": pa.uint64(), "double[4]": pa.list_(pa.float64(), 4),
+    "uint64": pa.uint64(), "double[4]": pa.list_(pa.float64(), 4), "int32[4]": pa.list_(pa.int32(), 4),
 }  # fmt: skip
 SQUARES = {1: [(1, 4, 6, 16), (3, 30, 10, 20)], 2: [(1, 10, 10, 24)], 3: [(3, 2, 2, 12), (2, 40, 20, 18)]}
 """Detections by image: category, x, y, side. They are the squares of the sample data set, but for one."""
@@ -235,6 +239,7 @@ FILES = {
 POLARS = {
     "int64": pl.Int64, "int32": pl.Int32, "int8": pl.Int8, "uint64": pl.UInt64, "double": pl.Float64,
     "string": pl.String, "binary": pl.Binary, "double[4]": pl.Array(pl.Float64, 4), "double[B]": pl.Array(pl.Float64, 100),
+    "int32[4]": pl.Array(pl.Int32, 4),
 }  # fmt: skip
 
 
