@@ -36,7 +36,11 @@ def as_images(truth: dict, **columns) -> pa.Table:
     """Return the images table of a cell; `columns` holds one value for all images, or a list of values."""
     count = len(truth["images"])
     blank = {name: [0] * count for name in IMAGES.names}
-    blank |= {name: [None] * count for name in ("drawn", "error", "device", "prompt", "pixels")}
+    blank |= {
+        field.name: [None] * count
+        for field in IMAGES
+        if field.nullable and field.name not in ("seconds", "batch", "call")
+    }
     blank |= {name: [value] * count if not isinstance(value, list) else value for name, value in columns.items()}
     blank["image_id"] = [image["id"] for image in truth["images"]]
     return table(IMAGES, blank)

@@ -146,6 +146,17 @@ def segharness_metrics() -> Iterable[MetricSpec]:
             description="PQ, SQ and RQ, overall and for things and stuff, by hotcoco's panoptic engine",
         ),
         MetricSpec(
+            "semantic",
+            score="segharness.score.evaluations.semantic:score",
+            tasks=("semantic",),
+            metrics=(
+                Metric("mIoU", degradation=True, formula="TP / (TP + FP + FN) in pixels, mean over categories"),
+                Metric("iIoU", formula="the same with each instance weighted by average area / its area"),
+            ),
+            ground_truth="panoptic",
+            description="IoU of classes in pixels, and Cityscapes' instance-level iIoU where average areas are known",
+        ),
+        MetricSpec(
             "speed",
             score="segharness.score.evaluations.speed:score",
             tasks=("speed",),

@@ -24,6 +24,9 @@ from segharness.score.evaluations.coco_engines import boxes as boxes_of
 _MOST = 5000
 """How many predictions are looked at."""
 
+_MANY = 50
+"""So many equal scores are no chance."""
+
 Boxes = npt.NDArray[np.float64]
 """x, y, width, height in pixels, float64 (N, 4)."""
 
@@ -90,7 +93,7 @@ class Observer:
                     said.append(
                         f"none of its first {len(predictions)} detections overlaps an object of any category (IoU over .5)"
                     )
-                said.append(_shifted(truth, predictions, found))
+                said += [_shifted(truth, predictions, found), _unranked(predictions)]
             yield from ((model, text) for text in said if text is not None)
 
     def _boxes_of_masks(self, predictions: pa.Table, ids: Sequence[int]) -> Boxes | None:
@@ -137,6 +140,14 @@ def _readings(boxes: Boxes, sizes: npt.NDArray[np.float64]) -> Mapping[str, Boxe
         "corners (x1, y1, x2, y2) in the place of x, y, width, height": sides,
         "x and y exchanged": boxes[:, [1, 0, 3, 2]],
     }
+
+
+def _unranked(predictions: pa.Table) -> str | None:
+    """Return whether many detections have one score: AP ranks by it. Panoptic segments have none."""
+    scores = predictions.column("score")
+    if len(predictions) < _MANY or scores.null_count or len(scores.unique()) > 1:
+        return None
+    return f"all of its first {len(predictions)} scores are {scores[0].as_py():g}: AP, which ranks by them, means little"
 
 
 def _wrong_boxes(boxes: Boxes, of_masks: Boxes | None, sizes: npt.NDArray[np.float64]) -> str | None:

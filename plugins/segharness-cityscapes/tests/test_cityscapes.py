@@ -8,7 +8,7 @@ from PIL import Image
 from pycocotools import mask as rle
 from segharness import DataError
 from segharness.testing import check_dataset
-from segharness_cityscapes.dataset import CityscapesInstances
+from segharness_cityscapes.dataset import AVERAGE_AREAS, CityscapesInstances, CityscapesPanoptic
 
 from tests.streets import scene, write_cityscapes, zipped
 
@@ -152,3 +152,99 @@ def test_damaged_files_are_named(root):
 def test_an_unknown_split_lists_those_that_are_there(root):
     with pytest.raises(DataError, match=r"no leftImg8bit/vall.*in leftImg8bit/ there is val"):
         CityscapesInstances(str(root), "vall")
+
+
+def test_segments_are_things_groups_and_stuff_and_void_is_none(root):
+    found = CityscapesPanoptic(str(root))
+    check_dataset(found)
+    truth = found.ground_truth("panoptic")
+    assert len(truth["categories"]) == 19 and sum(c["isthing"] for c in truth["categories"]) == 8
+    assert {c["name"]: c.get("average_area") for c in truth["categories"] if c["isthing"]} == AVERAGE_AREAS
+    by = {(a["category_id"], a["iscrowd"]): a["area"] for a in truth["annotations"] if a["image_id"] == 2}
+    road = 16 * 32 - 40 - (80 - 24) - 40 - 72
+    assert by == {(24, 0): 40, (26, 0): 80 - 24, (26, 1): 40, (7, 0): road}  # stuff is never a crowd
+    masks = np.stack([decoded(a) for a in truth["annotations"] if a["image_id"] == 2])
+    [void] = found.ground_truth("void")["annotations"]
+    assert ((masks.sum(axis=0) == 1) == ~decoded(void)).all()
+    things = found.ground_truth("instances")
+    assert [c["name"] for c in things["categories"]][:2] == ["person", "rider"]
+    same = CityscapesInstances(str(root)).ground_truth("instances")["annotations"]
+    assert [(a["category_id"], a["segmentation"]) for a in things["annotations"]] == [
+        (a["category_id"], a["segmentation"]) for a in same
+    ]
+    assert found.digest != CityscapesInstances(str(root)).digest
+
+
+ORACLE = """
+import numpy as np
+from PIL import Image
+from segharness import Instances
+from segharness_cityscapes.dataset import CityscapesPanoptic
+
+
+class Oracle:
+    def __init__(self, root, damaged):
+        data, self.damaged = CityscapesPanoptic(root), damaged
+        truth = data.ground_truth("panoptic")
+        self.categories = [c["name"] for c in truth["categories"]]
+        self.ids = [c["id"] for c in truth["categories"]]
+        self.answers = {}
+        for sample in data.samples():
+            key = np.asarray(Image.open(sample.source)).tobytes()
+            self.answers[key] = [a for a in truth["annotations"] if a["image_id"] == sample.image_id]
+
+    def predict(self, images, prompts=None):
+        return [self.one(image) for image in images]
+
+    def one(self, image):
+        from pycocotools import mask as rle
+
+        found = self.answers[image.tobytes()]
+        masks = np.stack([rle.decode(a["segmentation"]).astype(bool) for a in found])
+        if self.damaged:
+            masks[:, :, : image.shape[1] // 8] = False
+        labels = np.array([self.ids.index(a["category_id"]) for a in found])
+        kept = masks.any(axis=(1, 2))
+        masks, labels = masks[kept], labels[kept]
+        return Instances(np.zeros((len(masks), 4)), np.ones(len(masks)), labels, masks)
+
+
+def oracle(root, damaged=False):
+    return Oracle(root, damaged)
+"""
+
+
+def test_a_perfect_oracle_has_pq_and_iou_1_and_a_damaged_one_what_the_definition_says(harness, root):
+    harness.write("m.py", ORACLE)
+    harness.write(
+        "s.yaml",
+        f"""segharness: 1
+name: s
+models:
+  - {{id: perfect, model: "./m.py:oracle", options: {{root: "{root}"}}}}
+  - {{id: damaged, model: "./m.py:oracle", options: {{root: "{root}", damaged: true}}}}
+datasets: [{{id: streets, dataset: cityscapes/panoptic, options: {{root: "{root}"}}}}]
+conditions: [clean]
+scoring: {{tasks: [panoptic, semantic], metrics: [panoptic, semantic]}}
+""",
+    )
+    done = harness("run", "s.yaml", "--no-bootstrap")
+    assert done.code == 0, done.err
+    rows = harness.results("s").to_pylist()
+    numbers = {(r["model"], r["metric"], r["category"]): r["value"] for r in rows}
+    for metric in ("PQ", "PQ_th", "PQ_st", "mIoU", "iIoU"):
+        assert numbers["perfect", metric, None] == 1.0, metric
+    iou_of, pixels = {24: [], 26: [], 7: []}, {24: [0, 0], 26: [0, 0], 7: [0, 0]}
+    for annotation in CityscapesPanoptic(str(root)).ground_truth("panoptic")["annotations"]:
+        if not annotation["iscrowd"]:
+            mask = decoded(annotation)
+            left = mask[:, 32 // 8 :].sum()
+            iou_of[annotation["category_id"]].append(left / mask.sum())
+            pixels[annotation["category_id"]][0] += left
+            pixels[annotation["category_id"]][1] += mask.sum()
+    assert all(iou > 0.5 for ious in iou_of.values() for iou in ious)  # each is a match, so PQ is their mean
+    for id, name in ((24, "person"), (26, "car"), (7, "road")):
+        assert numbers["damaged", "PQ", name] == pytest.approx(np.mean(iou_of[id]), abs=1e-12)
+    assert numbers["damaged", "PQ", None] == pytest.approx(np.mean([np.mean(v) for v in iou_of.values()]), abs=1e-12)
+    of_road = pixels[7][0] / pixels[7][1]
+    assert numbers["damaged", "mIoU", "road"] == pytest.approx(of_road, abs=1e-12)

@@ -32,6 +32,18 @@ ALIASES = {
 }
 """Other names of a category, by COCO's name."""
 
+
+def aliases(name: str) -> tuple[str, ...]:
+    """Return the other names of a category; frameworks leave out the endings of stuff's names.
+
+    Example:
+        >>> aliases("wall-other-merged")
+        ('wall',)
+    """
+    short = name.replace("-other", "").replace("-merged", "")
+    return ALIASES.get(name, ()) + ((short,) if short != name else ())
+
+
 IDS = dict(
     zip(
         (

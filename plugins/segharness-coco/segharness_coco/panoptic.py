@@ -15,7 +15,7 @@ from segharness.files import AnnotationEntry, File, FilesByName, LabelMap, Regio
 
 from segharness_coco.annotations import structure_problems
 from segharness_coco.dataset import Images, digest_with, image_samples, oriented
-from segharness_coco.names import ALIASES
+from segharness_coco.names import aliases
 
 _READER = 1
 """The version of the reader; it changes when the same files give another result."""
@@ -56,7 +56,7 @@ class CocoPanoptic:
             raise DataError(f"{tree}: {len(missing)} PNG files are missing, first {missing[0]}")
         files = {name: (png,) for name, png in pngs.items() if png is not None}
         self.categories: Sequence[Category] = [
-            Category(c["id"], c["name"], ALIASES.get(c["name"], ())) for c in self._content["categories"]
+            Category(c["id"], c["name"], aliases(c["name"])) for c in self._content["categories"]
         ]
         image_files = Images(Tree(images)) if images is not None else None
         samples, file_lines = image_samples(self._content["images"], image_files)

@@ -16,7 +16,7 @@ from detectron2.checkpoint.c2_model_loading import align_and_update_state_dicts
 from detectron2.config import CfgNode, LazyConfig, get_cfg, instantiate
 from detectron2.data import MetadataCatalog
 from detectron2.data.transforms import ResizeShortestEdge
-from detectron2.modeling import build_model
+from detectron2.modeling import PanopticFPN, build_model
 from omegaconf import OmegaConf
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
@@ -29,6 +29,7 @@ from segharness_torch.foreign import (
     checked_overrides,
     file_errors,
     load_state,
+    segments,
 )
 from segharness_torch.input_watch import InputWatch, network_input, pil_interpolation
 from segharness_torch.nan_checks import NanDetector
@@ -58,11 +59,12 @@ class Predictor:
         recipe: the content of its config.
         categories: label i is categories[i].
         precision: the precision that it predicts in.
+        things: of a network whose segments are wanted, how many of the categories are things; else None.
     """
 
-    def __init__(self, network: Any, recipe: Recipe, categories: Any, precision: Precision) -> None:
+    def __init__(self, network: Any, recipe: Recipe, categories: Any, precision: Precision, things: Any = None) -> None:
         self.categories = list(categories)
-        self._network, self._recipe, self._precision = network, recipe, precision
+        self._network, self._recipe, self._precision, self._things = network, recipe, precision, things
         self._nan_detector, self._watch = NanDetector(network), InputWatch(network.backbone)
 
     def predict(self, images: Any, prompts: Any = None) -> list[ForeignInstances]:
@@ -85,12 +87,25 @@ class Predictor:
             answer = self._network([inputs])[0]
         interpolation = pil_interpolation(getattr(self._recipe.resize, "interp", 2))
         given = network_input(self._watch.take(), pixels.shape[:2], (height, width), interpolation)
+        if self._things is not None:
+            found = self._segments(*answer["panoptic_seg"])
+            found.network_input = given
+            return found
         if "instances" not in answer:
             raise ValueError("this model of detectron2 gives no instances")
         instances = answer["instances"]
         masks = encode(instances.pred_masks) if instances.has("pred_masks") else None
         boxes, scores = (value.float().cpu().numpy() for value in (instances.pred_boxes.tensor, instances.scores))
         return ForeignInstances(boxes, scores, instances.pred_classes.cpu().numpy(), masks, given)
+
+    def _segments(self, ids: Any, infos: Any) -> ForeignInstances:
+        """Return a panoptic answer: stuff 0 stands for all things, and is no segment."""
+        labels = {
+            info["id"]: info["category_id"] + (0 if info["isthing"] else self._things - 1)
+            for info in infos
+            if info["isthing"] or info["category_id"] > 0
+        }
+        return segments(ids, labels, {info["id"]: info["score"] for info in infos if "score" in info})
 
 
 def build(
@@ -101,6 +116,7 @@ def build(
     source: Any = None,
     overrides: Any = None,
     precision: str = "float32",
+    output: str = "instances",
     resolution: str = "model",
     device: str = "cpu",
 ) -> Predictor:
@@ -114,6 +130,7 @@ def build(
         source: a checkout of detectron2, for configs of its projects.
         overrides: new values for settings of the config: ``{"MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0}``.
         precision: as in `segharness_torch.foreign.Precision`.
+        output: ``"instances"``, or ``"panoptic"``: the segments of a Panoptic FPN, things and stuff.
         resolution: ``"model"``, or ``"original"``: images are neither scaled nor padded to a fixed square.
         device: torch's name for the device.
 
@@ -131,9 +148,23 @@ def build(
             network.backbone._square_pad = 0
     if weights != RANDOM:
         _load_checkpoint(network, Path(weights))
+    if output == "panoptic":
+        if not isinstance(network, PanopticFPN):
+            raise ValueError(f"{file}: makes a {type(network).__name__}, which gives no panoptic segments")
+        things = _category_count(network)
+        classes = network.sem_seg_head.predictor.out_channels
+        names = category_names(categories, _panoptic_names(recipe.dataset), things + classes - 1)
+        return Predictor(network.to(device).eval(), recipe, names, how, things)
     dataset_names = MetadataCatalog.get(recipe.dataset).get("thing_classes") if recipe.dataset else None
     names = category_names(categories, dataset_names, _category_count(network))
     return Predictor(network.to(device).eval(), recipe, names, how)
+
+
+def _panoptic_names(dataset: Any) -> Any:
+    """Return the names of a data set's things, then of its stuff; the first stuff stands for all things."""
+    metadata = MetadataCatalog.get(dataset) if dataset else None
+    things, stuff = (getattr(metadata, f"{part}_classes", None) for part in ("thing", "stuff"))
+    return [*things, *stuff[1:]] if things and stuff else None
 
 
 def _category_count(network: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from segharness import ForeignSpec, ModelSet, ModelSpec, Option, WeightsSpec, hookimpl
 from segharness.plugin.option_checks import mapping
-from segharness_torch.options import PRECISION, SEED, categories
+from segharness_torch.options import OUTPUT, PRECISION, SEED, categories
 
 from segharness_detectron2.catalogue import Published, catalogue
 
@@ -23,6 +23,7 @@ _OPTIONS = {
         files="segharness_detectron2.fetch_weights:projects",
     ),
     "precision": PRECISION,
+    "output": OUTPUT,
 }
 _FOREIGN: dict[str, Any] = {
     "resolutions": ("model", "original"),

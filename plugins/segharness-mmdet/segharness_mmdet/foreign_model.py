@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmdet.apis import inference_detector, init_detector
+from mmdet.evaluation import INSTANCE_OFFSET
 from mmdet.registry import DATASETS
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
@@ -28,6 +29,7 @@ from segharness_torch.foreign import (
     checked_overrides,
     file_errors,
     load_state,
+    segments,
 )
 from segharness_torch.input_watch import InputWatch, network_input
 from segharness_torch.nan_checks import NanDetector
@@ -43,13 +45,18 @@ class Detector:
         categories: label i is categories[i].
         precision: the precision that it predicts in.
         unscaled: whether images keep their size.
+        panoptic: whether it gives segments instead of instances.
     """
 
-    def __init__(self, network: Any, categories: Any, precision: Precision, unscaled: bool = False) -> None:
+    def __init__(
+        self, network: Any, categories: Any, precision: Precision, unscaled: bool = False, panoptic: bool = False
+    ) -> None:
         self.categories = list(categories)
         self._network, self._precision, self._nan_detector = network, precision, NanDetector(network)
+        self._panoptic = panoptic
         pipeline = get_test_pipeline_cfg(network.cfg.copy())
         pipeline[0].type = "mmdet.LoadImageFromNDArray"
+        pipeline = [step for step in pipeline if _name(step) != "LoadPanopticAnnotations"]  # needs a further package
         self._pipeline = Compose([*map(_unscaled, pipeline)] if unscaled else pipeline)
         ways = [f"{step.interpolation}" for step in self._pipeline.transforms if hasattr(step, "interpolation")]
         antialiased = any(getattr(step, "backend", "cv2") == "pillow" for step in self._pipeline.transforms)
@@ -64,16 +71,28 @@ class Detector:
     def _predict_image(self, image: Any) -> ForeignInstances:
         with self._nan_detector.active(), self._precision.of(self._network):
             sample = inference_detector(self._network, np.ascontiguousarray(image[..., ::-1]), self._pipeline)
+        size = self._watch.take() if self._watch is not None else None
+        given = network_input(size, _content(sample.metainfo, image), image.shape, self._interpolation)
+        if self._panoptic:
+            found = self._segments(sample)
+            found.network_input = given
+            return found
         if "pred_instances" not in sample:
             raise ValueError("this model of mmdet gives no instances")
         instances = sample.pred_instances
-        size = self._watch.take() if self._watch is not None else None
-        given = network_input(size, _content(sample.metainfo, image), image.shape, self._interpolation)
         masks = encode(torch.as_tensor(instances.masks).bool()) if "masks" in instances else None
         boxes, scores = (instances[key].float().cpu().numpy() for key in ("bboxes", "scores"))
         if masks is not None and not boxes.any():  # SOLO predicts no boxes; mmdet fills in zeros
             boxes = None
         return ForeignInstances(boxes, scores, instances.labels.cpu().numpy(), masks, given)
+
+    def _segments(self, sample: Any) -> ForeignInstances:
+        """Return a panoptic answer: a pixel's number is its label, plus 1000 times the number of its instance."""
+        if "pred_panoptic_seg" not in sample:
+            raise ValueError("this model of mmdet gives no panoptic segments")
+        ids = torch.as_tensor(sample.pred_panoptic_seg.sem_seg)[0]
+        labels = {number: number % INSTANCE_OFFSET for number in torch.unique(ids).tolist()}
+        return segments(ids, {n: label for n, label in labels.items() if label < len(self.categories)}, {})
 
 
 def _content(meta: Any, image: Any) -> Any:
@@ -84,13 +103,18 @@ def _content(meta: Any, image: Any) -> Any:
     return (round(image.shape[0] * down), round(image.shape[1] * across))
 
 
+def _name(step: Any) -> str:
+    """Return the name of a step of a pipeline, without its module."""
+    return str(step["type"]).rpartition(".")[2].rstrip("'>")
+
+
 def _unscaled(step: Any) -> Any:
     """Return a step of a test pipeline that leaves the size of an image as it is.
 
     Raises:
         ValueError: the step makes several images of one.
     """
-    name = str(step["type"]).rpartition(".")[2].rstrip("'>")
+    name = _name(step)
     if name in ("Resize", "FixScaleResize", "FixShapeResize"):
         return {"type": "mmdet.Resize", "scale_factor": 1.0, "keep_ratio": True}  # later steps need what it notes
     if name == "Pad" and "size_divisor" not in step:
@@ -107,6 +131,7 @@ def build(
     categories: Any = None,
     overrides: Any = None,
     precision: str = "float32",
+    output: str = "instances",
     resolution: str = "model",
     device: str = "cpu",
 ) -> Detector:
@@ -119,6 +144,7 @@ def build(
         categories: a text file with one name per line, for use if neither checkpoint nor the config's data set name them.
         overrides: new values for settings of the config: ``{"model.test_cfg.rcnn.score_thr": 0.3}``.
         precision: as in `segharness_torch.foreign.Precision`.
+        output: ``"instances"``, or ``"panoptic"``: the segments of a panoptic network, things and stuff.
         resolution: ``"model"``, or ``"original"``: images are neither scaled nor padded to a fixed size.
         device: torch's name for the device.
 
@@ -140,13 +166,17 @@ def build(
         raise ValueError(f"{file}: has no `model`, which every config of mmdet has")
     with file_errors(file, "mmdet cannot make its network"), torch_seeded(seed):
         network = init_detector(settings, None, "coco", "cpu")
-    count, candidates = _category_count(settings.model), [_dataset_names(settings)]
+    panoptic = output == "panoptic"
+    if panoptic and not hasattr(network, "panoptic_fusion_head"):
+        raise ValueError(f"{file}: makes a {type(network).__name__}, which gives no panoptic segments")
+    count = network.panoptic_fusion_head.num_classes if panoptic else _category_count(settings.model)
+    candidates = [_dataset_names(settings, panoptic)]
     if weights != RANDOM:
-        candidates.insert(0, _load_checkpoint(network, Path(weights)))
+        candidates.insert(0, _load_checkpoint(network, Path(weights), panoptic))
     named = [names for names in candidates if names]
     fitting = [names for names in named if count in (None, len(names))]  # a panoptic checkpoint may name stuff, too
     names = category_names(categories, next(iter(fitting or named), None), count)
-    return Detector(network.to(device), names, how, resolution == "original")
+    return Detector(network.to(device), names, how, resolution == "original", panoptic)
 
 
 def _config_file(config: str) -> Path:
@@ -164,19 +194,19 @@ def _as_tuple(settings: Any, key: str, value: Any) -> Any:
     return tuple(value) if isinstance(current, tuple) and isinstance(value, list) else value
 
 
-def _dataset_names(settings: Any) -> Any:
-    """Return the category names of the data set that a config is tested on; None if it has none."""
+def _dataset_names(settings: Any, stuff: bool) -> Any:
+    """Return the category names of the data set that a config is tested on, or None; `stuff`: also those of stuff."""
     dataset = (settings.get("test_dataloader") or {}).get("dataset") or {}
     while "dataset" in dataset:  # a wrapper around another data set
         dataset = dataset["dataset"]
     dataset_class = DATASETS.get(dataset["type"]) if isinstance(dataset.get("type"), str) else dataset.get("type")
-    return _thing_names(dataset.get("metainfo")) or _thing_names(getattr(dataset_class, "METAINFO", None))
+    return _names_in(dataset.get("metainfo"), stuff) or _names_in(getattr(dataset_class, "METAINFO", None), stuff)
 
 
-def _thing_names(meta: Any) -> Any:
-    """Return the category names in mmdet's metadata of a data set; only those of things if it has stuff, too."""
+def _names_in(meta: Any, stuff: bool) -> Any:
+    """Return the category names in mmdet's metadata of a data set; those of stuff, too, if `stuff` says so."""
     lower = {str(key).lower(): value for key, value in (meta or {}).items()}
-    names = lower.get("thing_classes") or lower.get("classes")
+    names = lower.get("classes") if stuff else lower.get("thing_classes") or lower.get("classes")
     return (names,) if isinstance(names, str) else names
 
 
@@ -195,7 +225,7 @@ _IGNORED = ("mmengine.logging.history_buffer.HistoryBuffer",)
 """Classes of objects that training stores beside the weights."""
 
 
-def _load_checkpoint(network: Any, path: Path) -> Any:
+def _load_checkpoint(network: Any, path: Path, stuff: bool) -> Any:
     """Load a checkpoint into a network; return the names of its categories, or None if it has none."""
     content = read_checkpoint(path, _IGNORED)
     content = content if isinstance(content, dict) else {}
@@ -208,4 +238,4 @@ def _load_checkpoint(network: Any, path: Path) -> Any:
     )  # versions of modules, by which torch renames old weights
     load_state(network, tensors, path)
     meta = content.get("meta") or {}
-    return _thing_names(meta.get("dataset_meta")) or _thing_names(meta)
+    return _names_in(meta.get("dataset_meta"), stuff) or _names_in(meta, stuff)

@@ -6,7 +6,7 @@ from typing import Any
 
 from segharness import ForeignSpec, ModelSet, ModelSpec, Option, WeightsSpec, hookimpl
 from segharness.plugin.option_checks import mapping
-from segharness_torch.options import PRECISION, SEED, categories
+from segharness_torch.options import OUTPUT, PRECISION, SEED, categories
 
 from segharness_mmdet.catalogue import Published, catalogue
 
@@ -15,6 +15,7 @@ _OPTIONS = {
     "categories": categories("for a checkpoint that does not name them"),
     "overrides": Option("new values for settings of the config: {model.test_cfg.rcnn.score_thr: 0.3}", check=mapping),
     "precision": PRECISION,
+    "output": OUTPUT,
 }
 _FOREIGN: dict[str, Any] = {
     "resolutions": ("model", "original"),

@@ -15,6 +15,7 @@ import torch
 from pycocotools import mask as rle
 
 from segharness_torch.category_names import read_names
+from segharness_torch.encoding import encode
 from segharness_torch.nan_checks import first_nonfinite
 
 RANDOM = "random"
@@ -40,6 +41,25 @@ class ForeignInstances:
             boxes[:, 2:] += boxes[:, :2]
         self.boxes, self.scores, self.labels, self.masks = boxes, scores, labels, masks
         self.network_input = network_input
+
+
+def segments(ids: Any, labels: Mapping[int, int], scores: Mapping[int, float]) -> ForeignInstances:
+    """Return the segments of a panoptic map as instances.
+
+    Args:
+        ids: a tensor (H, W): the number of the segment that each pixel belongs to.
+        labels: the label of every segment, by its number; pixels of other numbers are of no segment.
+        scores: the scores of those that have one; the others get 1.
+    """
+    numbers = [number for number in torch.unique(ids).tolist() if number in labels]
+    masks = torch.stack([ids == number for number in numbers]) if numbers else ids.new_zeros((0, *ids.shape)).bool()
+    found = ForeignInstances(
+        None,
+        np.array([scores.get(number, 1.0) for number in numbers], dtype=np.float32),
+        np.array([labels[number] for number in numbers], dtype=np.int64),
+        encode(masks),
+    )
+    return found
 
 
 class Precision:

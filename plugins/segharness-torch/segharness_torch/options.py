@@ -20,6 +20,11 @@ EXECUTION = {
 }
 """How a network is executed. All of it may change the last digits, so it is part of the identity of predictions."""
 
+OUTPUT = Option(
+    "`instances`, or `panoptic`: the segments of a panoptic network, things and stuff; instances when absent",
+    check=one_of("instances", "panoptic"),
+)
+
 SEED = Option("the seed of random weights; 0 when absent", check=whole_number(0))
 
 

@@ -21,12 +21,11 @@ from hotcoco import panoptic
 
 from segharness.masks import to_rle
 from segharness.score.evaluations import coco
-from segharness.score.evaluations.coco_engines import results, scored_keys
+from segharness.score.evaluations.coco_engines import scored_keys
+from segharness.score.evaluations.segments import Segments, overlap, parts_of, predicted_segments, unearned
 from segharness.score.request import Score, ScoreRequest
 
 KINDS = ("PQ", "SQ", "RQ")
-Segments = dict[int, list[dict[str, Any]]]
-"""The predicted segments of every image, as COCO results."""
 METRICS = (*KINDS, *(f"{kind}_{part}" for part in ("th", "st") for kind in KINDS))
 
 
@@ -37,12 +36,12 @@ def score(request: ScoreRequest) -> list[Score]:
     """
     if reason := coco.reason_unfit(request):
         return coco.null_scores(request, METRICS, reason)
-    segments = _segments(request)
-    if reason := _overlap(segments):
+    segments = predicted_segments(request)
+    if reason := overlap(segments):
         return coco.null_scores(request, METRICS, reason)
     content = request.ground_truth.content
     qualities = _per_class(request, segments)
-    things = {c["name"] for c in content["categories"] if c.get("isthing")}
+    things = set(parts_of(content["categories"])["thing"])
     categories = sorted(content["categories"], key=lambda c: c["id"])
     counts = dict(zip((c["name"] for c in categories), coco.instances(content, categories).tolist(), strict=True))
     blank = Score("", None, n_images=len(content["images"]))
@@ -53,43 +52,21 @@ def score(request: ScoreRequest) -> list[Score]:
         "_th": [n for n in category_names if n in things],
         "_st": [n for n in category_names if n not in things],
     }
-    unearned = _unearned(request, segments, {"thing": groups["_th"], "stuff": groups["_st"]})
+    lacking = unearned(request, segments)
     for suffix, names in groups.items():
         group_blank = replace(blank, n_instances=sum(counts[name] for name in names))
         scores += [
-            _mean(qualities, replace(group_blank, metric=f"{kind}{suffix}"), kind, names, unearned) for kind in KINDS
+            _mean(qualities, replace(group_blank, metric=f"{kind}{suffix}"), kind, names, lacking) for kind in KINDS
         ]
     columns = {name: position for position, name in enumerate(category_names)}
     for split in request.splits:
         names = [category_names[column] for column in coco.split_columns(split, columns)]
         group_blank = replace(blank, split=split.name, n_instances=sum(counts[name] for name in names))
-        scores += [_mean(qualities, replace(group_blank, metric=kind), kind, names, unearned) for kind in KINDS]
+        scores += [_mean(qualities, replace(group_blank, metric=kind), kind, names, lacking) for kind in KINDS]
     for name in category_names:
         category_blank = replace(blank, category=name, n_instances=counts[name])
-        scores += [_mean(qualities, replace(category_blank, metric=kind), kind, [name], unearned) for kind in KINDS]
+        scores += [_mean(qualities, replace(category_blank, metric=kind), kind, [name], lacking) for kind in KINDS]
     return scores
-
-
-def _unearned(request: ScoreRequest, segments: Segments, parts: Mapping[str, list[str]]) -> dict[str, str]:
-    """Return why categories have no quality: the model has no label of any category of their part.
-
-    Of predictions that were made elsewhere, the labels of the model are not known; theirs are those that occur.
-    """
-    names = {c["id"]: c["name"] for c in request.ground_truth.content["categories"]}
-    if request.predictable is not None:
-        known = {names[id] for id in request.predictable if id in names}
-        reason = "the model has no label of a {part} category, or never predicts one"
-    else:
-        known = {names[s["category_id"]] for image_segments in segments.values() for s in image_segments}
-        reason = "no segment of a {part} category is predicted: the predictions look like those of instances alone"
-    if not known:
-        return {}
-    return {
-        name: reason.format(part=part)
-        for part, part_names in parts.items()
-        if not known.intersection(part_names)
-        for name in part_names
-    }
 
 
 def _mean(
@@ -97,9 +74,9 @@ def _mean(
     blank: Score,
     kind: str,
     names: list[str],
-    unearned: Mapping[str, str],
+    lacking: Mapping[str, str],
 ) -> Score:
-    if reason := next((unearned[name] for name in names if name in unearned and name in qualities), None):
+    if reason := next((lacking[name] for name in names if name in lacking and name in qualities), None):
         return replace(blank, reason=reason)
     values = [qualities[name][kind] for name in names if name in qualities]
     if not values:
@@ -121,15 +98,6 @@ def _per_class(request: ScoreRequest, segments: Segments) -> Mapping[str, Mappin
         for id, numbers in evaluation.results()["per_class"].items()
         if numbers["tp"] or numbers["fp"] or numbers["fn"]
     }
-
-
-def _segments(request: ScoreRequest) -> Segments:
-    """Return the predicted segments of every image, without empty masks."""
-    segments: dict[int, list[dict[str, Any]]] = {}
-    for result in results(request.ground_truth, request.predictions, "segm"):
-        if rle.area(result["segmentation"]):
-            segments.setdefault(result["image_id"], []).append(result)
-    return segments
 
 
 def _truth(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,12 +128,3 @@ def _truth(content: Mapping[str, Any]) -> dict[str, Any]:
         )
     numbered = [{**segment, "id": id} for id, segment in enumerate(segments, 1)]
     return scored_keys({**content, "annotations": numbered})
-
-
-def _overlap(segments: Segments) -> str | None:
-    """Return a reason that names the first image with overlapping predicted segments, or None if there is none."""
-    for image_id, image_segments in segments.items():
-        masks = [segment["segmentation"] for segment in image_segments]
-        if int(np.sum(rle.area(masks))) != int(rle.area(rle.merge(masks))):
-            return f"the model's segments overlap, first in image {image_id}: this evaluation needs one segment a pixel"
-    return None
