@@ -8,19 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 from segharness.plugin.host import PluginArguments, PluginHost
-from segharness.plugin.specs import PublishedSpec
+from segharness.plugin.specs import ModelSpec, PublishedSpec
 from segharness.score.published import read_published
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 HOST = PluginHost.load(PluginArguments())
 
-_ARCHITECTURES, _BACKBONES = {"YOLACT", "YOLACT++"}, {"S49", "S96", "S143"}
-MISSING = {
-    "robustness/ib": _ARCHITECTURES,
-    "robustness/iib": _ARCHITECTURES,
-    "robustness/ic": _BACKBONES,
-    "robustness/iic": _BACKBONES,
-}
+MISSING = dict.fromkeys(("robustness/ic", "robustness/iic"), {"S49", "S96", "S143"})
 """Printed rows whose networks no plugin runs yet; the suites say so."""
 
 CORRUPTED = {"1a": "ia", "1b": "ib", "1c": "ic", "1d": "id", "3": "iii"}
@@ -33,10 +27,16 @@ def resolved(tmp_path_factory):
     import subprocess
     import sys
 
+    checkout = tmp_path_factory.mktemp("yolact")
+    for file in ("yolact.py", "backbone.py", "data/config.py", "layers/output_utils.py", "utils/augmentations.py"):
+        (checkout / file).parent.mkdir(exist_ok=True)
+        (checkout / file).touch()
+
     def collect(table):
         words = ["collect", f"suites/paper/table{table}.yaml", "--resolved"]
         for name in ("coco", "cityscapes", "bdd100k") if table in SHIFTED else ("coco",):
             words += ["--var", f"{name}=nowhere"]
+        words += ["--var", f"yolact={checkout}"] if table in ("1b", "2b") else []
         done = subprocess.run(
             [sys.executable, "-m", "segharness", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True
         )
@@ -55,7 +55,7 @@ def test_rows_order_and_reference_are_as_printed(resolved, table):
     assert group["reference"] == spec.id_of(spec.reference)
     if spec.name in MISSING:
         text = (REPOSITORY / f"suites/paper/table{table.replace('2', '1')}.yaml").read_text()
-        assert ("YOLACT++" in text or "SpineNet-49, -96 and -143" in text) and "which no plugin runs yet" in text
+        assert "SpineNet-49, -96 and -143" in text
 
 
 @pytest.mark.parametrize("table", CORRUPTED)
@@ -103,6 +103,8 @@ OF_MODELS = {"2a": "1a", "2b": "1b", "2c": "1c", "2d": "1d", "4": "3"}
 
 def published_ap(name):
     plugin, _, model = name.partition("/")
+    if plugin == "yolact":
+        return HOST.get(name, ModelSpec).metadata["published"]
     rows = json.loads((REPOSITORY / f"plugins/segharness-{plugin}/segharness_{plugin}/catalogue.json").read_text())
     [row] = [row for row in rows if Path(row["config"]).stem == model and row.get("published")]
     return row["published"].get("COCO", row["published"])

@@ -1,0 +1,1 @@
+"""YOLACT and YOLACT++, run by their authors' own code, as models of segharness."""
