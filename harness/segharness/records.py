@@ -176,8 +176,8 @@ class Model(Protocol):
     Attributes:
         categories: names of the categories; labels are indices into them.
 
-    A model may also have an attribute `prompt`, ``"boxes"`` or ``"points"``. It is then called with prompts made from
-    the ground truth.
+    A model may also have an attribute `prompt`, ``"boxes"`` or ``"points"``: it is then called with prompts made from the
+    ground truth. And an attribute `facts`, a mapping of what only the loaded network knows: ``{"parameters": 44_401_393}``.
 
     Example:
         >>> import numpy as np

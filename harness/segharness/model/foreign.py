@@ -50,6 +50,9 @@ class ForeignModel:
     categories: Sequence[str]
     """The names of the model's labels."""
 
+    facts: Mapping[str, Any]
+    """What only the loaded network knows."""
+
     def __init__(
         self,
         python: str,
@@ -94,6 +97,7 @@ class ForeignModel:
             self.close()
             raise
         self.categories = built["categories"]
+        self.facts = built["facts"]
         if built.get("prompt") is not None:
             self.prompt = built["prompt"]
 

@@ -180,6 +180,7 @@ def main():
                 images, regions = Images(message["pixels"]), Regions(message["instances"])
                 model = build(message)
                 answer = {"categories": list(model.categories), "prompt": getattr(model, "prompt", None)}
+                answer["facts"] = dict(getattr(model, "facts", None) or {})
             else:
                 pixels = images.read(message["images"])
                 if message["prompts"] is None:

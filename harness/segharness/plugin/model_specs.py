@@ -179,7 +179,9 @@ class ModelSpec:
         licence: of the code and the weights, such as ``"Apache-2.0"``.
         paper: its address or citation.
         tags: selected by ``-m``, such as ``("detector", "two-stage")``.
-        metadata: anything else, such as ``{"backbone": "R50", "norm": "GN"}``.
+        metadata: anything else, such as ``{"backbone": "R50", "normalisation": "GN"}``. Texts and numbers in it are facts
+            of the model in results, which ``segharness report --by`` groups by; `segharness.plugin.facts.KNOWN` has the
+            names that several plugins give.
         categories: the model's, for ``segharness collect --labels``; if None, that command loads the model to learn
             them. A model whose categories differ from these is refused.
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from segharness.report.by_fact import check_fact, grouped, recorded_facts
 from segharness.report.layout import Report
 from segharness.report.printed_tables import PrintedRows
 from segharness.report.tables import tables
@@ -23,6 +24,7 @@ def make_report(
     run: RunFolder | None = None,
     printed: Sequence[PrintedRows] = (),
     only_fitting: bool = True,
+    by: str | None = None,
 ) -> Report:
     """Return the report of a results table.
 
@@ -32,9 +34,18 @@ def make_report(
         digits, run: as in `Report`.
         printed: printed tables to show beside one's own.
         only_fitting: whether to leave out printed tables of another data set.
+        by: a fact of the models; under every table stands one of the means over models that share it.
+
+    Raises:
+        UsageError: no model has the fact.
     """
     manifest = manifest_of(results)
-    laid_out = tables(stored_suite(manifest, "results"), results, views, printed, only_fitting)
+    laid_out = list(tables(stored_suite(manifest, "results"), results, views, printed, only_fitting))
+    if by is not None:
+        facts = recorded_facts(manifest)
+        check_fact(by, facts)
+        pairs = [(table, grouped(table, by, facts)) for table in laid_out]
+        laid_out = [table for pair in pairs for table in pair if table is not None]
     return Report(results, manifest, tuple(laid_out), digits, run)
 
 
@@ -44,6 +55,7 @@ def read_report(
     digits: int | None = None,
     printed: Sequence[PrintedRows] = (),
     only_fitting: bool = True,
+    by: str | None = None,
 ) -> Report:
     """Return the report of a run folder or a results.arrow. As `make_report` otherwise.
 
@@ -51,4 +63,4 @@ def read_report(
         StoreError: the file does not exist, or segharness did not write it.
     """
     results, place = read_results(path), store_path(path)
-    return make_report(results, views, digits, RunFolder(place) if place.is_dir() else None, printed, only_fitting)
+    return make_report(results, views, digits, RunFolder(place) if place.is_dir() else None, printed, only_fitting, by)

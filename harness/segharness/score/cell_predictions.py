@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
@@ -10,6 +12,7 @@ from segharness.data.open_dataset import OpenDataset
 from segharness.digests import digest
 from segharness.errors import StoreError
 from segharness.identity import Inputs
+from segharness.plugin.facts import facts_of
 from segharness.score.shard_checks import shard_problem
 from segharness.store import RunFolder, read_shard
 
@@ -25,6 +28,7 @@ class CellPredictions:
         damaged: whether a file of the cell is damaged, or holds what no model may answer.
         images: a table of `segharness.store.IMAGES`; None if the cell cannot be scored.
         predictable: the ids of the categories that the model has labels for; None if that is not known.
+        facts: what the loaded model said of itself.
     """
 
     predictions: pa.Table | None
@@ -33,6 +37,7 @@ class CellPredictions:
     images: pa.Table | None = None
     damaged: bool = False
     predictable: frozenset[int] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str, condition: str) -> CellPredictions:
@@ -42,6 +47,7 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
     absent = 0
     errors: list[str] = []
     predictable: list[frozenset[int] | None] = []
+    facts: dict[str, Any] = {}
     category_ids = [category.id for category in opened.dataset.categories]
 
     def annotation_ids() -> set[int]:
@@ -66,6 +72,7 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
         predictions.append(stored.predictions)
         images.append(stored.images)
         predictable.append(stored.predictable)
+        facts |= facts_of(stored.facts)
     if errors:
         return CellPredictions(None, f"{len(errors)} of {len(opened.samples)} images failed: {errors[0]}")
     if absent:
@@ -76,4 +83,5 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
         pa.concat_tables(predictions),
         images=pa.concat_tables(images),
         predictable=frozenset().union(*known) if len(known) == len(predictable) else None,
+        facts=facts,
     )

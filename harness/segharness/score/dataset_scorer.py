@@ -73,6 +73,7 @@ class DatasetScorer:
             self._warn(f"{name}: {cell.reason}")
         if cell.images is not None:
             self._network_inputs.look(model, self._opened.entry.id, cell.images)
+            self._network_inputs.facts.setdefault(model, {}).update(cell.facts)
         if cell.predictions is not None and not len(cell.predictions.column("annotation_id").drop_null()):
             dropped = 0
             if cell.predictable is None and cell.images is not None:  # a model's own further labels are no mistake

@@ -13,9 +13,14 @@ KEY = "network_inputs"
 
 
 class NetworkInputs:
-    """Gathers the inputs of networks by model and data set, over all conditions."""
+    """Gathers the inputs of networks by model and data set, over all conditions.
+
+    Attributes:
+        facts: by model, what it said of itself when it was loaded.
+    """
 
     def __init__(self) -> None:
+        self.facts: dict[str, dict[str, Any]] = {}
         self._found: dict[tuple[str, str], dict[str, Any]] = {}
 
     def look(self, model: str, dataset: str, images: pa.Table) -> None:

@@ -147,7 +147,9 @@ def _unranked(predictions: pa.Table) -> str | None:
     scores = predictions.column("score")
     if len(predictions) < _MANY or scores.null_count or len(scores.unique()) > 1:
         return None
-    return f"all of its first {len(predictions)} scores are {scores[0].as_py():g}: AP, which ranks by them, means little"
+    return (
+        f"all of its first {len(predictions)} scores are {scores[0].as_py():g}: AP, which ranks by them, means little"
+    )
 
 
 def _wrong_boxes(boxes: Boxes, of_masks: Boxes | None, sizes: npt.NDArray[np.float64]) -> str | None:

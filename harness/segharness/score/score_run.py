@@ -11,6 +11,7 @@ import pyarrow as pa
 from segharness.digests import digest
 from segharness.errors import StoreError
 from segharness.identity import stored_run
+from segharness.plugin.facts import facts_of
 from segharness.plugin.failures import tracebacks_in
 from segharness.plugin.host import PluginHost
 from segharness.plugin.metric_specs import EvaluationMetrics
@@ -166,6 +167,7 @@ def scored_run(
         "notes": [without_folders(note) for note in notes],
         "observations": observations,
         NETWORK_INPUTS: list(network_inputs.to_json()),
+        "facts": {m.id: facts_of(network_inputs.facts.get(m.id, {}), m.facts) for m in suite.models},
     }
     scoring["reference_clean"] = [
         value for stored_rows in stored.values() for value in clean_values(stored_rows, metrics)

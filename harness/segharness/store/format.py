@@ -304,6 +304,11 @@ _OF_RESULTS: dict[str, Any] = {
     "engine": _TEXT,
     "bootstrap": {"type": "integer"},
     "notes": _NAMES,
+    "facts": {
+        "type": "object",
+        "description": "what is known of each model, by its id, for `segharness report --by`",
+        "additionalProperties": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
+    },
     "network_inputs": {
         "type": "array",
         "items": {
@@ -369,7 +374,10 @@ def _arrow(
 
 
 _SHARD = {"identity": _HASH, "inputs": {"type": "object"}, "checksum": _HASH}
-_PREDICTABLE = {"predictable": {"type": "array", "items": {"type": "integer"}}}
+_PREDICTABLE = {
+    "predictable": {"type": "array", "items": {"type": "integer"}},
+    "facts": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
+}
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "predictions": lambda: _arrow("predictions", PREDICTIONS, _SHARD, _PREDICTABLE),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ def write_shard(
     images: pa.Table,
     inputs: Mapping[str, Any],
     predictable: Collection[int] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> None:
     """Write both files of a shard.
 
@@ -49,6 +50,7 @@ def write_shard(
         predictions, images: tables of `PREDICTIONS` and `IMAGES`.
         inputs: what the shard was made from; their digest is the shard's identity.
         predictable: the ids of the categories that the model has labels for; None if that is not known.
+        facts: what the loaded model says of itself.
 
     Raises:
         OSError: a file cannot be written.
@@ -56,6 +58,8 @@ def write_shard(
     metadata: dict[str, Any] = {"identity": digest(inputs), "inputs": inputs}
     if predictable is not None:
         metadata["predictable"] = sorted(predictable)
+    if facts:
+        metadata["facts"] = dict(facts)
     predictions_data = _to_ipc(predictions, metadata)
     write_atomic(files.predictions, predictions_data)
     write_atomic(files.images, _to_ipc(images, {**metadata, "predictions": _digest(predictions_data)}))
@@ -129,7 +133,8 @@ def read_table(path: StorePath, schema: pa.Schema, data: bytes | None = None) ->
 class StoredShard:
     """The verified content of both files of a shard, and the inputs that they were made from.
 
-    `predictable` has the ids of the categories that the model has labels for; None if that is not known.
+    `predictable` has the ids of the categories that the model has labels for; None if that is not known. `facts` is what
+    the loaded model said of itself.
     """
 
     predictions: pa.Table
@@ -137,6 +142,7 @@ class StoredShard:
     identity: str
     inputs: Mapping[str, Any]
     predictable: frozenset[int] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_shard(files: ShardFiles) -> StoredShard:
@@ -173,6 +179,7 @@ def read_shard(files: ShardFiles) -> StoredShard:
         str(metadata.get("identity")),
         metadata.get("inputs") or {},
         None if predictable is None else frozenset(predictable),
+        facts if isinstance(facts := metadata.get("facts"), dict) else {},
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from segharness.errors import PluginError, nearest
+from segharness.plugin.facts import facts_of, is_fact
 from segharness.plugin.host import PluginHost
 from segharness.plugin.model_specs import RESOLUTIONS
 from segharness.plugin.packaged_file import packaged_file
@@ -136,9 +137,18 @@ class ModelBuilder:
             tags=tuple(tag.text for tag in items(node.get("tags"))),
             foreign=foreign,
             needs=needs,
+            facts=self._facts(node.get("facts"), spec),
             resolutions=self._resolutions(local, model, spec, set().union(*option_nodes)),
             as_written=self._as_written(node, option_nodes),
         )
+
+    def _facts(self, node: Node | None, spec: ModelSpec | None) -> dict[str, Any]:
+        """Return the facts that a model's plugin declares, and those that the suite adds."""
+        own = {key: child.plain() for key, child in mapping(node).items()}
+        for key, child in mapping(node).items():
+            if not is_fact(key, own[key]):
+                self._complain(child, f"the fact `{key}` must be a short text, a number, or true or false")
+        return facts_of(spec.metadata if spec is not None else {}, own)
 
     @staticmethod
     def _resolutions(local: object, model: str, spec: ModelSpec | None, options: set[str]) -> tuple[str, ...]:

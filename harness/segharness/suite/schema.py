@@ -68,6 +68,11 @@ _MODEL = {
             },
             "description": "the devices that can run it; wins over the needs that its plugin states",
         },
+        "facts": {
+            "type": "object",
+            "additionalProperties": True,
+            "description": "what is known of it, for `segharness report --by`: normalisation, epochs ...",
+        },
         "tags": {**_STRINGS, "description": "additional tags for `-m`"},
     },
 }

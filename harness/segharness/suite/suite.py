@@ -43,6 +43,7 @@ class ModelEntry:
             runs `model` itself.
         needs: the fields of `Needs` that the suite sets; they win over the plugin's.
         resolutions: the sizes at which it can be given images, as `ModelSpec.resolutions`.
+        facts: what is known of it, for ``segharness report --by``: texts, numbers and truth values by name.
         as_written: as the suite writes it, what the value of a variable went into: by ``model``, ``weights``, ``python``,
             ``options.KEY`` and ``options_for.DATASET.KEY``. A manifest has this in place of the value.
     """
@@ -58,6 +59,7 @@ class ModelEntry:
     foreign: str | None = None
     needs: Mapping[str, Any] = field(default_factory=dict)
     resolutions: tuple[str, ...] = (AS_PUBLISHED,)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     as_written: Mapping[str, Any] = field(default_factory=dict)
 
     @property

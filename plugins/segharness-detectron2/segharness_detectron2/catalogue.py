@@ -32,7 +32,9 @@ class Published:
     @property
     def metadata(self) -> dict[str, Any]:
         """Facts read from its name: backbone, head, normalisation, initialisation, epochs, augmentation."""
-        return {**_facts_of_name(PurePosixPath(self.config).stem), "config": self.config}
+        folder = PurePosixPath(self.config).parts[0]
+        trained_on = {"trained_on": "COCO train2017"} if folder.startswith(("COCO-", "new_baselines", "Misc")) else {}
+        return {**_facts_of_name(PurePosixPath(self.config).stem), **trained_on, "config": self.config}
 
 
 @functools.cache
@@ -108,6 +110,8 @@ def _facts_of_name(stem: str) -> dict[str, Any]:
         facts["epochs"] = epochs
     if "LSJ" in stem:
         facts["augmentation"] = "large scale jitter"
+    if "head" in facts:
+        facts["family"] = facts["head"]
     if "dconv" in stem:
         facts["convolutions"] = "deformable, stages 3 to 5"
     return facts

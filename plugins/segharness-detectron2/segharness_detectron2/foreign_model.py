@@ -20,6 +20,7 @@ from detectron2.modeling import PanopticFPN, build_model
 from omegaconf import OmegaConf
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
+from segharness_torch.facts import network_facts
 from segharness_torch.foreign import (
     RANDOM,
     ForeignInstances,
@@ -63,7 +64,7 @@ class Predictor:
     """
 
     def __init__(self, network: Any, recipe: Recipe, categories: Any, precision: Precision, things: Any = None) -> None:
-        self.categories = list(categories)
+        self.categories, self.facts = list(categories), network_facts(network)
         self._network, self._recipe, self._precision, self._things = network, recipe, precision, things
         self._nan_detector, self._watch = NanDetector(network), InputWatch(network.backbone)
 

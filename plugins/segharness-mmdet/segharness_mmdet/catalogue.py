@@ -41,10 +41,34 @@ class Published:
         return PurePosixPath(self.config).stem
 
     @property
+    def facts(self) -> dict[str, str]:
+        """Facts that its name says: the backbone, the data, and a normalisation or initialisation of its own."""
+        parts = self.name.replace("-", "_").split("_")
+        backbone = next((text for part, text in _BACKBONES.items() if part in self.name), None)
+        return {
+            **({"backbone": backbone} if backbone else {}),
+            **({"trained_on": "COCO train2017"} if "coco" in parts else {}),
+            **({"normalisation": "GN"} if "gn" in parts else {"normalisation": "SyncBN"} if "syncbn" in parts else {}),
+            **({"initialisation": "scratch"} if "scratch" in parts else {}),
+        }
+
+    @property
     def digits(self) -> str:
         """The first eight digits of the sha256 of its weights; empty if unknown."""
         match = re.search(r"[-_]([0-9a-f]{8})\.pth$", self.weights)
         return match[1] if match else ""
+
+
+_BACKBONES = {
+    "swin-t": "Swin-T",
+    "swin-s": "Swin-S",
+    "swin-l": "Swin-L",
+    "_r50": "ResNet-50",
+    "_r101": "ResNet-101",
+    "_x101-32x4d": "ResNeXt-101-32x4d",
+    "_x101-32x8d": "ResNeXt-101-32x8d",
+    "_x101-64x4d": "ResNeXt-101-64x4d",
+}
 
 
 @functools.cache

@@ -20,6 +20,7 @@ from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
+from segharness_torch.facts import network_facts
 from segharness_torch.foreign import (
     RANDOM,
     ForeignInstances,
@@ -51,7 +52,7 @@ class Detector:
     def __init__(
         self, network: Any, categories: Any, precision: Precision, unscaled: bool = False, panoptic: bool = False
     ) -> None:
-        self.categories = list(categories)
+        self.categories, self.facts = list(categories), network_facts(network)
         self._network, self._precision, self._nan_detector = network, precision, NanDetector(network)
         self._panoptic = panoptic
         pipeline = get_test_pipeline_cfg(network.cfg.copy())

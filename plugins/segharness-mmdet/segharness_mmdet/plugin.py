@@ -47,7 +47,8 @@ def _spec(entry: Published) -> ModelSpec:
         options=_OPTIONS,
         metadata={
             "config": entry.config,
-            **({"head": entry.head} if entry.head else {}),
+            **({"family": entry.head, "head": entry.head} if entry.head else {}),
+            **entry.facts,
             **({"epochs": entry.epochs} if entry.epochs is not None else {}),
             **({"weights": entry.weights} if entry.weights else {}),
             **{f"published on {dataset}": dict(scores) for dataset, scores in entry.published.items()},

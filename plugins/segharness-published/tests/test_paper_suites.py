@@ -14,9 +14,6 @@ from segharness.score.published import read_published
 REPOSITORY = Path(__file__).resolve().parents[3]
 HOST = PluginHost.load(PluginArguments())
 
-MISSING = dict.fromkeys(("robustness/ic", "robustness/iic"), {"S49", "S96", "S143"})
-"""Printed rows whose networks no plugin runs yet; the suites say so."""
-
 CORRUPTED = {"1a": "ia", "1b": "ib", "1c": "ic", "1d": "id", "3": "iii"}
 SHIFTED = {"2a": "iia", "2b": "iib", "2c": "iic", "2d": "iid", "4": "iv"}
 TABLES = {**CORRUPTED, **SHIFTED}
@@ -37,6 +34,7 @@ def resolved(tmp_path_factory):
         for name in ("coco", "cityscapes", "bdd100k") if table in SHIFTED else ("coco",):
             words += ["--var", f"{name}=nowhere"]
         words += ["--var", f"yolact={checkout}"] if table in ("1b", "2b") else []
+        words += ["--var", "spinenet=nowhere"] if table in ("1c", "2c") else []
         done = subprocess.run(
             [sys.executable, "-m", "segharness", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True
         )
@@ -48,14 +46,11 @@ def resolved(tmp_path_factory):
 @pytest.mark.parametrize("table", TABLES)
 def test_rows_order_and_reference_are_as_printed(resolved, table):
     spec = HOST.get(f"robustness/{TABLES[table]}", PublishedSpec)
-    rows = [row.model for row in read_published(spec) if row.model not in MISSING.get(spec.name, set())]
+    rows = [row.model for row in read_published(spec)]
     suite = resolved(table)
     [group] = suite["groups"]
     assert group["models"] == [spec.id_of(row) for row in rows]
     assert group["reference"] == spec.id_of(spec.reference)
-    if spec.name in MISSING:
-        text = (REPOSITORY / f"suites/paper/table{table.replace('2', '1')}.yaml").read_text()
-        assert "SpineNet-49, -96 and -143" in text
 
 
 @pytest.mark.parametrize("table", CORRUPTED)
@@ -66,6 +61,9 @@ def test_the_networks_are_those_of_the_printed_clean_ap(resolved, table):
     text = (REPOSITORY / f"suites/paper/table{table}.yaml").read_text()
     metric = "box AP" if table == "3" else "mask AP"
     for model in resolved(table)["models"]:
+        if model["model"].startswith("tensorflow/"):  # exported by oneself; the printed AP stands in the comments
+            assert f"{printed[model['id']]:.1f}" in text
+            continue
         zoo = published_ap(model["model"])[metric]
         if abs(zoo - printed[model["id"]]) > 0.1 + 1e-9:
             assert f"{zoo}, printed {printed[model['id']]:.1f}" in text, model["id"]

@@ -100,7 +100,8 @@ def test_weights_are_whole_and_of_the_network(tmp_path):
 
 
 FOREIGN = (
-    "category_names", "checkpoints", "encoding", "foreign", "input_watch", "nan_checks", "temporary_seed", "threads",
+    "category_names", "checkpoints", "encoding", "facts", "foreign", "input_watch",
+    "nan_checks", "temporary_seed", "threads",
 )  # fmt: skip
 """Modules of segharness_torch that run under interpreters that `python:` names."""
 

@@ -32,6 +32,7 @@ class Published:
         box, mask: AP on COCO val2017 in percent, as torchvision publishes it; `mask` is None without a mask head.
         backbone, head: the parts of the network.
         recipe: how it was trained; empty for torchvision's reference recipe.
+        zero_eps: whether torchvision sets the epsilon of its batch norms to 0 for these weights.
     """
 
     name: str
@@ -41,12 +42,26 @@ class Published:
     backbone: str
     head: str
     recipe: str = ""
+    zero_eps: bool = False
+
+    @property
+    def digits(self) -> str:
+        """The first digits of the sha256 of the weights' file."""
+        return self.file.rpartition("-")[2].removesuffix(".pth")
 
 
 _R50, _MOBILE = "ResNet-50-FPN", "MobileNetV3-Large-FPN"
 
 CATALOGUE = (
-    Published("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth", 37.9, 34.6, _R50, "Mask R-CNN"),
+    Published(
+        "maskrcnn_resnet50_fpn",
+        "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+        37.9,
+        34.6,
+        _R50,
+        "Mask R-CNN",
+        zero_eps=True,
+    ),
     Published(
         "maskrcnn_resnet50_fpn_v2",
         "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
@@ -56,7 +71,15 @@ CATALOGUE = (
         "Mask R-CNN",
         "improved",
     ),
-    Published("fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", 37.0, None, _R50, "Faster R-CNN"),
+    Published(
+        "fasterrcnn_resnet50_fpn",
+        "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
+        37.0,
+        None,
+        _R50,
+        "Faster R-CNN",
+        zero_eps=True,
+    ),
     Published(
         "fasterrcnn_resnet50_fpn_v2",
         "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth",
@@ -82,7 +105,15 @@ CATALOGUE = (
         _MOBILE,
         "Faster R-CNN",
     ),
-    Published("retinanet_resnet50_fpn", "retinanet_resnet50_fpn_coco-eeacb38b.pth", 36.4, None, _R50, "RetinaNet"),
+    Published(
+        "retinanet_resnet50_fpn",
+        "retinanet_resnet50_fpn_coco-eeacb38b.pth",
+        36.4,
+        None,
+        _R50,
+        "RetinaNet",
+        zero_eps=True,
+    ),
     Published(
         "retinanet_resnet50_fpn_v2",
         "retinanet_resnet50_fpn_v2_coco-5905b1c5.pth",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,13 +16,15 @@ from segharness import RANDOM, Instances, UsageError
 from segharness_torch.category_names import read_names
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
+from segharness_torch.facts import network_facts
 from segharness_torch.input_watch import network_input, uncompiled
 from segharness_torch.nan_checks import NanDetector
 from segharness_torch.temporary_seed import torch_seeded
 from segharness_torch.weights import load_weights
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
+from torchvision.ops import FrozenBatchNorm2d
 
-from segharness_torchvision.catalogue import COCO
+from segharness_torchvision.catalogue import CATALOGUE, COCO
 
 Image = npt.NDArray[np.uint8]
 
@@ -36,7 +39,7 @@ class TorchvisionDetector:
     """
 
     def __init__(self, network: torch.nn.Module, categories: Sequence[str], execution: Execution) -> None:
-        self.categories = categories
+        self.categories, self.facts = categories, network_facts(network)
         self._given: list[Any] = []
         if isinstance(transform := getattr(network, "transform", None), GeneralizedRCNNTransform):
             transform.register_forward_hook(uncompiled(self._note))
@@ -163,9 +166,27 @@ def make(
             raise UsageError(f"torchvision's {name} cannot be made with {settings}: {error}") from error
     if weights != RANDOM:
         load_weights(network, Path(weights))
+        _set_published_eps(network, name, Path(weights))
     if resolution == "original":
         network.transform = Unscaled(network.transform)
     return TorchvisionDetector(network, names, Execution(device, **execution))
+
+
+def _set_published_eps(network: torch.nn.Module, name: str, weights: Path) -> None:
+    """Give batch norms the epsilon that torchvision gives some published weights: 0, with which they were trained."""
+    [entry] = [entry for entry in CATALOGUE if entry.name == name]
+    if entry.zero_eps and _sha256(weights).startswith(entry.digits):
+        for part in network.modules():
+            if isinstance(part, (torch.nn.BatchNorm2d, FrozenBatchNorm2d)):
+                part.eps = 0.0
+
+
+def _sha256(path: Path) -> str:
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            state.update(block)
+    return state.hexdigest()
 
 
 def custom(

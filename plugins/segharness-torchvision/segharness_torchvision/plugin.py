@@ -42,15 +42,19 @@ def _spec(entry: Published) -> ModelSpec:
         tags=("torchvision", entry.name.split("_")[0], *(("boxes",) if entry.mask is None else ())),
         weights=WeightsSpec(
             "required",
-            names={"COCO_V1": entry.file.rpartition("-")[2].removesuffix(".pth"), "random": ""},
+            names={"COCO_V1": entry.digits, "random": ""},
             fetch="segharness_torchvision.fetch_weights:fetch",
         ),
         fixed={"name": entry.name},
         options=_OPTIONS,
         resolutions=("model", "original"),
+        version="2" if entry.zero_eps else "1",  # 2: the published weights' epsilon
         metadata={
             "backbone": entry.backbone,
+            "family": entry.head,
             "head": entry.head,
+            "trained_on": "COCO train2017",
+            "initialisation": "ImageNet",
             "recipe": entry.recipe or "references",
             "file": entry.file,
             "published on COCO val2017": published,

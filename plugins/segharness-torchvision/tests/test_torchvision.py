@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
+import inspect
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -388,3 +391,21 @@ def test_what_enters_the_network_is_recorded_and_original_is_the_image_itself(re
 def test_sides_that_images_are_scaled_to_do_not_go_with_original():
     with pytest.raises(UsageError, match="`resolution: original` says not to"):
         make("maskrcnn_resnet50_fpn", "random", resolution="original", min_size=96)
+
+
+def test_epsilons_are_those_that_torchvision_gives_its_weights(monkeypatch, tmp_path):
+    for one in CATALOGUE:
+        source = inspect.getsource(inspect.unwrap(getattr(torchvision.models.detection, one.name)))
+        assert one.zero_eps == ("overwrite_eps(model, 0.0)" in source), one.name
+    file = tmp_path / "weights.pth"
+    torch.save(framework("maskrcnn_resnet50_fpn", 1).state_dict(), file)
+
+    def epsilons():
+        network = make("maskrcnn_resnet50_fpn", str(file))._network
+        return {part.eps for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d)}
+
+    assert epsilons() == {1e-5}  # weights of one's own
+    digits = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+    renamed = [replace(one, file=f"m-{digits}.pth") for one in CATALOGUE]
+    monkeypatch.setattr("segharness_torchvision.model.CATALOGUE", renamed)
+    assert epsilons() == {0.0}

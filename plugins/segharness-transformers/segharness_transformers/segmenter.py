@@ -12,6 +12,7 @@ import transformers
 from segharness import Instances, UsageError
 from segharness_torch.encoding import encode
 from segharness_torch.execution import Execution
+from segharness_torch.facts import network_facts
 from segharness_torch.input_watch import network_input, pil_interpolation
 from segharness_torch.nan_checks import NotANumberError
 from segharness_torch.threads import torch_threads
@@ -53,6 +54,7 @@ class Segmenter:
     ) -> None:
         names = loaded.config.id2label
         self.categories = [str(names[i]) for i in sorted(names)]
+        self.facts = network_facts(loaded.network)
         self._network, self._execution = execution.prepared(loaded.network), execution
         self._processor, self._output, self._most, self._settings = loaded.processor, output, most, settings
         if unscaled:

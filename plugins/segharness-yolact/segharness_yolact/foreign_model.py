@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from segharness_torch.checkpoints import read_checkpoint
 from segharness_torch.encoding import encode
+from segharness_torch.facts import network_facts
 from segharness_torch.foreign import (
     RANDOM,
     ForeignInstances,
@@ -45,7 +46,7 @@ class Predictor:
     """
 
     def __init__(self, network: Any, code: AuthorsCode, categories: Any, precision: Precision, least: int = 1) -> None:
-        self.categories = list(categories)
+        self.categories, self.facts = list(categories), network_facts(network)
         self._network, self._code, self._precision, self._least = network, code, precision, least
         self._transform = _transform(code)
         self._nan_detector, self._watch = NanDetector(network), InputWatch(network.backbone)

@@ -40,6 +40,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "published` lists them), or all that are on the same data",
     )
     parser.add_argument(
+        "--by",
+        metavar="FACT",
+        help="under every table, also show the means over models that share a fact: normalisation, backbone, epochs ...",
+    )
+    parser.add_argument(
         "--digits",
         type=int,
         choices=range(7),
@@ -59,7 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     printed = _printed(args.host, args.published) if args.published is not None else ()
     only_fitting = not any(args.published or ())
-    report = read_report(args.run, args.views or (), args.digits, printed, only_fitting)
+    report = read_report(args.run, args.views or (), args.digits, printed, only_fitting, args.by)
     if args.published is not None and not any(table.title.startswith("printed: ") for table in report.tables):
         say("note: no printed table is on the same task, conditions and data; --published TABLE shows one all the same")
     if args.format is None and args.output is None:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -45,6 +45,7 @@ from segharness.model.interface import has_stored_predictions, require_model
 from segharness.model.labels import Labels
 from segharness.model.load import load_model
 from segharness.model.prompts import Prompts
+from segharness.plugin.facts import facts_of
 from segharness.plugin.failures import describe
 from segharness.plugin.host import PluginHost, forget_folder
 from segharness.records import CLEAN, Model, StoredPredictions
@@ -225,7 +226,7 @@ class UnitRunner:
             self._corruptor,
             labels,
             self._prompts_of(unit.dataset, prompt) if prompt is not None else None,
-            partial(self._write, unit, emit, predictable),
+            partial(self._write, unit, emit, predictable, _facts(model)),
             ended,
             note=partial(self._say_of, unit.dataset, emit),
         )
@@ -242,6 +243,7 @@ class UnitRunner:
         unit: Unit,
         emit: Emit,
         predictable: Collection[int] | None,
+        facts: Mapping[str, Any],
         condition: str,
         tables: ShardTables,
         timings: StageTimings,
@@ -251,7 +253,7 @@ class UnitRunner:
         files = self._folder.shard_files(unit.model, unit.dataset, condition, unit.shard.index)
         try:
             with timings.timed("write"):
-                write_shard(files, tables.predictions, self._shared(tables), inputs, predictable)
+                write_shard(files, tables.predictions, self._shared(tables), inputs, predictable, facts)
         except OSError as error:
             if error.errno in _NO_SPACE:
                 raise DiskFullError(
@@ -292,7 +294,7 @@ class UnitRunner:
 
         def write(condition: str, tables: ShardTables) -> None:
             try:
-                self._write(unit, emit, None, condition, tables, StageTimings())
+                self._write(unit, emit, None, {}, condition, tables, StageTimings())
             except DiskFullError as error:
                 emit(DiskFull(unit.index, describe(error)))
                 raise
@@ -353,3 +355,9 @@ class UnitRunner:
             )
             emit(ModelLoaded(unit.model, round(time.monotonic() - began, 3)))
         return self._loaded[1]
+
+
+def _facts(model: Model) -> Mapping[str, Any]:
+    """Return what a loaded model says of itself, in the form of facts."""
+    facts = getattr(model, "facts", None)
+    return facts_of(facts) if isinstance(facts, Mapping) else {}

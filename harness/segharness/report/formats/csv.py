@@ -21,8 +21,9 @@ def render(report: Report) -> str:
     """Return one CSV with a row per table and model; missing numbers are empty, intervals have columns of their own."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    for position, table in enumerate(report.tables):
-        if position == 0 or table.columns != report.tables[position - 1].columns:
+    headings: object = None
+    for table in report.tables:
+        if headings != (headings := (table.row_heading, table.columns)):
             names = ["table", table.row_heading, *(name for column in table.columns for name in _names(column))]
             writer.writerow([csv_text(name) for name in names])
         for model, entries in table.rows:

@@ -1,0 +1,1 @@
+"""TensorFlow's SavedModels of instance segmentation networks, as models of segharness."""
