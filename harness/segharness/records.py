@@ -211,9 +211,11 @@ class Dataset(Protocol):
         categories: the categories that are annotated.
         digest: a hash of the annotations and of the list of images; equal on every machine that has the same data.
 
-    A data set may also have an attribute `shard_size`, the number of images per shard, by default 64, and an attribute
-    `notes`: lines on what was repaired when its files were read, which every run shows. With a method `repaired`, which
-    returns its annotation file as JSON values, ``segharness datasets check --fix`` writes that.
+    A data set may also have an attribute `shard_size`, the number of images per shard, by default 64, and an
+    attribute `notes`: lines on what was repaired when its files were read, which every run shows. An attribute
+    `withheld`, a text, says why it has no ground truth: its images are predicted, and evaluations are null with that
+    reason. With a method `repaired`, which returns its annotation file as JSON values, ``segharness datasets check
+    --fix`` writes that.
     """
 
     categories: Sequence[Category]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -183,7 +184,10 @@ def test_the_cross_dataset_suite_prints_table_ii(streets, shared):
 @pytest.mark.shared
 def test_the_transfer_suite_has_both_evaluations_side_by_side(streets, shared):
     suite = str(SUITES / "coco_to_cityscapes.yaml")
-    given = variables(shared, without=("bdd100k",))
+    models = "yolo/seg,id=yolov8n-{0},weights={1}/yolov8n_{0}_quant_pc_ii_seg_coco-st.tflite"
+    given = list(variables(shared, without=("bdd100k", "models")))
+    for size in (256, 320):
+        given += ["--model", models.format(size, shared / "models")]
     done = streets("run", suite, *given, "--no-bootstrap")
     assert done.code == 0, done.err
     assert "mask (coco, cityscapes) on cityscapes_val by category" in done.out
@@ -191,7 +195,7 @@ def test_the_transfer_suite_has_both_evaluations_side_by_side(streets, shared):
         assert text in done.out
     rows = streets.results("coco_to_cityscapes").to_pylist()
     assert {(r["dataset"], r["evaluation"]) for r in rows} == {
-        ("coco_val", "coco"), ("cityscapes_val", "coco"), ("cityscapes_val", "cityscapes")
+        ("coco_val", "coco"), ("cityscapes_val", "coco"), ("cityscapes_val", "cityscapes"), ("transfer", "coco")
     }  # fmt: skip
     person = {r["evaluation"]: r["value"] for r in rows if r["category"] == "person" and r["metric"] == "AP50"
               and r["dataset"] == "cityscapes_val" and r["task"] == "segm" and r["model"] == "yolov8n-320"}  # fmt: skip
@@ -280,3 +284,32 @@ def test_a_wrong_tree_gets_one_message_before_any_model_is_loaded(streets, share
     errors = [line for line in done.err.splitlines() if line.startswith("error:")]
     assert len(errors) == 1 and message in errors[0].replace(f"{streets.folder}/", ""), done.err
     assert not (streets.folder / "runs").exists() or not list((streets.folder / "runs").rglob("*.arrow"))
+
+
+@pytest.mark.shared
+def test_classes_without_ground_truth_stay_and_the_drop_is_a_difference(streets, shared):
+    """By category: what is lost from COCO to the streets, and empty rows with their reason."""
+    suite = str(SUITES / "coco_to_cityscapes.yaml")
+    weights = shared / "models/yolov8n_320_quant_pc_ii_seg_coco-st.tflite"
+    given = [*variables(shared, without=("bdd100k", "models")), "--model", f"yolo/seg,id=net,weights={weights}"]
+    done = streets("run", suite, *given, "--no-bootstrap")
+    assert done.code == 0, done.err
+    rows = streets.results("coco_to_cityscapes").to_pylist()
+    ap = {
+        (r["dataset"], r["category"]): r["value"]
+        for r in rows
+        if (r["evaluation"], r["task"], r["metric"]) == ("coco", "segm", "AP") and r["category"]
+    }
+    lines = list(csv.reader(streets("report", "runs/coco_to_cityscapes", "--format", "csv").out.splitlines()))
+    heading = max(n for n, line in enumerate(lines) if any("lost from coco_val" in cell for cell in line))
+    column = next(n for n, cell in enumerate(lines[heading]) if "lost from coco_val" in cell)
+    shown = {line[1]: line[column] for line in lines[heading + 1 :] if "mask" in line[0]}
+    categories = {c for d, c in ap if d == "cityscapes_val"}
+    assert categories <= set(shown)
+    for category in categories:
+        before, after = ap.get(("coco_val", category)), ap["cityscapes_val", category]
+        if before is None or after is None:
+            assert shown[category] == ""
+        else:
+            assert float(shown[category]) == pytest.approx(100 * (before - after), abs=1e-3)
+    assert any(value for value in shown.values())

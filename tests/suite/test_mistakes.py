@@ -125,7 +125,7 @@ def test_a_mistake_in_a_set_is_said_once(suites):
         GOOD.replace("toycells/threshold", "{model: mmdet/scnet, weights: random, options: {a: 1}}")
     )
     assert len(problems) == 1
-    assert problems[0].startswith("s.yaml:2:58: model `mmdet/scnet` has no option `a` (known: categories, overrides, ")
+    assert problems[0].startswith("s.yaml:2:58: model `mmdet/scnet` has no option `a` (known: categories, output, ")
 
 
 def test_all_mistakes_of_a_file_come_at_once(suites):

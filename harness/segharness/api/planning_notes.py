@@ -21,6 +21,8 @@ def planning_notes(prepared: PreparedRun, host: PluginHost) -> Iterator[str]:
     yield from _resolutions(prepared)
     for id, opened in prepared.datasets.items():
         yield from (f"data set `{id}`: {note}" for note in opened.notes)
+        if opened.withheld is not None:
+            yield f"data set `{id}`: {opened.withheld}: its images are predicted, and its numbers will be null"
         splits = prepared.plan.suite.scoring.splits
         labels = _declared_labels(prepared, host, id)
         truth = opened.scored_ground_truth("instances") if splits or labels else None

@@ -118,7 +118,7 @@ def _check_ground_truths(suite: Suite, prepared: PreparedRun, host: PluginHost) 
     for entry in suite.scoring.evaluations:
         kind = host.get(entry.metric, MetricSpec).ground_truth
         for id, dataset in prepared.datasets.items():
-            is_scored = not entry.datasets or id in entry.datasets
+            is_scored = (not entry.datasets or id in entry.datasets) and dataset.withheld is None
             if is_scored and kind != "instances" and dataset.ground_truth(kind) is None:
                 raise UsageError(f"metric `{entry.id}`: data set `{id}` has no ground truth of the kind `{kind}`")
 

@@ -48,6 +48,12 @@ class OpenDataset:
     renumbered: set[str] = field(default_factory=set, compare=False, repr=False)
     _truths: dict[str, dict[str, Any] | None] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def withheld(self) -> str | None:
+        """Why the data set has no ground truth, if its owners keep it; None for others."""
+        text = getattr(self.dataset, "withheld", None)
+        return text if isinstance(text, str) else None
+
     def ground_truth(self, kind: str) -> dict[str, Any] | None:
         """Return the ground truth of the images that the suite takes, or None if there is none of that kind.
 

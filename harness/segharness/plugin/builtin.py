@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from segharness.plugin.hookspecs import hookimpl
-from segharness.plugin.metric_specs import PER_SECOND, Metric, MetricSpec
+from segharness.plugin.metric_specs import COUNT, PER_SECOND, Metric, MetricSpec
 from segharness.plugin.specs import CommandSpec, ExecutorSpec, ReporterSpec
 
 
@@ -75,6 +75,26 @@ PROMPTED_METRICS = (
     Metric("mask_mIoU", degradation=True, formula="mean over categories of the mean IoU of their instances"),
     Metric("mask_IoU", formula="mean IoU of instances"),
     *COCO_METRICS,
+)
+
+
+BOX_EDGES = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
+"""The lower ends of the steps of IoU in the histogram of ``box-quality``; the last step ends at 1."""
+
+BOX_QUALITY = (
+    Metric("below_75", better="smaller", formula="share of the samples with an IoU under .75"),
+    Metric("mean_IoU", formula="mean IoU of the samples"),
+    Metric(
+        "samples", unit=COUNT, better="neither", formula="boxes whose best IoU with their category is `minimum` or more"
+    ),
+    *(
+        Metric(
+            f"IoU_{round(100 * edge)}",
+            better="neither",
+            formula=f"share of the samples from {edge:.2f} to {edge + 0.05:.2f}",
+        )
+        for edge in BOX_EDGES
+    ),
 )
 
 
@@ -155,6 +175,14 @@ def segharness_metrics() -> Iterable[MetricSpec]:
             ),
             ground_truth="panoptic",
             description="IoU of classes in pixels, and Cityscapes' instance-level iIoU where average areas are known",
+        ),
+        MetricSpec(
+            "box-quality",
+            score="segharness.score.evaluations.box_quality:score",
+            tasks=("box-quality",),
+            metrics=BOX_QUALITY,
+            description="IoU of the boxes that masks are cut from with the objects: histogram, share under .75",
+            configure="segharness.score.evaluations.box_quality:configure",
         ),
         MetricSpec(
             "speed",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from segharness.plugin.metric_specs import AVERAGE, CD, CD_RATIO, RCD, RCD_RATIO, derived_name
 from segharness.plugin.specs import slug
 from segharness.report.entry import TableEntry
 from segharness.report.layout import Column, ReportTable
 from segharness.report.notes import reason_notes
-from segharness.report.results_lookup import Numbers
+from segharness.report.results_lookup import Numbers, TableKey
 from segharness.report.scope import (
     TASKS,
     TableScope,
@@ -95,22 +96,79 @@ def class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[Repor
             for kind, metric in shown
             for model in suite.models
         ]
+        clean = next((shift.clean for shift in suite.shifts if dataset in shift.datasets), None)
+        dropped = [] if clean is None else list(_dropped(numbers, clean, shown))
+        columns += [
+            _drop_column(numbers, kind, metric, model.id, str(clean))
+            for kind, metric in dropped
+            for model in suite.models
+        ]
         rows = [
             (
                 name or "all",
-                tuple(
-                    numbers.get(m.id, kind, condition, metric, category=name)
-                    for kind, metric in shown
-                    for m in suite.models
+                (
+                    *(
+                        numbers.get(m.id, k, condition, metric, category=name)
+                        for k, metric in shown
+                        for m in suite.models
+                    ),
+                    *(
+                        _drop(numbers, m.id, k, condition, metric, name, str(clean))
+                        for k, metric in dropped
+                        for m in suite.models
+                    ),
                 ),
             )
             for name in (None, *categories)
         ]
         numbered = [(name, entries) for name, entries in rows if any(entry.number is not None for entry in entries)]
-        notes = reason_notes(columns, numbered)
-        if len(numbered) < len(rows):
-            notes = (*notes, f"{len(rows) - len(numbered)} categories without a number are left out")
+        measured = len(columns) - len(dropped) * len(suite.models)
+        with_reasons = [(name, entries[:measured]) for name, entries in numbered]
+        notes = (*reason_notes(columns[:measured], with_reasons), *_empty(rows))
         units = dict.fromkeys(unit_text(column.unit) for column in columns)
         title = f"{TASKS.get(task, task)} ({', '.join(evaluations)}) on {dataset} by category, {condition}"
         title += f", {next(iter(units))}" if len(units) == 1 else ""
-        yield ReportTable(title, tuple(columns), tuple(numbered), notes, row_heading="category")
+        yield ReportTable(title, tuple(columns), tuple(rows), notes, row_heading="category")
+
+
+_NAMED = 10
+"""How many categories without a number a note names."""
+
+
+def _empty(rows: Sequence[tuple[str, tuple[TableEntry, ...]]]) -> Iterator[str]:
+    """Yield a line for every reason why categories have no number at all."""
+    by_reason: dict[str, list[str]] = {}
+    for name, entries in rows:
+        if all(entry.number is None for entry in entries):
+            by_reason.setdefault(entries[0].reason or "no reason given", []).append(name)
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield f"{', '.join(names[:_NAMED])}{more}: {reason}"
+
+
+def _dropped(numbers: Numbers, clean: str, shown: Sequence[tuple[TableKey, str]]) -> Iterator[tuple[TableKey, str]]:
+    """Yield those kinds and metrics of a shifted data set whose drop from the clean one is shown: the primary ones."""
+    for kind, metric in shown:
+        clean_kind = (clean, *kind[1:])
+        if clean_kind in numbers.kinds and metric == numbers.primary(kind).name == numbers.primary(clean_kind).name:
+            yield kind, metric
+
+
+def _drop_column(numbers: Numbers, kind: TableKey, metric: str, model: str, clean: str) -> Column:
+    return replace(Column.of(numbers.metric(kind[1], metric), model, f"{metric}, lost from {clean}"), better="smaller")
+
+
+def _drop(
+    numbers: Numbers, model: str, kind: TableKey, condition: str, metric: str, category: str | None, clean: str
+) -> TableEntry:
+    """Return what a model loses of a metric from the clean data set to this one, of one category.
+
+    Over all categories there is none: the data sets have different ones.
+    """
+    if category is None:
+        return TableEntry(None, "the data sets have other categories")
+    before = numbers.get(model, (clean, *kind[1:]), condition, metric, category=category)
+    after = numbers.get(model, kind, condition, metric, category=category)
+    if before.number is None or after.number is None:
+        return TableEntry(None, before.reason if before.number is None else after.reason, unit=after.unit)
+    return TableEntry(before.number - after.number, unit=after.unit, ranked=False)

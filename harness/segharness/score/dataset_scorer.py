@@ -130,8 +130,9 @@ class DatasetScorer:
         try:
             declared = spec.metrics_under(entry.options)
             metrics = [metric.name for metric in declared.declared]
-            if cell.predictions is None:
-                return [Score(metric, None, cell.reason, name) for name in names for metric in metrics]
+            if cell.predictions is None or self._opened.withheld is not None:
+                reason = cell.reason or self._opened.withheld
+                return [Score(metric, None, reason, name) for name in names for metric in metrics]
             truth = self._truth(spec)
             request = ScoreRequest(
                 truth,

@@ -52,6 +52,7 @@ class Annotations:
         whole: all of the file, repaired.
         notes: what was repaired, one line for each kind.
         sha256: of the file, hexadecimal.
+        withheld: whether the file, an ``image_info``, lists images whose annotations are not public.
 
     Raises:
         DataError: the file cannot be read, is not JSON, lacks a key, repeats an id, or holds a broken annotation.
@@ -66,6 +67,10 @@ class Annotations:
             raise DataError(f"{file.shown}: not JSON: {error}") from error
         if url_key is not None:
             _name_images(content, url_key, file.shown)
+        named = file.name.rpartition("/")[2].startswith("image_info")
+        self.withheld = named and isinstance(content, dict) and "annotations" not in content
+        if self.withheld:
+            content["annotations"] = []
         repairs = Repairs(content, maskless)
         asked = {id(annotation) for annotation in (*repairs.maskless, *repairs.boxless)}
         problems = [

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from segharness import Category, DataError, Sample, coded
@@ -54,6 +54,7 @@ class CocoFile:
 
     Attributes:
         notes: what was repaired in the annotation file, one line for each kind.
+        withheld: why there is no ground truth, of an ``image_info`` file; else None.
 
     Raises:
         DataError: the annotation file is broken, or images are missing; the message names them.
@@ -65,6 +66,7 @@ class CocoFile:
         annotations = Annotations(file, url_key, maskless)
         self.notes, self._whole = annotations.notes, annotations.whole
         self._content = annotations.content
+        self.withheld = f"{PurePosixPath(file.name).name} has no annotations: they are not public" if annotations.withheld else None
         for annotation in self._content["annotations"]:
             annotation.setdefault("iscrowd", 0)
         self.categories: Sequence[Category] = [
@@ -85,8 +87,10 @@ class CocoFile:
         """Return the annotation file's content, with `iscrowd` in every annotation.
 
         Raises:
-            KeyError: `kind` is not ``"instances"``.
+            KeyError: `kind` is not ``"instances"``, or there is no ground truth.
         """
+        if self.withheld is not None:
+            raise KeyError(kind)
         return {"instances": self._content}[kind]
 
     def repaired(self) -> Mapping[str, Any]:
@@ -122,13 +126,14 @@ class Coco2017(CocoFile):
 
     Args:
         root: the folder of ``annotations/`` and the images, or of their archives.
-        split: ``val2017`` or ``train2017``.
+        split: ``val2017`` or ``train2017``; or ``test-dev2017`` or ``test2017``, without ground truth.
     """
 
     def __init__(self, root: str, split: str = "val2017") -> None:
         tree = Tree(root)
-        file = _required_file(tree, f"annotations/instances_{split}.json", "coco/2017")
-        super().__init__(file, Images(tree, split))
+        kind = "image_info" if split.startswith("test") else "instances"
+        file = _required_file(tree, f"annotations/{kind}_{split}.json", "coco/2017")
+        super().__init__(file, Images(tree, split.replace("test-dev", "test")))
 
 
 class CocoO(CocoFile):

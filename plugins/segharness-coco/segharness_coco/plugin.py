@@ -25,8 +25,10 @@ ROOT/
   annotations/                    or annotations_trainval2017.zip
     instances_val2017.json
     instances_train2017.json
+    image_info_test-dev2017.json  from image_info_test2017.zip
   val2017/                        or val2017.zip
-  train2017/                      or train2017.zip"""
+  train2017/                      or train2017.zip
+  test2017/                       or test2017.zip"""
 
 _TREE_PANOPTIC = """\
 ROOT/
@@ -83,12 +85,19 @@ def segharness_datasets() -> list[DatasetSpec | CategorySet]:
             description="COCO 2017: 80 categories",
             licence=_COCO,
             homepage="https://cocodataset.org",
-            options=_OPTIONS_2017,
-            download="https://cocodataset.org/#download: val2017.zip, train2017.zip and annotations_trainval2017.zip",
+            options={
+                **_OPTIONS_2017,
+                "split": Option(
+                    "val2017 or train2017, or test-dev2017 or test2017, which have no public ground truth; val2017 when "
+                    "absent"
+                ),
+            },
+            download="https://cocodataset.org/#download: val2017.zip, train2017.zip and annotations_trainval2017.zip; "
+            "for test-dev2017 test2017.zip and image_info_test2017.zip",
             size="val2017 1 GB, train2017 18 GB, annotations 241 MB, as zip archives",
             tree=_TREE_2017,
             part="split",
-            parts=_PARTS_2017,
+            parts={**_PARTS_2017, "test-dev2017": 20288, "test2017": 40670},
         ),
         DatasetSpec(
             "coco/o",
