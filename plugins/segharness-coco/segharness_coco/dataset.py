@@ -66,7 +66,9 @@ class CocoFile:
         annotations = Annotations(file, url_key, maskless)
         self.notes, self._whole = annotations.notes, annotations.whole
         self._content = annotations.content
-        self.withheld = f"{PurePosixPath(file.name).name} has no annotations: they are not public" if annotations.withheld else None
+        self.withheld = (
+            f"{PurePosixPath(file.name).name} has no annotations: they are not public" if annotations.withheld else None
+        )
         for annotation in self._content["annotations"]:
             annotation.setdefault("iscrowd", 0)
         self.categories: Sequence[Category] = [
