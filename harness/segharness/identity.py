@@ -67,7 +67,7 @@ def protocol_inputs(suite: Suite, inputs: Inputs) -> dict[str, Any]:
     """Return the inputs of the protocol as JSON, without those of models: data, conditions, seed and scoring."""
     protocol = {
         "identity": VERSION,
-        "datasets": {d.id: {**inputs.datasets[d.id], "limit": d.limit, **d.policy} for d in suite.datasets},
+        "datasets": {d.id: {**inputs.datasets[d.id], **d.protocol} for d in suite.datasets},
         "conditions": [inputs.conditions[name] for name in sorted(c.name for c in suite.conditions)],
         "scoring": suite.scoring.to_json(),
     }

@@ -127,6 +127,7 @@ def model_inputs(
     """
     inputs: dict[str, Any] = {}
     declared: Mapping[str, Option] = {}
+    spec: ModelSpec | None = None
     if (local := entry.local_function) is not None:
         inputs["source"] = code_digest(local[0], recorded)
         inputs["function"] = local[1]
@@ -138,7 +139,8 @@ def model_inputs(
         inputs["name"] = entry.model
     inputs["weights"] = weights.content
     inputs["options"] = _by_content(entry, dataset.id, declared, recorded)
-    if (resolution := entry.resolution_on(dataset)) != AS_PUBLISHED:
+    is_stored = spec is not None and spec.stored  # its predictions are made, whatever the suite says
+    if (resolution := entry.resolution_on(dataset)) != AS_PUBLISHED and not is_stored:
         inputs["resolution"] = resolution
     return inputs
 

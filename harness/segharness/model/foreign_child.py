@@ -131,6 +131,21 @@ def write_instances(regions, free, results):
     return {"instances": entries, "region": [begin, len(memory)]}
 
 
+def json_facts(model):
+    """Return what a model says of itself, as far as JSON can; nothing if its attribute is no mapping or raises."""
+    try:
+        facts = dict(getattr(model, "facts", None) or {})
+    except Exception:  # noqa: BLE001  predictions do not depend on it
+        traceback.print_exc()
+        return {}
+    plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in facts.items()}
+    return {
+        key: value
+        for key, value in plain.items()
+        if isinstance(key, str) and isinstance(value, (str, bool, int, float))
+    }
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error means that memory did not suffice. The errors of frameworks share no type."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
@@ -180,7 +195,7 @@ def main():
                 images, regions = Images(message["pixels"]), Regions(message["instances"])
                 model = build(message)
                 answer = {"categories": list(model.categories), "prompt": getattr(model, "prompt", None)}
-                answer["facts"] = dict(getattr(model, "facts", None) or {})
+                answer["facts"] = json_facts(model)
             else:
                 pixels = images.read(message["images"])
                 if message["prompts"] is None:

@@ -39,7 +39,8 @@ def load_model(
     """
     options = entry.options_on(dataset.id)
     from_engine = {"device": device, "weights": weights.argument or None}
-    if entry.resolution_on(dataset) != AS_PUBLISHED:
+    is_stored = entry.local_function is None and host.get(entry.model, ModelSpec).stored
+    if entry.resolution_on(dataset) != AS_PUBLISHED and not is_stored:
         from_engine["resolution"] = entry.resolution_on(dataset)
     factory: Callable[..., Any]
     spec: ModelSpec | None = None

@@ -138,6 +138,15 @@ def validate_stored(detections: Detections, shape: tuple[int, int], known: Colle
     return Detections(ids, scores[keep], boxes[keep], masks, int(count - keep.sum()))
 
 
+def check_unscaled(network_input: NetworkInput | None, shape: tuple[int, int]) -> None:
+    """Raise ContractError if an image, of (height, width), entered the network at another size than its own."""
+    if network_input is not None and network_input.content != tuple(shape):
+        rows, columns = network_input.content
+        raise ContractError(
+            f"under `resolution: original` the network was given {rows}x{columns} of an image of {shape[0]}x{shape[1]}"
+        )
+
+
 def _network_input(instances: Any) -> NetworkInput | None:
     """Return what a model says that its network was given, checked; None if it says nothing."""
     value = getattr(instances, "network_input", None)

@@ -20,7 +20,22 @@ KNOWN = {
 }
 """The names of facts that several plugins give; others are welcome."""
 
-_LONGEST, _MOST = 200, 100
+OF_TRAINING = (
+    "initialisation",
+    "epochs",
+    "iterations",
+    "augmentation",
+    "recipe",
+    "masks",
+    "trained_on",
+    "weights",
+    "file",
+)
+"""Facts that a plugin declares of its published weights; other weights of the same network have others."""
+
+_LONGEST = 200
+MOST = 100
+"""A model, its network and a suite each have at most so many facts."""
 
 
 def facts_of(*sources: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,8 +45,22 @@ def facts_of(*sources: Mapping[str, Any]) -> dict[str, Any]:
         >>> facts_of({"backbone": "R50", "published": {"mask AP": 37.1}}, {"epochs": 36})
         {'backbone': 'R50', 'epochs': 36}
     """
-    merged = {key: value for source in sources for key, value in source.items()}
-    return {key: value for key, value in list(merged.items())[:_MOST] if is_fact(key, value)}
+    merged: dict[str, Any] = {}
+    for source in sources:
+        own = ((key, plain(value)) for key, value in source.items())
+        merged |= dict([(key, value) for key, value in own if is_fact(key, value)][:MOST])
+    return merged
+
+
+def plain(value: Any) -> Any:
+    """Return a value; a number of numpy or torch as Python's.
+
+    Example:
+        >>> plain(True), plain("x")
+        (True, 'x')
+    """
+    item = getattr(value, "item", None)
+    return item() if callable(item) and getattr(value, "ndim", None) == 0 else value
 
 
 def is_fact(key: object, value: object) -> bool:
@@ -45,4 +74,6 @@ def is_fact(key: object, value: object) -> bool:
         return False
     if isinstance(value, float):
         return math.isfinite(value)
-    return isinstance(value, (bool, int)) or (isinstance(value, str) and 0 < len(value) <= _LONGEST)
+    if isinstance(value, int):
+        return abs(value) < 1 << 63
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST

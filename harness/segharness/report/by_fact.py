@@ -11,6 +11,7 @@ from segharness.report.entry import TableEntry, mean
 from segharness.report.layout import ReportTable
 
 UNKNOWN = "not known"
+_LISTED = 20
 
 
 def recorded_facts(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -24,9 +25,10 @@ def check_fact(name: str, facts: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise UsageError if no model has a fact of that name."""
     known = sorted({key for of_model in facts.values() for key in of_model})
     if name not in known:
+        listed = ", ".join(known[:_LISTED]) + (" ..." if len(known) > _LISTED else "")
         raise UsageError(
             f"--by {name}: no model of these results has that fact{nearest(name, known, listed=False)}; they have "
-            f"{', '.join(known) or 'none'}. A suite adds some: `facts: {{{name}: ...}}` of a model"
+            f"{listed or 'none'}. A suite adds some: `facts: {{{name}: ...}}` of a model"
         )
 
 

@@ -35,10 +35,12 @@ def _text(item: Mapping[str, Any]) -> str | None:
         ways.append("some unscaled")
     if item.get("padded") is True:
         ways.append("padded")
-    if type(unknown := item.get("unknown")) is int and unknown > 0:
+    if type(unknown := item.get("unknown")) is int and 0 < unknown < 1 << 63:
         ways.append(f"not known of {unknown} predictions")
     return ", ".join([size, *ways])
 
 
 def _is_range(value: Any) -> TypeGuard[list[int]]:
-    return isinstance(value, list) and len(value) == 2 and all(type(side) is int for side in value)
+    return (
+        isinstance(value, list) and len(value) == 2 and all(type(side) is int and 0 <= side < 1 << 31 for side in value)
+    )

@@ -12,6 +12,7 @@ from segharness.report.entry import TableEntry
 from segharness.report.layout import Column, ReportTable
 from segharness.report.scope import HEADINGS, TableScope, degradation_entries
 from segharness.suite import OVERALL, Shift
+from segharness.suite.suite import AS_PUBLISHED
 
 _PRINTED = {"average": AVERAGE, "cd": CD, "rcd": RCD}
 
@@ -224,6 +225,8 @@ def _disagreements(
         yield f"measured at severity {shown}, printed at {spec.severity}"
     if entry.policy:
         yield "measured with a policy for categories (`labels` or `categories` of the data set)"
+    if entry.resolution != AS_PUBLISHED:
+        yield f"measured at `resolution: {entry.resolution}`, printed as each network was published"
     evaluation = next((e for e in scope.suite.scoring.evaluations if e.id == scope.kind[1]), None)
     if evaluation is not None and evaluation.options:
         yield f"measured with other options of the evaluation: {', '.join(evaluation.options)}"

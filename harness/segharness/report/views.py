@@ -96,7 +96,9 @@ def class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[Repor
             for kind, metric in shown
             for model in suite.models
         ]
-        clean = next((shift.clean for shift in suite.shifts if dataset in shift.datasets), None)
+        clean = next(
+            (shift.clean for shift in suite.shifts if dataset in shift.datasets), None
+        )  # the first, if several
         dropped = [] if clean is None else list(_dropped(numbers, clean, shown))
         columns += [
             _drop_column(numbers, kind, metric, model.id, str(clean))

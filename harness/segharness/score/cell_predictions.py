@@ -72,7 +72,7 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
         predictions.append(stored.predictions)
         images.append(stored.images)
         predictable.append(stored.predictable)
-        facts |= facts_of(stored.facts)
+        facts = facts_of(stored.facts)
     if errors:
         return CellPredictions(None, f"{len(errors)} of {len(opened.samples)} images failed: {errors[0]}")
     if absent:

@@ -167,7 +167,7 @@ def scored_run(
         "notes": [without_folders(note) for note in notes],
         "observations": observations,
         NETWORK_INPUTS: list(network_inputs.to_json()),
-        "facts": {m.id: facts_of(network_inputs.facts.get(m.id, {}), m.facts) for m in suite.models},
+        "facts": {m.id: _shared_facts(network_inputs.facts.get(m.id, {}), m.facts) for m in suite.models},
     }
     scoring["reference_clean"] = [
         value for stored_rows in stored.values() for value in clean_values(stored_rows, metrics)
@@ -176,6 +176,12 @@ def scored_run(
     of_stored = {numbers.model: numbers.rows for numbers in stored.values()}
     scored = ScoredRun(content, {**manifest, **scoring}, rows, key, problems, incomplete, metrics, of_stored)
     return replace(scored, metadata={**scored.metadata, **scored.reference_digests(suite, rows)})
+
+
+def _shared_facts(*sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts in some mappings; later ones win. Texts have no folders of this machine."""
+    facts = facts_of(*sources)
+    return {key: without_folders(value) if isinstance(value, str) else value for key, value in facts.items()}
 
 
 def _metrics_of(entry: EvaluationEntry, host: PluginHost) -> EvaluationMetrics:

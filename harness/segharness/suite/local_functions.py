@@ -136,8 +136,11 @@ def check_local_model(file: Path, function: str, options: set[str]) -> str | Non
     return None
 
 
-def takes_parameter(file: Path, function: str, parameter: str) -> bool:
-    """Return whether the source of a function, or of a class's ``__init__``, has a parameter of that name."""
+def takes_resolution(file: Path, function: str) -> bool:
+    """Return whether the source of a function, or of a class's ``__init__``, says that it can be given a resolution.
+
+    It has a parameter ``resolution`` whose default, if there is one, is ``"model"``.
+    """
     try:
         tree = ast.parse(file.read_bytes(), str(file))
     except (OSError, SyntaxError, ValueError):
@@ -146,8 +149,24 @@ def takes_parameter(file: Path, function: str, parameter: str) -> bool:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == function:
             inside = node.body if isinstance(node, ast.ClassDef) else [node]
             made_by = [n for n in inside if isinstance(n, ast.FunctionDef) and n.name in (function, "__init__")]
-            return any(parameter in _parameters(one) for one in made_by)
+            return any("resolution" in _parameters(one) and _default(one, "resolution") == "model" for one in made_by)
     return False
+
+
+def _default(definition: ast.FunctionDef, parameter: str) -> object:
+    """Return the default of a function's parameter in its source; ``"model"`` if it has none."""
+    arguments = definition.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    defaults = dict(
+        zip([a.arg for a in positional[len(positional) - len(arguments.defaults) :]], arguments.defaults, strict=True)
+    )
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if default is not None:
+            defaults[argument.arg] = default
+    found = defaults.get(parameter)
+    if found is None:
+        return "model"
+    return found.value if isinstance(found, ast.Constant) else None
 
 
 def _parameters(definition: ast.FunctionDef) -> set[str]:

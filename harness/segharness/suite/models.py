@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from segharness.errors import PluginError, nearest
-from segharness.plugin.facts import facts_of, is_fact
+from segharness.plugin.facts import MOST, OF_TRAINING, facts_of, is_fact
 from segharness.plugin.host import PluginHost
 from segharness.plugin.model_specs import RESOLUTIONS
 from segharness.plugin.packaged_file import packaged_file
 from segharness.plugin.specs import ModelSet, ModelSpec, Needs, slug
-from segharness.plugin.weights import is_weights_name, options_problem, weights_problem
-from segharness.suite.local_functions import check_local_model, exists, local_reference, takes_parameter
+from segharness.plugin.weights import RANDOM, is_weights_name, options_problem, weights_problem
+from segharness.suite.local_functions import check_local_model, exists, local_reference, takes_resolution
 from segharness.suite.missing import Missing
 from segharness.suite.plugin_options import OptionReader, as_written, path_of
 from segharness.suite.schema import ID
@@ -137,18 +137,24 @@ class ModelBuilder:
             tags=tuple(tag.text for tag in items(node.get("tags"))),
             foreign=foreign,
             needs=needs,
-            facts=self._facts(node.get("facts"), spec),
+            facts=self._facts(node.get("facts"), spec, weights),
             resolutions=self._resolutions(local, model, spec, set().union(*option_nodes)),
-            as_written=self._as_written(node, option_nodes),
+            as_written={**self._as_written(node, option_nodes), **as_written("facts", mapping(node.get("facts")))},
         )
 
-    def _facts(self, node: Node | None, spec: ModelSpec | None) -> dict[str, Any]:
-        """Return the facts that a model's plugin declares, and those that the suite adds."""
+    def _facts(self, node: Node | None, spec: ModelSpec | None, weights: str | None) -> dict[str, Any]:
+        """Return the facts that a model's plugin declares, of its own weights alone those of training, and the suite's."""
         own = {key: child.plain() for key, child in mapping(node).items()}
+        if node is not None and len(own) > MOST:
+            self._complain(node, f"a model has at most {MOST} facts, not {len(own)}")
         for key, child in mapping(node).items():
             if not is_fact(key, own[key]):
                 self._complain(child, f"the fact `{key}` must be a short text, a number, or true or false")
-        return facts_of(spec.metadata if spec is not None else {}, own)
+        declared = dict(spec.metadata) if spec is not None else {}
+        of_plugin = weights is None or (spec is not None and is_weights_name(spec, weights) and weights != RANDOM)
+        if not of_plugin:
+            declared = {key: value for key, value in declared.items() if key not in OF_TRAINING}
+        return facts_of(declared, own)
 
     @staticmethod
     def _resolutions(local: object, model: str, spec: ModelSpec | None, options: set[str]) -> tuple[str, ...]:
@@ -156,9 +162,7 @@ class ModelBuilder:
         if spec is not None:
             return RESOLUTIONS if spec.stored else tuple(spec.resolutions)
         file, _, function = model.rpartition(":")
-        takes = (
-            local is not None and "resolution" not in options and takes_parameter(Path(file), function, "resolution")
-        )
+        takes = local is not None and "resolution" not in options and takes_resolution(Path(file), function)
         return RESOLUTIONS if takes else (AS_PUBLISHED,)
 
     @staticmethod

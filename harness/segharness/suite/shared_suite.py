@@ -79,6 +79,7 @@ def _shared_model(entry: ModelEntry) -> ModelEntry:
         weights=_shared(entry.weights, entry.as_written.get("weights")),
         python=_shared(entry.python, entry.as_written.get("python")),
         foreign=_shared(entry.foreign, None),
+        facts={key: _shared(value, entry.as_written.get(f"facts.{key}")) for key, value in entry.facts.items()},
         options=_shared_options(entry, "options", entry.options),
         options_for={
             dataset: _shared_options(entry, f"options_for.{dataset}", options)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from segharness.errors import StoreError
-from segharness.suite.suite import OVERALL, StoredReference, Suite
+from segharness.suite.suite import AS_PUBLISHED, ORIGINAL, ORIGINAL_IF_POSSIBLE, OVERALL, StoredReference, Suite
 
 MOST_ENTRIES = 100_000
 """A suite has no longer list."""
@@ -118,6 +118,9 @@ def _contradictions(suite: Suite) -> Iterator[str]:
             yield f"it has {len(entries)} {kind}, more than {_MOST[kind]}"
     if (cells := len(models) * len(datasets) * len(conditions)) > MOST_CELLS:
         yield f"it has {cells} cells, more than {MOST_CELLS}"
+    for model in suite.models:
+        if not set(model.resolutions) <= {AS_PUBLISHED, ORIGINAL}:
+            yield f"the model `{model.id}` has the resolutions {model.resolutions!r:.60}"
     for group in suite.groups:
         yield from _strangers(f"the group {group.name!r:.60}", group.models, models)
         if isinstance(group.reference, str) and group.reference not in group.models:
@@ -131,6 +134,8 @@ def _contradictions(suite: Suite) -> Iterator[str]:
     for entry in suite.scoring.evaluations:
         yield from _strangers(f"the evaluation `{entry.id}`", entry.datasets, datasets)
     for dataset in suite.datasets:
+        if dataset.resolution not in (AS_PUBLISHED, ORIGINAL, ORIGINAL_IF_POSSIBLE):
+            yield f"the data set `{dataset.id}` has the resolution {dataset.resolution!r:.60}"
         if dataset.limit is not None and dataset.limit < 1:
             yield f"the data set `{dataset.id}` is limited to {dataset.limit} images"
 

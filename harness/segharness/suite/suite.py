@@ -120,13 +120,15 @@ class DatasetEntry:
 
     @property
     def policy(self) -> dict[str, Any]:
-        """What the suite says of its labels, categories and resolution, if it does; part of the protocol."""
-        settings = {
-            "labels": dict(sorted(self.labels.items())),
-            "categories": sorted(set(self.categories)),
-            "resolution": self.resolution if self.resolution != AS_PUBLISHED else "",
-        }
+        """The `labels` and `categories` that the suite sets, without those it does not set; part of the protocol."""
+        settings = {"labels": dict(sorted(self.labels.items())), "categories": sorted(set(self.categories))}
         return {key: value for key, value in settings.items() if value}
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What the suite adds to a data set that can change a number: its policy, and a resolution of its own."""
+        own = {} if self.resolution == AS_PUBLISHED else {"resolution": self.resolution}
+        return {"limit": self.limit, **self.policy, **own}
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,8 @@ class Annotations:
             is_asked = bool(asked) and not repairs.problems
             raise DataError([coded("T06" if is_asked else "T02", lines[0]), *lines[1:]])
         self.content: dict[str, list[dict[str, Any]]] = {key: content[key] for key in _NEEDED}
-        self.whole: Mapping[str, Any] = content
+        hidden = ("annotations",) if self.withheld else ()
+        self.whole: Mapping[str, Any] = {key: value for key, value in content.items() if key not in hidden}
         self.notes: Sequence[str] = repairs.notes
 
 

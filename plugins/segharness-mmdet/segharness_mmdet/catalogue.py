@@ -46,7 +46,7 @@ class Published:
         parts = self.name.replace("-", "_").split("_")
         backbone = next((text for part, text in _BACKBONES.items() if part in self.name), None)
         return {
-            **({"backbone": backbone} if backbone else {}),
+            **({"backbone": backbone + ("-FPN" if "fpn" in parts else "")} if backbone else {}),
             **({"trained_on": "COCO train2017"} if "coco" in parts else {}),
             **({"normalisation": "GN"} if "gn" in parts else {"normalisation": "SyncBN"} if "syncbn" in parts else {}),
             **({"initialisation": "scratch"} if "scratch" in parts else {}),

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from segharness import Instances
-from segharness_torch.input_watch import InputWatch, network_input
+from segharness import Instances, NetworkInput
+from segharness_torch.input_watch import InputWatch
 from segharness_torch.threads import torch_threads
 from segharness_torch.weights import load_weights
 from segharness_toycells.options import SHRINK
@@ -75,6 +75,8 @@ class ToyMaskRCNNModel:
         masks = enlarged((detections["masks"][:, 0] >= 0.5).cpu().numpy(), self._shrink, (1, 2))
         times = self._network.transform.times
         content = (times * image.shape[0] // self._shrink, times * image.shape[1] // self._shrink)
-        given = network_input(self._watch.take(), content, image.shape, "bilinear" if times > 1 else "area")
+        (height, width), (rows, columns) = self._watch.take(), content
+        ways = [*(["area"] if self._shrink > 1 else []), *(["bilinear"] if times > 1 else [])]
+        given = NetworkInput(height, width, "-".join(ways) or "none", (0, height - rows, 0, width - columns))
         boxes = detections["boxes"].cpu().numpy() * np.float32(self._shrink)
         return Instances(boxes, detections["scores"].cpu().numpy(), np.zeros(len(masks), dtype=np.int64), masks, given)

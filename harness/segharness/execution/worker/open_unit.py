@@ -36,6 +36,7 @@ class OpenUnit:
         error: the error of `write`; the rest of the unit is then skipped.
         closed: `ended` was called, or will be called next.
         note: called with what the user should know of its images.
+        unscaled: whether every image must enter the network at its own size.
     """
 
     samples: Sequence[Sample]
@@ -49,6 +50,7 @@ class OpenUnit:
     error: Exception | None = None
     closed: bool = False
     note: Callable[[str], None] = lambda text: None
+    unscaled: bool = False
 
     def shards(self) -> Iterator[ConditionShard]:
         """Yield a shard for each condition, in order."""

@@ -11,7 +11,7 @@ from segharness.errors import CellError
 from segharness.execution.worker.failure_watch import FailureWatch
 from segharness.execution.worker.open_unit import ConditionShard, OpenUnit, PreparedImage
 from segharness.execution.worker.shard_tables import ImageOutcome, tables_of
-from segharness.model.outputs import validate_instances, validate_prompted
+from segharness.model.outputs import check_unscaled, validate_instances, validate_prompted
 from segharness.records import Instances
 
 WAITING_BYTES = 256 * 1024 * 1024
@@ -92,6 +92,8 @@ class Postprocessor:
                 else:
                     assert prepared.shard.unit.labels is not None
                     outcome.detections = validate_instances(answer, shape, prepared.shard.unit.labels)
+                if prepared.shard.unit.unscaled and prepared.is_predicted:
+                    check_unscaled(outcome.detections.network_input, shape)
             except Exception as error:  # noqa: BLE001  an object that a model returns may raise anything
                 text = str(error) if isinstance(error, CellError) else f"{type(error).__name__}: {error}"
                 outcome.error = first_line(f"model `{self._name}`, {outcome.sample}: {text}")

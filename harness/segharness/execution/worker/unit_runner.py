@@ -51,6 +51,7 @@ from segharness.plugin.host import PluginHost, forget_folder
 from segharness.records import CLEAN, Model, StoredPredictions
 from segharness.store import RunFolder, write_shard
 from segharness.suite.shared_suite import hider
+from segharness.suite.suite import ORIGINAL
 
 Emit = Callable[[WorkerEvent], None]
 """Takes the events of a `UnitRunner`."""
@@ -226,9 +227,10 @@ class UnitRunner:
             self._corruptor,
             labels,
             self._prompts_of(unit.dataset, prompt) if prompt is not None else None,
-            partial(self._write, unit, emit, predictable, _facts(model)),
+            partial(self._write, unit, emit, predictable, self._facts(model)),
             ended,
             note=partial(self._say_of, unit.dataset, emit),
+            unscaled=self._job.suite.model(unit.model).resolution_on(opened.entry) == ORIGINAL,
         )
 
     def _say_of(self, dataset: str, emit: Emit, text: str) -> None:
@@ -332,6 +334,15 @@ class UnitRunner:
     def _watch(self, model: str) -> FailureWatch:
         return self._watches.setdefault(model, FailureWatch(self._job.give_up_after))
 
+    def _facts(self, model: Model) -> Mapping[str, Any]:
+        """Return what a loaded model says of itself, without what only this machine may know; nothing if it raises."""
+        try:
+            facts = facts_of(dict(getattr(model, "facts", None) or {}))
+        except Exception:  # noqa: BLE001  a plugin's attribute; predictions do not depend on it
+            _log.exception("the facts of a %s cannot be read", type(model).__name__)
+            return {}
+        return {key: self._hide(value) if isinstance(value, str) else value for key, value in facts.items()}
+
     def _model_key(self, unit: Unit) -> tuple[str, str, str]:
         """Return a key of the model that a unit needs: its options and its resolution may depend on the data set."""
         entry, dataset = self._job.suite.model(unit.model), self._job.suite.dataset(unit.dataset)
@@ -355,9 +366,3 @@ class UnitRunner:
             )
             emit(ModelLoaded(unit.model, round(time.monotonic() - began, 3)))
         return self._loaded[1]
-
-
-def _facts(model: Model) -> Mapping[str, Any]:
-    """Return what a loaded model says of itself, in the form of facts."""
-    facts = getattr(model, "facts", None)
-    return facts_of(facts) if isinstance(facts, Mapping) else {}

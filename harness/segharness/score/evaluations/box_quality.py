@@ -47,6 +47,8 @@ def score(request: ScoreRequest) -> list[Score]:
     names = [metric.name for metric in BOX_QUALITY]
     if (kind := coco.prompt_kind_of(request)) is not None:
         return coco.null_scores(request, names, f"the model was given the ground truth's {kind}")
+    if request.predictions.column("score").null_count:
+        return coco.null_scores(request, names, "the predictions have no scores")
     categories = sorted(request.ground_truth.content["categories"], key=lambda c: c["id"])
     columns = {c["name"]: position for position, c in enumerate(categories)}
     ious, owner = best_ious(request)
