@@ -110,3 +110,36 @@ def test_plugins_of_networks_say_how_many_parameters_they_have(harness):
     model = make("maskrcnn_resnet50_fpn", "random")
     assert model.facts == {"parameters": sum(p.numel() for p in model._network.parameters())}
     assert model.facts["parameters"] > 44_000_000 and torch.is_tensor(next(model._network.parameters()))
+
+
+def test_secrets_and_folders_of_this_machine_stay_here(run, tmp_path):
+    text = SUITE.replace("epochs: 36", 'note: "${SECRET}", path: /home/ada/x.pth')
+    run.write("s.yaml", text)
+    run.write("m.py", MODEL.replace('"parameters": 12', '"parameters": 12, "checkpoint": "/home/ada/secret/m.pth"'))
+    done = run("run", "s.yaml", "--no-bootstrap", "--var", "SECRET=hunter2secret", "--out", "shared")
+    assert done.code == 0, done.err
+    facts = manifest_of(read_results(tmp_path / "shared"))["facts"]["a"]
+    assert facts["note"] == "${SECRET}" and facts["path"] == "x.pth" and "ada" not in str(facts)
+    written = (tmp_path / "shared/manifest.json").read_text()
+    assert "hunter2secret" not in written and "/home/ada" not in written
+    for file in (tmp_path / "shared").rglob("*.arrow"):
+        assert b"hunter2secret" not in file.read_bytes() and b"/home/ada" not in file.read_bytes()
+
+
+def test_facts_of_training_are_those_of_published_weights(harness):
+    harness.write(
+        "t.yaml",
+        """segharness: 1
+models:
+  - {id: own, model: torchvision/maskrcnn_resnet50_fpn, weights: random}
+  - {id: published, model: torchvision/maskrcnn_resnet50_fpn, weights: COCO_V1}
+datasets: [{dataset: coco/2017, options: {root: .}}]
+conditions: [clean]
+""",
+    )
+    import yaml
+
+    models = yaml.safe_load(harness("collect", "t.yaml", "--resolved").out)["models"]
+    own, published = (model["facts"] for model in models)
+    assert published["trained_on"] == "COCO train2017" and published["backbone"] == own["backbone"]
+    assert not {"trained_on", "initialisation", "file", "recipe"} & own.keys()

@@ -183,3 +183,26 @@ def test_a_model_under_another_interpreter_is_told_too(harness, suite, tmp_path)
     assert done.code == 0, done.err
     assert given(tmp_path, "able", "streets")[1] == (48, 72, "none", [0] * 4)
     assert given(tmp_path, "able", "small")[0] == (64, 64, "bilinear", [0, 0, 0, 16])
+
+
+def test_models_that_were_given_other_sizes_are_not_compared(harness, suite):
+    text = SUITE.replace("resolution: original", "resolution: original-if-possible")
+    suite('  - {model: "./m.py:unable", id: unable}\n', text)
+    assert harness("run", "s.yaml").code == 0
+    done = harness("compare", "runs/s::able", "runs/s::unable")
+    assert (
+        "the images were given at `resolution: original` to the first, at `model` to the second" in done.out + done.err
+    )
+
+
+def test_a_model_that_scales_under_original_is_refused_its_images(harness, suite):
+    harness.write("m.py", MODEL.replace('if self.resolution == "original":', "if False:"))
+    done = harness("run", "s.yaml")
+    assert done.code == 1
+    assert "under `resolution: original` the network was given 64x48 of an image of 40x60" in done.out + done.err
+
+
+def test_a_parameter_that_happens_to_be_called_so_is_no_promise(harness, suite):
+    harness.write("m.py", MODEL.replace('def able(resolution="model")', "def able(resolution=512)"))
+    done = harness("run", "s.yaml")
+    assert done.code == 4 and "model `able` cannot be given images at their own size" in done.err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from segharness.store import manifest_of, read_results, store_path
 from segharness.store.folder import mapping_in
 from segharness.store.resamples import KEY_COLUMNS, Samples, read_resamples, resamples_key
 from segharness.suite.recorded_metrics import recorded_metrics
+from segharness.suite.suite import AS_PUBLISHED
 
 COMPARED_KINDS = (AVERAGE, MPC, CD, RCD, RCD_POOLED)
 """Of the numbers over sets of conditions, those that are compared."""
@@ -41,6 +42,7 @@ class Side:
         references: a digest of the values of every reference, by the reference's name and the metric.
         sets: what averages are taken over, by data set and condition as results name them.
         metrics: the metrics of every evaluation, by its id.
+        resolutions: the size at which it was given images, by data set: ``"model"`` or ``"original"``.
     """
 
     model: str
@@ -50,6 +52,7 @@ class Side:
     references: Mapping[tuple[str, str], str]
     sets: Mapping[tuple[str, str], AveragedSet]
     metrics: Mapping[str, EvaluationMetrics]
+    resolutions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,9 @@ def compare(first: Side, second: Side) -> Iterator[Difference]:
             row["metric"]
         ).unit != metric.unit:
             reason = f"its unit is {before.get(row['metric']).unit} in the first run, {metric.unit} in the second"
+        sizes = [side.resolutions.get(row["dataset"], AS_PUBLISHED) for side in (first, second)]
+        if sizes[0] != sizes[1]:
+            reason = f"the images were given at `resolution: {sizes[0]}` to the first, at `{sizes[1]}` to the second"
         if reason:
             difference = replace(difference, difference=None, interval=NO_INTERVAL, verdict=None, reason=reason)
         yield replace(difference, part=averaged is not None and averaged.part, kind=kind)
@@ -223,7 +229,9 @@ class _StoredResults:
             if names[0] == model
         }
         shown = f"{self.path}::{model}" if with_path else model
-        return Side(model, shown, rows, samples, self._references, self._sets, self._metrics)
+        inputs = self.run.inputs.models.get(model, {})
+        resolutions = {dataset: str(of_it.get("resolution", AS_PUBLISHED)) for dataset, of_it in inputs.items()}
+        return Side(model, shown, rows, samples, self._references, self._sets, self._metrics, resolutions)
 
     @staticmethod
     def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
