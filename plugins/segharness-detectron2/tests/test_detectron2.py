@@ -175,6 +175,8 @@ def test_every_config_has_a_name_and_says_what_it_is():
     assert syncbn.metadata == {
         **about,
         "head": "Mask R-CNN",
+        "family": "Mask R-CNN",
+        "trained_on": "COCO train2017",
         "config": "Misc/scratch_mask_rcnn_R_50_FPN_9x_syncbn.yaml",
     }
     assert found["mask_rcnn_R_50_FPN_1x"].config == "COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_1x.yaml"
