@@ -20,7 +20,7 @@ from segharness.records import Condition
 from segharness.score.bootstrap import Resamples, draw, interval
 from segharness.score.cell_predictions import CellPredictions, read_cell
 from segharness.score.degradation_rows import Row
-from segharness.score.network_inputs import NetworkInputs
+from segharness.score.model_records import ModelRecords
 from segharness.score.observations import Observer
 from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.score.score_checks import checked_scores
@@ -46,11 +46,11 @@ class DatasetScorer:
         options: ScoreOptions,
         warn: Callable[[str], None],
         notes: dict[str, None],
-        network_inputs: NetworkInputs,
+        records: ModelRecords,
     ) -> None:
         self._suite, self._folder, self._inputs, self._opened = suite, folder, inputs, opened
         self._options, self._warn, self._notes = options, warn, notes
-        self._host, self._network_inputs = host, network_inputs
+        self._host, self._records = host, records
         self.incomplete: dict[str, str] = {}
         self._observer = Observer(opened)
         self._evaluations = [(entry, host.get(entry.metric, MetricSpec)) for entry in suite.scoring.evaluations]
@@ -72,8 +72,7 @@ class DatasetScorer:
         if cell.damaged:
             self._warn(f"{name}: {cell.reason}")
         if cell.images is not None:
-            self._network_inputs.look(model, self._opened.entry.id, cell.images)
-            self._network_inputs.facts.setdefault(model, {}).update(cell.facts)
+            self._records.look(model, self._opened.entry.id, cell.images, cell.facts)
         if cell.predictions is not None and not len(cell.predictions.column("annotation_id").drop_null()):
             dropped = 0
             if cell.predictable is None and cell.images is not None:  # a model's own further labels are no mistake

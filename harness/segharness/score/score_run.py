@@ -20,8 +20,7 @@ from segharness.redaction import without_folders
 from segharness.score.data_sources import DataSources, find_data_sources
 from segharness.score.dataset_scorer import DatasetScorer, interval_columns
 from segharness.score.degradation_rows import Row, degradation_rows
-from segharness.score.network_inputs import KEY as NETWORK_INPUTS
-from segharness.score.network_inputs import NetworkInputs
+from segharness.score.model_records import ModelRecords
 from segharness.score.score_options import ScoreOptions, check_engine
 from segharness.score.stored_reference import clean_values, read_stored, reference_values
 from segharness.store import RESULTS, RunFolder, table, write_results
@@ -140,14 +139,14 @@ def scored_run(
     sizes: dict[str, Any] = {}
     incomplete: dict[str, str] = {}
     observations: list[list[str]] = []
-    network_inputs = NetworkInputs()
+    records = ModelRecords()
     for entry in suite.datasets:
         if entry.id not in sources.datasets:
             raise StoreError(f"{folder.manifest}: another run changed it meanwhile; score it again")
         opened = sources.datasets[entry.id]
         sizes[entry.id] = [opened.dataset.digest, len(opened.samples)]
         notes |= {f"{entry.id}: {note}": None for note in opened.notes}
-        scorer = DatasetScorer(suite, folder, inputs, opened, host, options, problems.append, notes, network_inputs)
+        scorer = DatasetScorer(suite, folder, inputs, opened, host, options, problems.append, notes, records)
         for model in suite.models:
             for condition in suite.conditions:
                 rows += scorer.cell(model.id, condition, failures.get((model.id, entry.id, condition.name)))
@@ -166,8 +165,8 @@ def scored_run(
         "bootstrap": options.bootstrap,
         "notes": [without_folders(note) for note in notes],
         "observations": observations,
-        NETWORK_INPUTS: list(network_inputs.to_json()),
-        "facts": {m.id: _shared_facts(network_inputs.facts.get(m.id, {}), m.facts) for m in suite.models},
+        "network_inputs": list(records.network_inputs()),
+        "facts": {m.id: _shared_facts(records.facts.get(m.id, {}), m.facts) for m in suite.models},
     }
     scoring["reference_clean"] = [
         value for stored_rows in stored.values() for value in clean_values(stored_rows, metrics)

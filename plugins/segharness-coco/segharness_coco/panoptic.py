@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -198,7 +198,17 @@ def _problems(content: Any) -> Iterator[str]:
     described = {annotation["image_id"] for annotation in content["annotations"]}
     yield from (f"image {id} has no annotation" for id in sorted(images - described))
     yield from (f"annotation of image {id}: its image is not in the file" for id in sorted(described - images))
-    for annotation in content["annotations"]:
+    yield from segment_problems(content["annotations"], categories)
+
+
+def segment_problems(annotations: Sequence[Mapping[str, Any]], categories: Collection[int]) -> Iterator[str]:
+    """Yield the problems of the segments of a panoptic file.
+
+    Args:
+        annotations: its items, whose structure is right.
+        categories: the ids of its categories.
+    """
+    for annotation in annotations:
         where = f"annotation {annotation['file_name']}"
         segments = annotation["segments_info"]
         counts = Counter(segment["id"] for segment in segments)

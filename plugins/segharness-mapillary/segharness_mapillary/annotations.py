@@ -15,6 +15,7 @@ from typing import Any
 
 from segharness import DataError
 from segharness.files import File
+from segharness_coco.panoptic import segment_problems
 
 from segharness_mapillary.names import ShippedCategory
 
@@ -146,15 +147,7 @@ def _problems(content: Any) -> Iterator[str]:
         if not 0 <= category["id"] < 2**31:
             yield f"categories: the id {category['id']} is out of range"
     categories = {category["id"] for category in content["categories"]}
-    for annotation in content["annotations"]:
-        where, segments = f"annotation {annotation['file_name']}", annotation["segments_info"]
-        counts = Counter(segment["id"] for segment in segments)
-        yield from (f"{where}: segment {id} is given {n} times" for id, n in counts.items() if n > 1)
-        for segment in segments:
-            if segment["category_id"] not in categories:
-                yield f"{where}: segment {segment['id']}: its category {segment['category_id']} is not in the file"
-            if segment.get("iscrowd", 0) not in (0, 1):
-                yield f"{where}: segment {segment['id']}: iscrowd {segment['iscrowd']!r:.60} is neither 0 nor 1"
+    yield from segment_problems(content["annotations"], categories)
 
 
 def _malformed(content: Any) -> Iterator[str]:

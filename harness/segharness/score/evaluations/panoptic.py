@@ -22,7 +22,7 @@ from hotcoco import panoptic
 from segharness.masks import to_rle
 from segharness.score.evaluations import coco
 from segharness.score.evaluations.coco_engines import scored_keys
-from segharness.score.evaluations.segments import Segments, overlap, parts_of, predicted_segments, unearned
+from segharness.score.evaluations.segments import Segments, parts_of, scorable_segments, unearned
 from segharness.score.request import Score, ScoreRequest
 
 KINDS = ("PQ", "SQ", "RQ")
@@ -34,10 +34,8 @@ def score(request: ScoreRequest) -> list[Score]:
 
     If predicted segments overlap, there is only a reason: the model has to decide which segment a pixel belongs to.
     """
-    if reason := coco.reason_unfit(request):
-        return coco.null_scores(request, METRICS, reason)
-    segments = predicted_segments(request)
-    if reason := overlap(segments):
+    segments, reason = scorable_segments(request)
+    if reason is not None:
         return coco.null_scores(request, METRICS, reason)
     content = request.ground_truth.content
     qualities = _per_class(request, segments)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from hotcoco import mask as rle
 
+from segharness.score.evaluations import coco
 from segharness.score.evaluations.coco_engines import results
 from segharness.score.request import ScoreRequest
 
@@ -15,7 +16,7 @@ Segments = dict[int, list[dict[str, Any]]]
 """The predicted segments of every image, as COCO results."""
 
 
-def predicted_segments(request: ScoreRequest) -> Segments:
+def _predicted_segments(request: ScoreRequest) -> Segments:
     """Return the predicted segments of every image, without empty masks."""
     segments: Segments = {}
     for result in results(request.ground_truth, request.predictions, "segm"):
@@ -24,7 +25,15 @@ def predicted_segments(request: ScoreRequest) -> Segments:
     return segments
 
 
-def overlap(segments: Segments) -> str | None:
+def scorable_segments(request: ScoreRequest) -> tuple[Segments, str | None]:
+    """Return the predicted segments, and why they cannot be scored: one segment a pixel, with a mask, from no prompt."""
+    if reason := coco.reason_unfit(request):
+        return {}, reason
+    segments = _predicted_segments(request)
+    return segments, _overlap(segments)
+
+
+def _overlap(segments: Segments) -> str | None:
     """Return a reason that names the first image with overlapping predicted segments, or None if there is none."""
     for image_id, image_segments in segments.items():
         masks = [segment["segmentation"] for segment in image_segments]

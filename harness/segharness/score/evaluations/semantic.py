@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from segharness.masks import to_pixels
 from segharness.score.evaluations import coco
-from segharness.score.evaluations.segments import Segments, overlap, predicted_segments, unearned
+from segharness.score.evaluations.segments import Segments, scorable_segments, unearned
 from segharness.score.request import Score, ScoreRequest
 from segharness.suite import OVERALL, Split
 
@@ -32,10 +32,8 @@ Columns = npt.NDArray[np.int64]
 
 def score(request: ScoreRequest) -> list[Score]:
     """Return mIoU and iIoU over all categories, over every split and of every category."""
-    if reason := coco.reason_unfit(request):
-        return coco.null_scores(request, METRICS, reason)
-    segments = predicted_segments(request)
-    if reason := overlap(segments):
+    segments, reason = scorable_segments(request)
+    if reason is not None:
         return coco.null_scores(request, METRICS, reason)
     content = request.ground_truth.content
     categories = sorted(content["categories"], key=lambda c: c["id"])

@@ -1,19 +1,16 @@
-"""What the networks of a run were really given of the images: a summary of what their files record."""
+"""What the files of a run say of its models: what their networks were given of the images, and facts of theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-KEY = "network_inputs"
-"""Where results have it in their manifest."""
 
-
-class NetworkInputs:
-    """Gathers the inputs of networks by model and data set, over all conditions.
+class ModelRecords:
+    """Gathers what files say of models, over all cells.
 
     Attributes:
         facts: by model, what it said of itself when it was loaded.
@@ -23,8 +20,15 @@ class NetworkInputs:
         self.facts: dict[str, dict[str, Any]] = {}
         self._found: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def look(self, model: str, dataset: str, images: pa.Table) -> None:
-        """Look at the images of one cell, a table of `segharness.store.IMAGES`."""
+    def look(self, model: str, dataset: str, images: pa.Table, facts: Mapping[str, Any]) -> None:
+        """Look at one cell.
+
+        Args:
+            model, dataset: their ids.
+            images: a table of `segharness.store.IMAGES`.
+            facts: what the loaded model said of itself.
+        """
+        self.facts.setdefault(model, {}).update(facts)
         found = self._found.setdefault(
             (model, dataset),
             {"height": [], "width": [], "interpolation": set(), "padded": False, "known": 0, "unknown": 0},
@@ -42,7 +46,7 @@ class NetworkInputs:
         found["interpolation"] |= set(known.column("interpolation").to_pylist())
         found["padded"] |= bool(padding.any())
 
-    def to_json(self) -> Iterator[dict[str, Any]]:
+    def network_inputs(self) -> Iterator[dict[str, Any]]:
         """Yield a JSON object for every model and data set.
 
         ``height`` and ``width`` are the least and the greatest of the images in the tensors, without padding, in pixels;
