@@ -57,7 +57,8 @@ class Prompts:
             raise UsageError(f"`prompt` is {kind!r}, not {' or '.join(KINDS)}")
         ground_truth = data.ground_truth("instances")
         if ground_truth is None:
-            raise UsageError(f"data set `{data.entry.id}` has no instances to make prompts of")
+            why = f": {data.withheld}" if data.withheld is not None else ""
+            raise UsageError(f"data set `{data.entry.id}` has no instances to make prompts of{why}")
         self.kind, self._name = kind, data.entry.dataset
         self._annotations: dict[int, list[Mapping[str, Any]]] = {}
         for annotation in ground_truth["annotations"]:

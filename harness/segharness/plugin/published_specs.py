@@ -36,6 +36,9 @@ class PublishedSpec:
         datasets: for numbers on several data sets, what is known of each, by its column: ``dataset``, as suites call it,
             the number of ``images``, ``resolution``, ``labels`` and ``categories`` as suites have them. The column
             `clean` is one of them.
+        measures: for numbers on clean images, what each column is: the ``dataset`` as suites call it, its ``images``, the
+            ``metric`` as results call it, its ``task``, the ``evaluation`` (``coco`` if absent) and the ``split`` of
+            categories (``all`` if absent). A ``note`` says why one's own numbers are others all the same.
         sets: named choices of conditions, such as ``{"paper15": ("fog", "snow")}``. The first is the default.
 
     Example:
@@ -62,6 +65,7 @@ class PublishedSpec:
     severity: int | None = None
     ids: Mapping[str, str] = field(default_factory=dict)
     datasets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    measures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -79,6 +83,12 @@ class PublishedSpec:
         for column, of_it in self.datasets.items():
             if not isinstance(of_it, Mapping) or not of_it.keys() <= known:
                 raise PluginError(f"PublishedSpec `{self.name}`: datasets: `{column}` is {of_it!r:.60}, not of {known}")
+        needed = {"dataset", "images", "metric", "task"}
+        for column, of_it in self.measures.items():
+            if not isinstance(of_it, Mapping) or not needed <= of_it.keys() <= needed | {"evaluation", "split", "note"}:
+                raise PluginError(
+                    f"PublishedSpec `{self.name}`: measures: `{column}` is {of_it!r:.60}, not of {needed}"
+                )
         if self.datasets and self.clean not in self.datasets:
             raise PluginError(f"PublishedSpec `{self.name}`: datasets lacks the column `{self.clean}`, which is clean")
         if not self.source:

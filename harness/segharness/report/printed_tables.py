@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from segharness.plugin.metric_specs import AVERAGE, CD, RCD
 from segharness.plugin.published_specs import PublishedSpec
@@ -11,7 +12,7 @@ from segharness.records import CLEAN, Condition
 from segharness.report.entry import TableEntry
 from segharness.report.layout import Column, ReportTable
 from segharness.report.scope import HEADINGS, TableScope, degradation_entries
-from segharness.suite import OVERALL, Shift
+from segharness.suite import OVERALL, DatasetEntry, EvaluationEntry, Shift
 from segharness.suite.suite import AS_PUBLISHED
 
 _PRINTED = {"average": AVERAGE, "cd": CD, "rcd": RCD}
@@ -90,6 +91,64 @@ def printed_shift_tables(
         reference = scope.numbers.reference(scope.group.models, scope.kind, CLEAN.name, "AP")
         kinds, why_not_all = _compared_kinds(spec, set(shift.datasets), reference)
         yield _laid_out(scope, each, list(_shift_parts(scope, spec, shift, shared, kinds)), disagreements, why_not_all)
+
+
+def printed_metric_tables(scope: TableScope, printed: Sequence[PrintedRows], images: int) -> Iterator[ReportTable]:
+    """Yield a table of printed rows for every printed table with numbers of the same kind on the same data set.
+
+    Args:
+        scope: of the measured table of metrics.
+        printed: the printed tables.
+        images: how many images were measured.
+    """
+    entry = scope.suite.dataset(scope.kind[0])
+    evaluation = next((e for e in scope.suite.scoring.evaluations if e.id == scope.kind[1]), None)
+    if evaluation is None or scope.kind[3] != OVERALL:
+        return
+    own = (entry.dataset, evaluation.metric, scope.kind[2])
+    for each in printed:
+        fitting = {
+            column: measure
+            for column, measure in each.spec.measures.items()
+            if (measure["dataset"], measure.get("evaluation", "coco"), measure["task"]) == own
+        }
+        if not fitting:
+            continue
+        disagreements = dict.fromkeys(
+            text for measure in fitting.values() for text in _other_measure(entry, evaluation, measure, images)
+        )
+        parts = [_metric_part(scope, column, measure) for column, measure in fitting.items()]
+        yield _laid_out(scope, each, parts, list(disagreements), None)
+
+
+def _metric_part(scope: TableScope, column: str, measure: Mapping[str, Any]) -> _Part:
+    split, metric = str(measure.get("split", OVERALL)), str(measure["metric"])
+    kind, condition = (*scope.kind[:3], split), scope.suite.conditions[0].name
+    heading = metric if split == OVERALL else f"{metric}, {split}"
+    return _Part(column, heading, lambda model: scope.numbers.get(model, kind, condition, metric))
+
+
+def _other_measure(
+    entry: DatasetEntry, evaluation: EvaluationEntry, measure: Mapping[str, Any], images: int
+) -> Iterator[str]:
+    """Yield how a measured number differs from what is known of the printed one."""
+    if "note" in measure:
+        yield str(measure["note"])
+    if entry.limit is not None:
+        yield f"measured on the first {entry.limit} images alone"
+    elif images != measure["images"]:
+        yield f"measured on {images} images, printed on {measure['images']}"
+    yield from _other_settings(entry, evaluation)
+
+
+def _other_settings(entry: DatasetEntry, evaluation: EvaluationEntry | None) -> Iterator[str]:
+    """Yield what a suite sets of a data set and an evaluation that no printed table has."""
+    if entry.policy:
+        yield "measured with a policy for categories (`labels` or `categories` of the data set)"
+    if entry.resolution != AS_PUBLISHED:
+        yield f"measured at `resolution: {entry.resolution}`, printed as each network was published"
+    if evaluation is not None and evaluation.options:
+        yield f"measured with other options of the evaluation: {', '.join(evaluation.options)}"
 
 
 def _table(scope: TableScope, printed: PrintedRows, there: set[str], images: int) -> ReportTable:
@@ -223,13 +282,8 @@ def _disagreements(
     if severities != printed:
         shown = ", ".join(str(severity) for severity in sorted(s for s in severities if s is not None))
         yield f"measured at severity {shown}, printed at {spec.severity}"
-    if entry.policy:
-        yield "measured with a policy for categories (`labels` or `categories` of the data set)"
-    if entry.resolution != AS_PUBLISHED:
-        yield f"measured at `resolution: {entry.resolution}`, printed as each network was published"
     evaluation = next((e for e in scope.suite.scoring.evaluations if e.id == scope.kind[1]), None)
-    if evaluation is not None and evaluation.options:
-        yield f"measured with other options of the evaluation: {', '.join(evaluation.options)}"
+    yield from _other_settings(entry, evaluation)
     if len(members) < len(scope.members):
         yield f"{len(scope.members) - len(members)} conditions here were not printed"
 

@@ -20,7 +20,12 @@ from segharness.report.notes import (
     severity_notes,
     unit_notes,
 )
-from segharness.report.printed_tables import PrintedRows, printed_shift_tables, printed_tables
+from segharness.report.printed_tables import (
+    PrintedRows,
+    printed_metric_tables,
+    printed_shift_tables,
+    printed_tables,
+)
 from segharness.report.results_lookup import Numbers
 from segharness.report.scope import (
     TASKS,
@@ -91,6 +96,7 @@ def tables(
                 if not numbers.has_table(kind[1]):  # its numbers are columns of the other tables
                     if kind[3] == OVERALL and ("metrics" in wanted_views or kind[0] not in with_tables):
                         yield _metrics_table(scope)
+                        yield from printed_metric_tables(scope, printed, images.get(kind[0], 0))
                     continue
                 if scope.members:
                     yield _table(scope)
@@ -98,6 +104,7 @@ def tables(
                 in_shift_table = kind[:3] in shifted and scope.degrades and not numbers.further_columns(kind)
                 if kind[3] == OVERALL and ("metrics" in wanted_views or not (scope.members or in_shift_table)):
                     yield _metrics_table(scope)
+                    yield from printed_metric_tables(scope, printed, images.get(kind[0], 0))
                 if "parts" in wanted_views and scope.members and scope.degrades:
                     yield from parts_table(scope)
                 if "ratios" in wanted_views and scope.members and scope.degrades and scope.reference:

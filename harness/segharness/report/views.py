@@ -96,13 +96,11 @@ def class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[Repor
             for kind, metric in shown
             for model in suite.models
         ]
-        clean = next(
-            (shift.clean for shift in suite.shifts if dataset in shift.datasets), None
-        )  # the first, if several
-        dropped = [] if clean is None else list(_dropped(numbers, clean, shown))
+        cleans = dict.fromkeys(shift.clean for shift in suite.shifts if dataset in shift.datasets)
+        dropped = [(clean, *pair) for clean in cleans for pair in _dropped(numbers, clean, shown)]
         columns += [
-            _drop_column(numbers, kind, metric, model.id, str(clean))
-            for kind, metric in dropped
+            _drop_column(numbers, kind, metric, model.id, clean)
+            for clean, kind, metric in dropped
             for model in suite.models
         ]
         rows = [
@@ -115,8 +113,8 @@ def class_tables(suite: Suite, numbers: Numbers, dataset: str) -> Iterator[Repor
                         for m in suite.models
                     ),
                     *(
-                        _drop(numbers, m.id, k, condition, metric, name, str(clean))
-                        for k, metric in dropped
+                        _drop(numbers, m.id, k, condition, metric, name, clean)
+                        for clean, k, metric in dropped
                         for m in suite.models
                     ),
                 ),

@@ -39,7 +39,7 @@ class ModelRecords:
         found["unknown"] += max(0, len(asked) - len(known))
         if not len(known):
             return
-        padding = np.array(known.column("padding").to_pylist(), dtype=np.int64).reshape(-1, 4)
+        padding = known.column("padding").combine_chunks().flatten().to_numpy().reshape(-1, 4).astype(np.int64)
         for side, bars in (("height", padding[:, :2]), ("width", padding[:, 2:])):
             content = known.column(f"input_{side}").to_numpy() - bars.sum(axis=1)
             found[side] = [int(min([*found[side], content.min()])), int(max([*found[side], content.max()]))]

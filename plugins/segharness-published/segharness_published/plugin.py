@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from segharness import PublishedSpec, hookimpl
 
@@ -62,6 +63,66 @@ _OTHERS = {
     "adaptis": ("AdaptIS: Adaptive Instance Selection Network", "1234567"),
     "deepmac": ("The surprising impact of mask-head architecture on novel class segmentation (Deep-MAC)", "12345678"),
 }
+
+_VAL, _TEST_DEV = ("coco/2017", 5000), ("coco/2017", 20288)
+_COCO = ("AP", "AP50", "AP75", "AP_S", "AP_M", "AP_L")
+_PQ = ("PQ", "PQ_st", "PQ_th")
+
+
+def _columns(prefix: str, data: tuple[str, int], task: str, metrics: tuple[str, ...], **more: str) -> dict[str, Any]:
+    """Return what columns measure that are called `prefix` and the name of a metric."""
+    dataset, images = data
+    return {
+        prefix + metric: {"dataset": dataset, "images": images, "task": task, "metric": metric, **more}
+        for metric in metrics
+    }
+
+
+def _measures(name: str) -> dict[str, Any]:
+    """Return what the columns of a printed table measure, as far as they are numbers that results have."""
+    if name == "scnet/1":
+        boxes = _columns("COCO test-dev, mask: box ", _TEST_DEV, "bbox", ("AP",))
+        return {**_columns("COCO test-dev, mask: ", _TEST_DEV, "segm", _COCO), **boxes}
+    if name == "coco-to-cityscapes/iii":
+        masks = _columns("COCO val2017, mask: ", _VAL, "segm", _COCO)
+        return {**_columns("COCO val2017, box: ", _VAL, "bbox", _COCO), **masks}
+    if name == "adaptis/1":
+        note = "the toy problem is generated anew from the paper's words: these are other images"
+        metrics = ("AP50", "AP70", "AP80", "AP90")
+        return _columns("toy problem, 2000 test images: ", ("toycells/test", 2000), "segm", metrics, note=note)
+    panoptic = {
+        "adaptis/2": ("Cityscapes val: ", ("cityscapes/panoptic", 500)),
+        "adaptis/3": ("Mapillary val: ", ("mapillary/vistas", 2000)),
+        "adaptis/5": ("COCO val2017: ", ("coco/panoptic-2017", 5000)),
+    }
+    if name in panoptic:
+        prefix, data = panoptic[name]
+        semantic = _columns(prefix, data, "semantic", ("mIoU",), evaluation="semantic") if name == "adaptis/2" else {}
+        return {**_columns(prefix, data, "panoptic", _PQ, evaluation="panoptic"), **semantic}
+    of_deepmac = {
+        "deepmac/1": "COCO val2017, VOC masks only, Mask R-CNN FPN: AP",
+        "deepmac/5": "COCO val2017, VOC masks only, Deep-MAC: AP",
+    }
+    if name in of_deepmac:
+        dataset, images = _VAL
+        splits = {"": "all", " voc": "voc", " non-voc": "non-voc"}
+        return {
+            of_deepmac[name] + ending: {
+                "dataset": dataset,
+                "images": images,
+                "task": "segm",
+                "metric": "AP",
+                "split": split,
+            }
+            for ending, split in splits.items()
+        }
+    return {}
+
+
+_SCNET_IDS = {"Mask R-CNN R50": "mask-rcnn-r50"} | {
+    f"Cascade Mask R-CNN {backbone}": f"cascade-{backbone.lower()}" for backbone in ("R50", "R101", "X101")
+}
+_TRANSFER_IDS = {"Mask R-CNN": "mask-rcnn", "Mask R-CNN + PointRend": "pointrend"}
 
 
 def _file(name: str) -> str:
@@ -137,6 +198,8 @@ def segharness_published() -> Iterator[PublishedSpec]:
                 where=f"Table {number}",
                 description=f"Table {number} of {source.partition(':')[0]}",
                 protocol="The headings say what was measured on what.",
+                ids=_SCNET_IDS if name == "scnet" else {},
+                measures=_measures(f"{name}/{number}"),
             )
     for number in ("iii", "iv"):
         yield PublishedSpec(
@@ -144,6 +207,8 @@ def segharness_published() -> Iterator[PublishedSpec]:
             tables={"AP": _file(f"coco_to_cityscapes_{number}")},
             source="Instance segmentation from COCO to Cityscapes, a transfer study of Mask R-CNN and PointRend",
             where=f"Table {number.upper()}",
+            ids=_TRANSFER_IDS,
+            measures=_measures(f"coco-to-cityscapes/{number}"),
             description="Mask R-CNN and PointRend on COCO" if number == "iii" else "the same on Cityscapes, by class",
             protocol="The headings say what was measured on what. In the table by class AP50 is 1.25 AP in every class, so "
             "it cannot be held against measured numbers." if number == "iv" else "The headings say what was measured.",

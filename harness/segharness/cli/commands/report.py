@@ -83,7 +83,7 @@ def execute(args: argparse.Namespace) -> int:
 def _printed(host: PluginHost, names: Sequence[str]) -> list[PrintedRows]:
     """Return the printed tables of these names; of an empty name all that have a task."""
     named = [host.get(name, PublishedSpec) for name in names if name]
-    specs = named or [spec for spec in host.all(PublishedSpec) if spec.task and spec.clean]
+    specs = named or [spec for spec in host.all(PublishedSpec) if (spec.task and spec.clean) or spec.measures]
     return [PrintedRows(spec, {row.model: row.values for row in read_published(spec)}) for spec in specs]
 
 
