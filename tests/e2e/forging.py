@@ -10,6 +10,7 @@ import pyarrow as pa
 from segharness.store import (
     IMAGES,
     PREDICTIONS,
+    SCHEMA_VERSION,
     RunFolder,
     manifest_of,
     read_results,
@@ -83,7 +84,7 @@ def edited(folder: Path, change, *, with_checksum: bool = True) -> None:
         version = manifest.pop("schema_version")
         manifest.pop("checksum", None)
         run.write_manifest(manifest)
-        assert version == 3
+        assert version == SCHEMA_VERSION
     else:
         (folder / "manifest.json").write_text(json.dumps(manifest))
 

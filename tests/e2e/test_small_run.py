@@ -6,7 +6,7 @@ import json
 import sys
 
 import pyarrow.ipc
-from segharness.store import RESULTS
+from segharness.store import RESULTS, SCHEMA_VERSION
 
 
 def rows(harness, **wanted):
@@ -20,7 +20,7 @@ def test_a_run_prints_the_table_and_writes_every_file(small):
     assert "8 of 8 cells done; 48 predictions made, 0 reused" in done.err
     folder = small.folder / "runs" / "small"
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["schema_version"] == 3
+    assert manifest["schema_version"] == SCHEMA_VERSION
     assert manifest["suite"]["seed"] == 5
     used = {p["distribution"]: p["used"] for p in manifest["plugins"]}
     assert used["segharness"] and used["segharness-coco"] and used["segharness-corruptions"]
