@@ -10,6 +10,7 @@ from segharness import DataError
 from segharness.testing import check_dataset
 from segharness_cityscapes.dataset import AVERAGE_AREAS, CityscapesInstances, CityscapesPanoptic
 
+from tests import panoptic_oracle
 from tests.streets import scene, write_cityscapes, zipped
 
 NAMES = ("bonn_000001_000019", "aachen_000000_000019")
@@ -175,54 +176,16 @@ def test_segments_are_things_groups_and_stuff_and_void_is_none(root):
     assert found.digest != CityscapesInstances(str(root)).digest
 
 
-ORACLE = """
-import numpy as np
-from PIL import Image
-from segharness import Instances
-from segharness_cityscapes.dataset import CityscapesPanoptic
-
-
-class Oracle:
-    def __init__(self, root, damaged):
-        data, self.damaged = CityscapesPanoptic(root), damaged
-        truth = data.ground_truth("panoptic")
-        self.categories = [c["name"] for c in truth["categories"]]
-        self.ids = [c["id"] for c in truth["categories"]]
-        self.answers = {}
-        for sample in data.samples():
-            key = np.asarray(Image.open(sample.source)).tobytes()
-            self.answers[key] = [a for a in truth["annotations"] if a["image_id"] == sample.image_id]
-
-    def predict(self, images, prompts=None):
-        return [self.one(image) for image in images]
-
-    def one(self, image):
-        from pycocotools import mask as rle
-
-        found = self.answers[image.tobytes()]
-        masks = np.stack([rle.decode(a["segmentation"]).astype(bool) for a in found])
-        if self.damaged:
-            masks[:, :, : image.shape[1] // 8] = False
-        labels = np.array([self.ids.index(a["category_id"]) for a in found])
-        kept = masks.any(axis=(1, 2))
-        masks, labels = masks[kept], labels[kept]
-        return Instances(np.zeros((len(masks), 4)), np.ones(len(masks)), labels, masks)
-
-
-def oracle(root, damaged=False):
-    return Oracle(root, damaged)
-"""
-
-
 def test_a_perfect_oracle_has_pq_and_iou_1_and_a_damaged_one_what_the_definition_says(harness, root):
-    harness.write("m.py", ORACLE)
+    model = f'"{panoptic_oracle.__file__}:oracle"'
+    given = f'dataset: "segharness_cityscapes.dataset:CityscapesPanoptic", given: {{root: "{root}"}}'
     harness.write(
         "s.yaml",
         f"""segharness: 1
 name: s
 models:
-  - {{id: perfect, model: "./m.py:oracle", options: {{root: "{root}"}}}}
-  - {{id: damaged, model: "./m.py:oracle", options: {{root: "{root}", damaged: true}}}}
+  - {{id: perfect, model: {model}, options: {{{given}}}}}
+  - {{id: damaged, model: {model}, options: {{{given}, cut: 8}}}}
 datasets: [{{id: streets, dataset: cityscapes/panoptic, options: {{root: "{root}"}}}}]
 conditions: [clean]
 scoring: {{tasks: [panoptic, semantic], metrics: [panoptic, semantic]}}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import math
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +13,7 @@ from pycocotools import mask as rle
 from segharness_mapillary.dataset import MapillaryVistas
 from segharness_mapillary.scaling import scaled_pixels, scaled_segments, scaled_size
 
-_spec = importlib.util.spec_from_file_location("vistas", Path(__file__).with_name("vistas.py"))
-vistas = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(vistas)
+from tests import panoptic_oracle, vistas
 
 
 @pytest.mark.parametrize(
@@ -146,58 +142,19 @@ def test_an_image_of_another_size_is_named(tmp_path, harness):
     assert done.code == 1 and "holds 30x64 pixels, its annotations 20x12" in done.out
 
 
-ORACLE = """
-import numpy as np
-from PIL import Image
-from segharness import Instances
-from segharness_mapillary.dataset import MapillaryVistas
-
-
-class Oracle:
-    def __init__(self, root, side, damaged):
-        data, self.damaged = MapillaryVistas(root, longest_side=side), damaged
-        truth = data.ground_truth("panoptic")
-        self.categories = [c["name"].split("--")[-1] for c in truth["categories"]]
-        self.ids = [c["id"] for c in truth["categories"]]
-        self.answers = {}
-        for sample in data.samples():
-            pixels = sample.source() if callable(sample.source) else np.asarray(Image.open(sample.source))
-            self.answers[pixels.tobytes()] = [a for a in truth["annotations"] if a["image_id"] == sample.image_id]
-
-    def predict(self, images, prompts=None):
-        return [self.one(image) for image in images]
-
-    def one(self, image):
-        from pycocotools import mask as rle
-
-        found = self.answers[image.tobytes()]
-        masks = np.stack([rle.decode(a["segmentation"]).astype(bool) for a in found])
-        if self.damaged:
-            masks[:, :, : image.shape[1] // 4] = False
-        labels = np.array([self.ids.index(a["category_id"]) for a in found])
-        kept = masks.any(axis=(1, 2))
-        masks, labels = masks[kept], labels[kept]
-        return Instances(np.zeros((len(masks), 4)), np.ones(len(masks)), labels, masks)
-
-
-def oracle(root, side=None, damaged=False):
-    return Oracle(root, side, damaged)
-"""
-
-
 @pytest.mark.parametrize("side", [None, 40])
 def test_pq_of_a_perfect_oracle_is_1_and_of_a_damaged_one_what_the_definition_says(harness, tmp_path, side):
     root = vistas.write(tmp_path / "data")
     options = f'root: "{root}"' + (f", longest_side: {side}" if side else "")
-    given = f'root: "{root}"' + (f", side: {side}" if side else "")
-    harness.write("m.py", ORACLE)
+    model = f'"{panoptic_oracle.__file__}:oracle"'
+    given = f'dataset: "segharness_mapillary.dataset:MapillaryVistas", given: {{{options}}}'
     harness.write(
         "s.yaml",
         f"""segharness: 1
 name: s
 models:
-  - {{id: perfect, model: "./m.py:oracle", options: {{{given}}}}}
-  - {{id: damaged, model: "./m.py:oracle", options: {{{given}, damaged: true}}}}
+  - {{id: perfect, model: {model}, options: {{{given}}}}}
+  - {{id: damaged, model: {model}, options: {{{given}, cut: 4}}}}
 datasets: [{{id: vistas, dataset: mapillary/vistas, options: {{{options}}}}}]
 conditions: [clean]
 scoring: {{tasks: [panoptic, semantic], metrics: [panoptic, semantic]}}

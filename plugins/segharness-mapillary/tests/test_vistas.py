@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -15,9 +14,7 @@ from segharness.testing import check_dataset
 from segharness_mapillary.dataset import MapillaryVistas
 from segharness_mapillary.names import ShippedCategory, named_categories
 
-_spec = importlib.util.spec_from_file_location("vistas", Path(__file__).with_name("vistas.py"))
-vistas = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(vistas)
+from tests import vistas
 
 FORMS = [("old", "v1.2"), ("new", "v1.2"), ("new", "v2.0")]
 

@@ -1,1 +1,1 @@
-"""Code shared by segharness's plugins for PyTorch models. `options`, `names` and `config_files` do not import torch."""
+"""Code shared by plugins of PyTorch models. `options`, `category_names` and `config_files` do not import torch."""
