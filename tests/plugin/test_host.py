@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 
@@ -195,3 +196,15 @@ def test_modules_of_a_folder_are_forgotten(tmp_path):
 def test_malformed_specs_are_refused_where_they_are_made(make):
     with pytest.raises(PluginError):
         make()
+
+
+def test_a_file_replaced_within_a_second_by_a_text_of_its_size_is_what_runs(tmp_path, monkeypatch):
+    """Python would run the bytecode of the old text, and a run record the digest of the new one."""
+    from segharness.plugin.host import import_file
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = tmp_path / "model.py"
+    for value in (1, 2):
+        file.write_text(f"VALUE = {value}\n")
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+        assert import_file(file).VALUE == value

@@ -6,6 +6,7 @@ inherits. Output of the model goes to stderr.
 """
 
 import gc
+import importlib.machinery
 import importlib.util
 import inspect
 import json
@@ -21,6 +22,13 @@ import types
 import numpy as np
 
 
+class TextLoader(importlib.machinery.SourceFileLoader):
+    """Compiles a file's text at every import: bytecode of another text may have its size and second."""
+
+    def get_code(self, fullname):
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def build(message):
     """Make the model that a ``build`` request describes."""
     path = message["file"]
@@ -29,9 +37,10 @@ def build(message):
         package.__path__ = [folder]
         sys.modules[name] = package
     sys.path.insert(0, os.path.dirname(path))  # noqa: PTH120  this file also runs on old Pythons
-    spec = importlib.util.spec_from_file_location("segharness_foreign_model", path)
+    name = "segharness_foreign_model"
+    spec = importlib.util.spec_from_file_location(name, path, loader=TextLoader(name, path))
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     factory = getattr(module, message["function"])
     parameters = inspect.signature(factory).parameters

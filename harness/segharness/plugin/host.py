@@ -16,7 +16,9 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
 from typing import Any, TypeVar
 
 import pluggy
@@ -294,6 +296,17 @@ class PluginHost:
             raise PluginError(self.conflicts)
 
 
+class _TextLoader(SourceFileLoader):
+    """Compiles a file's text at every import.
+
+    Python takes bytecode for that of the text if size and second are the same. The digest of the text, which a run
+    records, would then be that of code which did not run.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def import_file(file: Path, name: str = "") -> Any:
     """Import a Python file that is not part of a package, as `name` or under a name made from its path.
 
@@ -303,8 +316,8 @@ def import_file(file: Path, name: str = "") -> Any:
         ImportError: the file is not a Python file. What the file raises passes through.
     """
     name = name or "segharness_local_" + "".join(c if c.isalnum() else "_" for c in str(file.resolve()))
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
+    spec = importlib.util.spec_from_file_location(name, file, loader=_TextLoader(name, str(file)))
+    if spec is None or spec.loader is None or file.suffix != ".py":
         raise ImportError(f"{file} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pyarrow as pa
@@ -51,6 +52,8 @@ class CommandLine:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+        if path.suffix == ".py":  # Python runs old bytecode if the text has the same size and second
+            Path(cache_from_source(path)).unlink(missing_ok=True)
         return path
 
     def arguments(self, *arguments: str) -> list[str]:
