@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from segharness.testing import CommandLine, CommandResult
+
+from tests.warm_commands import WarmCommands
 
 pytest_plugins = ["segharness.testing.harness_fixture"]
 
 SHARED = Path(__file__).resolve().parents[1] / "shared"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each worker of pytest a core of its own: threads of several that share all cores wait for one another."""
+    worker = getattr(config, "workerinput", {}).get("workerid", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_commands(own_home, tmp_path_factory) -> Iterator[WarmCommands]:
+    """Run commands of tests in copies of a process that has imported what they need."""
+    server = WarmCommands(tmp_path_factory.mktemp("warm"))
+    cold = CommandLine.__call__
+
+    def call(self: CommandLine, *arguments: str, env=None, timeout: float = 300) -> CommandResult:
+        environment = self.environment(env)
+        if self.arguments()[0] != sys.executable or not server.takes(environment):
+            return cold(self, *arguments, env=env, timeout=timeout)
+        return CommandResult(*server.run([str(word) for word in arguments], self.folder, environment, timeout))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CommandLine, "__call__", call)
+        yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

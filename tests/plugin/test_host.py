@@ -207,4 +207,4 @@ def test_a_file_replaced_within_a_second_by_a_text_of_its_size_is_what_runs(tmp_
     for value in (1, 2):
         file.write_text(f"VALUE = {value}\n")
         os.utime(file, (1_000_000_000, 1_000_000_000))
-        assert import_file(file).VALUE == value
+        assert value == import_file(file).VALUE
