@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -62,6 +63,29 @@ def write_coco(folder: Path, count: int = 6, height: int = 64, width: int = 80, 
             )
     (folder / "annotations.json").write_text(json.dumps(content))
     return folder
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory) -> Path:
+    """The folder of every distribution as wheel and sdist, built once a session."""
+    from tests import distributions
+
+    base = tmp_path_factory.getbasetemp()
+    return distributions.built(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+
+
+@pytest.fixture(scope="session")
+def make_environment(tmp_path_factory, wheels):
+    """A function that makes an environment without the checkout, with the distributions given, from wheels alone."""
+    from tests.distributions import Environment
+
+    def make(*requirements: str) -> Environment:
+        environment = Environment(tmp_path_factory.mktemp("environment") / "env", wheels)
+        if requirements:
+            environment.install(*requirements)
+        return environment
+
+    return make
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
     python network_probe.py '{"module": "segharness_mmdet.foreign_model", "models": [{"config": ...}], "sizes": [[64, 96]]}'
 
 Prints a JSON list: for every model, resolution and size what a hook of this file's own saw there, and what the plugin
-says of it. The network is stopped before its backbone; with ``"whole": true`` it runs to its end.
+says of it. The network is stopped before its backbone; with ``"whole": true`` it runs to its end, with the random weights
+that training begins with: those of an empty network find thousands of objects, or boxes whose sides are negative.
 """
 
 from __future__ import annotations
@@ -64,6 +65,9 @@ def main() -> None:
             answer: dict[str, Any] = {"config": options["config"], "resolution": resolution}
             try:
                 model = build(weights="random", resolution=resolution, **options)
+                if given.get("whole", False) and hasattr(model._network, "init_weights"):
+                    model._network.backbone.init_cfg = None  # its published weights, which would be fetched
+                    model._network.init_weights()
                 for height, width in given["sizes"]:
                     rng = np.random.default_rng(height * width)
                     image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
         coded,
     )
     from segharness.images.randomness import generator
+    from segharness.plugin.deprecation import deprecated
     from segharness.plugin.hookspecs import hookimpl
+    from segharness.plugin.host import PluginHost
     from segharness.plugin.options import Option
     from segharness.plugin.specs import (
         CategorySet,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
         Needs,
         PublishedSpec,
         ReporterSpec,
+        SuiteSpec,
         WeightsSpec,
     )
     from segharness.plugin.weights import RANDOM, download
@@ -81,7 +84,9 @@ _NAMES_OF = {
         "UsageError",
         "coded",
     ),
+    "plugin.deprecation": ("deprecated",),
     "plugin.hookspecs": ("hookimpl",),
+    "plugin.host": ("PluginHost",),
     "plugin.options": ("Option",),
     "records": (
         "Category",
@@ -112,6 +117,7 @@ _NAMES_OF = {
         "Origin",
         "PublishedSpec",
         "ReporterSpec",
+        "SuiteSpec",
         "WeightsSpec",
     ),
     "report.layout": ("Report",),
@@ -157,6 +163,7 @@ __all__ = [
     "Option",
     "Origin",
     "PluginError",
+    "PluginHost",
     "PublishedSpec",
     "Report",
     "ReporterSpec",
@@ -169,9 +176,11 @@ __all__ = [
     "StoreError",
     "StoredPredictions",
     "SuiteError",
+    "SuiteSpec",
     "UsageError",
     "WeightsSpec",
     "coded",
+    "deprecated",
     "download",
     "evaluate",
     "generator",

@@ -84,11 +84,15 @@ def test_circles_and_missing_bases_are_named(suites):
     assert problem == "b.yaml:2:10: `extends` runs in a circle: s.yaml -> b.yaml -> s.yaml"
     suites.write(BASE, "base.yaml")
     [problem] = suites.problems(BASE + "extends: bse.yaml\n")
-    assert problem == "s.yaml:11:10: no suite `bse.yaml` beside this one (did you mean `base.yaml`?)"
+    assert problem == (
+        "s.yaml:11:10: no suite `bse.yaml` beside this one, and none of that name (did you mean `base.yaml`?)"
+    )
     suites.write(BASE, "suites/robustness.yaml")
     suites.write("repos: []", ".pre-commit-config.yaml")
     [problem] = suites.problems(BASE + "extends: robustness.yaml\n")
-    assert problem.endswith("no suite `robustness.yaml` beside this one (did you mean `suites/robustness.yaml`?)")
+    assert problem.endswith(
+        "no suite `robustness.yaml` beside this one, and none of that name (did you mean `suites/robustness.yaml`?)"
+    )
 
 
 def test_paths_stay_relative_to_the_file_that_wrote_them(suites, tmp_path):

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 from segharness.errors import UsageError
-from segharness.suite.find_suites import find_suites
+from segharness.plugin.host import PluginHost
+from segharness.plugin.specs import SuiteSpec
+from segharness.suite import find_suites as module
+
+HOST = PluginHost.load()
+
+
+def find_suites(arguments):
+    return module.find_suites(arguments, HOST)
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +57,17 @@ def test_suites_of_windows_editors_are_found(tmp_path, encoding):
     file.write_text("segharness: 1\n", encoding=encoding)
     assert [found.file for found in find_suites([str(file)])] == [file]
     assert file in [found.file for found in find_suites([str(tmp_path)])]
+
+
+def test_a_name_is_found_where_there_is_no_such_path(tmp_path):
+    [argument] = find_suites(["paper/table1a::fpn::coco"])
+    assert argument.file == HOST.get("paper/table1a", SuiteSpec).path()
+    assert (argument.shown, argument.parts) == ("paper/table1a", (("fpn", "coco"),))
+    (tmp_path / "robustness").write_text("segharness: 1\n")
+    [argument] = find_suites(["robustness"])
+    assert argument.file.read_text() == "segharness: 1\n"
+
+
+def test_a_misspelt_name_is_met_with_the_right_one():
+    with pytest.raises(UsageError, match=r"no suite robustnes \(did you mean `robustness`\?\)"):
+        find_suites(["robustnes"])

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from segharness.plugin.hookspecs import hookimpl
 from segharness.plugin.metric_specs import COUNT, PER_SECOND, Metric, MetricSpec
-from segharness.plugin.specs import CommandSpec, ExecutorSpec, ReporterSpec
+from segharness.plugin.shipped_suites import shipped_suites
+from segharness.plugin.specs import CommandSpec, ExecutorSpec, ReporterSpec, SuiteSpec
 
 
 def _command(name: str, summary: str, module: str = "", execute: str = "execute") -> CommandSpec:
@@ -35,6 +36,8 @@ def segharness_commands() -> Iterable[CommandSpec]:
         _command(
             "corruptions", "list the corruptions and condition sets that plugins offer", "list_specs", "corruptions"
         ),
+        _command("suites", "list the suites that plugins offer; print one"),
+        _command("init", "write a commented suite of one's own"),
         _command("metrics", "list the evaluations and their metrics, with unit, direction and formula"),
         _command("corrupt", "corrupt image files"),
         _command("config", "save where data sets and frameworks are on this machine"),
@@ -197,6 +200,11 @@ def segharness_metrics() -> Iterable[MetricSpec]:
             table=False,
         ),
     ]
+
+
+@hookimpl
+def segharness_suites() -> Iterable[SuiteSpec]:
+    return shipped_suites()
 
 
 @hookimpl

@@ -25,6 +25,7 @@ from segharness.plugin.specs import (
     ModelSpec,
     PublishedSpec,
     ReporterSpec,
+    SuiteSpec,
 )
 
 hookspec = pluggy.HookspecMarker("segharness")
@@ -64,6 +65,11 @@ def segharness_corruptions() -> Iterable[CorruptionSpec | MixtureSpec | Conditio
 
     A mixture or set may name corruptions of other plugins. If no plugin offers a name, suites that use it are refused.
     """
+
+
+@hookspec
+def segharness_suites() -> Iterable[SuiteSpec]:  # type: ignore[empty-body]
+    """Return suites that ``segharness run`` and ``extends`` know by name. A path that exists wins over a name."""
 
 
 # -------------------------------------------------------------------------------------------------------- running

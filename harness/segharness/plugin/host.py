@@ -8,6 +8,7 @@ plugin ``segharness``.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -15,7 +16,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
@@ -25,6 +26,9 @@ import pluggy
 
 from segharness.errors import PluginError, coded, nearest
 from segharness.plugin import hookspecs, specs
+from segharness.plugin.compatibility import failure_of_a_newer_api, required_version, unmet
+from segharness.plugin.deprecation import collected
+from segharness.plugin.first_party import distribution_of
 
 GROUP = "segharness"
 """The group of plugins' entry points."""
@@ -40,6 +44,7 @@ HOOK_SPECS: dict[str, tuple[type, ...]] = {
     "segharness_models": (specs.ModelSpec, specs.ModelSet),
     "segharness_datasets": (specs.DatasetSpec, specs.CategorySet),
     "segharness_corruptions": (specs.CorruptionSpec, specs.MixtureSpec, specs.ConditionSet),
+    "segharness_suites": (specs.SuiteSpec,),
     "segharness_executors": (specs.ExecutorSpec,),
     "segharness_metrics": (specs.MetricSpec,),
     "segharness_reporters": (specs.ReporterSpec,),
@@ -56,6 +61,7 @@ NAMESPACES: dict[type, str] = {
     specs.CorruptionSpec: "corruption",
     specs.MixtureSpec: "corruption",
     specs.ConditionSet: "corruption",
+    specs.SuiteSpec: "suite",
     specs.ExecutorSpec: "executor",
     specs.MetricSpec: "metric",
     specs.ReporterSpec: "reporter",
@@ -79,6 +85,8 @@ class Plugin:
         quarantined: why the plugin is left out, in one line; None if it works.
         detail: the traceback that belongs to `quarantined`.
         offers: (kind, name) of every spec it offers.
+        needs: the versions of segharness that its distribution requires, such as ``>=0.1``; "" if it does not say.
+        deprecated: what it uses that a later segharness will not have, a line each.
     """
 
     name: str
@@ -87,6 +95,8 @@ class Plugin:
     quarantined: str | None = None
     detail: str = ""
     offers: tuple[tuple[str, str], ...] = ()
+    needs: str = ""
+    deprecated: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,11 @@ class PluginHost:
         arguments: those it was made with.
         plugins: all plugins, also those left out.
         conflicts: one message for every name that two plugins offer.
+
+    Example:
+        >>> from segharness import CommandSpec
+        >>> PluginHost.load(PluginArguments(include=("no:coco",))).get("explain", CommandSpec).name
+        'explain'
     """
 
     def __init__(self, arguments: PluginArguments) -> None:
@@ -155,11 +170,18 @@ class PluginHost:
         for plugin in broken:
             if warn:
                 warn(f"plugin `{plugin.name}` ({plugin.distribution}) is left out: {plugin.quarantined}")
+        for plugin in host.plugins:
+            for line in plugin.deprecated if warn else ():
+                warn(f"plugin `{plugin.name}` ({plugin.distribution}): {line}")  # type: ignore[misc]
         return host
 
     def _add_entry_point(self, entry: importlib.metadata.EntryPoint) -> None:
-        metadata = entry.dist.metadata if entry.dist else {"Name": entry.value, "Version": ""}  # parsed at every access
-        self._add(entry.name, metadata["Name"], metadata["Version"], entry.load)
+        if entry.dist is None:
+            self._add(entry.name, entry.value, "", entry.load)
+            return
+        metadata = entry.dist.metadata  # parsed at every access
+        needs = required_version(metadata.get_all("Requires-Dist"))
+        self._add(entry.name, metadata["Name"], metadata["Version"], entry.load, needs)
 
     def _add_named(self, name: str) -> None:
         if any(p.name == name for p in self.plugins):
@@ -187,24 +209,31 @@ class PluginHost:
         if file.is_file() and not any(p.name == str(file) for p in self.plugins):
             self._add(str(file), str(file), "", lambda: import_file(file, BESIDE_SUITE.removesuffix(".py")))
 
-    def _add(self, name: str, distribution: str, version: str, importer: Callable[[], Any]) -> None:
+    def _add(self, name: str, distribution: str, version: str, importer: Callable[[], Any], needs: str = "") -> None:
         if name in self._blocked:
             return
         if any(p.name == name for p in self.plugins):  # two distributions may use one name for their entry points
             name = f"{distribution}:{name}"
-        plugin = Plugin(name, distribution, version)
+        plugin = Plugin(name, distribution, version, needs=needs)
         self.plugins.append(plugin)
+        if (reason := unmet(needs, _own_version())) is not None:
+            self._quarantine(plugin, reason)
+            return
         try:
-            module = importer()
+            with collected(plugin.deprecated):
+                module = importer()
             for hook in dir(module):
                 if hook not in HOOK_SPECS and self._manager.parse_hookimpl_opts(module, hook) is not None:
-                    raise PluginError(f"there is no hook `{hook}`{nearest(hook, HOOK_SPECS)}")
+                    ends = [known.removeprefix("segharness_") for known in HOOK_SPECS]
+                    hint = nearest(hook.removeprefix("segharness_"), ends, listed=False)
+                    hint = hint.replace("`", "`segharness_", 1) or "; it may be one of a newer segharness"
+                    raise PluginError(f"there is no hook `{hook}`{hint}")
             if self._manager.is_registered(module):  # -p names the module of an entry point
                 self.plugins.remove(plugin)
                 return
             self._manager.register(module, name)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything while it is imported
-            self._quarantine(plugin, f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc())
+            self._quarantine(plugin, _reason(error), traceback.format_exc())
 
     def _quarantine(self, plugin: Plugin, reason: str, detail: str = "") -> None:
         plugin.quarantined, plugin.detail, plugin.offers = reason, detail, ()
@@ -229,10 +258,10 @@ class PluginHost:
                 if implementation.plugin_name != plugin.name:
                     continue
                 try:
-                    returned = list(implementation.function())
+                    with collected(plugin.deprecated):
+                        returned = list(implementation.function())
                 except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything
-                    reason = f"{hook_name} raised {type(error).__name__}: {error}".splitlines()[0]
-                    self._quarantine(plugin, reason, traceback.format_exc())
+                    self._quarantine(plugin, _reason(error, f"{hook_name} raised "), traceback.format_exc())
                     return []
                 for spec in returned:
                     if not isinstance(spec, allowed):
@@ -283,6 +312,9 @@ class PluginHost:
         message = f"no {NAMESPACES[kinds[0]]} `{name}`{nearest(name, names)}"
         if message.endswith("`") and any(offered.startswith(family) for offered in names):
             message += f"; those of {family[:-1]}: `segharness {NAMESPACES[kinds[0]]}s {family[:-1]}`"
+        distribution = distribution_of(NAMESPACES[kinds[0]], name)
+        if distribution is not None and all(plugin.distribution != distribution for plugin in self.plugins):
+            message = f"no {NAMESPACES[kinds[0]]} `{name}` is installed: pip install {distribution}"
         broken = [f"`{p.name}` ({p.quarantined})" for p in self.plugins if p.quarantined]
         return coded("T07", message + (f"; left out: {', '.join(broken)}" if broken else ""))
 
@@ -350,5 +382,12 @@ def forget_folder(folder: Path) -> None:
     sys.path[:] = [entry for entry in sys.path if entry != str(folder.resolve())]
 
 
+def _reason(error: BaseException, before: str = "") -> str:
+    """Return in one line why a plugin is left out that raised an error."""
+    newer = failure_of_a_newer_api(error, _own_version())
+    return newer or f"{before}{type(error).__name__}: {error}".splitlines()[0]
+
+
+@functools.cache
 def _own_version() -> str:
     return importlib.metadata.version("segharness")

@@ -10,14 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
 
 from segharness.errors import PluginError
 from segharness.plugin.import_strings import Reference
 from segharness.plugin.metric_specs import Metric, MetricSpec
 from segharness.plugin.model_specs import ANY, ForeignSpec, ModelSet, ModelSpec, Needs, Origin, WeightsSpec
 from segharness.plugin.options import Option
+from segharness.plugin.packaged_file import packaged_file
 from segharness.plugin.published_specs import PublishedSpec
-from segharness.plugin.spec_checks import MODEL_NAME, NAME, check_spec, slug
+from segharness.plugin.spec_checks import MODEL_NAME, NAME, check_spec, is_packaged_file, slug
 
 __all__ = [
     "ANY",
@@ -39,6 +41,7 @@ __all__ = [
     "Origin",
     "PublishedSpec",
     "ReporterSpec",
+    "SuiteSpec",
     "WeightsSpec",
     "slug",
 ]
@@ -273,6 +276,44 @@ class ReporterSpec:
         check_spec(self, self.write)
         if not isinstance(self.suffix, str) or not re.fullmatch(r"(\.[A-Za-z0-9]+)*", self.suffix):
             raise PluginError(f"ReporterSpec `{self.name}`: suffix is {self.suffix!r:.60}, not an ending such as .csv")
+
+
+@dataclass(frozen=True)
+class SuiteSpec:
+    """A suite that users may run, extend and plan by its name.
+
+    Attributes:
+        name: what the command line and `extends` call it, such as ``acme/streets``.
+        file: ``"package:path/in/it.yaml"``, where ``package`` is a top-level one, or the path of the file. What it
+            extends by a path lies beside it.
+        description: one line, for ``segharness suites``.
+
+    Example:
+        >>> SuiteSpec("acme/streets", file="segharness_acme:suites/streets.yaml").name
+        'acme/streets'
+    """
+
+    name: str
+    _: KW_ONLY
+    file: str | Path
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        check_spec(self)
+        if not isinstance(self.file, Path) and not is_packaged_file(self.file):
+            raise PluginError(f"SuiteSpec `{self.name}`: file is {self.file!r:.60}, not 'package:path/in/it.yaml'")
+
+    def path(self) -> Path:
+        """Return the path of the file.
+
+        Raises:
+            PluginError: there is no such package, or no such file in it.
+        """
+        owner = f"SuiteSpec `{self.name}`: file"
+        path = self.file if isinstance(self.file, Path) else packaged_file(self.file, owner)
+        if not path.is_file():
+            raise PluginError(f"{owner} {str(self.file)!r}: there is no such file; install its plugin again")
+        return path
 
 
 @dataclass(frozen=True)

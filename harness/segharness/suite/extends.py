@@ -9,13 +9,16 @@ The rules of merging:
 - ``models`` with ``reference``, and ``groups``, are two ways to say the same. A file that uses one of them drops the
   other from its bases.
 - Relative paths stay relative to the file that contains them.
+- A base is a path, or the name of a suite that a plugin offers. A path that exists wins.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from segharness.errors import nearest
+from segharness.errors import PluginError, nearest
+from segharness.plugin.host import PluginHost
+from segharness.plugin.specs import SuiteSpec
 from segharness.suite.local_functions import exists
 from segharness.suite.variables import Variables
 from segharness.suite.yaml_parser import Node, encoding_of, parse
@@ -32,7 +35,7 @@ _LARGEST = 4 << 20
 _EXCLUSIVE_KEYS = ({"groups"}, {"models", "reference"})
 
 
-def load_merged(file: Path, shown: str, variables: Variables, problems: list[str]) -> Node | None:
+def load_merged(file: Path, shown: str, variables: Variables, problems: list[str], host: PluginHost) -> Node | None:
     """Read a suite file and all it extends into one tree.
 
     Args:
@@ -40,18 +43,19 @@ def load_merged(file: Path, shown: str, variables: Variables, problems: list[str
         shown: the path that messages show.
         variables: the values of ``${NAME}``.
         problems: messages; every mistake is appended.
+        host: the plugins, which offer suites by name.
 
     Returns:
         The tree, or None if `file` is not a suite that can be read.
     """
-    return _Loader(variables, problems).load(file, shown, ())
+    return _Loader(variables, problems, host).load(file, shown, ())
 
 
 class _Loader:
     """Loads suites with their bases; each file is read once, however many suites extend it."""
 
-    def __init__(self, variables: Variables, problems: list[str]) -> None:
-        self._variables, self._problems = variables, problems
+    def __init__(self, variables: Variables, problems: list[str], host: PluginHost) -> None:
+        self._variables, self._problems, self._host = variables, problems, host
         self._loaded: dict[Path, Node | None] = {}
 
     def load(self, file: Path, shown: str, above: tuple[Path, ...]) -> Node | None:
@@ -68,6 +72,13 @@ class _Loader:
         merged: Node | None = None
         for base in _bases(node, self._problems):
             path = file.parent / base.text
+            parent_shown = str(Path(shown).parent / base.text)
+            if not exists(path) and (spec := self._host.find(base.text, SuiteSpec)) is not None:
+                try:
+                    path, parent_shown = spec.path(), base.text
+                except PluginError as error:
+                    self._problems.append(f"{base.mark}: {error}")
+                    continue
             if path.resolve() in (*above, file.resolve()):
                 chain = " -> ".join(p.name for p in (*above, file.resolve(), path.resolve()))
                 self._problems.append(f"{base.mark}: `extends` runs in a circle: {chain}")
@@ -77,12 +88,15 @@ class _Loader:
                     p for pattern in ("[!.]*.y*ml", "suites/[!.]*.y*ml") for p in file.parent.glob(pattern) if p != file
                 ]
                 names = [str(p.relative_to(file.parent)) for p in known]
-                self._problems.append(f"{base.mark}: no suite `{base.text}` beside this one{nearest(base.text, names)}")
+                hint = nearest(base.text, [*names, *self._host.names(SuiteSpec)], listed=False)
+                self._problems.append(
+                    f"{base.mark}: no suite `{base.text}` beside this one, and none of that name"
+                    f"{hint or nearest(base.text, names)}"
+                )
                 continue
             if len(above) >= _DEEPEST:
                 self._problems.append(f"{base.mark}: over {_DEEPEST} suites extend one another")
                 continue
-            parent_shown = str(Path(shown).parent / base.text)
             parent = self.load(path, parent_shown, (*above, file.resolve()))
             if parent is not None:
                 merged = parent if merged is None else merge(merged, parent)

@@ -1,4 +1,7 @@
-"""Finds the suite files that command-line arguments name: paths, folders or node ids; ``suites/`` by default."""
+"""Finds the suite files that command-line arguments name: paths, folders, names or node ids; ``suites/`` by default.
+
+A path that exists wins over the name of a suite that a plugin offers.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segharness.errors import UsageError, nearest
+from segharness.plugin.host import PluginHost
+from segharness.plugin.specs import SuiteSpec
 from segharness.suite.local_functions import exists
 from segharness.suite.yaml_parser import encoding_of
 
@@ -23,7 +28,7 @@ class SuiteArgument:
 
     Attributes:
         file: its path.
-        shown: its path as the user wrote it.
+        shown: its path, or its name, as the user wrote it.
         parts: the names after the path in node ids, e.g. ``("maskrcnn", "coco", "fog-3")``; empty for all cells.
     """
 
@@ -32,20 +37,27 @@ class SuiteArgument:
     parts: tuple[tuple[str, ...], ...]
 
 
-def find_suites(arguments: Sequence[str]) -> list[SuiteArgument]:
+def find_suites(arguments: Sequence[str], host: PluginHost) -> list[SuiteArgument]:
     """Return the suite files that the arguments name, each once, in order.
+
+    Args:
+        arguments: of the command line.
+        host: the plugins, which offer suites by name.
 
     Raises:
         UsageError: a path does not exist, a file has no `segharness:` key, or a node id begins with a folder.
     """
     parts_by_file: dict[str, list[tuple[str, ...]]] = {}
+    named: dict[str, Path] = {}
     whole_files: set[str] = set()
     problems: list[str] = []
     for argument in arguments or ["suites"]:
         shown, *parts = argument.split("::")
         path = Path(shown)
+        if shown and not exists(path) and (spec := host.find(shown, SuiteSpec)) is not None:
+            named[shown] = path = spec.path()
         if not shown or not exists(path):
-            problems.append(_missing(shown, path) if arguments else "no folder suites/ here; name a suite")
+            problems.append(_missing(shown, path, host) if arguments else _NONE_HERE)
         elif path.is_dir() and parts:
             problems.append(f"{argument}: a node id begins with a suite file, not with a folder")
         elif path.is_dir():
@@ -63,14 +75,18 @@ def find_suites(arguments: Sequence[str]) -> list[SuiteArgument]:
     if problems:
         raise UsageError(problems)
     return [
-        SuiteArgument(Path(shown), shown, () if shown in whole_files else tuple(parts))
+        SuiteArgument(named.get(shown, Path(shown)), shown, () if shown in whole_files else tuple(parts))
         for shown, parts in parts_by_file.items()
     ]
 
 
-def _missing(shown: str, path: Path) -> str:
+_NONE_HERE = "no folder suites/ here; name a suite: a file of yours, or one that `segharness suites` lists"
+
+
+def _missing(shown: str, path: Path, host: PluginHost) -> str:
     beside = [str(p) for p in path.parent.glob("*.y*ml")] if exists(path.parent) and path.parent.is_dir() else []
-    return f"no suite {shown[:200] or repr(shown)}{nearest(shown, beside)}"
+    hint = nearest(shown, [*beside, *host.names(SuiteSpec)], listed=False) or nearest(shown, beside)
+    return f"no suite {shown[:200] or repr(shown)}{hint or '; `segharness suites` lists those that have names'}"
 
 
 def _is_suite(file: Path) -> bool:

@@ -75,7 +75,7 @@ def load_suite(
     shown = shown or str(file)
     problems: list[str] = []
     variables = variables or Variables.of_process()
-    root = load_merged(file, shown, variables, problems)
+    root = load_merged(file, shown, variables, problems, host)
     notes: list[str] = []
     if root is not None and overrides is not None:
         root = _override(root, overrides, notes, problems)
@@ -106,7 +106,7 @@ def _override(root: Node, overrides: Overrides, notes: list[str], problems: list
         nodes = [node_of_argument("--model", "model", text, problems) for text in overrides.models]
         value["models"] = Node(nodes, Mark("--model", 0, 0))
         kept = reference is not None and (
-            isinstance(reference.value, dict) or reference.text in [_id_of(n, "model") for n in nodes]
+            isinstance(reference.value, dict) or reference.text in [id_of(n, "model") for n in nodes]
         )
         if reference is not None and kept:
             value["reference"] = reference
@@ -206,7 +206,8 @@ _TOP_KEYS = {"model": ("id", "weights", "python", "batch_size"), "dataset": ("id
 """The settings on the command line that are not options of the plugin."""
 
 
-def _id_of(node: Node, kind: str) -> str:
+def id_of(node: Node, kind: str) -> str:
+    """Return the id that a model or data set of an argument has: the one given, or that of its name."""
     id_node = node.get("id")
     if id_node is not None:
         return id_node.text

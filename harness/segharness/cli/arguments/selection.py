@@ -25,7 +25,8 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
         "suites",
         nargs="*",
         metavar="SUITE",
-        help="suite files, folders of them, or cells as file.yaml::model::dataset::condition; default suites/",
+        help="suite files, folders of them, names of suites that plugins offer, or cells as "
+        "SUITE::model::dataset::condition; default suites/",
     )
     select = parser.add_argument_group("selection")
     select.add_argument("-k", default="", metavar="EXPR", help="only cells whose names match, e.g. 'yolo and not fog'")
@@ -86,7 +87,7 @@ def plan_suites(args: argparse.Namespace, *, only_plan: bool = False) -> list[Pl
         raise UsageError("--out: give a folder")
     variables = Variables.of_process(parse_variables(args.var))
     overrides = Overrides(args.model, args.dataset, args.reference, args.limit)
-    suites = find_suites(args.suites)
+    suites = find_suites(args.suites, args.host)
     problems: list[str] = []
     planned: list[PlannedSuite] = []
     names: dict[str, str] = {}

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -24,6 +25,7 @@ from segharness.plugin.specs import (
     MixtureSpec,
     ModelSet,
     ModelSpec,
+    SuiteSpec,
 )
 
 
@@ -104,6 +106,7 @@ _TITLES = {
     CorruptionSpec: "corruptions",
     MixtureSpec: "mixtures",
     ConditionSet: "condition sets",
+    SuiteSpec: "suites",
 }
 _COLUMNS: dict[type, tuple[str, ...]] = {
     ModelSet: (),
@@ -113,6 +116,7 @@ _COLUMNS: dict[type, tuple[str, ...]] = {
     CorruptionSpec: ("category", "severities", "version"),
     MixtureSpec: ("severities",),
     ConditionSet: ("severities",),
+    SuiteSpec: (),
 }
 
 
@@ -172,7 +176,9 @@ def _plain(spec: Any) -> dict[str, Any]:
 
 
 def _data(value: Any) -> Any:
-    """Return a value without the functions in it."""
+    """Return a value without the functions in it, and with paths as texts."""
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, dict):
         return {key: _data(item) for key, item in value.items() if not callable(item)}
     return value

@@ -29,7 +29,7 @@ def execute(args: argparse.Namespace) -> int:
         print(json.dumps({"plugins": [asdict(p) for p in host.plugins], "conflicts": host.conflicts}, indent=1))
         return Exit.OK
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("plugin", "distribution", "version", "state", "offers"):
+    for heading in ("plugin", "distribution", "version", "needs segharness", "state", "offers"):
         table.add_column(heading, overflow="fold")
     for plugin in host.plugins:
         state = (
@@ -37,9 +37,12 @@ def execute(args: argparse.Namespace) -> int:
         )
         counts = Counter(kind for kind, _ in plugin.offers)
         offers = ", ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in counts.items())
-        table.add_row(Text(plugin.name), Text(plugin.distribution), plugin.version, state, offers)
+        table.add_row(Text(plugin.name), Text(plugin.distribution), plugin.version, Text(plugin.needs), state, offers)
     console = terminal()
     console.print(table)
+    for plugin in host.plugins:
+        for line in plugin.deprecated:
+            console.print(f"{plugin.name}: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     for conflict in host.conflicts:
         console.print(f"conflict: {conflict}", style="red", markup=False, highlight=False, soft_wrap=True)
     if args.verbose:

@@ -1,0 +1,25 @@
+"""``segharness suites``: the suites that plugins offer by name, and the text of one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from segharness.cli.commands import list_specs
+from segharness.cli.exit_codes import Exit
+from segharness.plugin.host import PluginHost
+from segharness.plugin.specs import SuiteSpec
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="print this suite's file, or list this family's suites")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def execute(args: argparse.Namespace) -> int:
+    host: PluginHost = args.host
+    spec = host.find(args.name, SuiteSpec) if args.name else None
+    if spec is None or args.json:
+        return list_specs.show(args, (SuiteSpec,))
+    sys.stdout.write(spec.path().read_text(encoding="utf-8"))
+    return Exit.OK
