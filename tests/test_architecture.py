@@ -49,7 +49,7 @@ ROOMS = {
     },
     "cli": {
         "api", "data", "execution", "export", "files", "images", "model", "plugin", "report", "score", "store", "suite",
-        "user",
+        "testing", "user",
     },
     "worker": {"execution"},
     "__main__": {"cli"},

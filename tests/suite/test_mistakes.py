@@ -174,7 +174,7 @@ def test_mistakes_of_every_kind_come_at_once(suites):
 
 def test_a_misspelt_base_is_the_only_mistake(suites):
     assert suites.problems("segharness: 1\nextends: nowhere.yaml\n") == [
-        "s.yaml:2:10: no suite `nowhere.yaml` beside this one"
+        "s.yaml:2:10: no suite `nowhere.yaml` beside this one, and none of that name"
     ]
 
 

@@ -35,11 +35,11 @@ class Labels:
         names = list(model_categories)
         if not names or not all(isinstance(name, str) for name in names):
             raise ContractError(f"`categories` must be a sequence of names, not {model_categories!r:.80}")
-        by_name = {_normalized(alias): category.id for category in categories for alias in category.aliases}
-        by_name |= {_normalized(category.name): category.id for category in categories}
+        by_name = {normalized(alias): category.id for category in categories for alias in category.aliases}
+        by_name |= {normalized(category.name): category.id for category in categories}
         exact = {category.name: category.id for category in categories}
         self.size = len(names)
-        self.ids = np.array([exact.get(name, by_name.get(_normalized(name), -1)) for name in names], dtype=np.int64)
+        self.ids = np.array([exact.get(name, by_name.get(normalized(name), -1)) for name in names], dtype=np.int64)
         self.known = self.ids >= 0
         counts = Counter(name for name, known in zip(names, self.known, strict=True) if known)
         if (duplicate := next((name for name, count in counts.items() if count > 1), None)) is not None:
@@ -62,5 +62,6 @@ class Labels:
             )
 
 
-def _normalized(name: str) -> str:
+def normalized(name: str) -> str:
+    """Return a category's name without what does not matter: case, outer spaces, and ``_`` instead of a space."""
     return name.strip().lower().replace("_", " ")

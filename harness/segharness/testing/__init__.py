@@ -8,13 +8,19 @@ a temporary folder. ``processes``, ``workers_of`` and ``wait_for`` are for tests
 """
 
 from segharness.testing.command_line import CommandLine, CommandResult
-from segharness.testing.contracts import check_corruption, check_dataset, check_model
+from segharness.testing.corruption_checks import check_corruption, corruption_findings
+from segharness.testing.dataset_checks import check_dataset, dataset_findings
+from segharness.testing.findings import Finding
+from segharness.testing.labelled_images import LabelledImage, labelled_images, photographs
+from segharness.testing.model_checks import check_model, model_findings
 from segharness.testing.processes import processes, wait_for, workers_of
 from segharness.testing.run_checks import check_executor, check_metric, check_reporter, check_suite
 
 __all__ = [
     "CommandLine",
     "CommandResult",
+    "Finding",
+    "LabelledImage",
     "check_corruption",
     "check_dataset",
     "check_executor",
@@ -22,6 +28,11 @@ __all__ = [
     "check_model",
     "check_reporter",
     "check_suite",
+    "corruption_findings",
+    "dataset_findings",
+    "labelled_images",
+    "model_findings",
+    "photographs",
     "processes",
     "wait_for",
     "workers_of",

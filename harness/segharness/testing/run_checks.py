@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import copy
+import math
+import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from segharness.api import evaluate, run
 from segharness.data.open_dataset import OpenDataset
@@ -19,18 +25,16 @@ from segharness.plugin.specs import MetricSpec, ReporterSpec
 from segharness.records import Model
 from segharness.report import make_report
 from segharness.report.documents import write_documents
-from segharness.score.bootstrap import draw
+from segharness.score.bootstrap import Resamples, draw
 from segharness.score.cell_predictions import read_cell
 from segharness.score.data_sources import find_datasets
 from segharness.score.dataset_scorer import ground_truth
-from segharness.score.request import Score, ScoreRequest
+from segharness.score.request import GroundTruth, Score, ScoreRequest
 from segharness.score.score_checks import checked_scores
 from segharness.store import RunFolder
 from segharness.store.failures import read_failures
 from segharness.suite import OVERALL, VIEWS, Split, Suite, load_suite, make_plan
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from segharness.testing.written_files import written_files
 
 SAMPLE = "segharness.testing.sample"
 
@@ -95,6 +99,9 @@ def check_metric(
                     assert again == [(s.metric, s.split, s.category, s.value) for s in returned], (
                         "the same request gave other scores"
                     )
+                    _check_order(score, request, returned)
+                    if drawn is not None:
+                        _check_resamples(score, request, returned)
                     whole = {s.metric for s in returned if s.split == OVERALL and s.category is None}
                     missing = [metric.name for metric in declared.declared if metric.name not in whole]
                     assert not missing, f"{missing[0]} is declared, and there is no score of it over all categories"
@@ -129,9 +136,12 @@ def check_reporter(spec: ReporterSpec) -> dict[str, bytes]:
     with _sample_run("sample/failing") as (folder, _, results), tempfile.TemporaryDirectory() as out:
         target = Path(out) / f"report{spec.suffix}"
         for report in (make_report(results), make_report(results, tuple(VIEWS), 3, folder)):
-            files = write_documents(report, spec, target)
+            with written_files() as written:
+                files = write_documents(report, spec, target)
             for file in files:
                 assert file.stat().st_size, f"{file.name} is empty"
+            outside = [path for path in written if not _may_be_written(path, Path(out))]
+            assert not outside, f"it writes outside of its target: {outside[0].name}; write to `target` and beside it"
         return {str(file.relative_to(out)): file.read_bytes() for file in files}
 
 
@@ -178,6 +188,61 @@ def check_suite(file: str | Path, *, plugins: Sequence[str] = ()) -> list[str]:
     cells = make_plan(load_suite(path, host, only_plan=True).suite, host).cells
     assert cells, f"{file}: has no cells"
     return [cell.node_id for cell in cells]
+
+
+def _check_order(score: Any, request: ScoreRequest, returned: Sequence[Score]) -> None:
+    """Check that scores stay when the images come in another order."""
+    assert request.images is not None
+    order = request.images["image_id"].to_pylist()[::-1]
+    position = {image_id: number for number, image_id in enumerate(order)}
+    places = [position[image_id] for image_id in request.predictions["image_id"].to_pylist()]
+    turned = replace(
+        request,
+        images=request.images.take(pa.array(range(len(order))[::-1], pa.int64())),
+        predictions=request.predictions.take(pa.array(sorted(range(len(places)), key=places.__getitem__), pa.int64())),
+        ground_truth=GroundTruth(_reversed(request.ground_truth.content), request.ground_truth.also),
+    )
+    other = {(s.metric, s.split, s.category): s.value for s in score(turned)}
+    for s in returned:
+        value = other.get((s.metric, s.split, s.category))
+        same = value == s.value or (
+            value is not None and s.value is not None and math.isclose(value, s.value, rel_tol=1e-9)
+        )
+        assert same, f"{s.metric} is {s.value}, and {value} if the images come in another order"
+
+
+def _reversed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a ground truth with its images and annotations in the opposite order."""
+    return {key: value[::-1] if key in ("images", "annotations") else value for key, value in content.items()}
+
+
+def _check_resamples(score: Any, request: ScoreRequest, returned: Sequence[Score]) -> None:
+    """Check that a resample in which every image is once has the score itself."""
+    assert request.resamples is not None
+    ones = np.ones_like(request.resamples.counts)
+    once = {
+        (s.metric, s.split, s.category): s.samples
+        for s in score(replace(request, resamples=Resamples(request.resamples.image_ids, ones)))
+    }
+    for s in returned:
+        samples = once.get((s.metric, s.split, s.category))
+        if samples is not None and s.value is not None:
+            first = float(np.asarray(samples)[0])
+            assert math.isclose(first, s.value, rel_tol=1e-6, abs_tol=1e-9), (
+                f"{s.metric} is {s.value}, and {first} on a resample in which every image is once"
+            )
+
+
+def _may_be_written(path: Path, target: Path) -> bool:
+    """Return whether a reporter may write a file: at its target, into a cache, or one that is gone again."""
+    caches = (Path.home() / ".cache", Path.home() / ".config", *(Path(p) for p in _cache_folders()))
+    if target.resolve() in path.resolve().parents or path == target or "__pycache__" in path.parts or not path.exists():
+        return True
+    return path.parts[:2] in (("/", "dev"), ("/", "proc")) or any(cache in path.parents for cache in caches)
+
+
+def _cache_folders() -> list[str]:
+    return [value for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR") if (value := os.environ.get(name))]
 
 
 @contextmanager
