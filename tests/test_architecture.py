@@ -47,9 +47,10 @@ ROOMS = {
     "testing": {
         "api", "data", "identity", "images", "model", "plugin", "report", "score", "store", "suite",
     },
+    "scaffold": set(),
     "cli": {
-        "api", "data", "execution", "export", "files", "images", "model", "plugin", "report", "score", "store", "suite",
-        "testing", "user",
+        "api", "data", "execution", "export", "files", "images", "model", "plugin", "report", "scaffold", "score", "store",
+        "suite", "testing", "user",
     },
     "worker": {"execution"},
     "__main__": {"cli"},

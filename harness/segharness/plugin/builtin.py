@@ -38,6 +38,7 @@ def segharness_commands() -> Iterable[CommandSpec]:
         ),
         _command("suites", "list the suites that plugins offer; print one"),
         _command("init", "write a commented suite of one's own"),
+        _command("new", "write a new plugin: a distribution that builds, is found and passes its tests"),
         _command("metrics", "list the evaluations and their metrics, with unit, direction and formula"),
         _command("corrupt", "corrupt image files"),
         _command("config", "save where data sets and frameworks are on this machine"),
