@@ -65,7 +65,7 @@ def main() -> None:
             answer: dict[str, Any] = {"config": options["config"], "resolution": resolution}
             try:
                 model = build(weights="random", resolution=resolution, **options)
-                if given.get("whole", False) and hasattr(model._network, "init_weights"):
+                if given.get("whole", False) and hasattr(model._network.backbone, "init_cfg"):
                     model._network.backbone.init_cfg = None  # its published weights, which would be fetched
                     model._network.init_weights()
                     for name, part in model._network.named_modules():
