@@ -13,6 +13,7 @@ from tools import release
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
+ACTION = REPOSITORY / ".github/actions/gate/action.yml"
 TEMPLATES = sorted((REPOSITORY / "harness/segharness/scaffold/templates/workflows").glob("*.txt"))
 
 
@@ -34,12 +35,25 @@ def test_workflows_are_those_that_the_schema_allows(tmp_path):
     schema("vendor.github-workflows", *WORKFLOWS, *copies)
 
 
+def test_the_gate_is_an_action_that_the_schema_allows():
+    schema("vendor.github-actions", ACTION)
+
+
 def test_workflows_have_no_known_weakness(tmp_path):
     """zizmor: injections, credentials that are kept, permissions that are too wide. Actions of GitHub go by their tags."""
     config = tmp_path / "zizmor.yml"
     config.write_text("rules: {unpinned-uses: {disable: true}, cache-poisoning: {disable: true}}\n")
     done = subprocess.run(
-        ["zizmor", "--offline", "--min-severity", "medium", "--config", str(config), *map(str, WORKFLOWS)],
+        [
+            "zizmor",
+            "--offline",
+            "--min-severity",
+            "medium",
+            "--config",
+            str(config),
+            *map(str, WORKFLOWS),
+            str(REPOSITORY / ".github/actions/gate/action.yml"),
+        ],
         capture_output=True,
         text=True,
     )

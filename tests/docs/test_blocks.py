@@ -121,11 +121,21 @@ def test_commands_run(block, stage):
         assert "Traceback" not in done.err
 
 
-def of_the_guides_plugin(block):
-    return block.file is not None and block.file.startswith("segharness_acme/")
+def is_no_suite(block):
+    return block.file is not None and block.file.startswith(("segharness_acme/", ".github/"))
 
 
-@pytest.mark.parametrize("block", [b for b in RUN if b.language == "yaml" and not of_the_guides_plugin(b)], ids=str)
+def test_the_workflow_of_the_page_is_what_the_schema_allows(tmp_path):
+    import subprocess
+
+    [block] = [b for b in blocks() if b.file is not None and b.file.startswith(".github/workflows/")]
+    (tmp_path / "workflow.yml").write_text(block.text)
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    done = subprocess.run([*command, str(tmp_path / "workflow.yml")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("block", [b for b in RUN if b.language == "yaml" and not is_no_suite(b)], ids=str)
 def test_suites_load(block, stage):
     """A whole suite as it stands; a part of one laid over a small suite of two data sets."""
     text = (

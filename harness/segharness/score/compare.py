@@ -70,6 +70,7 @@ class Difference:
         part: whether the condition is a part of a larger set of conditions that results hold, too.
         unit: of the metric.
         kind: what is derived from the metric, a key of `DERIVED`; None for a number of a single cell.
+        better: which values of the metric are better: ``"larger"``, ``"smaller"`` or ``"neither"``.
     """
 
     dataset: str
@@ -86,13 +87,14 @@ class Difference:
     part: bool = False
     unit: str = FRACTION
     kind: str | None = None
+    better: str = "larger"
 
 
-def model_pairs(names: Sequence[str]) -> list[tuple[Side, Side]]:
+def model_pairs(names: Sequence[str], whole: bool = False) -> list[tuple[Side, Side]]:
     """Return the pairs of models to compare, from one or two names of the form ``RUN[::MODEL]``.
 
     One name stands for a run with two models. Of two names, each stands for a model or a run; two runs are compared
-    model by model, for all models that both have.
+    model by model, for all models that both have; with `whole`, the second run must have every model of the first.
 
     Raises:
         UsageError: there is no such run or model, or the two cannot be compared.
@@ -105,6 +107,9 @@ def model_pairs(names: Sequence[str]) -> list[tuple[Side, Side]]:
         return [(opened[0].side(opened[0].models[0]), opened[0].side(opened[0].models[1]))]
     first, second = opened
     _check_comparable(first, second)
+    lacking = [model for model in first.models if model not in second.models]
+    if whole and first.model is None and second.model is None and lacking:
+        raise UsageError(f"{second.path} has no results of `{lacking[0]}`, which {first.path} has")
     pairs = [(first.model or model, second.model or model) for model in _shared_models(first, second)]
     identical = [a for a, b in pairs if a == b and first.file.resolve() == second.file.resolve()]
     if identical:
@@ -173,7 +178,15 @@ def _difference(
     values = (first["value"], second["value"])
     dataset, condition, evaluation = (str(second[name]) for name in ("dataset", "condition", "evaluation"))
     blank = Difference(
-        dataset, condition, evaluation, second["task"], second["split"], metric.name, values, unit=metric.unit
+        dataset,
+        condition,
+        evaluation,
+        second["task"],
+        second["split"],
+        metric.name,
+        values,
+        unit=metric.unit,
+        better=metric.better,
     )
     if values[0] is None or values[1] is None:
         return replace(blank, reason=first["reason"] if values[0] is None else second["reason"])

@@ -6,6 +6,7 @@ import argparse
 import importlib.metadata
 import inspect
 import platform
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +43,7 @@ from segharness.records import Dataset
 from segharness.score.published import read_published
 from segharness.suite import DatasetEntry, ModelEntry, Overrides, load_suite, make_plan
 from segharness.suite.from_arguments import dataset_from_argument
+from segharness.suite.missing import Missing
 from segharness.testing.corruption_checks import corruption_findings
 from segharness.testing.dataset_checks import dataset_findings
 from segharness.testing.findings import Finding, raised
@@ -193,12 +195,13 @@ class _Checker:
         yield from self._models()
         for spec in self._own(CorruptionSpec):
             yield PartReport("corruption", spec.name, self._corruption(spec))
+        for spec in self._own(SuiteSpec):
+            yield PartReport("suite", spec.name, [self._suite(spec)])
         for kind, check in (
             (MetricSpec, lambda spec: check_metric(spec)),
             (ReporterSpec, lambda spec: check_reporter(spec)),
             (ExecutorSpec, lambda spec: check_executor(spec.name, plugins=self._arguments.plugins)),
             (CommandSpec, self._command),
-            (SuiteSpec, self._suite),
             (PublishedSpec, lambda spec: [read_published(spec, metric) for metric in spec.tables]),
             (CategorySet, lambda spec: spec.categories),
             (ModelSet, lambda spec: self._named(spec.models.values(), ModelSpec)),
@@ -331,9 +334,21 @@ class _Checker:
         parser.format_help()
         load(spec.execute)
 
-    def _suite(self, spec: SuiteSpec) -> None:
-        suite = load_suite(spec.path(), self._host, shown=spec.name, only_plan=True).suite
-        make_plan(suite, self._host)
+    def _suite(self, spec: SuiteSpec) -> Finding:
+        """Plan a suite; what it needs of plugins that are not installed leaves it unchecked."""
+        try:
+            suite = load_suite(spec.path(), self._host, shown=spec.name, only_plan=True).suite
+            make_plan(suite, self._host)
+        except UsageError as error:
+            mistakes = [problem for problem in error.problems if not isinstance(problem, Missing)]
+            needed = {
+                word for problem in mistakes for word in re.findall(r"is installed: pip install ([\w-]+)", problem)
+            }
+            unknown = [problem for problem in mistakes if "is installed: pip install" not in problem]
+            if needed and not unknown:
+                return Finding("plans", skipped=f"it needs {', '.join(sorted(needed))}")
+            return Finding("plans", (unknown or list(error.problems))[0], "the file, and what it names")
+        return Finding("plans")
 
     def _named(self, names: Any, *kinds: type[Any]) -> None:
         for name in names:
@@ -345,7 +360,6 @@ _KINDS: Mapping[type, str] = {
     ReporterSpec: "reporter",
     ExecutorSpec: "executor",
     CommandSpec: "command",
-    SuiteSpec: "suite",
     PublishedSpec: "published table",
     CategorySet: "category set",
     ModelSet: "model set",

@@ -14,12 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from segharness.cli.exit_codes import Exit
-from segharness.cli.output import terminal
+from segharness.cli.output import say, terminal
 from segharness.errors import UsageError
 from segharness.escaping import line
 from segharness.plugin.metric_specs import FRACTION, MPC
 from segharness.report.units import number_text, unit_text
 from segharness.score.compare import BETTER, WORSE, Difference, Side, compare, model_pairs
+from segharness.score.gate import GateVerdict, gate_rules, judge
 from segharness.suite import OVERALL
 
 
@@ -36,25 +37,91 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="two runs, two models of one run (RUN::A RUN::B), or one run that has two models",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="also print the parts of condition sets, and mPC")
+    parser.add_argument(
+        "--fail-if-worse",
+        metavar="METRICS",
+        help="exit with 1 if the second model is worse by one of these: METRIC[@CONDITION], separated by commas; a "
+        "metric of single conditions means clean images",
+    )
+    parser.add_argument(
+        "--by",
+        type=_margin,
+        default=None,
+        metavar="N",
+        help="with --fail-if-worse, how much worse it may be: percentage points, or the metric's own unit; default 0",
+    )
     parser.add_argument("--format", choices=["table", "json"], default="table", help="default table")
 
 
 def execute(args: argparse.Namespace) -> int:
     if len(args.results) > 2:
         raise UsageError("compare takes one run or two")
-    comparisons = [(first, second, list(compare(first, second))) for first, second in model_pairs(args.results)]
+    if args.by is not None and args.fail_if_worse is None:
+        raise UsageError("--by is the margin of --fail-if-worse METRICS")
+    rules = gate_rules(args.fail_if_worse) if args.fail_if_worse is not None else []
+    pairs = model_pairs(args.results, whole=bool(rules))
+    comparisons = [(first, second, list(compare(first, second))) for first, second in pairs]
     for first, second, differences in comparisons:
         if not differences:
             raise UsageError(f"{first.shown} and {second.shown} have no number in common")
+    verdicts = [judge(rules, differences, args.by or 0.0) for _, _, differences in comparisons] if rules else []
     if args.format == "json":
         rows = [_json(a, b, d) for a, b, differences in comparisons for d in differences]
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")
-        return Exit.OK
+        return _gate(comparisons, verdicts, args.by or 0.0) if rules else Exit.OK
     console = terminal()
     for first, second, differences in comparisons:
         shown = differences if args.verbose else [d for d in differences if not d.part and d.kind != MPC]
         _show(console, first, second, shown)
-    return Exit.OK
+    return _gate(comparisons, verdicts, args.by or 0.0) if rules else Exit.OK
+
+
+def _margin(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number from 0")
+    return value
+
+
+def _gate(
+    comparisons: Sequence[tuple[Side, Side, list[Difference]]], verdicts: Sequence[GateVerdict], by: float
+) -> int:
+    """Say by what each second model is worse; return 1 if any is, 4 if one cannot be judged, else 0."""
+    worse: list[str] = []
+    undecided: list[str] = []
+    for (first, second, _), verdict in zip(comparisons, verdicts, strict=True):
+        worse += [f"worse: {second.shown} against {first.shown}: {_change(row, by)}" for row in verdict.worse]
+        undecided += [
+            f"{second.shown} against {first.shown}: {_named(row)} cannot be judged: {row.reason or 'it has no interval'}"
+            for row in verdict.undecided
+        ]
+        if not verdict.worse and not verdict.undecided:
+            names = ", ".join(dict.fromkeys(f"{row.metric} ({row.condition})" for row in verdict.held))
+            say(f"not worse: {second.shown} against {first.shown}: {names}")
+    for line_of_gate in worse:
+        say(line_of_gate)
+    if undecided:
+        raise UsageError(undecided)
+    return Exit.FAILED if worse else Exit.OK
+
+
+def _change(row: Difference, by: float) -> str:
+    """Return by how much a difference is worse, in words."""
+    assert row.difference is not None and row.interval.low is not None and row.interval.high is not None
+    change, low, high = (
+        number_text(row.unit, n, signed=True) for n in (row.difference, row.interval.low, row.interval.high)
+    )
+    unit = "points" if row.unit == FRACTION else unit_text(row.unit)
+    margin = f", more than {by:g}" if by else ""
+    return f"{_named(row)} {change} [{low}, {high}] {unit}{margin}"
+
+
+def _named(row: Difference) -> str:
+    categories = f", {row.split} categories" if row.split != OVERALL else ""
+    return f"{row.metric} ({row.condition}, {row.task}, {row.evaluation} on {row.dataset}{categories})"
 
 
 def _json(first: Side, second: Side, row: Difference) -> dict[str, Any]:
