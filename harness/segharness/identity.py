@@ -130,9 +130,12 @@ def _stored_inputs(data: Any, suite: Suite, file: object) -> Inputs:
     for id, on in data["models"].items():
         if id in wanted["models"] and not (on.keys() >= datasets and all(isinstance(v, Mapping) for v in on.values())):
             raise StoreError(f"{file}: `inputs.models` in its manifest lacks a data set of `{id}`")
-    for id in datasets:
-        if not isinstance(data["datasets"][id].get("digest"), str):
-            raise StoreError(f"{file}: `inputs.datasets` in its manifest has no digest of `{id}`")
+    for entry in suite.datasets:
+        recorded = data["datasets"][entry.id]
+        if not isinstance(recorded.get("digest"), str):
+            raise StoreError(f"{file}: `inputs.datasets` in its manifest has no digest of `{entry.id}`")
+        if recorded.get("sample") != entry.sample:
+            raise StoreError(f"{file}: its manifest says two things of the sample of `{entry.id}`")
     for condition in suite.conditions:
         recorded = data["conditions"][condition.name]
         name = CLEAN.name if condition.corruption is None else f"{slug(condition.corruption)}-{condition.severity}"

@@ -79,7 +79,7 @@ def find_inputs(
             }
             for model in suite.models
         },
-        {entry.id: dataset_inputs(entry.dataset, dataset_digests[entry.id], host) for entry in suite.datasets},
+        {entry.id: dataset_inputs(entry, dataset_digests[entry.id], host) for entry in suite.datasets},
         {condition.name: condition_inputs(condition, suite.seed, host) for condition in suite.conditions},
     )
 
@@ -170,11 +170,15 @@ def _by_content(entry: ModelEntry, dataset: str, declared: Mapping[str, Option],
     return inputs
 
 
-def dataset_inputs(name: str, dataset_digest: str, host: PluginHost) -> dict[str, Any]:
-    """Return the inputs of a data set: its name, its digest and, unless it is ``"1"``, the version of its plugin."""
-    version = host.get(name, DatasetSpec).version
-    inputs = {"name": name, "digest": dataset_digest}
-    return inputs if version == "1" else {**inputs, "version": version}
+def dataset_inputs(entry: DatasetEntry, dataset_digest: str, host: PluginHost) -> dict[str, Any]:
+    """Return the inputs of a data set: its name and digest, the size of its sample, and the version of its plugin.
+
+    The version is left out while it is ``"1"``, and the sample where none is drawn: identities do not change by them.
+    """
+    version = host.get(entry.dataset, DatasetSpec).version
+    inputs: dict[str, Any] = {"name": entry.dataset, "digest": dataset_digest}
+    inputs |= {} if version == "1" else {"version": version}
+    return inputs if entry.sample is None else {**inputs, "sample": entry.sample}
 
 
 def condition_inputs(condition: Condition, seed: int, host: PluginHost) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _open_all(plan: Plan, host: PluginHost) -> dict[str, OpenDataset]:
 def _without_idle_limit(opened: OpenDataset) -> OpenDataset:
     """Return a data set without a limit that leaves nothing out: it is then the same protocol as none."""
     limit = opened.entry.limit
-    if limit is None or limit < len(opened.dataset.samples()):
+    if limit is None or limit < (opened.entry.sample or len(opened.dataset.samples())):
         return opened
     return replace(opened, entry=replace(opened.entry, limit=None))
 

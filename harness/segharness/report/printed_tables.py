@@ -128,14 +128,22 @@ def _metric_part(scope: TableScope, column: str, measure: Mapping[str, Any]) -> 
     return _Part(column, heading, lambda model: scope.numbers.get(model, kind, condition, metric))
 
 
+def _part(entry: DatasetEntry) -> str | None:
+    """Return which images of a data set were taken, in words; None for all."""
+    drawn = f"a sample of {entry.sample} images" if entry.sample is not None else None
+    if entry.limit is None:
+        return drawn
+    return f"the first {entry.limit} images" + (f" of {drawn}" if drawn else "")
+
+
 def _other_measure(
     entry: DatasetEntry, evaluation: EvaluationEntry, measure: Mapping[str, Any], images: int
 ) -> Iterator[str]:
     """Yield how a measured number differs from what is known of the printed one."""
     if "note" in measure:
         yield str(measure["note"])
-    if entry.limit is not None:
-        yield f"measured on the first {entry.limit} images alone"
+    if (part := _part(entry)) is not None:
+        yield f"measured on {part} alone"
     elif images != measure["images"]:
         yield f"measured on {images} images, printed on {measure['images']}"
     yield from _other_settings(entry, evaluation)
@@ -273,8 +281,8 @@ def _disagreements(
     entry = scope.suite.dataset(scope.kind[0])
     if entry.dataset != spec.dataset:
         yield f"measured on {entry.dataset}, printed on {spec.dataset or 'other data'}"
-    if entry.limit is not None:
-        yield f"measured on the first {entry.limit} images alone"
+    if (part := _part(entry)) is not None:
+        yield f"measured on {part} alone"
     elif spec.images is not None and images != spec.images:
         yield f"measured on {images} images, printed on {spec.images}"
     severities = {member.severity for member in members if _column(member, columns) in columns}
@@ -293,8 +301,8 @@ def _other_data(scope: TableScope, spec: PublishedSpec, id: str, images: int) ->
     entry, known = scope.suite.dataset(id), spec.datasets[id]
     if entry.dataset != known.get("dataset", entry.dataset):
         yield f"{id}: measured on {entry.dataset}, printed on {known['dataset']}"
-    if entry.limit is not None:
-        yield f"{id}: measured on the first {entry.limit} images alone"
+    if (part := _part(entry)) is not None:
+        yield f"{id}: measured on {part} alone"
     elif images != known.get("images", images):
         yield f"{id}: measured on {images} images, printed on {known['images']}"
     if (resolution := known.get("resolution", entry.resolution)) != entry.resolution:

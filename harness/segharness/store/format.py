@@ -157,6 +157,7 @@ _SUITE = {
                     "dataset": _TEXT,
                     "options": {"type": "object"},
                     "limit": {"type": ["integer", "null"]},
+                    "sample": {"type": ["integer", "null"]},
                     "labels": {"type": "object"},
                     "categories": _NAMES,
                 },

@@ -71,6 +71,7 @@ class DatasetBuilder:
             self._categories(node.get("categories")),
             resolution.text if resolution else AS_PUBLISHED,
             as_written("options", option_nodes),
+            int(sample_node.plain()) if (sample_node := node.get("sample")) else None,
         )
         if resolution is not None:
             self.resolutions.append((resolution, entry))

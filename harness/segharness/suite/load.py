@@ -202,7 +202,10 @@ def node_of_argument(
     return Node(top, mark) if len(top) > 1 else top[kind]
 
 
-_TOP_KEYS = {"model": ("id", "weights", "python", "batch_size"), "dataset": ("id", "limit", "categories", "resolution")}
+_TOP_KEYS = {
+    "model": ("id", "weights", "python", "batch_size"),
+    "dataset": ("id", "limit", "sample", "categories", "resolution"),
+}
 """The settings on the command line that are not options of the plugin."""
 
 

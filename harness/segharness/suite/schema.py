@@ -145,6 +145,11 @@ SUITE: dict[str, Any] = {
                             "dataset": {"type": "string", "description": "`family/name` of a plugin"},
                             "options": _OPTIONS,
                             "limit": {"type": "integer", "minimum": 1, "description": "only the first images"},
+                            "sample": {
+                                "type": "integer",
+                                "minimum": 1,
+                                "description": "only so many images, drawn by a fixed rule from their ids",
+                            },
                             "labels": {
                                 "type": "object",
                                 "additionalProperties": {"type": "string"},

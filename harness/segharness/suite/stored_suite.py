@@ -138,6 +138,8 @@ def _contradictions(suite: Suite) -> Iterator[str]:
             yield f"the data set `{dataset.id}` has the resolution {dataset.resolution!r:.60}"
         if dataset.limit is not None and dataset.limit < 1:
             yield f"the data set `{dataset.id}` is limited to {dataset.limit} images"
+        if dataset.sample is not None and dataset.sample < 1:
+            yield f"of the data set `{dataset.id}` a sample of {dataset.sample} images is drawn"
 
 
 def is_id(text: str) -> bool:

@@ -106,6 +106,7 @@ class DatasetEntry:
         resolution: the size at which networks are given its images: ``"model"``, as each was published, ``"original"``,
             as the images are, or ``"original-if-possible"``.
         as_written: as `ModelEntry.as_written`, by ``options.KEY``.
+        sample: the number of images to draw by `segharness.data.open_dataset.draw_sample`, before `limit`; None for all.
     """
 
     id: str
@@ -117,6 +118,7 @@ class DatasetEntry:
     categories: tuple[str, ...] = ()
     resolution: str = AS_PUBLISHED
     as_written: Mapping[str, Any] = field(default_factory=dict)
+    sample: int | None = None
 
     @property
     def policy(self) -> dict[str, Any]:

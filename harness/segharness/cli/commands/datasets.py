@@ -86,7 +86,9 @@ def _check(args: argparse.Namespace, text: str) -> int:
     """Check every part of a data set, or only the part that is named; the exit code is 1 if something is wrong."""
     name, *settings = text.split(",")
     keys = {setting.partition("=")[0] for setting in settings}
-    if unsupported := [key for key in keys if key in ("id", "limit", "categories") or key.startswith("labels.")]:
+    if unsupported := [
+        key for key in keys if key in ("id", "limit", "sample", "categories") or key.startswith("labels.")
+    ]:
         raise UsageError(f"datasets check: reads the whole data set; `{unsupported[0]}` is for suites")
     spec: DatasetSpec = args.host.get(name, DatasetSpec)
     parts: list[str | None] = [None] if not spec.parts or spec.part in keys else list(spec.parts)
