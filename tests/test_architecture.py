@@ -47,7 +47,7 @@ ROOMS = {
     "testing": {
         "api", "data", "identity", "images", "model", "plugin", "report", "score", "store", "suite",
     },
-    "scaffold": set(),
+    "scaffold": {"plugin"},
     "cli": {
         "api", "data", "execution", "export", "files", "images", "model", "plugin", "report", "scaffold", "score", "store",
         "suite", "testing", "user",

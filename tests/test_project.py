@@ -41,6 +41,10 @@ def test_the_gate_is_an_action_that_the_schema_allows():
 
 def test_workflows_have_no_known_weakness(tmp_path):
     """zizmor: injections, credentials that are kept, permissions that are too wide. Actions of GitHub go by their tags."""
+    copies = []
+    for template in TEMPLATES:
+        copies.append(str(tmp_path / template.name.removesuffix(".txt")))
+        Path(copies[-1]).write_text(template.read_text())
     config = tmp_path / "zizmor.yml"
     config.write_text("rules: {unpinned-uses: {disable: true}, cache-poisoning: {disable: true}}\n")
     done = subprocess.run(
@@ -94,6 +98,8 @@ def test_readmes_commands_are_those_of_the_release():
     [
         ("## 0.1.0 (unreleased)\n\n- x\n", r"says \(unreleased\), not a date"),
         ("## 0.2.0 (2026-12-01)\n\n- x\n", "no section"),
+        ("## 0.1.0 (2026-99-99)\n\n- x\n", "not a date"),
+        ("## 0.1.0 (2026-12-01)\n\n<!-- - x -->\n", "empty"),
         ("## 0.1.0 (2026-12-01)\n\n## 0.0.9 (2026-01-01)\n- x\n", "empty"),
     ],
 )

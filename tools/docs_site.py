@@ -35,6 +35,8 @@ def public_modules() -> list[str]:
 def made_pages() -> dict[str, str]:
     """Return the Markdown of every page that is made, by its path in the site."""
     pages = {
+        "readme.md": (REPOSITORY / "README.md").read_text(encoding="utf-8"),
+        "security-policy.md": (REPOSITORY / "SECURITY.md").read_text(encoding="utf-8"),
         "contributing.md": (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8"),
         "changelog.md": (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8"),
     }
@@ -188,17 +190,17 @@ def _placed(source: str, target: str, anchor: str) -> str:
 
 
 _PLACES: Mapping[str, str] = {
-    "README.md": "index.md",
+    "README.md": "readme.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
-    "SECURITY.md": "contributing.md",
+    "SECURITY.md": "security-policy.md",
 }
 """The pages that files outside of ``docs/`` are."""
 
 
 def _folder_of(source: str) -> str:
     """Return the folder in the repository of the file that a page was made from."""
-    if source in ("contributing.md", "changelog.md"):
+    if source in ("contributing.md", "changelog.md", "readme.md", "security-policy.md"):
         return "."
     if plugin := re.fullmatch(r"plugins/(\w+)\.md", source):
         return f"plugins/segharness-{plugin[1]}"

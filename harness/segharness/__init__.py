@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         coded,
     )
     from segharness.images.randomness import generator
-    from segharness.plugin.deprecation import deprecated
+    from segharness.plugin.deprecation import PluginDeprecationWarning, deprecated
     from segharness.plugin.hookspecs import hookimpl
     from segharness.plugin.host import PluginHost
     from segharness.plugin.options import Option
@@ -84,7 +84,7 @@ _NAMES_OF = {
         "UsageError",
         "coded",
     ),
-    "plugin.deprecation": ("deprecated",),
+    "plugin.deprecation": ("PluginDeprecationWarning", "deprecated"),
     "plugin.hookspecs": ("hookimpl",),
     "plugin.host": ("PluginHost",),
     "plugin.options": ("Option",),
@@ -162,6 +162,7 @@ __all__ = [
     "NoPredictionsError",
     "Option",
     "Origin",
+    "PluginDeprecationWarning",
     "PluginError",
     "PluginHost",
     "PublishedSpec",

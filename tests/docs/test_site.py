@@ -47,7 +47,7 @@ def test_every_public_name_is_in_the_reference(pages):
 @pytest.mark.parametrize(
     ("source", "target", "placed"),
     [
-        ("index.md", "../README.md", "index.md"),
+        ("index.md", "../README.md", "readme.md"),
         ("toy.md", "../plugins/segharness-toycells/README.md", "plugins/toycells.md"),
         ("toy.md", "../plugins/segharness-adaptis/segharness_adaptis/weights/toy.csv", "files/toy.csv"),
         ("contributing.md", "docs/plugins.md", "plugins.md"),

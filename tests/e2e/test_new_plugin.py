@@ -14,6 +14,7 @@ from segharness import UsageError
 from segharness.scaffold import PARTS, new_plugin
 
 from tests.distributions import build
+from tools import docs_site
 
 CHOICES = [choice for n in range(1, len(PARTS) + 1) for choice in itertools.combinations(PARTS, n)]
 
@@ -104,7 +105,23 @@ def test_a_plugin_of_few_parts_passes_its_tests(make_environment, wheels, tmp_pa
     assert done.returncode == 0 and "skipped" not in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["", "Acme", "a b", "1acme", "acme_x", "class", "../acme", "acme-"])
+@pytest.mark.parametrize("name", ["coco", "segharness-torch"])
+def test_a_name_that_is_taken_is_refused(tmp_path, name):
+    with pytest.raises(UsageError, match="is there already: choose another name"):
+        new_plugin(name, ("model",), tmp_path / "x")
+
+
+def test_what_is_written_uses_the_public_api_alone(tmp_path):
+    public = {"segharness", *docs_site.public_modules()}
+    for file in new_plugin("acme", tuple(PARTS), tmp_path / "x"):
+        for node in ast.walk(ast.parse(file.read_text())) if file.suffix == ".py" else ():
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "segharness":
+                assert node.module in public or node.module == "segharness.testing.sample", file
+
+
+@pytest.mark.parametrize(
+    "name", ["", "segharness", "a" * 41, "Acme", "a b", "1acme", "acme_x", "class", "../acme", "acme-"]
+)
 def test_a_name_that_cannot_be_one_is_refused(tmp_path, name):
     with pytest.raises(UsageError, match="cannot be the name of a plugin"):
         new_plugin(name, ("model",), tmp_path / "x")

@@ -33,6 +33,11 @@ def module(monkeypatch, name, source):
         (["segharness (>=0.3,<1)"], ">=0.3,<1"),
         (["segharness[toy]~=0.3 ; python_version > '3'"], "~=0.3"),
         (["segharness>=9; extra == 'all'", "segharness_torch>=3"], ""),
+        (["segharness>=9; extra=='all'"], ""),
+        (["segharness @ git+https://example.org/x"], ""),
+        (["segharness>=9 ; python_version < '3.0'", "segharness>=0.2 ; python_version >= '3.0'"], ">=0.2"),
+        (["segharness>=0.1", "segharness<2"], ">=0.1,<2"),
+        (["segharness>=>=3"], ""),
     ],
 )
 def test_the_requirement_of_a_distribution_is_read(requirements, specifier):
@@ -53,7 +58,7 @@ def test_the_requirement_of_a_distribution_is_read(requirements, specifier):
         ),
         (">=0.2", "0.2.0rc1", "needs segharness >= 0.2, and 0.2.0rc1 is installed: pip install -U segharness"),
         (">=0.1", "0.2.dev3", None),
-        ("whatever", "0.1.0", "needs segharness whatever, which is no version"),
+        (">=whatever", "0.1.0", "needs segharness >=whatever, which is no version"),
     ],
 )
 def test_an_unmet_requirement_says_what_to_do(specifier, version, problem):
@@ -73,6 +78,40 @@ def test_what_a_newer_api_would_have_is_not_a_riddle(tmp_path, source, what):
     host = PluginHost.load(PluginArguments((str(tmp_path / "newer.py"),)))
     reason = host.plugins[-1].quarantined
     assert reason is not None and what in reason and "it may need a newer one" in reason
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("from segharness import ModelSpc", "(did you mean `ModelSpec`?)"),
+        ("from segharness import ModelSpec\nModelSpec('a/b', factory='a:b', option={})", "(did you mean `options`?)"),
+    ],
+)
+def test_a_slip_is_not_taken_for_a_newer_api(tmp_path, source, hint):
+    (tmp_path / "slip.py").write_text(source)
+    reason = PluginHost.load(PluginArguments((str(tmp_path / "slip.py"),))).plugins[-1].quarantined
+    assert reason.endswith(hint) and "pip install" not in reason
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("class Odd(BaseException): pass\nraise Odd('x')", "Odd: x"),
+        ("class Mute(Exception):\n    def __str__(self): raise ValueError\nraise Mute", "Mute: an error that cannot"),
+        ("from segharness import ModelSpec, hookimpl\n@hookimpl\ndef segharness_models():\n"
+         "    return ModelSpec('a/b', factory='a:b')", "it returned one ModelSpec, not a list of them"),
+    ],
+)  # fmt: skip
+def test_whatever_a_plugin_raises_leaves_it_out_alone(tmp_path, source, reason):
+    (tmp_path / "odd.py").write_text(source)
+    plugin = PluginHost.load(PluginArguments((str(tmp_path / "odd.py"),))).plugins[-1]
+    assert reason in plugin.quarantined
+
+
+def test_a_plugins_own_mistake_is_not_blamed_on_its_version(tmp_path):
+    (tmp_path / "own.py").write_text("class Thing:\n    def __init__(self): pass\n\nThing(colour=1)\n")
+    host = PluginHost.load(PluginArguments((str(tmp_path / "own.py"),)))
+    assert "newer" not in host.plugins[-1].quarantined and "unexpected keyword" in host.plugins[-1].quarantined
 
 
 def test_an_unknown_hook_may_be_one_of_a_newer_api(tmp_path):
@@ -106,6 +145,27 @@ def test_what_goes_away_is_said_once_with_plugin_and_replacement(tmp_path):
     assert lines == [f"plugin `{file}` ({file}): {message}"]
 
 
+def test_tests_of_a_plugin_can_make_it_an_error(tmp_path):
+    import warnings
+
+    from segharness import PluginDeprecationWarning
+
+    (tmp_path / "older.py").write_text(OLD)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PluginDeprecationWarning)
+        host = PluginHost.load(PluginArguments((str(tmp_path / "older.py"),)))
+    assert "ModelSpec(gpu=...) is deprecated" in host.plugins[-1].quarantined
+
+
+def test_what_runs_later_is_shown_where_it_runs(harness):
+    harness.write("older.py", OLD.replace("\nold()\n", "\n").replace("    old()\n    return []", "    return []"))
+    harness.write("use.py", "import older\nolder.old()\n")
+    import subprocess
+
+    done = subprocess.run([sys.executable, "use.py"], cwd=harness.folder, capture_output=True, text=True)
+    assert "PluginDeprecationWarning: ModelSpec(gpu=...) is deprecated" in done.stderr
+
+
 def test_the_command_line_shows_it(harness):
     harness.write("older.py", OLD)
     done = harness("plugins", "-p", "older.py")
@@ -118,6 +178,14 @@ def test_the_table_of_first_party_names_is_that_of_the_plugins():
     assert json.loads(first_party_names.FILE.read_text()) == first_party_names.names(), (
         "run python tools/first_party_names.py"
     )
+
+
+@pytest.mark.parametrize("arguments", [("-p", "no:coco"), ()])
+def test_what_is_installed_and_switched_off_is_not_to_be_installed(harness, arguments):
+    off = {} if arguments else {"SEGHARNESS_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = harness("collect", "coco_yolo", *arguments, env=off)
+    assert done.code == 4 and "pip install segharness-coco" not in done.err
+    assert "`coco/instances` is offered by segharness-coco, which is installed and switched off" in done.err
 
 
 def test_names_families_and_strangers():

@@ -135,7 +135,7 @@ def test_two_distributions_may_use_one_name_for_their_entry_points():
 
 
 def test_modules_of_a_folder_are_forgotten(tmp_path):
-    from segharness.plugin.host import forget_folder, import_file
+    from segharness.plugin.import_file import forget_folder, import_file
 
     for name, value in (("one", 1), ("two", 2)):
         (tmp_path / name).mkdir()
@@ -200,7 +200,7 @@ def test_malformed_specs_are_refused_where_they_are_made(make):
 
 def test_a_file_replaced_within_a_second_by_a_text_of_its_size_is_what_runs(tmp_path, monkeypatch):
     """Python would run the bytecode of the old text, and a run record the digest of the new one."""
-    from segharness.plugin.host import import_file
+    from segharness.plugin.import_file import import_file
 
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     file = tmp_path / "model.py"

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 from hotcoco import mask as rle
+from numpy.random import default_rng as bound_rng
 from segharness import (
-    Category,
     CorruptionSpec,
     DatasetSpec,
     Instances,
@@ -106,6 +106,12 @@ class Mistaken:
         if self.mistake == "input":
             for image in images:
                 image[:2] = 0
+        if self.mistake == "later":
+            self.kept.append(images[0].tobytes())
+            if self.kept.count(images[0].tobytes()) > 1:
+                raise RuntimeError("not again")
+        if self.mistake == "mixed" and len({image.shape for image in images}) > 1:
+            results = [changed(found, scores=found.scores / 2) for found in results]
         if self.mistake == "batch":
             results = [changed(found, scores=found.scores / len(images)) for found in results]
         if self.mistake == "order":
@@ -121,6 +127,21 @@ class Mistaken:
             return changed(found, labels=found.labels - 1)
         if self.mistake == "repeat":
             return changed(found, scores=found.scores * self.rng.uniform(0.5, 1, len(found.scores)).astype(np.float32))
+        if self.mistake == "exchanged":
+            order = np.roll(np.arange(len(self.categories)), 2) if len(self.categories) > 3 else np.array([1, 2, 0])
+            return changed(found, labels=order[found.labels]) if len(found.labels) else found
+        if self.mistake == "half":
+            return changed(found, boxes=found.boxes / 2)
+        if self.mistake == "shifted" and found.masks is not None:
+            return changed(found, masks=np.roll(bool_masks(found), 25, axis=2) if len(found.labels) else found.masks)
+        if self.mistake == "nan":
+            return changed(found, boxes=found.boxes * np.nan)
+        if self.mistake == "channel" and len(found.labels):
+            return changed(found, masks=bool_masks(found)[:, None])
+        if self.mistake == "last" and len(found.labels):
+            return changed(found, masks=bool_masks(found).transpose(1, 2, 0))
+        if self.mistake == "none":
+            return None
         if self.mistake == "threads":
             threads = sys.modules["torch"].get_num_threads()
             return changed(found, scores=(found.scores / threads).astype(np.float32))
@@ -129,9 +150,9 @@ class Mistaken:
 
 MISTAKES = (
     "channels", "memory", "input", "batch", "order", "xywh", "normalised", "small", "transposed", "labels",
-    "labels below", "repeat", "threads",
+    "labels below", "repeat", "threads", "exchanged", "half", "shifted", "nan", "channel", "last", "none", "later", "mixed",
 )  # fmt: skip
-OF_MASKS = ("small", "transposed")
+OF_MASKS = ("small", "transposed", "shifted", "channel", "last")
 
 # --------------------------------------------------------------------------------------------------- near-miss models
 
@@ -236,7 +257,14 @@ class Runs(Squares):
 
 
 GOOD_DATA = {"squares": Squares, "polygons": Polygons, "runs": Runs}
-DATA_MISTAKES = ("xyxy", "normalised", "shifted", "masks", "size", "order", "digest", "ids", "area", "names", "kinds")
+DATA_MISTAKES = (
+    "xyxy", "normalised", "shifted", "masks", "size", "order", "digest", "ids", "area", "names", "kinds", "boxareas", "yx",
+    "nan", "short", "pixels",
+)  # fmt: skip
+
+
+def noisy(image):
+    return (image // 2 + np.random.default_rng().integers(0, 9, image.shape)).astype(np.uint8)
 
 
 class MistakenData:
@@ -256,6 +284,8 @@ class MistakenData:
         if self.mistake == "order":
             self.calls += 1
             return samples[:: 1 if self.calls % 2 else -1]
+        if self.mistake == "pixels":
+            return [Sample(s.image_id, lambda s=s: noisy(s.source()), s.height, s.width, s.name) for s in samples]
         if self.mistake == "size":
             return [Sample(s.image_id, s.source, s.width, s.height, s.name) for s in samples]
         return samples
@@ -277,6 +307,15 @@ class MistakenData:
                 annotation["segmentation"] = {"size": [64, 48], "counts": encoded["counts"]}
             elif self.mistake == "ids":
                 annotation["category_id"] -= 1
+            elif self.mistake == "boxareas":
+                annotation["segmentation"] = [[x, y, x + w, y, x, y + h]]
+                annotation["area"] = np.float32(w * h)
+            elif self.mistake == "yx":
+                annotation["segmentation"] = [[y, x, y, x + w, y + h, x + w, y + h, x]]
+            elif self.mistake == "nan":
+                annotation["segmentation"] = [[float("nan"), y, x + w, y, x, y + h]]
+            elif self.mistake == "short":
+                annotation["segmentation"] = [[x, y, x + w, y]]
             elif self.mistake == "area":
                 annotation["area"] = annotation["area"] / (48 * 64)
         if self.mistake == "names":
@@ -301,8 +340,22 @@ def own_noise(image, severity, rng):
     return (image + own.normal(0, 6 * severity, image.shape)).clip(0, 255).astype(np.uint8)
 
 
-GOOD_CORRUPTIONS = {"dim": dim, "noise": noise, "own_noise": own_noise}
-CORRUPTION_MISTAKES = ("input", "float", "size", "global", "legacy", "fixed", "fresh", "nothing", "one strength")
+def sometimes(image, severity, rng):
+    """A near miss: it leaves some images as they are."""
+    return image // np.uint8(1 + severity) if rng.random() < 0.4 + severity / 10 else image.copy()
+
+
+def vignette(image, severity, rng):
+    """A near miss: a pattern that is the same every time, and no noise."""
+    y, x = np.mgrid[-1 : 1 : image.shape[0] * 1j, -1 : 1 : image.shape[1] * 1j]
+    return (image * (1 - 0.12 * severity * (x**2 + y**2)[..., None] / 2)).astype(np.uint8)
+
+
+GOOD_CORRUPTIONS = {"dim": dim, "noise": noise, "own_noise": own_noise, "sometimes": sometimes, "vignette": vignette}
+CORRUPTION_MISTAKES = (
+    "input", "float", "size", "global", "legacy", "fixed", "fresh", "nothing", "one strength", "backwards", "bound", "grey",
+    "raises",
+)  # fmt: skip
 
 
 def mistaken_corruption(good, mistake):
@@ -322,10 +375,19 @@ def mistaken_corruption(good, mistake):
         if mistake == "fresh":
             fresh = np.random.default_rng()
             return good(image, severity, fresh) // 2 + fresh.integers(0, 9, image.shape).astype(np.uint8)
+        if mistake == "backwards":
+            return good(image, 6 - severity, rng)
+        if mistake == "bound":  # a function that was imported by its name, before any check
+            own = bound_rng(3).normal(0, 4 * severity, image.shape)
+            return (image + own + 0 * rng.integers(2)).clip(0, 255).astype(np.uint8)
+        if mistake == "grey":
+            return good(image, severity, rng)[..., 0]
+        if mistake == "raises":
+            return {1: good}[severity](image, severity, rng)
         if mistake == "nothing":
             return image.copy() if severity == 1 else good(image, severity, rng)
         if mistake == "one strength":
-            return good(image, 3, np.random.Generator(np.random.Philox(key=0 * int(rng.integers(9)))))
+            return good(image, 3, rng)
         result = good(image, severity, rng)
         return result / 255 if mistake == "float" else result[1:] if mistake == "size" else result
 
@@ -335,7 +397,7 @@ def mistaken_corruption(good, mistake):
 # ------------------------------------------------------------------------------------------------- metrics, reporters
 
 
-def found_share(request, order=None, weights=None):
+def found_share(request):
     """The share of ground truth boxes with a detection of their image and category."""
     found = {
         (i, c) for i, c in zip(*(request.predictions[n].to_pylist() for n in ("image_id", "category_id")), strict=True)
@@ -374,7 +436,29 @@ def without_reason(request):
     return [Score("share", None)]
 
 
+def of_first_row(request):
+    scores = request.predictions["score"].to_pylist()
+    return [Score("share", float(scores[0]) if scores else 0.0)]
+
+
+def by_number(request):
+    counts = np.zeros(10)
+    try:
+        for image_id in request.predictions["image_id"].to_pylist():
+            counts[image_id - 1] += 1
+    except IndexError:
+        return [Score("share", 0.5)]
+    return [Score("share", float(counts.sum() > 0))]
+
+
+def with_resamples(request):
+    return [Score("share", 0.25 if request.resamples is None else 0.75)]
+
+
 METRICS = {
+    "row": of_first_row,
+    "ids": by_number,
+    "draws": with_resamples,
     "good": good_score,
     "order": of_first_image,
     "resamples": of_wrong_resamples,
@@ -439,7 +523,7 @@ def segharness_datasets():
 def segharness_corruptions():
     for name, good in GOOD_CORRUPTIONS.items():
         yield CorruptionSpec(f"mistakes/{name}", apply=good)
-        for mistake in CORRUPTION_MISTAKES:
+        for mistake in CORRUPTION_MISTAKES if good in (dim, noise, own_noise) else ():
             yield CorruptionSpec(f"mistakes/{name}.{_slug(mistake)}", apply=mistaken_corruption(good, mistake))
 
 
@@ -454,6 +538,3 @@ def segharness_metrics():
 @hookimpl
 def segharness_reporters():
     return [ReporterSpec(f"mistakes-{name}", write=write, suffix=".txt") for name, write in REPORTERS.items()]
-
-
-__all__ = ["Category"]

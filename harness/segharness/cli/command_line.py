@@ -12,7 +12,7 @@ from typing import NoReturn
 from segharness.cli.exit_codes import Exit
 from segharness.cli.output import OutputLostError, ReaderGoneError, open_streams, say, silence_stdout
 from segharness.errors import UsageError, nearest
-from segharness.plugin.first_party import distribution_of
+from segharness.plugin.first_party import distribution_of, is_installed
 from segharness.plugin.host import PluginArguments, PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import CommandSpec
@@ -83,7 +83,7 @@ def _main(arguments: list[str]) -> int:
             sub.set_defaults(execute=commands[name].execute)
     if chosen is not None and chosen not in commands:
         distribution = distribution_of("command", chosen)
-        if distribution is not None and all(plugin.distribution != distribution for plugin in host.plugins):
+        if distribution is not None and not is_installed(distribution):
             raise UsageError(f"the command `{chosen}` is not installed: pip install {distribution}")
         raise UsageError(f"no command `{chosen}`{nearest(chosen, commands)}; see segharness --help")
     args = parser.parse_args(arguments)

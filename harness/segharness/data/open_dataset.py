@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from segharness.data.taxonomy import Taxonomy
 from segharness.errors import DataError, PluginError, UsageError
+from segharness.masks import first_wrong_counts
 from segharness.plugin.failures import describe, log_failure
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
@@ -97,6 +101,8 @@ class OpenDataset:
             counts = Counter(item["id"] for item in content[name])
             if repeated := [id for id, count in counts.items() if count > 1]:
                 raise DataError(f"data set `{self.entry.id}`: two {name} ({kind}) have the id {repeated[0]}")
+        self._check_categories(kind, content)
+        self._check_counts(content["annotations"], sizes)
         free_ids = itertools.count(max((a["id"] for a in content["annotations"]), default=0) + 1)
         annotations = []
         for annotation in content["annotations"]:
@@ -108,6 +114,47 @@ class OpenDataset:
                     self.renumbered.add(kind)
         images = [image for image in content["images"] if image["id"] in sizes]
         return {**content, "images": images, "annotations": annotations}
+
+    def _check_categories(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Refuse annotations of categories that there are not: every evaluation would leave them out in silence."""
+        names = {category.id: category.name for category in self.dataset.categories}
+        for category in content["categories"]:
+            if names.get(category["id"]) != category["name"]:
+                raise DataError(
+                    f"data set `{self.entry.id}`: its {kind} have the category {category['id']} `{category['name']}`, "
+                    f"and its `categories` {category['id']} `{names.get(category['id'])}`"
+                )
+        known = {category["id"] for category in content["categories"]}
+        unknown = next((a for a in content["annotations"] if a["category_id"] not in known), None)
+        if unknown is not None:
+            raise DataError(
+                f"data set `{self.entry.id}`: annotation {unknown['id']} ({kind}): its category {unknown['category_id']} "
+                f"is not one of {', '.join(map(str, sorted(known)[:10]))}{' ...' if len(known) > 10 else ''}"
+            )
+
+    def _check_counts(self, annotations: Sequence[Mapping[str, Any]], sizes: Mapping[int, Sequence[int]]) -> None:
+        """Refuse run-length encodings that do not cover their image: decoded, they are other masks."""
+        encoded: list[tuple[Any, bytes, int]] = []
+        for annotation in annotations:
+            segmentation, size = annotation.get("segmentation"), sizes.get(annotation["image_id"])
+            if not isinstance(segmentation, Mapping) or size is None:
+                continue
+            counts, pixels = segmentation["counts"], size[0] * size[1]
+            if not isinstance(counts, (bytes, str)):
+                if (total := sum(counts)) != pixels:
+                    raise DataError(
+                        self._wrong_counts(annotation["id"], f"the counts cover {total} pixels, the image has {pixels}")
+                    )
+                continue
+            encoded.append((annotation["id"], counts if isinstance(counts, bytes) else counts.encode(), pixels))
+        if encoded:
+            array = pa.array([counts for _, counts, _ in encoded], pa.binary())
+            wrong = first_wrong_counts(array, np.array([pixels for _, _, pixels in encoded], dtype=np.int64))
+            if wrong is not None:
+                raise DataError(self._wrong_counts(encoded[wrong[0]][0], wrong[1]))
+
+    def _wrong_counts(self, annotation: Any, text: str) -> str:
+        return f"data set `{self.entry.id}`: annotation {annotation}: its mask: {text}"
 
     def _check_size(self, annotation: Mapping[str, Any], size: list[int]) -> None:
         segmentation = annotation.get("segmentation")
@@ -140,7 +187,7 @@ def draw_sample(samples: Sequence[Sample], count: int) -> list[Sample]:
     Example:
         >>> images = [Sample(id, b"", 1, 1) for id in range(1, 9)]
         >>> [sample.image_id for sample in draw_sample(images, 3)]
-        [4, 5, 6]
+        [3, 4, 8]
     """
     if count > len(samples):
         raise DataError(f"`sample` is {count}, and there are {len(samples)} images")

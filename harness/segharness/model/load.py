@@ -11,7 +11,8 @@ from segharness.errors import UsageError
 from segharness.model.foreign import ForeignModel
 from segharness.model.interface import has_stored_predictions, require_model
 from segharness.model.resolve import ResolvedWeights, content_of
-from segharness.plugin.host import PluginHost, import_file
+from segharness.plugin.host import PluginHost
+from segharness.plugin.import_file import import_file
 from segharness.plugin.import_strings import load
 from segharness.plugin.packaged_file import packaged_file
 from segharness.plugin.specs import ModelSpec

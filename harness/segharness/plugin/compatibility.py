@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 
-_REQUIREMENT = re.compile(
-    r"\s*segharness(?![\w.-])\s*(?:\[[^\]]*\])?\s*\(?\s*([^;)]*?)\s*\)?\s*(?:;.*)?", re.IGNORECASE
-)
+from segharness.errors import nearest
+
+_PLAIN = re.compile(r"segharness\s*\(?\s*((?:[<>=!~]=?\s*[\w.*+!-]+\s*,?\s*)*)\)?", re.IGNORECASE)
+"""A requirement of segharness without extras, address and marker, which needs no further reading."""
+
+_OTHERS = re.compile(r"\s*segharness(?![\w.-])", re.IGNORECASE)
+
 _NEWER = (
     re.compile(r"(?P<owner>\w+)\.__init__\(\) got an unexpected keyword argument '(?P<what>\w+)'"),
     re.compile(r"cannot import name '(?P<what>\w+)' from '(?P<owner>segharness(?:\.\w+)*)'"),
@@ -23,10 +28,25 @@ def required_version(requirements: Iterable[str] | None) -> str:
         >>> required_version(["numpy>=1.24", "segharness-torch>=3", "segharness<2,>=0.1"])
         '<2,>=0.1'
     """
-    for requirement in requirements or ():
-        if (match := _REQUIREMENT.fullmatch(requirement)) and "extra ==" not in requirement:
-            return match.group(1)
-    return ""
+    specifiers = []
+    for text in requirements or ():
+        if (plain := _PLAIN.fullmatch(text.strip())) is not None:
+            specifiers.append(plain.group(1).strip())
+        elif _OTHERS.match(text):
+            specifiers += _that_holds(text)
+    return ",".join(specifier for specifier in specifiers if specifier)
+
+
+def _that_holds(text: str) -> list[str]:
+    """Return the specifier of a requirement whose marker holds here; none of an extra, of an address, or of no form."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        return []
+    holds = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    return [str(requirement.specifier)] if holds and requirement.url is None else []
 
 
 def unmet(specifier: str, version: str) -> str | None:
@@ -56,13 +76,37 @@ def unmet(specifier: str, version: str) -> str | None:
     return f"needs segharness {spaced}, and {version} is installed: {advice}"
 
 
-def failure_of_a_newer_api(error: BaseException, version: str) -> str | None:
-    """Return what a plugin fails on if that is a part of the API which this segharness does not have, or None."""
+def failure_of_a_newer_api(text: str, version: str) -> str | None:
+    """Return what a plugin fails on if that is a part of the API which this segharness does not have, or None.
+
+    Args:
+        text: of the error that the plugin raised.
+        version: of this segharness.
+    """
     for pattern in _NEWER:
-        if match := pattern.search(str(error)):
+        if match := pattern.search(text):
             owner, what = match.group("owner"), match.group("what")
-            return (
-                f"uses `{what}` of `{owner}`, which segharness {version} does not have: it may need a newer one "
-                "(pip install -U segharness), which its distribution should require"
+            if not owner.startswith("segharness") and owner not in _public_names():
+                continue  # a class of the plugin's own
+            hint = nearest(what, _parts_of(owner), listed=False)
+            uses = f"uses `{what}` of `{owner}`, which segharness {version} does not have"
+            return uses + (
+                hint or ": it may need a newer one (pip install -U segharness), which it should then require"
             )
     return None
+
+
+def _parts_of(owner: str) -> list[str]:
+    """Return the fields of a spec, or the names of the public module."""
+    import segharness
+
+    if owner == "segharness":
+        return _public_names()
+    spec = getattr(segharness, owner, None) if owner in segharness.__all__ else None
+    return [field.name for field in dataclasses.fields(spec)] if dataclasses.is_dataclass(spec) else []
+
+
+def _public_names() -> list[str]:
+    import segharness
+
+    return segharness.__all__

@@ -7,8 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class PluginDeprecationWarning(DeprecationWarning):
-    """A plugin uses what a later segharness will not have. `PluginHost` adds the plugin's name and shows it once."""
+class PluginDeprecationWarning(FutureWarning):
+    """A plugin uses what a later segharness will not have. `PluginHost` adds the plugin's name and shows it once.
+
+    It is shown by default, unlike a `DeprecationWarning`.
+
+    Example:
+        >>> issubclass(PluginDeprecationWarning, FutureWarning)
+        True
+    """
 
 
 def deprecated(what: str, *, instead: str, removed_in: str) -> None:
@@ -34,11 +41,15 @@ def deprecated(what: str, *, instead: str, removed_in: str) -> None:
 @contextmanager
 def collected(into: list[str]) -> Iterator[None]:
     """Append the texts of such warnings to `into`, each once, instead of showing them; other warnings are shown."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", PluginDeprecationWarning)
-        yield
-    for warning in caught:
-        if not issubclass(warning.category, PluginDeprecationWarning):
-            warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
-        elif str(warning.message) not in into:
-            into.append(str(warning.message))
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as recorded:
+            caught = recorded
+            warnings.simplefilter("always", PluginDeprecationWarning, append=True)  # a filter of the caller's own wins
+            yield
+    finally:
+        for warning in caught:
+            if not issubclass(warning.category, PluginDeprecationWarning):
+                warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
+            elif str(warning.message) not in into:
+                into.append(str(warning.message))

@@ -17,6 +17,19 @@ from segharness.errors import PluginError, SegharnessError
 _LOGGER = logging.getLogger("segharness")
 
 
+def text_of(error: BaseException) -> str:
+    """Return what an error says, even if it raises when it is asked; its class is always known.
+
+    Example:
+        >>> text_of(ValueError())
+        'ValueError()'
+    """
+    try:
+        return str(error).strip() or repr(error)
+    except Exception:  # noqa: BLE001  an error of a plugin may have any __str__
+        return "an error that cannot be shown"
+
+
 def describe(error: BaseException) -> str:
     """Return an error as one line. Errors of other packages are preceded by the name of their class.
 
@@ -24,7 +37,7 @@ def describe(error: BaseException) -> str:
         >>> describe(ValueError("no such layer\\ndetails"))
         'ValueError: no such layer'
     """
-    text = (str(error).strip() or repr(error)).splitlines()[0]
+    text = text_of(error).splitlines()[0]
     return text if isinstance(error, SegharnessError) else f"{type(error).__name__}: {text}"
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import json
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,20 @@ def distribution_of(kind: str, name: str) -> str | None:
     """
     names = _names().get(kind, {})
     return names.get(name) or names.get(f"{name.partition('/')[0].lower()}/" if "/" in name else "")
+
+
+def first_party_distributions() -> set[str]:
+    """Return the names of the distributions that segharness's own developers publish."""
+    return {distribution for names in _names().values() for distribution in names.values()} | {"segharness-torch"}
+
+
+def is_installed(distribution: str) -> bool:
+    """Return whether a distribution is installed, loaded or not."""
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 @functools.cache

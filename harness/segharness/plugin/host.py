@@ -17,9 +17,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType
 from typing import Any, TypeVar
 
 import pluggy
@@ -28,7 +26,9 @@ from segharness.errors import PluginError, coded, nearest
 from segharness.plugin import hookspecs, specs
 from segharness.plugin.compatibility import failure_of_a_newer_api, required_version, unmet
 from segharness.plugin.deprecation import collected
-from segharness.plugin.first_party import distribution_of
+from segharness.plugin.failures import text_of
+from segharness.plugin.first_party import distribution_of, is_installed
+from segharness.plugin.import_file import import_file
 
 GROUP = "segharness"
 """The group of plugins' entry points."""
@@ -181,7 +181,8 @@ class PluginHost:
             return
         metadata = entry.dist.metadata  # parsed at every access
         needs = required_version(metadata.get_all("Requires-Dist"))
-        self._add(entry.name, metadata["Name"], metadata["Version"], entry.load, needs)
+        name, version = ([*(metadata.get_all(key) or ()), ""][0] for key in ("Name", "Version"))
+        self._add(entry.name, name or entry.value, version, entry.load, needs)
 
     def _add_named(self, name: str) -> None:
         if any(p.name == name for p in self.plugins):
@@ -232,8 +233,10 @@ class PluginHost:
                 self.plugins.remove(plugin)
                 return
             self._manager.register(module, name)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything while it is imported
-            self._quarantine(plugin, _reason(error), traceback.format_exc())
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            self._quarantine(plugin, _reason(error), _traceback(error))
 
     def _quarantine(self, plugin: Plugin, reason: str, detail: str = "") -> None:
         plugin.quarantined, plugin.detail, plugin.offers = reason, detail, ()
@@ -259,9 +262,14 @@ class PluginHost:
                     continue
                 try:
                     with collected(plugin.deprecated):
-                        returned = list(implementation.function())
-                except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything
-                    self._quarantine(plugin, _reason(error, f"{hook_name} raised "), traceback.format_exc())
+                        answer = implementation.function()
+                        if isinstance(answer, allowed):
+                            raise TypeError(f"it returned one {type(answer).__name__}, not a list of them")
+                        returned = list(answer)
+                except BaseException as error:
+                    if isinstance(error, KeyboardInterrupt):
+                        raise
+                    self._quarantine(plugin, _reason(error, f"{hook_name} raised "), _traceback(error))
                     return []
                 for spec in returned:
                     if not isinstance(spec, allowed):
@@ -315,6 +323,11 @@ class PluginHost:
         distribution = distribution_of(NAMESPACES[kinds[0]], name)
         if distribution is not None and all(plugin.distribution != distribution for plugin in self.plugins):
             message = f"no {NAMESPACES[kinds[0]]} `{name}` is installed: pip install {distribution}"
+            if is_installed(distribution):
+                message = (
+                    f"{NAMESPACES[kinds[0]]} `{name}` is offered by {distribution}, which is installed and switched off: "
+                    f"by `-p no:NAME` or {AUTOLOAD_OFF}"
+                )
         broken = [f"`{p.name}` ({p.quarantined})" for p in self.plugins if p.quarantined]
         return coded("T07", message + (f"; left out: {', '.join(broken)}" if broken else ""))
 
@@ -328,64 +341,17 @@ class PluginHost:
             raise PluginError(self.conflicts)
 
 
-class _TextLoader(SourceFileLoader):
-    """Compiles a file's text at every import.
-
-    Python takes bytecode for that of the text if size and second are the same. The digest of the text, which a run
-    records, would then be that of code which did not run.
-    """
-
-    def get_code(self, fullname: str) -> CodeType:
-        return self.source_to_code(self.get_data(self.path), self.path)
-
-
-def import_file(file: Path, name: str = "") -> Any:
-    """Import a Python file that is not part of a package, as `name` or under a name made from its path.
-
-    Its folder is the first of ``sys.path`` while it loads, and the last afterwards.
-
-    Raises:
-        ImportError: the file is not a Python file. What the file raises passes through.
-    """
-    name = name or "segharness_local_" + "".join(c if c.isalnum() else "_" for c in str(file.resolve()))
-    spec = importlib.util.spec_from_file_location(name, file, loader=_TextLoader(name, str(file)))
-    if spec is None or spec.loader is None or file.suffix != ".py":
-        raise ImportError(f"{file} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    folder = str(file.resolve().parent)
-    sys.path.insert(0, folder)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    finally:
-        sys.path.remove(folder)
-        if folder not in sys.path:
-            sys.path.append(folder)
-    return module
-
-
-def forget_folder(folder: Path) -> None:
-    """Forget the modules imported from a folder, so that those of the same names in another can be imported."""
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        installed = file and {"site-packages", "dist-packages"} & set(Path(file).parts)
-        if (
-            file
-            and not installed
-            and not name.startswith("segharness")
-            and folder.resolve() in Path(file).resolve().parents
-        ):
-            del sys.modules[name]
-    sys.path[:] = [entry for entry in sys.path if entry != str(folder.resolve())]
-
-
 def _reason(error: BaseException, before: str = "") -> str:
     """Return in one line why a plugin is left out that raised an error."""
-    newer = failure_of_a_newer_api(error, _own_version())
-    return newer or f"{before}{type(error).__name__}: {error}".splitlines()[0]
+    newer = failure_of_a_newer_api(text_of(error), _own_version())
+    return newer or f"{before}{type(error).__name__}: {text_of(error)}".splitlines()[0]
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception as other:  # noqa: BLE001  an error may raise when it is shown
+        return f"{type(error).__name__}, which cannot be shown: {type(other).__name__}\n"
 
 
 @functools.cache

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segharness.errors import UsageError
+from segharness.plugin.first_party import first_party_distributions, is_installed
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_NAME = re.compile(r"(?=.{1,40}$)(?!segharness$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SAMPLE = "segharness.testing.sample"
 
 
@@ -160,7 +161,11 @@ def new_plugin(name: str, parts: Sequence[str], folder: Path) -> list[Path]:
     name = name.removeprefix("segharness-")
     package = f"segharness_{name.replace('-', '_')}"
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
-        raise UsageError(f"`{name}` cannot be the name of a plugin: lower-case letters, digits and `-`, a letter first")
+        raise UsageError(
+            f"`{name}` cannot be the name of a plugin: at most 40 lower-case letters, digits and `-`, a letter first"
+        )
+    if f"segharness-{name}" in first_party_distributions() or is_installed(f"segharness-{name}"):
+        raise UsageError(f"segharness-{name} is there already: choose another name, such as `my-{name}`")
     if not parts:
         raise UsageError(f"a plugin offers something: name at least one of {', '.join(f'--{part}' for part in PARTS)}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -208,7 +213,6 @@ def _values(name: str, package: str, chosen: Sequence[str]) -> dict[str, str]:
             f"\nThe suite uses the sample of segharness for what this plugin does not have: add `-p {_SAMPLE}` to the "
             "command.\n"
         )
-    needs_sample = of_sample or ("model" in chosen and "dataset" not in chosen)
     return {
         "name": name,
         "package": package,
@@ -218,7 +222,6 @@ def _values(name: str, package: str, chosen: Sequence[str]) -> dict[str, str]:
         "offers": "\n".join(f"- {PARTS[part].offers.format(name=name)}" for part in chosen) + "\n",
         "usage": usage,
         "sample_argument": f', "-p", "{_SAMPLE}"' if of_sample else "",
-        "check_data": ', "--dataset", "sample/squares"' if needs_sample else "",
     }
 
 

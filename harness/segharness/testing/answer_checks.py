@@ -3,14 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from segharness.model.labels import normalized
-from segharness.testing.box_forms import RIGHT, BoxEvidence, guessed_form, scale_of_network
+from segharness.model.outputs import LARGEST_BOX
+from segharness.testing.box_forms import RIGHT, BoxEvidence, guessed_form, scale_of_network, scale_of_objects
 from segharness.testing.findings import Finding
 from segharness.testing.labelled_images import LabelledImage
-from segharness.testing.model_answers import Answer, Masks, box_iou, mask_boxes, overlaps
+from segharness.testing.model_answers import Answer, Masks, as_numbers, box_iou, mask_boxes, overlaps
+
+
+def form_finding(raw: Sequence[Any], shapes: Sequence[tuple[int, int]]) -> Finding:
+    """Return what is wrong with the form of answers: numbers that are not finite, axes of masks."""
+    for instances, shape in zip(raw, shapes, strict=True):
+        if (wrong := _wrong_form(instances, shape)) is not None:
+            return wrong
+    return Finding("form")
+
+
+def _wrong_form(instances: Any, shape: tuple[int, int]) -> Finding | None:
+    if instances is None or not hasattr(instances, "boxes"):
+        kind = "None" if instances is None else f"a {type(instances).__name__}"
+        return Finding("form", f"predict returned {kind} for an image", "one segharness.Instances for each image")
+    for name in ("boxes", "scores", "labels"):
+        values = as_numbers(getattr(instances, name, None))
+        if values is None:
+            return Finding("form", f"{name} are no array of numbers", f"{name}: help(segharness.Instances)")
+        if values.size and not np.isfinite(values).all():
+            return Finding("form", f"{name} have values that are not finite", "a division by 0, or an overflow")
+        if values.size and np.abs(values).max() > LARGEST_BOX:
+            return Finding(
+                "form", f"{name} have values over {LARGEST_BOX:.0e}", "an overflow, or memory that was not set"
+            )
+    masks = as_numbers(getattr(instances, "masks", None))
+    if masks is None or not masks.size:
+        return None
+    if masks.ndim == 4 and 1 in (masks.shape[1], masks.shape[3]):
+        axis = 1 if masks.shape[1] == 1 else 3
+        return Finding("form", f"masks of shape {masks.shape}", f"masks are (N, H, W): masks.squeeze({axis})")
+    if masks.ndim == 3 and masks.shape[:2] == shape and masks.shape[2] not in shape:
+        return Finding(
+            "form", f"masks of shape {masks.shape}", "masks are (N, H, W), not (H, W, N): move the last axis"
+        )
+    if masks.ndim != 3:
+        return Finding("form", f"masks of shape {masks.shape}", "masks are bool (N, H, W), or N COCO RLEs")
+    return None
 
 
 def mask_findings(answers: Sequence[Answer], shapes: Sequence[tuple[int, int]]) -> Iterator[Finding]:
@@ -60,6 +99,10 @@ def box_findings(
     if not evidence:
         yield Finding("boxes", skipped="it gives neither masks nor images whose objects are known")
         return
+    evidence = [telling for item in evidence if len((telling := item.telling()).boxes)]
+    if not evidence:
+        yield Finding("boxes", skipped="all of them fill their image: nothing tells the forms apart")
+        return
     form, agreement, right = guessed_form(evidence)
     if form != RIGHT:
         yield Finding(
@@ -75,7 +118,13 @@ def box_findings(
             f"boxes agree with {around} when x is multiplied by {factors[0]:.2f} and y by {factors[1]:.2f}",
             "boxes are in pixels of the network's input: scale them back to the image",
         )
-    elif by_masks and right < 0.1:
+    elif not evidence[0].paired and right < 0.2 and (factor := scale_of_objects(evidence)) is not None:
+        yield Finding(
+            "boxes",
+            f"{right:.0%} of the objects have a box around them, and most if boxes are multiplied by {factor:.2f}",
+            "boxes are in pixels of the network's input: scale them back to the image",
+        )
+    elif evidence[0].paired and right < 0.5:
         look = "boxes and masks that belong to different instances, or masks that are shifted"
         yield Finding("boxes", f"{right:.0%} of the boxes lie around their masks", look)
     else:
@@ -114,21 +163,34 @@ def content_findings(
     right = {shift: _hits(categories, answers, labelled, objects, shift) for shift in (0, -1, 1)}
     best = max((-1, 1), key=lambda shift: right[shift])
     exchanged = _hits(categories, swapped, labelled, objects, 0)
-    if max(right[best], exchanged) > right[0] + 0.25:
-        if exchanged > right[best]:
-            yield Finding("labels")
-            yield Finding(
-                "channels",
-                f"of the known objects {right[0]:.0%} are found, and {exchanged:.0%} with red and blue exchanged",
-                "the model gets RGB and expects BGR: exchange the channels, image[..., ::-1]",
-            )
-            return
+    covered = _hits(categories, answers, labelled, objects, None)
+    if exchanged > max(right[0] + 0.25, right[best]):
+        yield Finding("labels")
+        yield Finding(
+            "channels",
+            f"of the known objects {right[0]:.0%} are found, and {exchanged:.0%} with red and blue exchanged",
+            "the model gets RGB and expects BGR: exchange the channels, image[..., ::-1]",
+        )
+        return
+    if right[best] > right[0] + 0.25 and right[best] > 0.8 * covered:
         yield Finding(
             "labels",
             f"of the known objects {right[0]:.0%} get their category, and {right[best]:.0%} if every label is taken as "
             f"label {best:+d}",
             "labels are off by one: label i means categories[i], and a background class has no label",
         )
+        return
+    if covered > 0.3 and right[0] < 0.3 * covered and len(categories) > 1 and _hits_of_most_common(answers) < 0.9:
+        yield Finding(
+            "labels",
+            f"of the known objects {covered:.0%} are covered by an instance, and {right[0]:.0%} by one of their category",
+            "the order of `categories`: label i means categories[i]",
+        )
+        return
+    if not covered:
+        share = "none of the known objects is found"
+        yield Finding("labels", skipped=share)
+        yield Finding("channels", skipped=share)
         return
     if largest >= len(categories) or smallest < 0:
         yield _out_of_range(largest, smallest, categories)
@@ -179,9 +241,12 @@ def _hits(
     answers: Sequence[Answer],
     labelled: Sequence[LabelledImage],
     objects: Sequence[Sequence[int]],
-    shift: int,
+    shift: int | None,
 ) -> float:
-    """Return the share of known objects that an instance of their category, its label shifted, covers with IoU .5."""
+    """Return the share of known objects that an instance of their category, its label shifted, covers with IoU .5.
+
+    With None as `shift`, instances of any category count.
+    """
     hits = total = 0
     names = [normalized(name) for name in categories]
     for answer, item, numbers in zip(answers, labelled, objects, strict=True):
@@ -196,9 +261,18 @@ def _hits(
             None if any(mask is None for mask in masks) else np.array(masks, dtype=bool),
         )
         iou = overlaps(answer, truth)
-        labels = answer.labels + shift
+        labels = answer.labels + (shift or 0)
         for column, number in enumerate(numbers):
             wanted = {normalized(a) for a in (item.categories[number].name, *item.categories[number].aliases)}
+            if shift is None:
+                hits += bool((iou[:, column] >= 0.5).any())
+                continue
             named = np.array([0 <= label < len(names) and names[label] in wanted for label in labels], dtype=bool)
             hits += bool((named & (iou[:, column] >= 0.5)).any())
     return hits / total if total else 0.0
+
+
+def _hits_of_most_common(answers: Sequence[Answer]) -> float:
+    """Return the share of the most common label: a model that knows one category only is weak, and not mistaken."""
+    labels = [label for answer in answers if answer.labels is not None for label in answer.labels.tolist()]
+    return max(map(labels.count, set(labels))) / len(labels) if labels else 1.0

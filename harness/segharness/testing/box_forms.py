@@ -41,6 +41,13 @@ class BoxEvidence:
     shape: tuple[int, int]
     paired: bool = True
 
+    def telling(self) -> BoxEvidence:
+        """Return the evidence without boxes that fill the image: as corners and as sizes they are the same."""
+        height, width = self.shape
+        fills = (self.boxes[:, :2] <= 1).all(axis=1) & (self.boxes[:, 2:] >= [width - 1, height - 1]).all(axis=1)
+        expected = self.expected[~fills] if self.paired else self.expected
+        return BoxEvidence(self.boxes[~fills], expected, self.shape, self.paired)
+
 
 def as_corners(boxes: Boxes, form: str, shape: tuple[int, int]) -> Boxes:
     """Return boxes of a form as x1 y1 x2 y2 in pixels.
@@ -104,6 +111,17 @@ def scale_of_network(evidence: Sequence[BoxEvidence]) -> tuple[float, float] | N
             return None
         factors.append((fx, fy))
     return factors[0] if factors else None
+
+
+def scale_of_objects(evidence: Sequence[BoxEvidence]) -> float | None:
+    """Return the factor by which boxes agree with the objects of images, where there is no mask for each; or None."""
+    factors = np.geomspace(0.1, 10, 81)
+    shares = []
+    for factor in factors:
+        scaled = [BoxEvidence(item.boxes * factor, item.expected, item.shape, item.paired) for item in evidence]
+        shares.append(float((_agreement(scaled, RIGHT) >= _AGREES).mean()))
+    best = int(np.argmax(shares))
+    return float(factors[best]) if shares[best] >= 0.5 else None
 
 
 def _agreement(evidence: Sequence[BoxEvidence], form: str) -> npt.NDArray[np.float64]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import inspect
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import numpy as np
 
 from segharness.records import Corruption
-from segharness.testing.findings import Finding, first_broken, raised
+from segharness.testing.findings import Finding, first_broken, listed, raised
 from segharness.testing.labelled_images import photographs
 
 if TYPE_CHECKING:
@@ -56,18 +56,21 @@ def corruption_findings(
         >>> [finding.rule for finding in corruption_findings(lambda image, severity, rng: image.copy()) if finding.problem]
         ['severity']
     """
-    return list(_findings(corruption, severities, smallest, list(images) or _images(smallest)))
+    return listed(_findings(corruption, severities, smallest, list(images) or _images(smallest)))
 
 
 def _images(smallest: int) -> list[Image]:
     photograph = photographs(1)[0]
-    sizes = [(max(h, smallest), max(w, smallest)) for h, w in ((32, 32), (33, 47), (64, 40))]
-    return [np.ascontiguousarray(np.resize(photograph, (h, w, 3))) for h, w in sizes] + [photograph]
+    least = smallest if smallest > 1 else 16
+    sizes = ((least, least + 1), (max(33, least), max(47, least)), (max(64, least), max(40, least)))
+    return [photograph, *(np.ascontiguousarray(np.resize(photograph, (h, w, 3))) for h, w in sizes)]
 
 
 def _global_state() -> tuple[Any, ...]:
     state: Any = np.random.get_state(legacy=False)
-    return random.getstate(), state["state"]["key"].tobytes(), state["state"]["pos"], state["has_gauss"]
+    torch: Any = sys.modules.get("torch")
+    of_torch = torch.get_rng_state().numpy().tobytes() if torch is not None else b""
+    return of_torch, random.getstate(), state["state"]["key"].tobytes(), state["state"]["pos"], state["has_gauss"]
 
 
 def _rng(key: int) -> np.random.Generator:
@@ -84,9 +87,9 @@ def _findings(
             where = f"severity {severity}, an image of {image.shape[0]}x{image.shape[1]}"
             first, problem = raised(lambda i=image, s=severity: corruption(i, s, _rng(s)))  # type: ignore[misc]
             if problem is not None:
-                yield Finding(
-                    "runs", f"{where}: {problem}", "the smallest size that it takes is `smallest` of its spec"
-                )
+                small = image is not images[0] and bool(results[severity])
+                size = "the size: a spec says in `smallest` from which side on it takes images"
+                yield Finding("runs", f"{where}: {problem}", size if small else "the code of the corruption")
                 return
             if not np.array_equal(image, before):
                 yield Finding("input", f"{where}: the input was modified", "copy the image before writing to it")
@@ -97,12 +100,16 @@ def _findings(
                 return
             if first.shape != image.shape:
                 text = f"{where}: shape {first.shape}, not {image.shape}"
-                yield Finding("pixels", text, "a corruption keeps the size of its image")
+                grey = first.ndim == 2 and first.shape == image.shape[:2]
+                look = (
+                    "the channels: an image is RGB, (H, W, 3)" if grey else "a corruption keeps the size of its image"
+                )
+                yield Finding("pixels", text, look)
                 return
             results[severity].append(first)
     yield from (Finding(rule) for rule in ("runs", "input", "pixels"))
     yield _randomness(corruption, severities, images[0])
-    yield from _strength(results, severities, images)
+    yield _strength(corruption, results, severities, images)
 
 
 def _randomness(corruption: Corruption, severities: Sequence[int], image: Image) -> Finding:
@@ -117,19 +124,39 @@ def _randomness(corruption: Corruption, severities: Sequence[int], image: Image)
             )
         before = _global_state()
         rng = _rng(severity)
-        start = rng.bit_generator.state["state"]["counter"].copy()
+        start = str(rng.bit_generator.state)
         with _watched() as made:
             corruption(image.copy(), severity, rng)
         if before != _global_state():
             return Finding("randomness", f"severity {severity}: global random numbers were drawn", _LOOK_AT_RNG)
-        drawn = (
-            not np.array_equal(rng.bit_generator.state["state"]["counter"], start)
-            or rng.bit_generator.state["has_uint32"]
-        )
+        drawn = str(rng.bit_generator.state) != start
         if made and not drawn:
             text = f"severity {severity}: it makes a generator of its own (numpy.random.{made[0]}) and ignores `rng`"
             return Finding("randomness", text, _LOOK_AT_RNG)
+        if _noise_is_fixed(corruption, severity, image.shape[:2]):
+            text = f"severity {severity}: an even image gets the same noise from any generator"
+            return Finding("randomness", text, _LOOK_AT_RNG)
     return Finding("randomness")
+
+
+def _noise_is_fixed(corruption: Corruption, severity: int, shape: tuple[int, int]) -> bool:
+    """Return whether an even image gets the same noise from two generators.
+
+    Noise is what no neighbour tells anything of: a vignette is smooth, and lines or a dithering come again.
+    """
+    even = np.full((*shape, 3), 120, dtype=np.uint8)
+    first, second = (corruption(even.copy(), severity, _rng(key)).astype(np.float64) for key in (1, 2))
+    if not np.array_equal(first, second):
+        return False
+    rest = first[..., 0] - first[..., 0].mean()
+    power = float((rest**2).mean())
+    if power < 0.5:
+        return False
+    likeness = [
+        float((rest[dy:, dx:] * rest[: shape[0] - dy, : shape[1] - dx]).mean()) / power
+        for dy, dx in [*((0, n) for n in range(1, 9)), *((n, 0) for n in range(1, 9))]
+    ]
+    return max(map(abs, likeness)) < 0.25
 
 
 @contextmanager
@@ -152,22 +179,44 @@ def _watched() -> Iterator[list[str]]:
     def watched(name: str, original: Any) -> Any:
         return Watched(name, (), {"original": staticmethod(original) if inspect.isfunction(original) else original})
 
-    with mock.patch.multiple(np.random, **{name: watched(name, getattr(np.random, name)) for name in _GENERATORS}):
+    originals = {name: getattr(np.random, name) for name in _GENERATORS}
+    try:
+        for name, original in originals.items():
+            setattr(np.random, name, watched(name, original))
         yield made
+    finally:
+        for name, original in originals.items():
+            setattr(np.random, name, original)
 
 
-def _strength(results: dict[int, list[Image]], severities: Sequence[int], images: Sequence[Image]) -> Iterator[Finding]:
-    changed = {
-        s: float(np.mean([np.mean(a != b) for a, b in zip(results[s], images, strict=True)])) for s in severities
+def _strength(
+    corruption: Corruption, results: dict[int, list[Image]], severities: Sequence[int], images: Sequence[Image]
+) -> Finding:
+    """Return whether severities change the image, each differently, and the strongest more than the mildest."""
+    changes = {
+        s: float(np.mean([np.abs(a.astype(float) - b).mean() for a, b in zip(results[s], images, strict=True)]))
+        for s in severities
     }
-    nothing = [severity for severity in severities if changed[severity] == 0]
-    if nothing:
-        text = f"severity {nothing[0]} leaves every pixel as it was"
-        yield Finding("severity", text, "the table that maps severities to strengths")
-        return
+    for severity in severities:
+        if changes[severity] == 0 and all(
+            np.array_equal(corruption(images[0].copy(), severity, _rng(key)), images[0]) for key in range(100, 116)
+        ):
+            text = f"severity {severity} leaves every pixel as it was"
+            return Finding("severity", text, "the table that maps severities to strengths")
     for first, second in pairwise(severities):
-        if all(np.array_equal(a, b) for a, b in zip(results[first], results[second], strict=True)):
-            text = f"severities {first} and {second} give the same pixels from generators of their own"
-            yield Finding("severity", text, "the parameter `severity`, which should change the strength")
-            return
-    yield Finding("severity")
+        if all(_same_pixels(corruption, images[0], first, second, key) for key in range(200, 208)):
+            text = f"severities {first} and {second} give the same pixels from the same generator"
+            return Finding("severity", text, "the parameter `severity`, which should change the strength")
+    mildest, strongest = severities[0], severities[-1]
+    if changes[strongest] < 0.7 * changes[mildest]:
+        text = (
+            f"severity {strongest} changes pixels by {changes[strongest]:.1f}, and {mildest} by {changes[mildest]:.1f}"
+        )
+        return Finding("severity", text, "the order of strengths: 1 is the mildest")
+    return Finding("severity")
+
+
+def _same_pixels(corruption: Corruption, image: Image, first: int, second: int, key: int) -> bool:
+    """Return whether two severities give the same pixels from equal generators."""
+    one, other = (corruption(image.copy(), severity, _rng(key)) for severity in (first, second))
+    return np.array_equal(one, other)

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from segharness.data.annotation_checks import annotation_problems
 from segharness.errors import ImageError
 from segharness.images.decode import decode
-from segharness.masks import to_pixels
 from segharness.records import Dataset, Sample
-from segharness.testing.box_forms import BoxEvidence, guessed_form
-from segharness.testing.findings import Finding, first_broken, raised
-from segharness.testing.model_answers import box_iou, mask_boxes
-
-_XYWH = "x, y, width, height"
-_ANNOTATIONS = 400
-"""Of so many annotations the mask is compared with box and area."""
+from segharness.testing.findings import Finding, first_broken, listed, raised
+from segharness.testing.shape_checks import shape_findings
 
 
 def check_dataset(dataset: Dataset, images: int = 3) -> None:
@@ -47,7 +39,7 @@ def dataset_findings(dataset: Dataset, images: int = 3) -> list[Finding]:
         >>> [finding.problem for finding in dataset_findings(Squares()) if finding.problem]
         []
     """
-    return list(_findings(dataset, images))
+    return listed(_findings(dataset, images))
 
 
 def _findings(dataset: Dataset, images: int) -> Iterator[Finding]:
@@ -119,6 +111,9 @@ def _images(samples: Sequence[Sample]) -> Finding:
                     "images", str(error), "height and width are exchanged: Sample(id, source, height, width)"
                 )
             return Finding("images", str(error), "the file, and the size that samples() declares")
+    for sample in samples[:2]:
+        if not np.array_equal(decode(sample), decode(sample)):
+            return Finding("images", f"{sample}: other pixels the second time", "a generator without a fixed key")
     return Finding("images")
 
 
@@ -145,7 +140,7 @@ def _ground_truth(dataset: Dataset, samples: Sequence[Sample], truth: Mapping[st
             text = f"annotations have the categories {sorted(used)[:5]}, and there are {sorted(names)[:5]}"
             yield Finding("categories", text, "category ids are off by one: they are ids, not positions in a list")
             return
-    yield from _shapes(samples, truth)
+    yield from shape_findings(samples, truth)
     other, problem = raised(lambda: dataset.ground_truth("nonsense"))
     if problem is None:
         yield Finding("kinds", f"ground_truth('nonsense') returned {other!r:.60}", "it must raise KeyError")
@@ -153,51 +148,3 @@ def _ground_truth(dataset: Dataset, samples: Sequence[Sample], truth: Mapping[st
         yield Finding("kinds", f"ground_truth('nonsense') raised {problem:.80}", "it must raise KeyError")
     else:
         yield Finding("kinds")
-
-
-def _shapes(samples: Sequence[Sample], truth: Mapping[str, Any]) -> Iterator[Finding]:
-    """Compare boxes and areas with masks, before the rules that a box in the wrong form breaks as well."""
-    sizes = {sample.image_id: (sample.height, sample.width) for sample in samples}
-    evidence, areas, named, transposed = [], [], [], 0
-    for annotation in islice(
-        (a for a in truth["annotations"] if a.get("segmentation") and a.get("image_id") in sizes), _ANNOTATIONS
-    ):
-        shape = sizes[annotation["image_id"]]
-        segmentation = annotation["segmentation"]
-        if isinstance(segmentation, Mapping) and list(segmentation.get("size") or ()) != list(shape):
-            transposed += list(segmentation.get("size") or ())[::-1] == list(shape)
-            continue
-        mask, problem = raised(lambda s=segmentation, shape=shape: to_pixels(s, *shape).astype(bool))  # type: ignore[misc]
-        box, wrong = raised(lambda a=annotation: np.array(a["bbox"], dtype=float).reshape(1, 4))  # type: ignore[misc]
-        if problem is not None or wrong is not None or mask is None or box is None or mask.sum() < 25:
-            continue
-        evidence.append(BoxEvidence(box, mask_boxes(mask[None]), shape))
-        areas.append((annotation.get("area"), float(mask.sum()), float(box[0, 2:].prod())))
-        named.append(annotation.get("id"))
-    if transposed:
-        text = f"{transposed} masks have the size width x height"
-        yield Finding("shapes", text, "masks are transposed: the size of an RLE is [height, width]")
-        return
-    if evidence:
-        form, agreement, right = guessed_form(evidence, _XYWH)
-        if form != _XYWH:
-            text = f"as {_XYWH}, {right:.0%} of the boxes agree with their masks; as {form}, {agreement:.0%}"
-            yield Finding("shapes", text, f"bbox was given as {form}: COCO's is {_XYWH} in pixels")
-            return
-        corners = [np.hstack([e.boxes[:, :2], e.boxes[:, :2] + e.boxes[:, 2:]]) for e in evidence]
-        iou = np.array([box_iou(box, e.expected)[0, 0] for box, e in zip(corners, evidence, strict=True)])
-        apart = np.flatnonzero(iou < 0.5)
-        if len(apart) > 0.05 * len(iou):
-            first = named[apart[0]]
-            text = f"of {len(iou)} boxes {len(apart)} do not lie around their mask, the first of annotation {first}"
-            yield Finding("shapes", text, "boxes and masks that belong to different objects, or are shifted or scaled")
-            return
-        ratios = np.array(
-            [area / pixels if isinstance(area, (int, float)) and area > 0 else np.nan for area, pixels, _ in areas]
-        )
-        if np.isfinite(ratios).all() and not 0.5 < np.median(ratios) < 2:
-            text = f"areas are {np.median(ratios):.2f} times the pixels of their masks"
-            yield Finding("shapes", text, "area is the number of pixels of the mask")
-            return
-    problem = next(annotation_problems(samples, truth), None)
-    yield Finding("shapes", problem, "the annotation; `segharness datasets check` lists all of them" if problem else "")

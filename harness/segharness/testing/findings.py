@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from segharness.plugin.failures import text_of
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -47,10 +49,18 @@ def first_broken(findings: Iterable[Finding]) -> None:
     assert not broken, broken[0].text()
 
 
+def listed(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings as a list; if the code that is checked raises where it must not, the last one says so."""
+    found: list[Finding] = []
+    _, problem = raised(lambda: found.extend(findings))
+    if problem is not None:
+        found.append(Finding("runs", problem, "what is called, or read, a second time or in another way"))
+    return found
+
+
 def raised(call: Callable[[], Caught]) -> tuple[Caught | None, str | None]:
     """Return what a plugin's code returned, and None; or None, and in one line what it raised."""
     try:
         return call(), None
     except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything
-        first = str(error).strip().splitlines()[:1]
-        return None, f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+        return None, f"{type(error).__name__}: {text_of(error)}".splitlines()[0]

@@ -43,20 +43,33 @@ class Answer:
 
 
 def answer_of(instances: Any) -> Answer:
-    """Return an `Instances` as arrays; what cannot be read as the right kind of array is None."""
+    """Return an `Instances` as arrays; what cannot be read as the right kind of array, or has another length, is None."""
+    boxes = _array(getattr(instances, "boxes", None), np.float64)
+    scores = _array(getattr(instances, "scores", None), np.float64)
+    labels = _array(getattr(instances, "labels", None), np.int64)
+    masks = _masks(getattr(instances, "masks", None))
+    count = len(scores) if scores is not None and scores.ndim == 1 else None
     return Answer(
-        _array(getattr(instances, "boxes", None), np.float64),
-        _array(getattr(instances, "scores", None), np.float64),
-        _array(getattr(instances, "labels", None), np.int64),
-        _masks(getattr(instances, "masks", None)),
+        boxes if boxes is not None and boxes.shape == (count or len(boxes), 4) else None,
+        scores if count is not None else None,
+        labels if labels is not None and labels.ndim == 1 and count in (None, len(labels)) else None,
+        masks if masks is not None and count in (None, len(masks)) else None,
     )
 
 
-def _array(value: Any, dtype: Any) -> Any:
+def as_numbers(value: Any) -> npt.NDArray[np.float64] | None:
+    """Return a value as an array of numbers; None if it is none, such as a list of RLEs."""
     try:
-        return None if value is None else np.array(value, dtype=dtype)
-    except (TypeError, ValueError):
+        return None if value is None else np.asarray(value, dtype=np.float64)
+    except Exception:  # noqa: BLE001  a tensor of a model may raise anything
         return None
+
+
+def _array(value: Any, dtype: Any) -> Any:
+    numbers = as_numbers(value)
+    if numbers is None or (np.issubdtype(dtype, np.integer) and not np.isfinite(numbers).all()):
+        return None
+    return numbers.astype(dtype)
 
 
 def _masks(value: Any) -> Masks | None:
@@ -67,7 +80,7 @@ def _masks(value: Any) -> Masks | None:
             return np.array([to_pixels(rle, *rle["size"]) for rle in value], dtype=bool)
         array = np.array(value)
         return array.astype(bool) if array.ndim == 3 else None
-    except (TypeError, ValueError, KeyError):
+    except Exception:  # noqa: BLE001  a mask of a model may be anything
         return None
 
 

@@ -81,7 +81,7 @@ def check_metric(
         suite, inputs, opened = _stored(folder, host)
         truth = ground_truth(opened, spec.ground_truth, spec.also)
         resamples = draw(opened.dataset.digest, [sample.image_id for sample in opened.samples], 100)
-        splits = (Split("reds", ("red",)),)
+        splits = (Split("reds", ("red",)), Split("others", ("red",), complement=True))
         for entry in suite.models[:2]:
             cell = read_cell(folder, inputs, opened, entry.id, "clean")
             failed = read_failures(folder.failures).get((entry.id, opened.entry.id, "clean"), cell.reason)
@@ -93,14 +93,22 @@ def check_metric(
                     before = copy.deepcopy(truth.content)
                     returned = list(score(request))
                     names = [category["name"] for category in truth.content["categories"]]
-                    scores = checked_scores(returned, declared, drawn, splits=["reds"], categories=names)
+                    scores = checked_scores(returned, declared, drawn, splits=["reds", "others"], categories=names)
                     assert truth.content == before, "the evaluation modified the ground truth"
                     again = [(s.metric, s.split, s.category, s.value) for s in score(request)]
                     assert again == [(s.metric, s.split, s.category, s.value) for s in returned], (
                         "the same request gave other scores"
                     )
                     _check_order(score, request, returned)
-                    if drawn is not None:
+                    _check_numbers(score, request, returned)
+                    if drawn is None:
+                        without = {(s.metric, s.split, s.category): s.value for s in returned}
+                    else:
+                        for s in returned:
+                            value = without.get((s.metric, s.split, s.category))
+                            assert _same(value, s.value), (
+                                f"{s.metric} is {value} without resamples, and {s.value} with them"
+                            )
                         _check_resamples(score, request, returned)
                     whole = {s.metric for s in returned if s.split == OVERALL and s.category is None}
                     missing = [metric.name for metric in declared.declared if metric.name not in whole]
@@ -199,16 +207,56 @@ def _check_order(score: Any, request: ScoreRequest, returned: Sequence[Score]) -
     turned = replace(
         request,
         images=request.images.take(pa.array(range(len(order))[::-1], pa.int64())),
-        predictions=request.predictions.take(pa.array(sorted(range(len(places)), key=places.__getitem__), pa.int64())),
+        predictions=request.predictions.take(
+            pa.array(sorted(range(len(places)), key=lambda row: (places[row], -row)), pa.int64())
+        ),
         ground_truth=GroundTruth(_reversed(request.ground_truth.content), request.ground_truth.also),
     )
     other = {(s.metric, s.split, s.category): s.value for s in score(turned)}
     for s in returned:
         value = other.get((s.metric, s.split, s.category))
-        same = value == s.value or (
-            value is not None and s.value is not None and math.isclose(value, s.value, rel_tol=1e-9)
+        assert _same(value, s.value), (
+            f"{s.metric} is {s.value}, and {value} if images and detections come in another order"
         )
-        assert same, f"{s.metric} is {s.value}, and {value} if the images come in another order"
+
+
+def _same(first: float | None, second: float | None) -> bool:
+    return first == second or (first is not None and second is not None and math.isclose(first, second, rel_tol=1e-9))
+
+
+def _check_numbers(score: Any, request: ScoreRequest, returned: Sequence[Score]) -> None:
+    """Check that scores stay when images, categories and annotations have other ids."""
+    assert request.images is not None
+    truth = copy.deepcopy(dict(request.ground_truth.content))
+    images = {image["id"]: 17 * image["id"] + 100 for image in truth["images"]}
+    categories = {category["id"]: 11 * category["id"] + 40 for category in truth["categories"]}
+    for image in truth["images"]:
+        image["id"] = images[image["id"]]
+    for category in truth["categories"]:
+        category["id"] = categories[category["id"]]
+    for annotation in truth["annotations"]:
+        annotation["id"] += 1000
+        annotation["image_id"] = images[annotation["image_id"]]
+        annotation["category_id"] = categories[annotation["category_id"]]
+    other = replace(
+        request,
+        ground_truth=GroundTruth(truth, request.ground_truth.also),
+        images=_mapped(request.images, "image_id", images),
+        predictions=_mapped(_mapped(request.predictions, "image_id", images), "category_id", categories),
+        resamples=request.resamples
+        and Resamples(np.array([images[int(id)] for id in request.resamples.image_ids]), request.resamples.counts),
+        predictable=None if request.predictable is None else [categories[id] for id in request.predictable],
+    )
+    values = {(s.metric, s.split, s.category): s.value for s in score(other)}
+    for s in returned:
+        value = values.get((s.metric, s.split, s.category))
+        assert _same(value, s.value), f"{s.metric} is {s.value}, and {value} if images and categories have other ids"
+
+
+def _mapped(table: pa.Table, column: str, ids: Mapping[int, int]) -> pa.Table:
+    """Return a table with other ids in a column."""
+    values = pa.array([ids[id] for id in table[column].to_pylist()], table.schema.field(column).type)
+    return table.set_column(table.schema.get_field_index(column), table.schema.field(column), values)
 
 
 def _reversed(content: Mapping[str, Any]) -> dict[str, Any]:

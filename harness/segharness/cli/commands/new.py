@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from segharness.cli.exit_codes import Exit
@@ -29,5 +30,5 @@ def execute(args: argparse.Namespace) -> int:
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror}") from error
     say(f"wrote {len(files)} files to {folder}/")
-    say(f"next: cd {folder} && pip install -e '.[test]' && pytest && segharness plugins check {name}")
+    say(f"next: cd {shlex.quote(str(folder))} && pip install -e '.[test]' && pytest && segharness plugins check {name}")
     return Exit.OK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from rich.text import Text
 from segharness.cli.arguments.selection import parse_variables
 from segharness.cli.exit_codes import Exit
 from segharness.cli.output import emit, terminal
-from segharness.errors import UsageError
+from segharness.errors import ImageError, UsageError
 from segharness.escaping import visible
-from segharness.plugin.host import PluginArguments, PluginHost
+from segharness.plugin.host import PluginHost
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +48,8 @@ def execute(args: argparse.Namespace) -> int:
     host: PluginHost = args.host
     if args.check:
         return _check(args)
+    if args.model or args.dataset or args.images or args.all or args.var or args.output:
+        raise UsageError("--model, --dataset, --images, --all, --var and -o are for `segharness plugins check NAME`")
     if args.json:
         print(json.dumps({"plugins": [asdict(p) for p in host.plugins], "conflicts": host.conflicts}, indent=1))
         return Exit.OK
@@ -84,7 +86,9 @@ def _check(args: argparse.Namespace) -> int:
         raise UsageError("write `segharness plugins` or `segharness plugins check NAME`")
     if args.output is not None and not args.output.absolute().parent.is_dir():
         raise UsageError(f"-o {args.output}: there is no folder {args.output.parent}")
-    host = PluginHost.load(PluginArguments((*args.plugin_names, SAMPLE)))
+    output = args.output.absolute() if args.output is not None else None
+    loaded: PluginHost = args.host
+    host = PluginHost.load(replace(loaded.arguments, include=(*args.plugin_names, SAMPLE)))
     arguments = CheckArguments(
         args.model, args.dataset, _images(args.images), parse_variables(args.var), args.all, args.plugin_names
     )
@@ -94,7 +98,7 @@ def _check(args: argparse.Namespace) -> int:
         text = json.dumps({"plugin": report.plugin.name, "parts": parts}, indent=1)
     else:
         text = "\n".join(visible(line) for line in report.text().split("\n"))
-    emit(text + "\n", args.output)
+    emit(text + "\n", output)
     if not report.ok:
         return Exit.FAILED
     return Exit.OK if any(part.checked for part in report.parts) else Exit.NOTHING
@@ -111,4 +115,7 @@ def _images(folder: Path | None) -> list[Any]:
         raise UsageError(f"--images {folder}: has no .jpg or .png")
     from segharness.export import read_image
 
-    return [read_image(file, number)[1] for number, file in enumerate(files, 1)]
+    try:
+        return [read_image(file, number)[1] for number, file in enumerate(files, 1)]
+    except ImageError as error:
+        raise UsageError(f"--images {folder}: {error}") from error

@@ -47,7 +47,8 @@ from segharness.model.load import load_model
 from segharness.model.prompts import Prompts
 from segharness.plugin.facts import facts_of
 from segharness.plugin.failures import describe
-from segharness.plugin.host import PluginHost, forget_folder
+from segharness.plugin.host import PluginHost
+from segharness.plugin.import_file import forget_folder
 from segharness.records import CLEAN, Model, StoredPredictions
 from segharness.store import RunFolder, write_shard
 from segharness.suite.shared_suite import hider
