@@ -14,13 +14,16 @@ from tests.warm_commands import WarmCommands
 
 pytest_plugins = ["segharness.testing.harness_fixture"]
 
+COLD = bool(os.environ.get("SEGHARNESS_TEST_COLD"))
+"""Whether commands run as users run them: each in a new process, on every core."""
+
 SHARED = Path(__file__).resolve().parents[1] / "shared"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give each worker of pytest a core of its own: threads of several that share all cores wait for one another."""
     worker = getattr(config, "workerinput", {}).get("workerid", "")
-    if worker and hasattr(os, "sched_setaffinity"):
+    if worker and not COLD and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
@@ -33,7 +36,7 @@ def warm_commands(own_home, tmp_path_factory) -> Iterator[WarmCommands]:
 
     def call(self: CommandLine, *arguments: str, env=None, timeout: float = 300) -> CommandResult:
         environment = self.environment(env)
-        if self.arguments()[0] != sys.executable or not server.takes(environment):
+        if COLD or self.arguments()[0] != sys.executable or not server.takes(environment):
             return cold(self, *arguments, env=env, timeout=timeout)
         return CommandResult(*server.run([str(word) for word in arguments], self.folder, environment, timeout))
 

@@ -67,7 +67,9 @@ class WarmCommands:
             socket.send_fds(server, [len(content).to_bytes(8, "big")], [out.fileno(), err.fileno()])
             server.sendall(content)
             answers = server.makefile("rb")
-            process = int(answers.readline())
+            if not (line := answers.readline()):
+                raise RuntimeError("the process that runs the commands of tests has ended; its messages are on stderr")
+            process = int(line)
             server.settimeout(timeout)
             try:
                 code = int(answers.readline())

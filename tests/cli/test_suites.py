@@ -107,5 +107,22 @@ def test_a_file_that_is_in_no_package_leaves_the_plugin_out(acme, file):
     assert "not 'package:path/in/it.yaml'" in command("suites", *plugins).err
 
 
+def test_a_file_that_is_no_text_is_named(acme):
+    command, plugins = acme
+    (command.folder / "acme_plugin/suites/squares.yaml").write_bytes(b"segharness: 1 # \xff\n")
+    done = command("suites", "acme/squares", *plugins)
+    assert done.code == 4 and "its file cannot be read" in done.err and "Traceback" not in done.err
+
+
+def test_python_knows_the_names_too(tmp_path):
+    from segharness import run
+    from segharness.testing import check_suite
+
+    assert len(check_suite("robustness")) == 85
+    table = run("robustness", out=tmp_path / "out", models=["toycells/threshold"], limit=1, k="clean", bootstrap=0)
+    scored = [row for row in table.to_pylist() if row["metric"] == "AP" and row["value"] is not None]
+    assert {row["condition"] for row in scored} == {"clean"}
+
+
 def test_what_a_suite_offers_is_read_by_yaml(harness):
     assert yaml.safe_load(harness("suites", "robustness").out)["segharness"] == 1

@@ -68,6 +68,12 @@ def test_a_name_is_found_where_there_is_no_such_path(tmp_path):
     assert argument.file.read_text() == "segharness: 1\n"
 
 
+def test_a_folder_without_suites_does_not_hide_a_name(tmp_path):
+    (tmp_path / "robustness").mkdir()
+    [argument] = find_suites(["robustness"])
+    assert argument.file == HOST.get("robustness", SuiteSpec).path()
+
+
 def test_a_misspelt_name_is_met_with_the_right_one():
     with pytest.raises(UsageError, match=r"no suite robustnes \(did you mean `robustness`\?\)"):
         find_suites(["robustnes"])

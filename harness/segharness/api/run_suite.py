@@ -29,6 +29,7 @@ from segharness.score import (
 )
 from segharness.store import StorePath, store_path
 from segharness.suite import ModelEntry, Overrides, StoredReference, Suite, Variables, load_suite, make_plan
+from segharness.suite.find_suites import suite_file
 from segharness.suite.schema import ID
 from segharness.suite.select import Selection
 from segharness.suite.suite import ORIGINAL, Group
@@ -65,7 +66,7 @@ def run(
     """Run a suite and return its results. Cells that are already in the run folder are not run again.
 
     Args:
-        suite: path of the suite file.
+        suite: path of the suite file, or the name of a suite that `segharness suites` lists.
         out: the run folder, or a URL (``s3://...``); ``runs/<name of the suite>`` if None.
         variables: values of ``${NAME}`` in the suite; they precede those of the environment.
         models, datasets, references: replace those of the suite, as ``--model``, ``--dataset`` and ``--reference`` do.
@@ -104,10 +105,10 @@ def run(
         >>> sorted(row["value"] for row in results.to_pylist() if row["metric"] == "AP" and row["category"] is None)
         [1.0, 1.0]
     """
-    path = Path(suite)
-    host = load_host(path.parent, plugins)
+    host = load_host(Path(suite).parent, plugins)
+    path, shown = suite_file(suite, host)
     overrides = Overrides(models, datasets, references, limit)
-    loaded = load_suite(path, host, variables=Variables.of_process(variables), overrides=overrides)
+    loaded = load_suite(path, host, shown=shown, variables=Variables.of_process(variables), overrides=overrides)
     plan = make_plan(loaded.suite, host, Selection(keyword=k, tags=m))
     options = ExecutorOptions(
         workers=workers,
@@ -126,8 +127,8 @@ def run(
     )
     scoring = ScoreOptions(engine, bootstrap)
     prepared = prepare_run(plan, host, settings, scoring)
-    with display_in_python(progress) as shown:
-        return _results(finish_run(prepared, host, scoring, shown))
+    with display_in_python(progress) as display:
+        return _results(finish_run(prepared, host, scoring, display))
 
 
 def evaluate(
@@ -152,7 +153,7 @@ def evaluate(
 
     Args:
         model: any `Model`.
-        suite: path of the suite file.
+        suite: path of the suite file, or the name of a suite that `segharness suites` lists.
         name: id of the model in the results.
         out: the run folder; None for a temporary one, which is deleted.
         variables, datasets, references, limit, plugins, engine, bootstrap, progress: as in `run`.
@@ -177,18 +178,18 @@ def evaluate(
     if not re.fullmatch(ID, name):
         raise UsageError(f"name {name!r} must match {ID}")
     require_model(model)
-    path = Path(suite)
-    host = load_host(path.parent, plugins)
+    host = load_host(Path(suite).parent, plugins)
+    path, shown = suite_file(suite, host)
     overrides = Overrides(datasets=datasets, references=references, limit=limit, model_object=True)
-    loaded = load_suite(path, host, variables=Variables.of_process(variables), overrides=overrides)
+    loaded = load_suite(path, host, shown=shown, variables=Variables.of_process(variables), overrides=overrides)
     object_suite = _with_object(loaded.suite, name, model)
     with tempfile.TemporaryDirectory(prefix="segharness-") as temporary:
         folder = store_path(out) if out is not None else Path(temporary)
         settings = RunSettings(folder, fresh=True, executor="inline", options=ExecutorOptions(objects={name: model}))
         scoring = ScoreOptions(engine, bootstrap)
         prepared = prepare_run(make_plan(object_suite, host), host, settings, scoring)
-        with display_in_python(progress) as shown:
-            return _results(finish_run(prepared, host, scoring, shown))
+        with display_in_python(progress) as display:
+            return _results(finish_run(prepared, host, scoring, display))
 
 
 def run_folder(suite: Suite, out: str | os.PathLike[str] | None) -> StorePath:

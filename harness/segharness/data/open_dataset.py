@@ -102,7 +102,6 @@ class OpenDataset:
             if repeated := [id for id, count in counts.items() if count > 1]:
                 raise DataError(f"data set `{self.entry.id}`: two {name} ({kind}) have the id {repeated[0]}")
         self._check_categories(kind, content)
-        self._check_counts(content["annotations"], sizes)
         free_ids = itertools.count(max((a["id"] for a in content["annotations"]), default=0) + 1)
         annotations = []
         for annotation in content["annotations"]:
@@ -112,6 +111,7 @@ class OpenDataset:
                 if annotation["id"] <= 0:
                     annotations[-1]["id"] = next(free_ids)
                     self.renumbered.add(kind)
+        self._check_counts(annotations, sizes)
         images = [image for image in content["images"] if image["id"] in sizes]
         return {**content, "images": images, "annotations": annotations}
 

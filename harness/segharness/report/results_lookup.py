@@ -113,15 +113,19 @@ class Numbers:
     def further_columns(self, kind: TableKey) -> list[tuple[Metric, TableKey]]:
         """Return the metrics that are columns of a kind's tables, each with the kind of its own numbers.
 
-        They are metrics of the same task, or of a task that no other evaluation has.
+        They are metrics of the same task and split, or of a task that no other evaluation has: frames per second are
+        those of any split. A number over all categories is none of a split's.
         """
         columns: list[tuple[Metric, TableKey]] = []
         for evaluation, metrics in self._metrics.items():
             if evaluation == kind[1] or not any(metric.column for metric in metrics.declared):
                 continue
-            own = [k for k in self.kinds if k[:2] == (kind[0], evaluation) and k[3] == OVERALL]
+            own = [k for k in self.kinds if k[:2] == (kind[0], evaluation)]
             shared = {k[2] for k in self.kinds if k[1] != evaluation and self.has_table(k[1])}
-            fitting = [k for k in own if k[2] == kind[2]] or [k for k in own if k[2] not in shared]
+            of_task = [k for k in own if k[2] == kind[2]]
+            fitting = [k for k in of_task if k[3] == kind[3]]
+            if not of_task:
+                fitting = [k for k in own if k[2] not in shared and k[3] == OVERALL]
             if fitting:
                 columns += [(m, fitting[0]) for m in metrics.declared if m.column]
         return columns

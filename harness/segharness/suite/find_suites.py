@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 from segharness.errors import UsageError, nearest
@@ -61,7 +62,12 @@ def find_suites(arguments: Sequence[str], host: PluginHost) -> list[SuiteArgumen
         elif path.is_dir() and parts:
             problems.append(f"{argument}: a node id begins with a suite file, not with a folder")
         elif path.is_dir():
-            for file in sorted(p for p in path.rglob("*.y*ml") if _is_suite(p)):
+            files = sorted(p for p in path.rglob("*.y*ml") if _is_suite(p))
+            if not files and (spec := host.find(shown, SuiteSpec)) is not None:  # a folder that is called so by chance
+                named[shown] = spec.path()
+                parts_by_file.setdefault(shown, [])
+                whole_files.add(shown)
+            for file in files:
                 parts_by_file.setdefault(str(file), [])
                 whole_files.add(str(file))
         elif not _is_suite(path):
@@ -78,6 +84,21 @@ def find_suites(arguments: Sequence[str], host: PluginHost) -> list[SuiteArgumen
         SuiteArgument(named.get(shown, Path(shown)), shown, () if shown in whole_files else tuple(parts))
         for shown, parts in parts_by_file.items()
     ]
+
+
+def suite_file(suite: str | PathLike[str], host: PluginHost) -> tuple[Path, str]:
+    """Return the file of a suite that is named by its path or by its name, and how messages call it.
+
+    Raises:
+        PluginError: the file that a plugin offers is not there.
+
+    Example:
+        >>> suite_file("mine.yaml", PluginHost.load())
+        (PosixPath('mine.yaml'), 'mine.yaml')
+    """
+    path = Path(suite)
+    spec = host.find(str(suite), SuiteSpec) if not exists(path) else None
+    return (path, str(path)) if spec is None else (spec.path(), str(suite))
 
 
 _NONE_HERE = "no folder suites/ here; name a suite: a file of yours, or one that `segharness suites` lists"

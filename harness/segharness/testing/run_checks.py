@@ -34,6 +34,7 @@ from segharness.score.score_checks import checked_scores
 from segharness.store import RunFolder
 from segharness.store.failures import read_failures
 from segharness.suite import OVERALL, VIEWS, Split, Suite, load_suite, make_plan
+from segharness.suite.find_suites import suite_file
 from segharness.testing.written_files import written_files
 
 SAMPLE = "segharness.testing.sample"
@@ -180,7 +181,7 @@ def check_suite(file: str | Path, *, plugins: Sequence[str] = ()) -> list[str]:
     """Load and plan a suite as ``segharness collect`` does: neither data nor weights nor frameworks need be there.
 
     Args:
-        file: the suite.
+        file: the suite, or its name.
         plugins: names to load, as ``-p``.
 
     Returns:
@@ -190,10 +191,10 @@ def check_suite(file: str | Path, *, plugins: Sequence[str] = ()) -> list[str]:
         SuiteError: the suite has mistakes; the error lists all of them.
         AssertionError: it has no cells.
     """
-    path = Path(file)
-    host = PluginHost.load(PluginArguments(tuple(plugins), (str(path.parent.absolute()),)))
+    host = PluginHost.load(PluginArguments(tuple(plugins), (str(Path(file).parent.absolute()),)))
     host.check_conflicts()
-    cells = make_plan(load_suite(path, host, only_plan=True).suite, host).cells
+    path, shown = suite_file(file, host)
+    cells = make_plan(load_suite(path, host, shown=shown, only_plan=True).suite, host).cells
     assert cells, f"{file}: has no cells"
     return [cell.node_id for cell in cells]
 

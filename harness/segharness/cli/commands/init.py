@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from segharness.errors import SuiteError, UsageError
 from segharness.plugin.host import PluginHost
 from segharness.plugin.options import Option
 from segharness.plugin.specs import ConditionSet, DatasetSpec, ModelSpec, slug
+from segharness.store.atomic import write_atomic
 from segharness.suite import load_suite
 from segharness.suite.load import id_of, node_of_argument
 from segharness.suite.local_functions import local_reference
@@ -46,27 +49,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
+    try:
+        return _write(args)
+    except OSError as error:
+        raise UsageError(f"{args.file}: cannot be written: {error.strerror}") from error
+
+
+def _write(args: argparse.Namespace) -> int:
     host: PluginHost = args.host
     file = Path(args.file)
     if file.suffix not in (".yaml", ".yml"):
         raise UsageError(f"{file}: a suite is a .yaml file")
     if not args.model and not args.dataset and not args.extends:
         raise UsageError("name --model and --dataset (see `segharness models`, `datasets`), or --extends SUITE")
-    if file.exists() and not args.force:
+    if (file.exists() or file.is_symlink()) and not args.force:
         raise UsageError(f"{file} exists; give another name, or --force to replace it")
+    if file.is_dir():
+        raise UsageError(f"{file}: is a folder")
     if not file.parent.is_dir():
         raise UsageError(f"{file}: there is no folder {file.parent}")
+    if control := [word for word in _words(args) if not word.isprintable()]:
+        raise UsageError(f"{control[0]!r:.80} has a character that no name or value in a suite needs")
     text = "\n".join(_lines(args, host)) + "\n"
-    temporary = file.with_name(f".{file.name}.new.yaml")
-    temporary.write_text(text, encoding="utf-8")
-    try:
-        missing = load_suite(temporary, host, shown=str(file), only_plan=True).missing
-    except SuiteError as error:
-        raise UsageError([_without_mark(problem, file) for problem in error.problems]) from error
-    else:
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    missing = _missing_of(text, file, host)
+    write_atomic(file.resolve() if file.is_symlink() and file.exists() else file, text.encode())
     say(f"wrote {file}")
     for line in missing:
         say(f"note: {line}")
@@ -74,8 +80,25 @@ def execute(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _without_mark(problem: str, file: Path) -> str:
-    return re.sub(rf"^{re.escape(str(file))}:\d+:\d+: ", "", problem)
+def _words(args: argparse.Namespace) -> list[str]:
+    """Return the texts of the user's that go into the file."""
+    return [args.file, *args.model, *args.dataset, *args.condition, args.reference or "", args.extends or ""]
+
+
+def _missing_of(text: str, file: Path, host: PluginHost) -> Sequence[str]:
+    """Load a suite as if it were in a file, and return what this machine lacks for it.
+
+    Raises:
+        UsageError: it has mistakes.
+    """
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, suffix=".yaml", encoding="utf-8") as temporary:
+        temporary.write(text)
+        temporary.flush()
+        try:
+            return load_suite(Path(temporary.name), host, shown=str(file), only_plan=True).missing
+        except SuiteError as error:
+            mark = rf"^{re.escape(str(file))}:\d+:\d+: "
+            raise UsageError([re.sub(mark, "", problem) for problem in error.problems]) from error
 
 
 def _lines(args: argparse.Namespace, host: PluginHost) -> Iterator[str]:
@@ -83,9 +106,12 @@ def _lines(args: argparse.Namespace, host: PluginHost) -> Iterator[str]:
     yield f"#   segharness run {args.file}"
     yield "segharness: 1"
     if args.extends:
-        yield f"extends: {yaml_text(args.extends)}  # whatever stands below replaces what stands there"
+        base = args.extends if not Path(args.extends).is_file() else relpath(args.extends, Path(args.file).parent)
+        yield f"extends: {yaml_text(base)}  # whatever stands below replaces what stands there"
     if args.model:
         yield from _models(args, host)
+    elif args.reference:
+        yield f"reference: {yaml_text(args.reference)}"
     elif not args.extends:
         yield "models: []  # name --model, or write them here: `segharness models` lists those that are installed"
     if args.dataset:
@@ -109,10 +135,12 @@ def _models(args: argparse.Namespace, host: PluginHost) -> Iterator[str]:
     for text in args.model:
         node = _parsed("--model", "model", text)
         name, id, settings, options = _parts(node, "model")
+        if (local := local_reference(name)) is not None:
+            name = f"./{relpath(local[0], Path(args.file).parent)}:{local[1]}"
         spec = host.find(name, ModelSpec)
         ids.append(id)
         yield f"  - id: {yaml_text(id)}"
-        comment = f"  # {spec.description}" if spec is not None and spec.description else ""
+        comment = _comment(spec.description if spec is not None else "")
         yield f"    model: {yaml_text(name)}{comment}"
         for key, value in settings.items():
             yield f"    {key}: {yaml_text(value)}"
@@ -131,7 +159,7 @@ def _datasets(texts: list[str], host: PluginHost) -> Iterator[str]:
         name, id, settings, options = _parts(_parsed("--dataset", "dataset", text), "dataset")
         spec = host.find(name, DatasetSpec)
         yield f"  - id: {yaml_text(id)}"
-        comment = f"  # {spec.description}" if spec is not None and spec.description else ""
+        comment = _comment(spec.description if spec is not None else "")
         yield f"    dataset: {yaml_text(name)}{comment}"
         for key, value in settings.items():
             yield f"    {key}: {yaml_text(value)}"
@@ -158,6 +186,11 @@ def _options(given: Mapping[str, str], known: Mapping[str, Option]) -> Iterator[
             yield f"    #   {key}: ...  # {'required: ' if option.required else ''}{help}"
 
 
+def _comment(text: str) -> str:
+    """Return a description as a comment at the end of a line."""
+    return f"  # {' '.join(text.split())}" if text.strip() else ""
+
+
 def _conditions(given: list[str], host: PluginHost) -> Iterator[str]:
     sets = host.all(ConditionSet)
     yield ""
@@ -167,7 +200,7 @@ def _conditions(given: list[str], host: PluginHost) -> Iterator[str]:
         yield f"  - {{set: {yaml_text(name)}}}" if in_set else f"  - {yaml_text(name)}"
     for spec in sets:
         if spec.name not in given:
-            yield f"  # - {{set: {spec.name}}}  # {spec.description}"
+            yield f"  # - {{set: {spec.name}}}{_comment(spec.description)}"
     yield "  # `segharness corruptions` lists all of them; NAME-SEVERITY is one condition"
 
 
@@ -191,11 +224,17 @@ def _parts(node: Node, kind: str) -> tuple[str, str, dict[str, str], dict[str, s
 
 
 def yaml_text(text: str) -> str:
-    """Return a text as YAML reads it again: quoted if it must be, but for numbers, which options may be.
+    """Return a text as a suite reads it again like the command line does: bare, or quoted where it must be.
+
+    Numbers and words such as ``yes`` stay bare, since ``--model NAME,KEY=VALUE`` reads them in the same way.
 
     Example:
-        >>> yaml_text("coco/2017"), yaml_text("a: b"), yaml_text("0.5"), yaml_text("${coco}/val")
-        ('coco/2017', '"a: b"', '0.5', '${coco}/val')
+        >>> yaml_text("coco/2017"), yaml_text("a: b"), yaml_text("-1"), yaml_text("${coco}/val")
+        ('coco/2017', '"a: b"', '-1', '${coco}/val')
     """
     plain = text.replace("${", "").replace("}", "") if text.startswith("${") else text
-    return json.dumps(text, ensure_ascii=False) if _CANNOT_BE_BARE.search(plain) else text
+    if re.fullmatch(r"-?[\d.][\w.+-]*", text):
+        return text
+    if text.lower() in ("null", "~", "") or _CANNOT_BE_BARE.search(plain):
+        return json.dumps(text, ensure_ascii=False)
+    return text

@@ -7,6 +7,8 @@ import sys
 
 from segharness.cli.commands import list_specs
 from segharness.cli.exit_codes import Exit
+from segharness.errors import UsageError
+from segharness.escaping import visible
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import SuiteSpec
 
@@ -21,5 +23,11 @@ def execute(args: argparse.Namespace) -> int:
     spec = host.find(args.name, SuiteSpec) if args.name else None
     if spec is None or args.json:
         return list_specs.show(args, (SuiteSpec,))
-    sys.stdout.write(spec.path().read_text(encoding="utf-8"))
+    try:
+        text = spec.path().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"suite `{spec.name}`: its file cannot be read: {error}") from error
+    if sys.stdout.isatty():
+        text = "".join(f"{visible(line)}\n" for line in text.splitlines())
+    sys.stdout.write(text)
     return Exit.OK
