@@ -43,13 +43,15 @@ ROOMS = {
     "score": {"data", "identity", "images", "plugin", "store", "suite", "user"},
     "report": {"plugin", "store", "suite"},
     "export": {"data", "execution", "images", "plugin", "store"},
+    "protocols": {"identity", "plugin", "store", "suite"},
     "api": {"data", "execution", "identity", "model", "plugin", "score", "store", "suite"},
     "testing": {
         "api", "data", "identity", "images", "model", "plugin", "report", "score", "store", "suite",
     },
     "scaffold": {"plugin"},
     "cli": {
-        "api", "data", "execution", "export", "files", "images", "model", "plugin", "report", "scaffold", "score", "store",
+        "api", "data", "execution", "export", "files", "images", "model", "plugin", "protocols", "report", "scaffold",
+        "score", "store",
         "suite", "testing", "user",
     },
     "worker": {"execution"},

@@ -37,6 +37,7 @@ def segharness_commands() -> Iterable[CommandSpec]:
             "corruptions", "list the corruptions and condition sets that plugins offer", "list_specs", "corruptions"
         ),
         _command("suites", "list the suites that plugins offer; print one"),
+        _command("protocols", "list named protocols, show one, compare two, seal one"),
         _command("init", "write a commented suite of one's own"),
         _command("new", "write a new plugin: a distribution that builds, is found and passes its tests"),
         _command("metrics", "list the evaluations and their metrics, with unit, direction and formula"),

@@ -23,6 +23,7 @@ from segharness.plugin.specs import (
     MixtureSpec,
     ModelSet,
     ModelSpec,
+    ProtocolSpec,
     PublishedSpec,
     ReporterSpec,
     SuiteSpec,
@@ -70,6 +71,11 @@ def segharness_corruptions() -> Iterable[CorruptionSpec | MixtureSpec | Conditio
 @hookspec
 def segharness_suites() -> Iterable[SuiteSpec]:  # type: ignore[empty-body]
     """Return suites that ``segharness run`` and ``extends`` know by name. A path that exists wins over a name."""
+
+
+@hookspec
+def segharness_protocols() -> Iterable[ProtocolSpec]:  # type: ignore[empty-body]
+    """Return protocols with names, sealed or drafts, for ``segharness run --protocol`` and ``segharness protocols``."""
 
 
 # -------------------------------------------------------------------------------------------------------- running

@@ -18,6 +18,7 @@ from segharness.plugin.metric_specs import Metric, MetricSpec
 from segharness.plugin.model_specs import ANY, ForeignSpec, ModelSet, ModelSpec, Needs, Origin, WeightsSpec
 from segharness.plugin.options import Option
 from segharness.plugin.packaged_file import packaged_file
+from segharness.plugin.protocol_specs import ProtocolSpec
 from segharness.plugin.published_specs import PublishedSpec
 from segharness.plugin.spec_checks import MODEL_NAME, NAME, check_spec, is_packaged_file, slug
 
@@ -39,6 +40,7 @@ __all__ = [
     "ModelSpec",
     "Needs",
     "Origin",
+    "ProtocolSpec",
     "PublishedSpec",
     "ReporterSpec",
     "SuiteSpec",

@@ -12,10 +12,11 @@ from segharness.cli.output import say
 from segharness.errors import SuiteError, UsageError, nearest
 from segharness.plugin.host import BESIDE_SUITE, PluginArguments, PluginHost
 from segharness.plugin.weights import RANDOM
+from segharness.protocols import NamedProtocol, find_protocol
 from segharness.store import RunFolder, store_path
 from segharness.store.failures import read_failures
 from segharness.suite import Overrides, Plan, Variables, load_suite, make_plan
-from segharness.suite.find_suites import find_suites
+from segharness.suite.find_suites import SuiteArgument, find_suites
 from segharness.suite.select import Selection, expression
 
 
@@ -57,6 +58,11 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
         help="replaces the suite's reference model",
     )
     replace.add_argument("--limit", type=positive, metavar="N", help="only the first N images of every data set")
+    parser.add_argument(
+        "--protocol",
+        metavar="NAME",
+        help="a named protocol in place of suites (see `segharness protocols`), with --model",
+    )
     parser.add_argument("--out", metavar="DIR", help="run folder, or its URL (s3://bucket/run); default runs/<suite>")
 
 
@@ -87,7 +93,13 @@ def plan_suites(args: argparse.Namespace, *, only_plan: bool = False) -> list[Pl
         raise UsageError("--out: give a folder")
     variables = Variables.of_process(parse_variables(args.var))
     overrides = Overrides(args.model, args.dataset, args.reference, args.limit)
-    suites = find_suites(args.suites, args.host)
+    if args.protocol is not None:
+        named = _named_protocol(args)
+        reference = f"{named.results}::{named.sealed().reference['model']}"
+        overrides = Overrides(args.model, references=[reference])
+        suites = [SuiteArgument(named.suite, named.name, ())]
+    else:
+        suites = find_suites(args.suites, args.host)
     problems: list[str] = []
     planned: list[PlannedSuite] = []
     names: dict[str, str] = {}
@@ -125,6 +137,20 @@ def plan_suites(args: argparse.Namespace, *, only_plan: bool = False) -> list[Pl
     if problems:
         raise UsageError(dict.fromkeys(problems))
     return planned
+
+
+def _named_protocol(args: argparse.Namespace) -> NamedProtocol:
+    """Return the protocol that ``--protocol`` names; nothing else may change what it fixes."""
+    named = find_protocol(args.protocol, args.host)
+    named.sealed()
+    for flag in ("dataset", "reference", "limit"):
+        if getattr(args, flag):
+            raise UsageError(f"--{flag}: the protocol `{named.name}` fixes that")
+    if args.suites:
+        raise UsageError(f"--protocol {named.name} takes the place of suites: leave out {args.suites[0]}")
+    if not args.model:
+        raise UsageError(f"--protocol {named.name}: name the models, --model NAME")
+    return named
 
 
 def _warn_local(line: str) -> None:

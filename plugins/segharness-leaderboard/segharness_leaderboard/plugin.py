@@ -1,0 +1,21 @@
+"""The protocols that this distribution registers with segharness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from segharness import ProtocolSpec, hookimpl
+
+_DESCRIPTIONS = {
+    "toy-1.0": "500 images of the toy problem: clean, 15 corruptions, mixed; reference watershed",
+    "robustness-1.0": "COCO val2017: clean, the paper's 15 corruptions, mixed; reference Mask R-CNN R50-FPN 3x",
+    "robustness-1.0-mini": "the same on 500 images, drawn by a fixed rule",
+    "imagenet-c-1.0": "COCO val2017: clean, 19 corruptions at 5 severities; reference Mask R-CNN R50-FPN 3x",
+    "cross-dataset-1.0": "COCO val2017 to Cityscapes and BDD100K; reference Mask R-CNN R50-FPN 3x",
+}
+
+
+@hookimpl
+def segharness_protocols() -> Iterator[ProtocolSpec]:
+    for name, description in _DESCRIPTIONS.items():
+        yield ProtocolSpec(name, folder=f"segharness_leaderboard:protocols/{name}", description=description)
