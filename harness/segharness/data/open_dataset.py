@@ -101,7 +101,8 @@ class OpenDataset:
             counts = Counter(item["id"] for item in content[name])
             if repeated := [id for id, count in counts.items() if count > 1]:
                 raise DataError(f"data set `{self.entry.id}`: two {name} ({kind}) have the id {repeated[0]}")
-        self._check_categories(kind, content)
+        if kind != "void":  # regions that are not judged are of no category
+            self._check_categories(kind, content)
         free_ids = itertools.count(max((a["id"] for a in content["annotations"]), default=0) + 1)
         annotations = []
         for annotation in content["annotations"]:

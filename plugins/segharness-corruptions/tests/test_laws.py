@@ -37,7 +37,7 @@ def photograph(height=64, width=80):
 
 @pytest.mark.parametrize("name", ALL)
 def test_contract(name):
-    check_corruption(function(name))
+    check_corruption(function(name), smallest=32)
 
 
 @settings(max_examples=150, deadline=None)
