@@ -46,7 +46,7 @@ ROOMS = {
     "protocols": {"identity", "plugin", "store", "suite"},
     "api": {"data", "execution", "identity", "model", "plugin", "score", "store", "suite"},
     "testing": {
-        "api", "data", "identity", "images", "model", "plugin", "report", "score", "store", "suite",
+        "api", "data", "identity", "images", "model", "plugin", "protocols", "report", "score", "store", "suite",
     },
     "scaffold": {"plugin"},
     "cli": {

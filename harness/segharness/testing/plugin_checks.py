@@ -34,11 +34,13 @@ from segharness.plugin.specs import (
     MixtureSpec,
     ModelSet,
     ModelSpec,
+    ProtocolSpec,
     PublishedSpec,
     ReporterSpec,
     SuiteSpec,
 )
 from segharness.plugin.weights import RANDOM, is_weights_name
+from segharness.protocols import find_protocol
 from segharness.records import Dataset
 from segharness.score.published import read_published
 from segharness.suite import DatasetEntry, ModelEntry, Overrides, load_suite, make_plan
@@ -176,6 +178,7 @@ class _Checker:
             (ExecutorSpec, "executor", self._executor),
             (CommandSpec, "command", lambda spec: _called("command", lambda: self._command(spec))),
             (PublishedSpec, "published table", self._published),
+            (ProtocolSpec, "protocol", lambda spec: _called("protocol", lambda: find_protocol(spec.name, self._host))),
             (CategorySet, "category set", lambda spec: [Finding("names")]),
             (ModelSet, "model set", lambda spec: self._named(spec.models.values(), ModelSpec)),
             (

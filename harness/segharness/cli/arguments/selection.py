@@ -143,6 +143,8 @@ def _named_protocol(args: argparse.Namespace) -> NamedProtocol:
     """Return the protocol that ``--protocol`` names; nothing else may change what it fixes."""
     named = find_protocol(args.protocol, args.host)
     named.sealed()
+    if "=" in str(named.results):
+        raise UsageError(f"{named.folder}: the path of a protocol cannot have a `=`")
     for flag in ("dataset", "reference", "limit"):
         if getattr(args, flag):
             raise UsageError(f"--{flag}: the protocol `{named.name}` fixes that")
