@@ -36,7 +36,7 @@ def measured(mmdet_python):
         command = [str(mmdet_python), "-W", "ignore", network_probe.__file__, json.dumps(given)]
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
         assert done.returncode == 0, done.stderr[-2000:]
-        return json.loads(done.stdout)
+        return json.loads(done.stdout.splitlines()[-1])
 
     return measure
 
