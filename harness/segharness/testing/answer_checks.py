@@ -124,6 +124,10 @@ def box_findings(
             f"{right:.0%} of the objects have a box around them, and most if boxes are multiplied by {factor:.2f}",
             "boxes are in pixels of the network's input: scale them back to the image",
         )
+    elif evidence[0].paired and right < 0.5 and not _knows(answers, labelled):
+        yield Finding(
+            "boxes", skipped="boxes and masks disagree, and no known object is found: are the weights trained?"
+        )
     elif evidence[0].paired and right < 0.5:
         look = "boxes and masks that belong to different instances, or masks that are shifted"
         yield Finding("boxes", f"{right:.0%} of the boxes lie around their masks", look)
@@ -276,3 +280,18 @@ def _hits_of_most_common(answers: Sequence[Answer]) -> float:
     """Return the share of the most common label: a model that knows one category only is weak, and not mistaken."""
     labels = [label for answer in answers if answer.labels is not None for label in answer.labels.tolist()]
     return max(map(labels.count, set(labels))) / len(labels) if labels else 1.0
+
+
+def _knows(answers: Sequence[Answer], labelled: Sequence[LabelledImage]) -> bool:
+    """Return whether boxes or masks find some of the known objects, of any category."""
+    found = total = 0
+    for answer, item in zip(answers, labelled, strict=False):
+        total += len(item.boxes)
+        of_boxes = box_iou(answer.boxes, item.boxes) if _has_boxes(answer) and answer.boxes is not None else None
+        known = Answer(
+            None, None, None, np.array(item.masks, dtype=bool) if all(m is not None for m in item.masks) else None
+        )
+        of_masks = overlaps(answer, known) if answer.masks is not None and known.masks is not None else None
+        best = [iou.max(axis=0, initial=0.0) for iou in (of_boxes, of_masks) if iou is not None and iou.size]
+        found += int((np.max(best, axis=0) >= 0.5).sum()) if best else 0
+    return total > 0 and found > 0.3 * total

@@ -115,11 +115,11 @@ def box_iou(first: Boxes, second: Boxes) -> npt.NDArray[np.float64]:
 
 
 def mask_iou(first: Masks, second: Masks) -> npt.NDArray[np.float64]:
-    """Return the IoU of N masks with M others of the same size, (N, M)."""
+    """Return the IoU of N masks with M others of the same size, (N, M); two without a pixel are the same."""
     a, b = first.reshape(len(first), -1).astype(np.float32), second.reshape(len(second), -1).astype(np.float32)
     overlap = a @ b.T
     union = a.sum(axis=1)[:, None] + b.sum(axis=1)[None, :] - overlap
-    result: npt.NDArray[np.float64] = np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0).astype(
+    result: npt.NDArray[np.float64] = np.divide(overlap, union, out=np.ones_like(overlap), where=union > 0).astype(
         float
     )
     return result

@@ -59,7 +59,7 @@ def state_findings(
 def _repeat(model: Model, images: Sequence[Image], prompts: Prompts | None, answers: Sequence[Answer]) -> Finding:
     for number, image in enumerate(images):
         again, problem = answers_alone(model, image, prompts, number)
-        apart = problem if again is None else difference(answers[number], again, score=1e-4, iou=0.999)
+        apart = problem if again is None else difference(answers[number], again, score=1e-3)
         if apart is not None:
             look = "dropout or batch norm in training mode, random numbers, or what is kept from one call to the next"
             return Finding("repeat", f"the same image gave another answer: {apart}", look)
