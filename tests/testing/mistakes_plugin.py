@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -475,7 +476,7 @@ def good_report(report, target):
 
 def outside_report(report, target):
     good_report(report, target)
-    Path(os.environ.get("MISTAKES_OUTSIDE", "mistakes-outside.txt")).write_text("here")
+    Path(os.environ.get("MISTAKES_OUTSIDE") or Path(tempfile.gettempdir(), "mistakes-outside.txt")).write_text("here")
 
 
 def empty_report(report, target):

@@ -22,6 +22,7 @@ from segharness.execution import (
 from segharness.execution.monitor.progress import display_in_python
 from segharness.model.interface import require_model
 from segharness.plugin.host import PluginArguments, PluginHost
+from segharness.protocols import check_sealed, find_protocol, seal_of_run
 from segharness.records import Model
 from segharness.score import (
     DEFAULT_RESAMPLES,
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
 
 
 def run(
-    suite: str | os.PathLike[str],
+    suite: str | os.PathLike[str] | None = None,
     *,
+    protocol: str | None = None,
     out: str | os.PathLike[str] | None = None,
     variables: Mapping[str, str] | None = None,
     models: Sequence[str] = (),
@@ -66,7 +68,8 @@ def run(
     """Run a suite and return its results. Cells that are already in the run folder are not run again.
 
     Args:
-        suite: path of the suite file, or the name of a suite that `segharness suites` lists.
+        suite: path of the suite file, or the name of a suite that `segharness suites` lists; None with a protocol.
+        protocol: a named protocol in place of a suite, as ``--protocol``; `models` are then needed.
         out: the run folder, or a URL (``s3://...``); ``runs/<name of the suite>`` if None.
         variables: values of ``${NAME}`` in the suite; they precede those of the environment.
         models, datasets, references: replace those of the suite, as ``--model``, ``--dataset`` and ``--reference`` do.
@@ -105,9 +108,19 @@ def run(
         >>> sorted(row["value"] for row in results.to_pylist() if row["metric"] == "AP" and row["category"] is None)
         [1.0, 1.0]
     """
-    host = load_host(Path(suite).parent, plugins)
-    path, shown = suite_file(suite, host)
-    overrides = Overrides(models, datasets, references, limit)
+    if (suite is None) == (protocol is None):
+        raise UsageError("run() takes either a suite or protocol=NAME")
+    named = None
+    if suite is not None:
+        host = load_host(Path(suite).parent, plugins)
+        path, shown = suite_file(suite, host)
+        overrides = Overrides(models, datasets, references, limit)
+    else:
+        named = find_protocol(protocol or "", PluginHost.load(PluginArguments(tuple(plugins))))
+        host = load_host(named.folder, plugins)
+        if datasets or references or limit is not None:
+            raise UsageError(f"the protocol `{named.name}` fixes data sets, reference and limit")
+        path, shown, overrides = named.suite, named.name, named.overrides(models)
     loaded = load_suite(path, host, shown=shown, variables=Variables.of_process(variables), overrides=overrides)
     plan = make_plan(loaded.suite, host, Selection(keyword=k, tags=m))
     options = ExecutorOptions(
@@ -127,6 +140,8 @@ def run(
     )
     scoring = ScoreOptions(engine, bootstrap)
     prepared = prepare_run(plan, host, settings, scoring)
+    if named is not None:
+        check_sealed(named.name, named.sealed(), seal_of_run(prepared.plan.suite, prepared.inputs))
     with display_in_python(progress) as display:
         return _results(finish_run(prepared, host, scoring, display))
 

@@ -6,7 +6,7 @@ import argparse
 import inspect
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from segharness.cli.exit_codes import Exit
@@ -77,9 +77,10 @@ def _main(arguments: list[str]) -> int:
     for name in commands:
         sub = subparsers.add_parser(name, help=(text := commands[name].help.replace("%", "%%")), description=text)
         if name == chosen:
-            _add_plugin_arguments(sub, argparse.SUPPRESS)
             configure = load(commands[name].configure)
             configure(sub, host) if "host" in inspect.signature(configure).parameters else configure(sub)
+            for part in _with_parts(sub):
+                _add_plugin_arguments(part, argparse.SUPPRESS)
             sub.set_defaults(execute=commands[name].execute)
     if chosen is not None and chosen not in commands:
         distribution = distribution_of("command", chosen)
@@ -97,6 +98,15 @@ def _main(arguments: list[str]) -> int:
         return int(load(args.execute)(args))
     except SystemExit as error:
         raise RuntimeError(f"a plugin ended the command `{args.command}`: SystemExit({error.code!r})") from error
+
+
+def _with_parts(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield the parser of a command, and those of its own subcommands."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for part in action.choices.values():
+                yield from _with_parts(part)
 
 
 def _add_plugin_arguments(parser: argparse.ArgumentParser, default: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from segharness.errors import PluginError, UsageError
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import ProtocolSpec
 from segharness.protocols.seal import Seal
+from segharness.suite import Overrides
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,27 @@ class NamedProtocol:
     def results(self) -> Path:
         """The results of the reference."""
         return self.folder / "results.arrow"
+
+    @property
+    def reference(self) -> str:
+        """The reference as ``--reference`` names it: its results, and its id in them.
+
+        Raises:
+            UsageError: the protocol is a draft, or its folder cannot be named.
+        """
+        if "=" in str(self.results):
+            raise UsageError(f"{self.folder}: the path of a protocol cannot have a `=`")
+        return f"{self.results}::{self.sealed().reference['model']}"
+
+    def overrides(self, models: Sequence[str]) -> Overrides:
+        """Return what replaces the models and the reference of its suite when models are run under it.
+
+        Raises:
+            UsageError: it is a draft, its folder cannot be named, or there are no models.
+        """
+        if not models:
+            raise UsageError(f"--protocol {self.name}: name the models, --model NAME")
+        return Overrides(models, references=[self.reference])
 
     def sealed(self) -> Seal:
         """Return its seal.

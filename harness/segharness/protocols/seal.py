@@ -11,8 +11,8 @@ from typing import Any
 from segharness.digests import digest
 from segharness.errors import StoreError, UsageError
 from segharness.identity import Inputs, differences, protocol_inputs, stored_run
-from segharness.store import manifest_of, read_results
-from segharness.suite import Suite
+from segharness.store import RunFolder, manifest_of, read_results
+from segharness.suite import StoredReference, Suite
 
 SCORER = 1
 """The version of the evaluations and of what is derived from them; raised when a correction changes a number."""
@@ -101,10 +101,25 @@ def seal_of_results(path: Path) -> Seal:
     file = path / "results.arrow" if path.is_dir() else path
     manifest = manifest_of(content, file)
     run = stored_run(manifest, file)
-    stored = next((g.reference for g in run.suite.groups if g.reference is not None), None)
-    if stored is None or isinstance(stored, str):
-        return seal_of(run.suite, run.inputs, stored, None)
-    return seal_of(run.suite, run.inputs, stored.model, stored.digest)
+    return seal_of_run(run.suite, run.inputs)
+
+
+def seal_of_run(suite: Suite, inputs: Inputs) -> Seal:
+    """Return what is fixed of the protocol of a run, with the stored reference that its suite names."""
+    stored = next((group.reference for group in suite.groups if group.reference is not None), None)
+    if isinstance(stored, StoredReference):
+        return seal_of(suite, inputs, stored.model, stored.digest)
+    return seal_of(suite, inputs, stored, None)
+
+
+def seal_of_folder(folder: RunFolder) -> Seal:
+    """Return what is fixed of the protocol that the run in a folder is made under.
+
+    Raises:
+        StoreError: the folder holds no run, or its manifest is not what it says.
+    """
+    run = stored_run(folder.read_manifest(), folder.manifest)
+    return seal_of_run(run.suite, run.inputs)
 
 
 def check_sealed(name: str, seal: Seal, made: Seal) -> None:

@@ -2,6 +2,7 @@
 
 from segharness.score.agreement import agreement
 from segharness.score.data_sources import DataSources, GivenPlaces, find_data_sources
+from segharness.score.recompute import BrokenRule, Recomputed, check_files, recompute
 from segharness.score.request import GroundTruth, Score, ScoreRequest, check_split
 from segharness.score.score_checks import checked_scores
 from segharness.score.score_options import DEFAULT_RESAMPLES, ScoreOptions, check_engine
@@ -11,22 +12,26 @@ from segharness.score.verify import Finding, Verification, verify
 
 __all__ = [
     "DEFAULT_RESAMPLES",
+    "BrokenRule",
     "DataSources",
     "Finding",
     "GivenPlaces",
     "GroundTruth",
+    "Recomputed",
     "Score",
     "ScoreOptions",
     "ScoreRequest",
     "Verification",
     "agreement",
     "check_engine",
+    "check_files",
     "check_split",
     "check_stored_reference",
     "checked_scores",
     "find_data_sources",
     "models_of",
     "protocol_of",
+    "recompute",
     "score_run",
     "verify",
 ]

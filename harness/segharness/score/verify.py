@@ -5,32 +5,23 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from segharness.cpu_cores import cores
-from segharness.data.open_dataset import OpenDataset
-from segharness.digests import pixel_digest
-from segharness.errors import ImageError, StoreError, UsageError
-from segharness.identity import StoredRun, stored_run
-from segharness.images.corrupt import Corruptor
-from segharness.images.decode import decode
+from segharness.errors import StoreError, UsageError
+from segharness.identity import stored_run
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import CorruptionSpec, MixtureSpec
-from segharness.records import Condition, Sample
 from segharness.score.data_sources import DataSources, GivenPlaces, find_data_sources
+from segharness.score.pixel_checks import WrongPixels, compare_pixels
 from segharness.score.score_options import ScoreOptions, check_engine
 from segharness.score.score_run import ScoredRun, scored_run
-from segharness.store import RunFolder, manifest_of, read_results, read_shard
+from segharness.store import RunFolder, manifest_of, read_results
 from segharness.store.resamples import KEY_COLUMNS, read_resamples, resamples_file, resamples_key
 from segharness.suite import Suite
-from segharness.suite.conditions import version_of
 
 TOLERANCE = 1e-9
 """The relative difference between two values that counts as none: the last bits may depend on the processor."""
@@ -122,8 +113,15 @@ def verify(
     _verify_numbers(folder, manifest, suite, host, sources, found)
     if pixels:
         for entry in suite.datasets:
-            _verify_pixels(folder, run, host, sources.datasets[entry.id], found)
+            opened = sources.datasets[entry.id]
+            found.images += compare_pixels(
+                folder, run, host, opened, lambda wrong: found.add(_place_of(wrong), wrong.problem)
+            )
     return found
+
+
+def _place_of(wrong: WrongPixels) -> str:
+    return wrong.condition if wrong.model is None else f"{wrong.model}::{wrong.dataset}::{wrong.condition}"
 
 
 # --------------------------------------------------------------------------------------------------------- numbers
@@ -301,97 +299,3 @@ def _compare_samples(
 
 def _shown(key: tuple[Any, ...]) -> str:
     return ", ".join(str(part) for part in key if part is not None)
-
-
-# ---------------------------------------------------------------------------------------------------------- pixels
-
-
-def _verify_pixels(
-    folder: RunFolder, run: StoredRun, host: PluginHost, opened: OpenDataset, found: Verification
-) -> None:
-    """Compare the digests of the pixels of every image under every condition with those of all models."""
-    usable = [condition for condition in run.suite.conditions if _has_its_corruption(run, condition, host, found)]
-    corruptor = Corruptor(host, {condition.name: condition for condition in usable}, run.suite.seed)
-    for shard in opened.shards:
-        samples = opened.samples[shard.start : shard.stop]
-        stored = {
-            (model.id, condition.name): images
-            for model in run.suite.models
-            for condition in usable
-            if (images := _images(folder, model.id, opened.entry.id, condition.name, shard.index, found)) is not None
-        }
-        wanted = {name for _, name in stored}
-        conditions = [condition for condition in usable if condition.name in wanted]
-        with ThreadPoolExecutor(cores()) as pool:
-            made = partial(_digests, conditions=conditions, corruptor=corruptor, dataset=opened.entry.dataset)
-            digests = pool.map(made, samples)
-            for number, (sample, of_sample) in enumerate(zip(samples, digests, strict=True)):
-                for condition, digest in zip(conditions, of_sample, strict=True):
-                    found.images += 1
-                    for (model, name), images in stored.items():
-                        if name == condition.name and number < len(images):
-                            _compare_pixels(
-                                f"{model}::{opened.entry.id}::{name}", sample, images[number], digest, found
-                            )
-
-
-def _images(
-    folder: RunFolder, model: str, dataset: str, condition: str, shard: int, found: Verification
-) -> list[tuple[int, int]] | None:
-    """Return the image ids and digests of a stored shard; None without it. Scoring has said why one is damaged."""
-    try:
-        images: pa.Table = read_shard(folder.shard_files(model, dataset, condition, shard)).images
-    except (FileNotFoundError, StoreError):
-        return None
-    lacking = images.column("pixels").null_count
-    if lacking:
-        found.add(
-            f"{model}::{dataset}::{condition}",
-            f"{lacking} of {len(images)} images of shard {shard} have no digest of their pixels",
-        )
-    pairs = zip(images.column("image_id").to_pylist(), images.column("pixels").to_pylist(), strict=True)
-    return None if lacking == len(images) else list(pairs)
-
-
-def _has_its_corruption(run: StoredRun, condition: Condition, host: PluginHost, found: Verification) -> bool:
-    if condition.corruption is None:
-        return True
-    spec: Any = host.find(condition.corruption, CorruptionSpec, MixtureSpec)
-    recorded = run.inputs.conditions[condition.name].get("version")
-    if spec is None:
-        found.add(
-            condition.name, f"pixels cannot be made: {host.unknown_message(condition.corruption, CorruptionSpec)}"
-        )
-    elif (version := version_of(spec, host)) != recorded:
-        found.add(
-            condition.name,
-            f"pixels cannot be made: this machine has version {version} of `{condition.corruption}`, the run {recorded}",
-        )
-    else:
-        return True
-    return False
-
-
-def _digests(sample: Sample, conditions: Sequence[Condition], corruptor: Corruptor, dataset: str) -> list[int | str]:
-    """Return the digest of the pixels of an image under every condition, or why there is none."""
-    try:
-        pixels = decode(sample)
-    except ImageError as error:
-        return [str(error)] * len(conditions)
-    digests: list[int | str] = []
-    for condition in conditions:
-        try:
-            digests.append(pixel_digest(corruptor(pixels, condition, sample, dataset).pixels))
-        except ImageError as error:
-            digests.append(str(error))
-    return digests
-
-
-def _compare_pixels(
-    cell: str, sample: Sample, stored: tuple[int, int | None], derived: int | str, found: Verification
-) -> None:
-    image_id, digest = stored
-    if isinstance(derived, str):
-        found.add(cell, f"pixels cannot be made: {derived}")
-    elif image_id == sample.image_id and digest is not None and digest != derived:
-        found.add(cell, f"{sample}: its pixels were not those of the protocol")

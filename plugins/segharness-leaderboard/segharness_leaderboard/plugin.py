@@ -1,10 +1,10 @@
-"""The protocols that this distribution registers with segharness."""
+"""The protocols and commands that this distribution registers with segharness."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from segharness import ProtocolSpec, hookimpl
+from segharness import CommandSpec, ProtocolSpec, hookimpl
 
 _DESCRIPTIONS = {
     "toy-1.0": "500 images of the toy problem: clean, 15 corruptions, mixed; reference watershed",
@@ -19,3 +19,14 @@ _DESCRIPTIONS = {
 def segharness_protocols() -> Iterator[ProtocolSpec]:
     for name, description in _DESCRIPTIONS.items():
         yield ProtocolSpec(name, folder=f"segharness_leaderboard:protocols/{name}", description=description)
+
+
+@hookimpl
+def segharness_commands() -> Iterator[CommandSpec]:
+    submit = "segharness_leaderboard.submit.command"
+    yield CommandSpec(
+        "submit",
+        help="pack a run into a bundle for a leaderboard, and check a bundle",
+        configure=f"{submit}:configure",
+        execute=f"{submit}:execute",
+    )

@@ -10,6 +10,13 @@ from segharness.score import DEFAULT_RESAMPLES, ScoreOptions
 from segharness.score.bootstrap import resamples_problem
 from segharness.score.data_sources import GivenPlaces
 
+__all__ = [
+    "add_scoring_arguments",
+    "add_source_arguments",
+    "given_from",
+    "score_options_from",
+]
+
 
 def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the group `scoring`."""

@@ -95,8 +95,7 @@ def plan_suites(args: argparse.Namespace, *, only_plan: bool = False) -> list[Pl
     overrides = Overrides(args.model, args.dataset, args.reference, args.limit)
     if args.protocol is not None:
         named = _named_protocol(args)
-        reference = f"{named.results}::{named.sealed().reference['model']}"
-        overrides = Overrides(args.model, references=[reference])
+        overrides = named.overrides(args.model)
         suites = [SuiteArgument(named.suite, named.name, ())]
     else:
         suites = find_suites(args.suites, args.host)
@@ -143,15 +142,11 @@ def _named_protocol(args: argparse.Namespace) -> NamedProtocol:
     """Return the protocol that ``--protocol`` names; nothing else may change what it fixes."""
     named = find_protocol(args.protocol, args.host)
     named.sealed()
-    if "=" in str(named.results):
-        raise UsageError(f"{named.folder}: the path of a protocol cannot have a `=`")
     for flag in ("dataset", "reference", "limit"):
         if getattr(args, flag):
             raise UsageError(f"--{flag}: the protocol `{named.name}` fixes that")
     if args.suites:
         raise UsageError(f"--protocol {named.name} takes the place of suites: leave out {args.suites[0]}")
-    if not args.model:
-        raise UsageError(f"--protocol {named.name}: name the models, --model NAME")
     return named
 
 

@@ -28,11 +28,10 @@ from segharness.execution.monitor.progress import display
 from segharness.plugin.host import PluginHost
 from segharness.plugin.import_strings import load
 from segharness.plugin.specs import ExecutorSpec
-from segharness.protocols import check_sealed, find_protocol, seal_of
+from segharness.protocols import check_sealed, find_protocol, seal_of_run
 from segharness.report import make_report
 from segharness.report.console import show
 from segharness.store import manifest_of
-from segharness.suite import StoredReference
 
 if TYPE_CHECKING:
     from segharness.cli.arguments.selection import PlannedSuite
@@ -132,11 +131,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.protocol is not None:
         named = find_protocol(args.protocol, args.host)
         for prepared_run in prepared_runs:
-            suite = prepared_run.plan.suite
-            stored = suite.groups[0].reference
-            assert isinstance(stored, StoredReference)
-            made = seal_of(suite, prepared_run.inputs, stored.model, stored.digest)
-            check_sealed(named.name, named.sealed(), made)
+            check_sealed(named.name, named.sealed(), seal_of_run(prepared_run.plan.suite, prepared_run.inputs))
     for line in dict.fromkeys(note for prepared_run in prepared_runs for note in prepared_run.notes):
         say(f"note: {line}")
     worst = Exit.OK

@@ -1,0 +1,212 @@
+"""Packs a run into a bundle: its predictions, written again with nothing in them but what a board needs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segharness import PluginHost, StoreError, UsageError
+from segharness.protocols import NamedProtocol, Seal, find_protocol, named_protocols, seal_of_folder
+from segharness.redaction import without_folders
+from segharness.score import GivenPlaces, find_data_sources
+from segharness.store import RunFolder, ShardFiles, read_shard, write_shard
+
+from segharness_leaderboard.bundle.bundle import Bundle, BundleFile, Made, expected_paths, write_blob
+from segharness_leaderboard.bundle.json_values import text_problem
+from segharness_leaderboard.bundle.model_card import ModelCard
+
+_PACKAGES = (
+    "hotcoco", "imagecorruptions", "numpy", "opencv-python", "opencv-python-headless", "pillow", "pyarrow", "pycocotools",
+    "scikit-image", "scipy", "segharness", "segharness-corruptions", "simplejpeg", "torch", "torchvision",
+)  # fmt: skip
+"""The packages whose versions are published: those that may decide a pixel or a prediction. Others may be private."""
+
+
+@dataclass(frozen=True)
+class PackedBundle:
+    """A bundle that was written.
+
+    Attributes:
+        folder: it is in.
+        bundle: what it says.
+        notes: what will keep it out of a higher tier, a line each.
+    """
+
+    folder: Path
+    bundle: Bundle
+    notes: tuple[str, ...]
+
+
+def protocol_of_run(folder: RunFolder, host: PluginHost, name: str | None = None) -> NamedProtocol:
+    """Return the named protocol that a run was made under.
+
+    Args:
+        folder: of the run.
+        host: the plugins that offer protocols.
+        name: of the protocol; None for the one that fits.
+
+    Raises:
+        UsageError: none fits. The message says in what the run differs from each.
+    """
+    made = seal_of_folder(folder)
+    candidates = [find_protocol(name, host)] if name is not None else named_protocols(host)
+    sealed = [(candidate, candidate.sealed()) for candidate in candidates if candidate.seal is not None or name]
+    for candidate, seal in sealed:
+        if seal.id == made.id:
+            return candidate
+    raise UsageError(
+        [_not_of(folder, candidate, seal, made) for candidate, seal in sealed]
+        or ["no plugin on this machine offers a sealed protocol: pip install segharness-leaderboard"]
+    )
+
+
+def _not_of(folder: RunFolder, candidate: NamedProtocol, seal: Seal, made: Seal) -> str:
+    found = seal.differences(made)
+    more = f" and {len(found) - 3} more differences" if len(found) > 3 else ""
+    return f"{folder.path}: was not made under {candidate.name}: {'; '.join(found[:3])}{more}"
+
+
+def pack(
+    folder: RunFolder,
+    host: PluginHost,
+    out: Path,
+    card: ModelCard,
+    *,
+    model: str | None = None,
+    name: str | None = None,
+    given: GivenPlaces | None = None,
+) -> PackedBundle:
+    """Pack one model of a run.
+
+    Args:
+        folder: of the run; all its cells of the model are complete.
+        host: the plugins.
+        out: the folder to write; it must not exist, or be empty.
+        card: what the submitter says of the model.
+        model: its id; None for the only one.
+        name: of the protocol; None for the one that the run was made under.
+        given: where the run's data lie; None for what this machine remembers.
+
+    Raises:
+        UsageError: the run was made under no named protocol, has several models and none is chosen, lacks cells, or the
+            card has a mistake.
+    """
+    named = protocol_of_run(folder, host, name)
+    manifest = folder.read_manifest()
+    models = {entry["id"]: entry for entry in manifest["suite"]["models"]}
+    if model is None and len(models) != 1:
+        raise UsageError(f"{folder.path}: has several models ({', '.join(models)}): choose one with --model")
+    chosen = model if model is not None else next(iter(models))
+    if chosen not in models:
+        raise UsageError(f"{folder.path}: has no model `{chosen}` (it has {', '.join(models)})")
+    problems = [f"the card's `{key}` {problem}" for key, problem in ModelCard.problems_of(card.to_json())]
+    inputs = manifest["inputs"]["models"][chosen]
+    problems += _weights_problems(card, inputs)
+    if problems:
+        raise UsageError(problems)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out}: is there already; a bundle is never replaced")
+    entry = models[chosen]
+    described = {
+        "id": chosen,
+        "name": entry["model"],
+        "options": entry["options"],
+        "options_for": {id: options for id, options in entry["options_for"].items() if options},
+        "inputs": inputs,
+    }
+    given = given or GivenPlaces()
+    places = GivenPlaces(given.datasets, given.references or (named.reference,), given.variables)
+    shards = {id: len(opened.shards) for id, opened in find_data_sources(folder, host, places).datasets.items()}
+    conditions = [condition["name"] for condition in manifest["suite"]["conditions"]]
+    files, pixels = _write_files(folder, chosen, expected_paths(shards, conditions), out)
+    versions = manifest.get("packages", {})
+    packages = {name: versions[name] for name in _PACKAGES if text_problem(versions.get(name)) is None}
+    bundle = Bundle(
+        {"name": named.name, "id": named.sealed().id}, described, card, Made(pixels, packages), sorted(files, key=_path)
+    )
+    bundle.write(out)
+    return PackedBundle(out, bundle, tuple(_notes(bundle)))
+
+
+def _path(file: BundleFile) -> str:
+    return file.path
+
+
+def _weights_problems(card: ModelCard, inputs: Mapping[str, Any]) -> list[str]:
+    """Return a line if the weights of the card are not those that the run was made with."""
+    if card.weights is None:
+        return []
+    used = {digest for on in inputs.values() if (digest := weights_sha256(on)) is not None}
+    if used and card.weights.sha256 not in used:
+        return [f"--weights: has the SHA-256 {card.weights.sha256[:12]}..., the run's weights {min(used)[:12]}..."]
+    return []
+
+
+def weights_sha256(inputs: Mapping[str, Any]) -> str | None:
+    """Return the SHA-256 of the weights in a model's inputs; None if they are no single file.
+
+    Example:
+        >>> weights_sha256({"weights": {"name": "coco", "sha256": "ab"}}), weights_sha256({"weights": None})
+        ('ab', None)
+    """
+    weights = inputs.get("weights")
+    digest = weights.get("sha256") if isinstance(weights, Mapping) else weights
+    return digest if isinstance(digest, str) else None
+
+
+def _write_files(folder: RunFolder, model: str, paths: list[str], out: Path) -> tuple[list[BundleFile], str]:
+    """Write every shard again, and return the entries and whether pixels are known."""
+    problems: list[str] = []
+    files: list[BundleFile] = []
+    unknown = images = 0
+    with tempfile.TemporaryDirectory(prefix="segharness-") as scratch:
+        targets = ShardFiles(Path(scratch, "predictions.arrow"), Path(scratch, "images.arrow"))
+        for path in paths:
+            kind, dataset, condition, number = path.split("/")
+            if kind != "images":
+                continue
+            cell = f"{model}::{dataset}::{condition}"
+            try:
+                stored = read_shard(folder.shard_files(model, dataset, condition, int(number[:5])))
+            except FileNotFoundError:
+                problems.append(f"{cell}: shard {int(number[:5])} is not there: run the protocol to its end first")
+                continue
+            except StoreError as error:
+                problems += error.problems
+                continue
+            if failed := len(stored.images) - stored.images.column("error").null_count:
+                problems.append(f"{cell}: the model failed on {failed} images of shard {int(number[:5])}")
+                continue
+            facts = {key: without_folders(v) if isinstance(v, str) else v for key, v in stored.facts.items()}
+            write_shard(targets, stored.predictions, stored.images, stored.inputs, stored.predictable, facts)
+            unknown += stored.images.column("pixels").null_count
+            images += len(stored.images)
+            for part, target in (("images", targets.images), ("predictions", targets.predictions)):
+                files.append(write_blob(out, f"{part}/{dataset}/{condition}/{number}", Path(str(target)).read_bytes()))
+    if 0 < unknown < images:
+        problems.append(f"{folder.path}: only some images have a digest of their pixels")
+    if problems:
+        more = [f"and {len(problems) - 20} more"] if len(problems) > 20 else []
+        raise UsageError([*problems[:20], *more])
+    return files, "unknown" if unknown else "known"
+
+
+def _notes(bundle: Bundle) -> list[str]:
+    """Return what will keep a bundle in tier 2, a line each."""
+    notes = []
+    if bundle.made.pixels == "unknown":
+        notes.append("these are result files of another program: what pixels the model saw is not known")
+    if bundle.model["name"].endswith(".py") or ".py:" in bundle.model["name"]:
+        notes.append("the model is a local file: put it into a plugin (`segharness new plugin`)")
+    card = bundle.card
+    if card.plugin is None or not card.plugin.url:
+        notes.append("the card names no wheel that others can fetch (--plugin FILE.whl --plugin-url URL)")
+    used = any(weights_sha256(on) for on in bundle.model["inputs"].values())
+    if used and (card.weights is None or not card.weights.url):
+        notes.append("the card does not say where its weights can be fetched (--weights FILE --weights-url URL)")
+    if "${" in str([bundle.model["options"], bundle.model["options_for"]]):
+        notes.append("an option is the value of a variable, which others do not have")
+    return notes
