@@ -43,7 +43,7 @@ ROOMS = {
     "score": {"data", "identity", "images", "plugin", "store", "suite", "user"},
     "report": {"plugin", "store", "suite"},
     "export": {"data", "execution", "images", "plugin", "store"},
-    "protocols": {"identity", "plugin", "score", "store", "suite"},
+    "protocols": {"identity", "images", "plugin", "score", "store", "suite"},
     "api": {"data", "execution", "identity", "model", "plugin", "protocols", "score", "store", "suite"},
     "testing": {
         "api", "data", "identity", "images", "model", "plugin", "protocols", "report", "score", "store", "suite",
@@ -326,9 +326,9 @@ WITHOUT_EXAMPLE = {
     "find_data_sources",
     "make_report", "read_report", "manifest_of", "read_shard", "read_table", "shard_state", "table", "write_results",
     "write_shard",  # of a run folder: tests/store/test_format.py is their example
-    "adopt_run", "protocol_run", "find_protocol", "named_protocols", "seal_of", "seal_of_run", "seal_of_folder",
-    "seal_of_results", "check_sealed", "add_scoring_arguments", "add_source_arguments", "given_from", "score_options_from",
-    "add_limit_arguments", "guarded",
+    "adopt_run", "protocol_run", "run_inputs", "score_subset", "find_protocol", "named_protocols", "seal_of",
+    "seal_of_run", "seal_of_folder", "seal_of_results", "check_sealed", "add_scoring_arguments", "add_source_arguments",
+    "given_from", "score_options_from", "add_limit_arguments", "guarded",
     "processes", "workers_of", "harness", "read_index", "rereading",
     "check_corruption", "check_dataset", "check_executor", "check_metric", "check_model", "check_reporter", "check_suite",
 }  # fmt: skip

@@ -70,6 +70,15 @@ def protocol_run(named: NamedProtocol) -> StoredRun:
     return stored_run(manifest_of(read_results(named.results), named.results), named.results)
 
 
+def run_inputs(folder: RunFolder) -> Inputs:
+    """Return what the manifest of a run says its files were made from.
+
+    Raises:
+        StoreError: the folder holds no run, or its manifest is not what it says.
+    """
+    return stored_run(folder.read_manifest(), folder.manifest).inputs
+
+
 def adopt_run(
     named: NamedProtocol, host: PluginHost, path: Path, model: AdoptedModel, given: GivenPlaces | None = None
 ) -> AdoptedRun:

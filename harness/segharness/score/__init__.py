@@ -8,6 +8,7 @@ from segharness.score.score_checks import checked_scores
 from segharness.score.score_options import DEFAULT_RESAMPLES, ScoreOptions, check_engine
 from segharness.score.score_run import score_run
 from segharness.score.stored_reference import check_stored_reference, models_of, protocol_of
+from segharness.score.subset import score_subset
 from segharness.score.verify import Finding, Verification, verify
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "protocol_of",
     "recompute",
     "score_run",
+    "score_subset",
     "verify",
 ]

@@ -135,7 +135,7 @@ class DatasetScorer:
             truth = self._truth(spec)
             request = ScoreRequest(
                 truth,
-                _restrict_to_categories(self._opened.taxonomy.apply_to_predictions(cell.predictions), truth),
+                restrict_to_categories(self._opened.taxonomy.apply_to_predictions(cell.predictions), truth),
                 task,
                 splits,
                 engine,
@@ -200,7 +200,7 @@ def interval_columns(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"ci_low": bounds.low, "ci_high": bounds.high, "reason": bounds.reason}
 
 
-def _restrict_to_categories(predictions: pa.Table, truth: GroundTruth) -> pa.Table:
+def restrict_to_categories(predictions: pa.Table, truth: GroundTruth) -> pa.Table:
     """Return the predictions of the ground truth's categories; a ground truth of things has no stuff, for example."""
     category_ids = pa.array([category["id"] for category in truth.content["categories"]], pa.int32())
     kept = pc.is_in(predictions.column("category_id"), category_ids)

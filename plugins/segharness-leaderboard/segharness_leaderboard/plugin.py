@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from segharness import CommandSpec, ProtocolSpec, hookimpl
+from segharness import CommandSpec, DatasetSpec, Option, ProtocolSpec, hookimpl
 
 _DESCRIPTIONS = {
     "toy-1.0": "500 images of the toy problem: clean, 15 corruptions, mixed; reference watershed",
@@ -29,4 +29,21 @@ def segharness_commands() -> Iterator[CommandSpec]:
         help="pack a run into a bundle for a leaderboard, and check a bundle",
         configure=f"{submit}:configure",
         execute=f"{submit}:execute",
+    )
+    reproduction = "segharness_leaderboard.reproduction.command"
+    yield CommandSpec(
+        "reproduce",
+        help="make a sample of a bundle's predictions again from its published plugin and weights",
+        configure=f"{reproduction}:configure",
+        execute=f"{reproduction}:execute",
+    )
+
+
+@hookimpl
+def segharness_datasets() -> Iterator[DatasetSpec]:
+    yield DatasetSpec(
+        "leaderboard/drawn",
+        factory="segharness_leaderboard.reproduction.drawn_images:DrawnImages",
+        description="the images that `segharness reproduce` drew, for the model that it runs",
+        options={"folder": Option("the folder that it wrote", required=True, path=True)},
     )

@@ -1,0 +1,371 @@
+"""``segharness reproduce``: make a sample of a bundle's predictions again from its published plugin and weights."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from segharness import StoreError, UsageError, write_atomic
+from segharness.cli.arguments.scoring import add_source_arguments, given_from
+from segharness.cli.limited_process import Limits, add_limit_arguments, run_limited, words_again
+from segharness.escaping import line
+
+from segharness_leaderboard.bundle.model_card import ModelCard, Remote
+from segharness_leaderboard.reproduction import stages
+from segharness_leaderboard.reproduction.environment import Container, check_container, make_environment
+from segharness_leaderboard.reproduction.fetch import fetch
+from segharness_leaderboard.reproduction.verdict import commitment, machine
+from segharness_leaderboard.submit.pack import weights_sha256
+
+_OK, _REFUSED, _UNDECIDED = 0, 1, 4
+
+HONEST_RATE = 1e-4
+"""The share of mismatches of honest bundles that is allowed for; `benchmarks/reproduction.py` measures it."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.description = (
+        "Tier 3, an operator's explicit act: fetches the wheel and the weights that a bundle names (https, bounded, SHA-256 "
+        "first), installs them into a fresh environment, and lets the model predict a sample of the images again in a "
+        "container without network. Do this on a machine that can be thrown away. Exit code 0 if the bundle is reproduced, "
+        "1 if it is refused, 4 if it cannot be decided here."
+    )
+    parser.add_argument("bundle", metavar="BUNDLE", help="a folder that `segharness submit pack` wrote")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE.json", help="write the verdict")
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    drawing = parser.add_argument_group("the sample")
+    drawing.add_argument(
+        "--power", type=_points, default=1.0, metavar="POINTS", help="the gain in AP that would be seen; default 1.0"
+    )
+    drawing.add_argument(
+        "--confidence", type=_fraction, default=0.95, metavar="P", help="with this probability; default 0.95"
+    )
+    drawing.add_argument(
+        "--honest-rate",
+        type=_rate,
+        default=HONEST_RATE,
+        metavar="E",
+        help=f"the share of mismatches that other machines cause; default {HONEST_RATE:g}",
+    )
+    seeds = drawing.add_mutually_exclusive_group()
+    seeds.add_argument(
+        "--seed", type=_hex, metavar="HEX", help="the secret that the sample is drawn by; default a new one"
+    )
+    seeds.add_argument(
+        "--seed-file", type=Path, metavar="FILE", help="a file with that secret, which others cannot see"
+    )
+    drawing.add_argument(
+        "--fresh-seed",
+        action="store_true",
+        help="corrupt the images anew, under a seed that nobody knew, and compare APs: tier 3+ fresh",
+    )
+    parser.add_argument("--protocol", metavar="NAME", help="as for `segharness submit check`")
+    running = parser.add_argument_group("running the plugin")
+    running.add_argument(
+        "--wheel", type=Path, metavar="FILE.whl", help="a copy of the plugin's wheel; it is not fetched"
+    )
+    running.add_argument("--weights", type=Path, metavar="FILE.safetensors", help="a copy of the weights, likewise")
+    running.add_argument(
+        "--packages",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder of packages that the environment starts from, such as one with PyTorch; may be repeated",
+    )
+    running.add_argument("--devices", default="cpu", metavar="LIST", help="such as cuda:0; default cpu")
+    running.add_argument(
+        "--unconfined",
+        action="store_true",
+        help="run the plugin without a container: only on a machine without anything",
+    )
+    running.add_argument(
+        "--private-addresses", action="store_true", help="fetch from servers of one's own network, too"
+    )
+    add_source_arguments(parser, references=False)
+    add_limit_arguments(parser, "the bundle")
+    parser.add_argument("--stage", choices=["draw", "inspect", "compare"], help=argparse.SUPPRESS)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Reproduce a bundle."""
+    return _stage(args) if args.report_to is not None else _reproduce(args)
+
+
+# --------------------------------------------------------------------------------------------- in a process with limits
+
+
+def _stage(args: argparse.Namespace) -> int:
+    scratch: Path = args.report_to.parent
+    given = given_from(args)
+    try:
+        if args.stage == "draw":
+            report = stages.draw(
+                Path(args.bundle),
+                args.host,
+                scratch,
+                given,
+                secret=(scratch / "secret").read_bytes(),
+                power=args.power / 100,
+                confidence=args.confidence,
+                honest_rate=args.honest_rate,
+                fresh_seed=_fresh_seed(scratch) if args.fresh_seed else None,
+                protocol=args.protocol,
+            )
+        elif args.stage == "inspect":
+            files = {"wheel": args.wheel, "weights": args.weights}
+            report = stages.inspect({name: file for name, file in files.items() if file is not None})
+        else:
+            report = stages.compare(Path(args.bundle), args.host, scratch, given, scratch / "again/run", args.protocol)
+    except MemoryError as error:
+        raise UsageError("reading it takes more memory than it may have (--memory)") from error
+    args.report_to.write_text(json.dumps(report))
+    return _OK
+
+
+def _fresh_seed(scratch: Path) -> int:
+    """Return a seed of corruptions that follows from the secret, and is not the sample's."""
+    return int(commitment(b"fresh " + (scratch / "secret").read_bytes())[:12], 16)
+
+
+# ----------------------------------------------------------------------------------------------------- the operator's
+
+
+def _reproduce(args: argparse.Namespace) -> int:
+    check_container(not args.unconfined)
+    secret = _secret(args)
+    started = time.time()
+    with tempfile.TemporaryDirectory(prefix="segharness-") as folder:
+        scratch = Path(folder)
+        (scratch / "secret").write_bytes(secret)
+        drawn = _limited(args, scratch, "draw")
+        if drawn is None:
+            return _UNDECIDED
+        if drawn["findings"]:
+            for finding in drawn["findings"]:
+                print(line(f"{finding['file']}: {finding['rule']}"))
+            print(line(f"{args.bundle}: NOT accepted in tier 2 (`segharness submit check`); nothing was run"))
+            return _REFUSED
+        _say_draw(args, drawn)
+        files = _files(args, drawn, scratch)
+        words = [word for name, file in files.items() for word in (f"--{name}", str(file))]
+        wheel = _limited(args, scratch, "inspect", *words)
+        if wheel is None:
+            return _UNDECIDED
+        container = Container(
+            scratch / "environment",
+            args.hours * 3600,
+            [folder.resolve() for folder in args.packages],
+            confined=not args.unconfined,
+            devices=args.devices != "cpu",
+        )
+        packages = make_environment(container, wheel["requirements"], files["wheel"], _empty(scratch / "install"))
+        _predict(args, container, drawn, files, _empty(scratch / "again"), scratch / stages.DRAWN)
+        report = _limited(args, scratch, "compare")
+        if report is None:
+            return _UNDECIDED
+    report |= {
+        "seed": secret.hex(),
+        "commitment": commitment(secret),
+        "plugin": drawn["card"]["plugin"],
+        "weights": drawn["card"]["weights"],
+        "packages": packages,
+        "machine": {**machine(), "devices": args.devices},
+        "confined": not args.unconfined,
+        "seconds": round(time.time() - started),
+    }
+    if args.output is not None:
+        write_atomic(args.output, (json.dumps(report, indent=1) + "\n").encode())
+    if args.json:
+        print(json.dumps(report, indent=1))
+    else:
+        _say_verdict(args, report)
+    return _OK if report["verdict"] == "reproduced" else _REFUSED
+
+
+def _secret(args: argparse.Namespace) -> bytes:
+    if args.seed_file is not None:
+        try:
+            return _hex(args.seed_file.read_text().strip())
+        except (OSError, ValueError, argparse.ArgumentTypeError) as error:
+            raise UsageError(f"--seed-file {args.seed_file}: {error}") from error
+    return bytes(args.seed) if args.seed is not None else secrets.token_bytes(32)
+
+
+def _limited(args: argparse.Namespace, scratch: Path, stage: str, *more: str) -> dict[str, Any] | None:
+    """Run a stage in a process with limits; None if it cannot be decided, which was said."""
+    own = [args.bundle, "--stage", stage, "--power", str(args.power), "--confidence", str(args.confidence)]
+    own += ["--honest-rate", str(args.honest_rate), *(["--fresh-seed"] if args.fresh_seed else []), *more]
+    own += ["--protocol", args.protocol] if args.protocol else []
+    try:
+        return run_limited(words_again(args, *own), Limits.of(args), scratch)
+    except StoreError as error:
+        raise UsageError(f"{args.bundle}: {error}") from error
+
+
+def _files(args: argparse.Namespace, drawn: Mapping[str, Any], scratch: Path) -> dict[str, Path]:
+    """Return the wheel and the weights of a bundle's card, fetched or copied, with their digests checked.
+
+    Raises:
+        UsageError: the card names none, or they are others.
+    """
+    card = ModelCard.from_json(drawn["card"])
+    if card.plugin is None:
+        raise UsageError(f"{args.bundle}: its card names no wheel (tier 2 at most)")
+    used = any(weights_sha256(on) for on in drawn["model"]["inputs"].values())
+    if used and card.weights is None:
+        raise UsageError(f"{args.bundle}: its model has weights, and its card does not name them (tier 2 at most)")
+    if "${" in json.dumps([drawn["model"]["options"], drawn["model"]["options_for"]]):
+        raise UsageError(
+            f"{args.bundle}: an option of its model is the value of a variable, which is not in the bundle"
+        )
+    folder = _empty(scratch / "fetched")
+    files = {"wheel": _obtained(card.plugin, args.wheel, folder, ".whl", args.private_addresses)}
+    if card.weights is not None:
+        files["weights"] = _obtained(card.weights, args.weights, folder, ".safetensors", args.private_addresses)
+    return files
+
+
+def _obtained(remote: Remote, given: Path | None, folder: Path, ending: str, private: bool) -> Path:
+    name = given.name if given is not None else unquote(urlsplit(remote.url).path.rpartition("/")[2])
+    if not name.endswith(ending) or "/" in name or name.startswith("."):
+        raise UsageError(f"{line(remote.url or name)}: is no {ending} file, and nothing else is fetched")
+    target = folder / name
+    if given is None:
+        if not remote.url:
+            raise UsageError(f"the card gives no address of its {ending} file: give a copy, --wheel or --weights")
+        fetch(remote, target, private_addresses=private)
+        return target
+    try:
+        found = Remote.of_file(given, "")
+        if found.sha256 != remote.sha256:
+            raise UsageError(f"{given}: has the SHA-256 {found.sha256[:16]}..., the card says {remote.sha256[:16]}...")
+        shutil.copyfile(given, target)
+    except OSError as error:
+        raise UsageError(f"{given}: {error.strerror}") from error
+    return target
+
+
+def _empty(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _predict(
+    args: argparse.Namespace,
+    container: Container,
+    drawn: Mapping[str, Any],
+    files: Mapping[str, Path],
+    folder: Path,
+    pixels: Path,
+) -> None:
+    """Let the model predict the drawn images in the container, at batch size 1.
+
+    Raises:
+        UsageError: it failed. What it printed last is in the message.
+    """
+    model = drawn["model"]
+    entry = {
+        "id": model["id"],
+        "model": model["name"],
+        "options": model["options"],
+        "options_for": model["options_for"],
+    }
+    if "weights" in files:
+        entry["weights"] = str(files["weights"])
+    datasets = [
+        {"id": id, "dataset": "leaderboard/drawn", "options": {"folder": str(pixels / id)}, "resolution": resolution}
+        for id, resolution in drawn["resolutions"].items()
+        if id in drawn["images"]
+    ]
+    suite = {
+        "segharness": 1,
+        "name": "again",
+        "models": [{key: value for key, value in entry.items() if value}],
+        "datasets": datasets,
+        "conditions": ["clean"],
+    }
+    (folder / "suite.yaml").write_text(json.dumps(suite))
+    container.readable += [pixels, *files.values()]
+    command = [str(container.python), "-I", "-m", "segharness", "run", "suite.yaml", "--out", "run", "--no-bootstrap"]
+    done = container.run([*command, "-qq", "--devices", args.devices], folder)
+    if done.returncode not in (0, 1) or not (folder / "run/manifest.json").is_file():
+        said = [line(text) for text in (done.stderr or done.stdout).strip().splitlines()[-5:]]
+        raise UsageError([f"{args.bundle}: its model cannot be run here (exit code {done.returncode})", *said])
+
+
+def _say_draw(args: argparse.Namespace, drawn: Mapping[str, Any]) -> None:
+    if args.json:
+        return
+    terms = drawn["terms"]
+    images = sum(drawn["images"].values())
+    print(
+        line(
+            f"{args.bundle}: {terms['draws']} draws ({images} pictures), at most {terms['allowed']} mismatches; "
+            f"sees a gain of {100 * terms['power']:g} points with {100 * terms['confidence']:g} %"
+        ),
+        flush=True,
+    )
+
+
+def _say_verdict(args: argparse.Namespace, report: Mapping[str, Any]) -> None:
+    for mismatch in report["mismatched"][:20]:
+        where = f"{mismatch['dataset']}, image {mismatch['image_id']}, {mismatch['condition']}"
+        print(line(f"  mismatch: {where}: agreement {mismatch['agreement']:.2f}"))
+    for number in report["numbers"]:
+        stored, again, low, high = (100 * number[key] for key in ("stored", "again", "low", "high"))
+        mean = report["mean_agreement"].get(number["number"])
+        agreed = f", mean agreement {mean:.4f}" if mean is not None else ""
+        difference = f"difference [{low:.2f}, {high:.2f}]"
+        print(line(f"  {number['number']}: AP of images drawn {stored:.2f}, again {again:.2f}, {difference}{agreed}"))
+    for reason in report["reasons"]:
+        print(line(f"refused: {reason}"))
+    sees = f"would have seen a gain of {100 * report['power']:g} points with {100 * report['confidence']:g} %"
+    if report["verdict"] == "reproduced":
+        print(line(f"{args.bundle}: reproduced, tier {report['tier']}; {sees}"))
+    else:
+        print(line(f"{args.bundle}: REFUSED"))
+
+
+# ------------------------------------------------------------------------------------------------------------ arguments
+
+
+def _points(text: str) -> float:
+    return _between(text, 0.01, 50)
+
+
+def _fraction(text: str) -> float:
+    return _between(text, 0.5, 0.9999)
+
+
+def _rate(text: str) -> float:
+    return _between(text, 0, 0.01)
+
+
+def _between(text: str, low: float, high: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} to {high}")
+    return value
+
+
+def _hex(text: str) -> bytes:
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if len(value) < 16:
+        raise argparse.ArgumentTypeError("a secret has at least 16 bytes, in hex")
+    return value
