@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
+import pyarrow as pa
+from segharness.store import ShardFiles, read_shard, write_shard
 from segharness.testing import CommandLine
 from segharness_leaderboard.bundle.bundle import BLOBS, Bundle, write_blob
 
@@ -90,3 +93,23 @@ def blob(folder: Path, path: str) -> Path:
     bundle, _ = Bundle.read(folder)
     assert bundle is not None
     return folder / BLOBS / next(f.sha256 for f in bundle.files if f.path == path)
+
+
+def edited_shard(folder, change, cell, number="00000"):
+    """Write the first shard of a cell again, with tables or inputs that `change` replaces, as its author would."""
+    paths = {kind: f"{kind}/{cell}/{number}.arrow" for kind in ("predictions", "images")}
+    with tempfile.TemporaryDirectory() as scratch:
+        files = ShardFiles(Path(scratch, "p.arrow"), Path(scratch, "i.arrow"))
+        for kind, file in (("predictions", files.predictions), ("images", files.images)):
+            file.write_bytes(blob(folder, paths[kind]).read_bytes())
+        stored = read_shard(files)
+        parts = {"predictions": stored.predictions, "images": stored.images, "inputs": dict(stored.inputs)}
+        parts |= change(stored)
+        write_shard(files, parts["predictions"], parts["images"], parts["inputs"], stored.predictable)
+        for kind, file in (("predictions", files.predictions), ("images", files.images)):
+            replaced(folder, paths[kind], file.read_bytes())
+
+
+def column(table, schema, name, values):
+    number = table.schema.get_field_index(name)
+    return table.set_column(number, schema.field(name), pa.array(values, schema.field(name).type))

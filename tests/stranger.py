@@ -1,4 +1,4 @@
-"""A stranger who submits a model: a plugin with a network of numpy alone and weights, as wheel and file, on an https server."""
+"""A stranger who submits a model: a plugin that needs numpy alone, its wheel and weights, and an https server."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ def regions(mask):
     for _ in range(200):
         around = np.pad(numbers, 1)
         largest = np.maximum.reduce([numbers, around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:]])
+        largest[mask] = np.maximum(largest, largest.ravel()[largest - 1])[mask]  # and what that pixel has
         largest[~mask] = 0
         if np.array_equal(largest, numbers):
             break

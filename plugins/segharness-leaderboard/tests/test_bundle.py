@@ -6,7 +6,6 @@ import getpass
 import json
 import os
 import socket
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +14,14 @@ import pyarrow.compute as pc
 import pytest
 from segharness import PluginHost, read_results
 from segharness.score import ScoreOptions
-from segharness.store import IMAGES, PREDICTIONS, ShardFiles, read_shard, write_shard
+from segharness.store import IMAGES, PREDICTIONS
 from segharness_leaderboard.bundle import BUNDLE, Bundle, ModelCard, merkle_root
 from segharness_leaderboard.submit import check_bundle
 
-from tests.bundle_desk import BOOTSTRAP, CARD, PROTOCOL, SAMPLE, blob, replaced
+from tests.bundle_desk import BOOTSTRAP, CARD, PROTOCOL, SAMPLE, blob, column, edited_shard, replaced
 
 CELL = "squares/sample-dim-3"
 IMAGES_FILE, PREDICTIONS_FILE = (f"{kind}/{CELL}/00000.arrow" for kind in ("images", "predictions"))
-
-
-def edited_shard(folder, change, cell=CELL, number="00000"):
-    """Write the first shard of a cell again, with tables or inputs that `change` replaces, as its author would."""
-    paths = {kind: f"{kind}/{cell}/{number}.arrow" for kind in ("predictions", "images")}
-    with tempfile.TemporaryDirectory() as scratch:
-        files = ShardFiles(Path(scratch, "p.arrow"), Path(scratch, "i.arrow"))
-        for kind, file in (("predictions", files.predictions), ("images", files.images)):
-            file.write_bytes(blob(folder, paths[kind]).read_bytes())
-        stored = read_shard(files)
-        parts = {"predictions": stored.predictions, "images": stored.images, "inputs": dict(stored.inputs)}
-        parts |= change(stored)
-        write_shard(files, parts["predictions"], parts["images"], parts["inputs"], stored.predictable)
-        for kind, file in (("predictions", files.predictions), ("images", files.images)):
-            replaced(folder, paths[kind], file.read_bytes())
-
-
-def column(table, schema, name, values):
-    number = table.schema.get_field_index(name)
-    return table.set_column(number, schema.field(name), pa.array(values, schema.field(name).type))
 
 
 # -------------------------------------------------------------------------------------------------------- the format
@@ -242,7 +221,7 @@ SHARDS = {
 @pytest.mark.parametrize("name", SHARDS)
 def test_every_rule_of_predictions_is_named_with_file_and_row(desk, name):
     change, wanted = SHARDS[name]
-    edited_shard(desk.copy("bundle", "edited"), change)
+    edited_shard(desk.copy("bundle", "edited"), change, CELL)
     report = desk.report("edited")
     assert not report["accepted"] and report["numbers"] == []
     found = [(f["file"], f["row"], f["rule"]) for f in report["findings"]]
