@@ -31,7 +31,6 @@ from segharness_leaderboard.reproduction.comparison import LEAST_AGREEMENT
 from segharness_leaderboard.reproduction.numbers import numbers_of, objects_of, sampling_of
 from segharness_leaderboard.reproduction.sampling import Sampling, draws_needed
 from segharness_leaderboard.submit.check import check_bundle
-from segharness_leaderboard.submit.copies import cell_predictions
 
 HONEST_RATE = 1e-4
 Item = tuple[str, int]
@@ -68,7 +67,7 @@ class Forger:
         self._opened = run.sources.datasets[self.dataset]
         self.ids = [sample.image_id for sample in self._opened.samples]
         self.conditions = [condition.name for condition in run.run.suite.conditions]
-        self.honest = {condition: cell_predictions(run, self.dataset, condition) for condition in self.conditions}
+        self.honest = {condition: run.predictions(self.dataset, condition) for condition in self.conditions}
         self._truth = self._as_predictions()
         self._counts: Counter[int] = Counter()
         for objects in objects_of(run, self.dataset).values():
@@ -181,7 +180,7 @@ def measured(
     forger, sampling = Forger(run, host, task), sampling_of(run)
     numbers = {name: {c: w for (_, c), w in cells.items()} for name, cells in numbers_of(run).items()}
     aps = {name: sum(w * forger.ap(c) for c, w in weights.items()) for name, weights in numbers.items()}
-    draws, allowed = draws_needed(sampling.share(gain, aps), 0.95, HONEST_RATE)
+    draws, allowed, _ = draws_needed(sampling.share(gain, aps), 0.95, HONEST_RATE, sampling.chances)
     found = []
     for name, weights in numbers.items():
         if only and name not in only:

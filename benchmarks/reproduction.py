@@ -98,15 +98,34 @@ def faint(tables: Tables) -> Tables:
     }
 
 
-def compared(
+def agreements(
     plain: Tables, changed: Tables, truth: dict[int, int], sizes: dict[int, tuple[int, int]], own: bool = False
-) -> str:
-    """Return the least and the mean agreement, and the share of mismatches; `own`: with each side's own ranks."""
+) -> list[float]:
+    """Return the agreement of every image under every condition; `own`: with each side's own ranks."""
     values: list[float] = []
     for name, table in plain.items():
         weights = RankWeights(table, truth)
         other = RankWeights(changed[name], truth) if own else weights
         values += agreement(weights.weighted(table), other.weighted(changed[name]), sizes).values()
+    return values
+
+
+def toy_images(count: int) -> tuple[dict[int, tuple[int, int]], dict[int, int]]:
+    """Return the sizes of the images that are predicted, by id, and how many objects of each category they have."""
+    from segharness.data.open_dataset import draw_sample
+    from segharness_toycells.dataset import test
+
+    dataset = test()
+    sizes = {sample.image_id: (sample.height, sample.width) for sample in draw_sample(dataset.samples(), count)}
+    truth: dict[int, int] = {}
+    for annotation in dataset.ground_truth("instances")["annotations"]:
+        if annotation["image_id"] in sizes:
+            truth[annotation["category_id"]] = truth.get(annotation["category_id"], 0) + 1
+    return sizes, truth
+
+
+def said(values: Sequence[float]) -> str:
+    """Return the least and the mean agreement, and the share of mismatches."""
     share = sum(value < LEAST_AGREEMENT for value in values) / len(values)
     return f"least {min(values):.3f}  mean {np.mean(values):.5f}  mismatches {100 * share:.2f} % of {len(values)}"
 
@@ -118,16 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", action="append", default=[])
     arguments = parser.parse_args(argv)
     models = arguments.model or list(MODELS)
-    from segharness.data.open_dataset import draw_sample
-    from segharness_toycells.dataset import test
-
-    dataset = test()
-    samples = draw_sample(dataset.samples(), arguments.images)
-    sizes = {sample.image_id: (sample.height, sample.width) for sample in samples}
-    truth: dict[int, int] = {}
-    for annotation in dataset.ground_truth("instances")["annotations"]:
-        if annotation["image_id"] in sizes:
-            truth[annotation["category_id"]] = truth.get(annotation["category_id"], 0) + 1
+    sizes, truth = toy_images(arguments.images)
     plain: dict[str, Tables] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -142,15 +152,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             }
             for name, way in ways.items():
                 try:
-                    line = compared(plain[model], way(), truth, sizes)
+                    line = said(agreements(plain[model], way(), truth, sizes))
                 except segharness.UsageError as error:
                     line = f"not possible: {error}"
                 print(f"{model:16} {name:16} {line}", flush=True)
             print(
-                f"{model:16} {'scores x .04':16} {compared(plain[model], faint(plain[model]), truth, sizes, own=True)}"
+                f"{model:16} {'scores x .04':16} {said(agreements(plain[model], faint(plain[model]), truth, sizes, True))}"
             )
         for first, second in itertools.pairwise(models):
-            line = compared(plain[first], plain[second], truth, sizes, own=True)
+            line = said(agreements(plain[first], plain[second], truth, sizes, own=True))
             print(f"{first:16} and {second:12} {line}", flush=True)
     return 0
 

@@ -168,6 +168,7 @@ def _has_docstring(node):
 PUBLIC = {
     "segharness",
     "segharness.cli.arguments.scoring",
+    "segharness.cli.exit_codes",
     "segharness.cli.limited_process",
     "segharness.escaping",
     "segharness.execution",

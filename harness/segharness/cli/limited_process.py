@@ -122,6 +122,7 @@ def run_limited(words: Sequence[str], limits: Limits, scratch: Path | None = Non
         with tempfile.TemporaryDirectory(prefix="segharness-") as folder:
             return run_limited(words, limits, Path(folder))
     file = scratch / "report.json"
+    file.unlink(missing_ok=True)  # of an earlier process in the same folder
     seconds = limits.hours * 3600
     try:
         done = subprocess.run(
@@ -140,6 +141,8 @@ def run_limited(words: Sequence[str], limits: Limits, scratch: Path | None = Non
         sys.stderr.write("".join(visible(text) + "\n" for text in done.stderr.splitlines()[-_MOST_SAID:]))
         return None
     try:
+        if done.returncode:
+            raise ValueError("it did not end well")
         report: dict[str, Any] = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
         last = (done.stderr.strip().splitlines() or [""])[-1]

@@ -80,6 +80,11 @@ class OpenDataset:
                 self._truths[kind] = self._restricted(kind, content)
         return self._truths[kind]
 
+    def annotation_ids(self) -> set[int]:
+        """Return the ids of the instances, which predictions that answer prompts name; none without instances."""
+        truth = self.ground_truth("instances")
+        return {annotation["id"] for annotation in truth["annotations"]} if truth is not None else set()
+
     @property
     def notes(self) -> list[str]:
         """What was repaired when the data set's files were read, a line each."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from segharness.digests import digest
 from segharness.errors import UsageError
 from segharness.identity import Inputs, StoredRun, protocol_inputs, stored_run
@@ -18,7 +20,7 @@ from segharness.plugin.host import PluginHost
 from segharness.protocols.named_protocol import NamedProtocol
 from segharness.protocols.seal import check_sealed, seal_of_run
 from segharness.score.data_sources import DataSources, GivenPlaces, find_data_sources
-from segharness.store import RunFolder, manifest_of, read_results
+from segharness.store import RunFolder, manifest_of, read_results, read_shard
 from segharness.suite import ModelEntry, StoredReference
 from segharness.suite.shared_suite import shared_suite
 from segharness.suite.suite import Group
@@ -53,10 +55,12 @@ class AdoptedRun:
     run: StoredRun
     sources: DataSources
 
-    def inputs_of(self, dataset: str, condition: str, shard: int) -> Mapping[str, Any]:
-        """Return what the files of a shard are made from; their digest is the shard's identity."""
+    def predictions(self, dataset: str, condition: str) -> pa.Table:
+        """Return all predictions of a cell, a table of `segharness.store.PREDICTIONS`; check the files before."""
         [model] = self.run.suite.models
-        return self.run.inputs.of(model.id, dataset, condition, self.sources.datasets[dataset].shards[shard])
+        shards = self.sources.datasets[dataset].shards
+        files = (self.folder.shard_files(model.id, dataset, condition, shard.index) for shard in shards)
+        return pa.concat_tables(read_shard(file).predictions for file in files)
 
 
 def protocol_run(named: NamedProtocol) -> StoredRun:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segharness.errors import PluginError, UsageError
+from segharness.errors import UsageError
 from segharness.plugin.host import PluginHost
 from segharness.plugin.specs import ProtocolSpec
 from segharness.protocols.seal import Seal
@@ -94,12 +94,12 @@ def find_protocol(name: str, host: PluginHost) -> NamedProtocol:
 
 
 def named_protocols(host: PluginHost) -> list[NamedProtocol]:
-    """Return all protocols that plugins offer, by name; those whose files are missing are left out."""
+    """Return all protocols that plugins offer, by name; those whose files are missing or damaged are left out."""
     found = []
     for name in host.names(ProtocolSpec):
         try:
             found.append(find_protocol(name, host))
-        except PluginError:
+        except UsageError:  # its files are missing or damaged; whoever names it is told so
             continue
     return found
 

@@ -50,10 +50,6 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
     facts: dict[str, Any] = {}
     category_ids = [category.id for category in opened.dataset.categories]
 
-    def annotation_ids() -> set[int]:
-        truth = opened.ground_truth("instances")
-        return {annotation["id"] for annotation in truth["annotations"]} if truth is not None else set()
-
     for shard in shards:
         files = folder.shard_files(model, opened.entry.id, condition, shard.index)
         try:
@@ -66,7 +62,7 @@ def read_cell(folder: RunFolder, inputs: Inputs, opened: OpenDataset, model: str
         if stored.identity != digest(inputs.of(model, opened.entry.id, condition, shard)):
             return CellPredictions(None, "made from other inputs than this run's")
         samples = opened.samples[shard.start : shard.stop]
-        if problem := shard_problem(stored, samples, category_ids, annotation_ids):
+        if problem := shard_problem(stored, samples, category_ids, opened.annotation_ids):
             return CellPredictions(None, f"{files.predictions}: damaged: {problem}", damaged=True)
         errors += stored.images.column("error").drop_null().to_pylist()
         predictions.append(stored.predictions)

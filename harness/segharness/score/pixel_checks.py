@@ -34,7 +34,8 @@ class WrongPixels:
         model: the id of the model that got them; None if they cannot be made here.
         dataset: the id of the data set; None with a corruption that is not here.
         shard: the index of the shard; None as above.
-        row: the image's row in the shard, from 0; None if no image is to blame.
+        row: the image's row in the shard, from 0; None for a whole shard without digests.
+        undecided: whether this machine cannot make the pixels, so that nothing is known of the stored ones.
     """
 
     condition: str
@@ -43,6 +44,7 @@ class WrongPixels:
     dataset: str | None = None
     shard: int | None = None
     row: int | None = None
+    undecided: bool = False
 
 
 def compare_pixels(
@@ -82,14 +84,15 @@ def compare_pixels(
                         if name != condition.name or number >= len(images):
                             continue
                         if (problem := _difference(sample, images[number], digest)) is not None:
-                            found(WrongPixels(name, problem, model, opened.entry.id, shard.index, number))
+                            unmade = isinstance(digest, str)
+                            found(WrongPixels(name, problem, model, opened.entry.id, shard.index, number, unmade))
     return count
 
 
 def _images(
     folder: RunFolder, model: str, dataset: str, condition: str, shard: int, found: Callable[[WrongPixels], None]
 ) -> list[tuple[int, int]] | None:
-    """Return the image ids and digests of a stored shard; None without it. Scoring has said why one is damaged."""
+    """Return the image ids and digests of a stored shard; None if it is missing or damaged, which others say."""
     try:
         images: pa.Table = read_shard(folder.shard_files(model, dataset, condition, shard)).images
     except (FileNotFoundError, StoreError):
@@ -111,10 +114,10 @@ def _has_its_corruption(
     recorded = run.inputs.conditions[condition.name].get("version")
     if spec is None:
         unknown = host.unknown_message(condition.corruption, CorruptionSpec)
-        found(WrongPixels(condition.name, f"pixels cannot be made: {unknown}"))
+        found(WrongPixels(condition.name, f"pixels cannot be made: {unknown}", undecided=True))
     elif (version := version_of(spec, host)) != recorded:
         versions = f"this machine has version {version} of `{condition.corruption}`, the run {recorded}"
-        found(WrongPixels(condition.name, f"pixels cannot be made: {versions}"))
+        found(WrongPixels(condition.name, f"pixels cannot be made: {versions}", undecided=True))
     else:
         return True
     return False

@@ -46,12 +46,14 @@ class Recomputed:
     Attributes:
         broken: all that does not hold; there are numbers if there is nothing.
         results: the results table, which was also written into the folder; None if something does not hold.
+        undecided: why pixels cannot be made on this machine, which is no fault of the predictions.
         images: how many digests of pixels were computed.
         unknown_pixels: how many images have no digest of what the model saw.
     """
 
     broken: list[BrokenRule] = field(default_factory=list)
     results: pa.Table | None = None
+    undecided: list[str] = field(default_factory=list)
     images: int = 0
     unknown_pixels: int = 0
 
@@ -87,7 +89,7 @@ def recompute(
     run = stored_run(folder.read_manifest(), folder.manifest)
     for opened in sources.datasets.values():
         found.images += compare_pixels(folder, run, host, opened, lambda wrong: _add_pixels(wrong, found))
-    if not found.broken:
+    if not found.broken and not found.undecided:
         problems: list[str] = []
         found.results = score_run(folder, host, options, problems.append, sources)
         for problem in problems:
@@ -123,10 +125,6 @@ def _check_cell(
 ) -> None:
     category_ids = [category.id for category in opened.dataset.categories]
 
-    def annotation_ids() -> set[int]:
-        truth = opened.ground_truth("instances")
-        return {annotation["id"] for annotation in truth["annotations"]} if truth is not None else set()
-
     for shard in opened.shards:
         place = f"{model}/{opened.entry.id}/{condition}/{shard.index:05d}.arrow"
         try:
@@ -143,7 +141,7 @@ def _check_cell(
             found.add(f"images/{place}", None, "it was made from other inputs than the protocol's and the model's")
             continue
         samples = opened.samples[shard.start : shard.stop]
-        for problem in shard_problems(stored, samples, category_ids, annotation_ids):
+        for problem in shard_problems(stored, samples, category_ids, opened.annotation_ids):
             more = f" (and {problem.rows - 1} more rows)" if problem.rows > 1 else ""
             found.add(f"{problem.file}/{place}", problem.row, f"{problem.rule}{more}")
         for row, reason in _errors(stored):
@@ -160,8 +158,8 @@ def _errors(stored: StoredShard) -> Iterator[tuple[int, str]]:
 
 
 def _add_pixels(wrong: WrongPixels, found: Recomputed) -> None:
-    if wrong.model is None:
-        found.add(wrong.condition, None, wrong.problem)
-    elif wrong.row is not None:
+    if wrong.undecided:
+        found.undecided.append(f"{wrong.condition}: {wrong.problem}")
+    elif wrong.row is not None:  # a shard without digests is counted in `unknown_pixels`
         place = f"images/{wrong.model}/{wrong.dataset}/{wrong.condition}/{wrong.shard:05d}.arrow"
         found.add(place, wrong.row, wrong.problem)

@@ -23,12 +23,15 @@ from segharness_leaderboard.reproduction.sampling import (
     FALSE_ALARM,
     Cell,
     Draw,
+    Needed,
     Sampling,
+    _more_than,
     draws_needed,
     parts_of_images,
     share_needed,
 )
-from segharness_leaderboard.reproduction.verdict import Terms, judge
+from segharness_leaderboard.reproduction.secret import use_up
+from segharness_leaderboard.reproduction.verdict import Fresh, Terms, judge
 from segharness_leaderboard.reproduction.wheel import read_wheel
 
 from tests.stranger import https_server, write_plugin, write_weights
@@ -43,17 +46,17 @@ from tests.stranger import https_server, write_plugin, write_weights
 def test_the_numbers_of_draws_are_those_of_the_contract(gain, confidence, draws):
     """At AP .35 and an advantage of 1.6, for one number."""
     share = share_needed(gain / 100, 0.35, advantage=1.6) / 2
-    assert draws_needed(share, confidence) == (draws, 0)
+    assert draws_needed(share, confidence)[:2] == (draws, 0)
     assert (1 - share) ** draws <= 1 - confidence < (1 - share) ** (draws - 1)
 
 
 @pytest.mark.parametrize(("rate", "draws", "allowed"), [(1e-4, 650, 2), (1e-3, 990, 5), (5e-3, 2160, 22)])
 def test_honest_mismatches_cost_the_draws_of_the_contract(rate, draws, allowed):
     share = share_needed(0.02, 0.35, advantage=1.6) / 2
-    n, k = draws_needed(share, 0.95, rate)
+    n, k, alarm = draws_needed(share, 0.95, rate)
     assert k == allowed and abs(n - draws) <= 0.01 * draws
     rng = np.random.default_rng(0)
-    assert (rng.binomial(n, rate, 200_000) > k).mean() <= FALSE_ALARM * 1.3
+    assert alarm <= FALSE_ALARM and (rng.binomial(n, rate, 200_000) > k).mean() <= FALSE_ALARM * 1.3
     assert (rng.binomial(n, share + rate * (1 - share), 200_000) <= k).mean() <= 0.052
 
 
@@ -92,7 +95,7 @@ def test_weights_are_ranks_so_small_scores_hide_nothing():
 # --------------------------------------------------------------------------------------------------------- the verdict
 
 
-TERMS = Terms(power=0.01, confidence=0.95, honest_rate=1e-4, draws=100, allowed=1)
+TERMS = Terms(power=0.01, confidence=0.95, honest_rate=1e-4, draws=100, allowed=1, false_alarm=1e-3)
 
 
 def again(agreement, times=1):
@@ -100,7 +103,7 @@ def again(agreement, times=1):
 
 
 def difference(low, high):
-    return Difference("average", 100, 0.3, 0.3 - (low + high) / 2, low, high)
+    return Difference("average", "segm", 100, 0.3, 0.3 - (low + high) / 2, low, high)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +123,9 @@ def difference(low, high):
             {},
             [difference(0.006, 0.02)],
             [],
-            "average: AP of the images drawn is 30.00 in the bundle and 28.70 made",
+            "average, segm: AP of the images drawn is 30.00 in the bundle, 28.70 (",
         ),
-        ([], {}, [difference(-0.02, -0.006)], [], "average: AP of the images drawn is 30.00 in the bundle"),
+        ([], {}, [difference(-0.02, -0.006)], [], "average, segm: AP of the images drawn is 30.00 in the bundle"),
         ([], {}, [difference(0.004, 0.02)], [], None),
         ([], {}, [], ["d: `version` is '2', not '1'"], "another model than the bundle's was run: d: `version`"),
     ],
@@ -134,10 +137,44 @@ def test_what_is_refused_and_why(found, means, compared, inputs, words):
 
 
 def test_under_a_fresh_seed_a_better_model_is_no_fault():
-    terms = Terms(0.01, 0.95, 1e-4, 100, 1, fresh_seed=7)
-    better = judge(terms, [], {}, [difference(-0.03, -0.01)], []).to_json()
-    assert (better["verdict"], better["tier"]) == ("reproduced", "3+ fresh")
-    assert judge(terms, [], {}, [difference(0.01, 0.03)], []).to_json()["verdict"] == "refused"
+    same = ([again(1.0)], {"average": 1.0}, [difference(0, 0)])
+    better = judge(TERMS, *same, fresh=Fresh(7, [difference(-0.03, -0.01)])).to_json()
+    assert (better["verdict"], better["tier"], better["fresh"]["seed"]) == ("reproduced", "3+ fresh", 7)
+    worse = judge(TERMS, *same, fresh=Fresh(7, [difference(0.01, 0.03)])).to_json()
+    assert worse["verdict"] == "refused" and "under fresh corruption" in worse["reasons"][0]
+    forged = judge(TERMS, [again(0.1, times=2)], {}, [], fresh=Fresh(7, [difference(-0.03, -0.01)])).to_json()
+    assert forged["tier"] is None  # what is not tier 3 is not 3+ fresh either
+
+
+def test_the_false_alarm_counts_images_that_are_drawn_often():
+    """An image that is drawn thirty times mismatches thirty times, if it does."""
+    sampling = Sampling(cells())
+    n, k, alarm = draws_needed(0.01, 0.95, 1e-4, sampling.chances)
+    rng = np.random.default_rng(0)
+    means = n * sampling.chances
+    seen = [
+        rng.poisson(means[rng.random(len(means)) < 0.02]).sum() for _ in range(20_000)
+    ]  # at 200 times the rate, where it can be counted
+    _, _, often = Needed(n, k, _more_than(k, means, 0.02))
+    assert abs(np.mean(np.array(seen) > k) - often) < 0.02
+    assert alarm == pytest.approx(_more_than(k, means, 1e-4))
+    with pytest.raises(UsageError, match="--honest-rate 0.01 is too near"):
+        draws_needed(0.001, 0.95, 0.01)
+
+
+def test_a_secret_is_for_one_bundle(harness):
+    """It is made before, its digest is published, and a second bundle is refused."""
+    done = harness("reproduce", "--new-secret", "secret.hex")
+    assert done.code == 0, done.err
+    secret = (harness.folder / "secret.hex").read_text().strip()
+    assert done.out.splitlines()[-1] == hashlib.sha256(bytes.fromhex(secret)).hexdigest()
+    assert (harness.folder / "secret.hex").stat().st_mode & 0o077 == 0
+    assert harness("reproduce", "--new-secret", "secret.hex").code == 4
+    use_up(harness.folder / "secret.hex", "root-1")
+    use_up(harness.folder / "secret.hex", "root-1")
+    with pytest.raises(UsageError, match="was used for another bundle"):
+        use_up(harness.folder / "secret.hex", "root-2")
+    assert "name a bundle" in harness("reproduce").err
 
 
 # ------------------------------------------------------------------------------------------------------------ fetching
@@ -313,8 +350,8 @@ def test_a_container_has_no_network_no_environment_and_no_files(container, serve
     (own / "attack.py").write_text(ATTACK)
     port = server[0].rpartition(":")[2]
     done = container.run([str(container.python), "attack.py", str(tmp_path / "secret"), port], own)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    assert done.code == 0, done.said
+    found = json.loads(done.said)
     for name in ("secret file", "environment", "passwords", "network", "write the environment", "write the system"):
         assert str(found[name]).startswith("refused"), found
     assert found["host"] == "container" and found["processes"] <= 3 and found["own folder"] == 1

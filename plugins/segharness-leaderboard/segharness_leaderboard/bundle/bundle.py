@@ -134,7 +134,7 @@ class Bundle:
     def read(cls, folder: Path) -> tuple[Bundle | None, list[Finding]]:
         """Return the bundle in a folder, and everything that is wrong with its ``bundle.json``.
 
-        It is None if something is wrong. Nothing else is opened.
+        It is None if a key is wrong; with a wrong root alone it is there. Nothing else is opened.
         """
         try:
             content = strict_json(read_bounded(folder / BUNDLE, LARGEST_RECORD))
@@ -231,6 +231,18 @@ def _file_problems(files: list[Any]) -> Iterator[tuple[str, str]]:
     paths = [file["path"] for file in files]
     if paths != sorted(set(paths)):
         yield "files", "are not in the order of their paths, or a path stands twice"
+
+
+def weights_sha256(inputs: Mapping[str, Any]) -> str | None:
+    """Return the SHA-256 of the weights in a model's inputs; None if they are no single file.
+
+    Example:
+        >>> weights_sha256({"weights": {"name": "coco", "sha256": "ab"}}), weights_sha256({"weights": None})
+        ('ab', None)
+    """
+    weights = inputs.get("weights")
+    digest = weights.get("sha256") if isinstance(weights, Mapping) else weights
+    return digest if isinstance(digest, str) else None
 
 
 def expected_paths(shards: Mapping[str, int], conditions: Sequence[str]) -> list[str]:

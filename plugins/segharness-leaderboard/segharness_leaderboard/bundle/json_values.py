@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,7 +18,7 @@ _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202f\
 
 
 def strict_json(data: bytes) -> Any:
-    """Return the value of a JSON text, without what JSON does not have (NaN) and without a key twice.
+    """Return the value of a JSON text, without NaN and infinite numbers, and without a key twice.
 
     Raises:
         ValueError: it is none.
@@ -40,8 +41,12 @@ def strict_json(data: bytes) -> Any:
             found[key] = value
         return found
 
+    def finite(text: str) -> float:
+        value = float(text)
+        return value if math.isfinite(value) else refused(text)
+
     try:
-        value = json.loads(data, parse_constant=refused, object_pairs_hook=unique)
+        value = json.loads(data, parse_constant=refused, parse_float=finite, object_pairs_hook=unique)
         json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be written
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error

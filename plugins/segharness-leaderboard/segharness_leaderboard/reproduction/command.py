@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import secrets
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from segharness import StoreError, UsageError, write_atomic
 from segharness.cli.arguments.scoring import add_source_arguments, given_from
+from segharness.cli.exit_codes import Exit
 from segharness.cli.limited_process import Limits, add_limit_arguments, run_limited, words_again
 from segharness.escaping import line
 
@@ -22,10 +24,8 @@ from segharness_leaderboard.bundle.model_card import ModelCard, Remote
 from segharness_leaderboard.reproduction import stages
 from segharness_leaderboard.reproduction.environment import Container, check_container, make_environment
 from segharness_leaderboard.reproduction.fetch import fetch
-from segharness_leaderboard.reproduction.verdict import commitment, machine
-from segharness_leaderboard.submit.pack import weights_sha256
-
-_OK, _REFUSED, _UNDECIDED = 0, 1, 4
+from segharness_leaderboard.reproduction.secret import commitment, new_secret, secret_in, secret_of, use_up
+from segharness_leaderboard.reproduction.verdict import machine
 
 HONEST_RATE = 1e-4
 """The share of mismatches of honest bundles that is allowed for; `benchmarks/reproduction.py` measures it."""
@@ -39,7 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "container without network. Do this on a machine that can be thrown away. Exit code 0 if the bundle is reproduced, "
         "1 if it is refused, 4 if it cannot be decided here."
     )
-    parser.add_argument("bundle", metavar="BUNDLE", help="a folder that `segharness submit pack` wrote")
+    parser.add_argument("bundle", nargs="?", metavar="BUNDLE", help="a folder that `segharness submit pack` wrote")
+    parser.add_argument(
+        "--new-secret",
+        type=Path,
+        metavar="FILE",
+        help="write a new secret for --seed-file, print its SHA-256 to be published before the bundle is known, and stop",
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE.json", help="write the verdict")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     drawing = parser.add_argument_group("the sample")
@@ -58,7 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     seeds = drawing.add_mutually_exclusive_group()
     seeds.add_argument(
-        "--seed", type=_hex, metavar="HEX", help="the secret that the sample is drawn by; default a new one"
+        "--seed", type=_secret, metavar="HEX", help="the secret that the sample is drawn by; default a new one"
     )
     seeds.add_argument(
         "--seed-file", type=Path, metavar="FILE", help="a file with that secret, which others cannot see"
@@ -66,7 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     drawing.add_argument(
         "--fresh-seed",
         action="store_true",
-        help="corrupt the images anew, under a seed that nobody knew, and compare APs: tier 3+ fresh",
+        help="also corrupt the images drawn anew, under a seed that nobody knew, and compare APs: tier 3+ fresh",
     )
     parser.add_argument("--protocol", metavar="NAME", help="as for `segharness submit check`")
     running = parser.add_argument_group("running the plugin")
@@ -98,6 +104,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Reproduce a bundle."""
+    if args.new_secret is not None:
+        print(f"{args.new_secret}: keep it until the verdict. Publish its SHA-256 before the bundle's root is known:")
+        print(commitment(new_secret(args.new_secret)))
+        return Exit.OK
+    if args.bundle is None:
+        raise UsageError("name a bundle, or --new-secret FILE")
     return _stage(args) if args.report_to is not None else _reproduce(args)
 
 
@@ -129,7 +141,7 @@ def _stage(args: argparse.Namespace) -> int:
     except MemoryError as error:
         raise UsageError("reading it takes more memory than it may have (--memory)") from error
     args.report_to.write_text(json.dumps(report))
-    return _OK
+    return Exit.OK
 
 
 def _fresh_seed(scratch: Path) -> int:
@@ -142,25 +154,26 @@ def _fresh_seed(scratch: Path) -> int:
 
 def _reproduce(args: argparse.Namespace) -> int:
     check_container(not args.unconfined)
-    secret = _secret(args)
+    secret = secret_in(args.seed_file) if args.seed_file is not None else args.seed or secrets.token_bytes(32)
     started = time.time()
     with tempfile.TemporaryDirectory(prefix="segharness-") as folder:
         scratch = Path(folder)
         (scratch / "secret").write_bytes(secret)
         drawn = _limited(args, scratch, "draw")
         if drawn is None:
-            return _UNDECIDED
+            return Exit.USAGE
         if drawn["findings"]:
-            for finding in drawn["findings"]:
-                print(line(f"{finding['file']}: {finding['rule']}"))
-            print(line(f"{args.bundle}: NOT accepted in tier 2 (`segharness submit check`); nothing was run"))
-            return _REFUSED
+            reasons = [f"{finding['file']}: {finding['rule']}" for finding in drawn["findings"]]
+            refused = {"verdict": "refused", "tier": None, "reasons": ["it is not accepted in tier 2", *reasons]}
+            return _published(args, {**refused, "mismatched": [], "numbers": [], "fresh": None, "mean_agreement": {}})
+        if args.seed_file is not None:
+            use_up(args.seed_file, drawn["root"])
         _say_draw(args, drawn)
         files = _files(args, drawn, scratch)
         words = [word for name, file in files.items() for word in (f"--{name}", str(file))]
         wheel = _limited(args, scratch, "inspect", *words)
         if wheel is None:
-            return _UNDECIDED
+            return Exit.USAGE
         container = Container(
             scratch / "environment",
             args.hours * 3600,
@@ -172,10 +185,11 @@ def _reproduce(args: argparse.Namespace) -> int:
         _predict(args, container, drawn, files, _empty(scratch / "again"), scratch / stages.DRAWN)
         report = _limited(args, scratch, "compare")
         if report is None:
-            return _UNDECIDED
+            return Exit.USAGE
     report |= {
         "seed": secret.hex(),
         "commitment": commitment(secret),
+        "committed_before": args.seed is not None or args.seed_file is not None,
         "plugin": drawn["card"]["plugin"],
         "weights": drawn["card"]["weights"],
         "packages": packages,
@@ -183,22 +197,18 @@ def _reproduce(args: argparse.Namespace) -> int:
         "confined": not args.unconfined,
         "seconds": round(time.time() - started),
     }
+    return _published(args, report)
+
+
+def _published(args: argparse.Namespace, report: Mapping[str, Any]) -> int:
+    """Write and print a verdict, and return the exit code."""
     if args.output is not None:
         write_atomic(args.output, (json.dumps(report, indent=1) + "\n").encode())
     if args.json:
         print(json.dumps(report, indent=1))
     else:
         _say_verdict(args, report)
-    return _OK if report["verdict"] == "reproduced" else _REFUSED
-
-
-def _secret(args: argparse.Namespace) -> bytes:
-    if args.seed_file is not None:
-        try:
-            return _hex(args.seed_file.read_text().strip())
-        except (OSError, ValueError, argparse.ArgumentTypeError) as error:
-            raise UsageError(f"--seed-file {args.seed_file}: {error}") from error
-    return bytes(args.seed) if args.seed is not None else secrets.token_bytes(32)
+    return Exit.OK if report["verdict"] == "reproduced" else Exit.FAILED
 
 
 def _limited(args: argparse.Namespace, scratch: Path, stage: str, *more: str) -> dict[str, Any] | None:
@@ -221,9 +231,6 @@ def _files(args: argparse.Namespace, drawn: Mapping[str, Any], scratch: Path) ->
     card = ModelCard.from_json(drawn["card"])
     if card.plugin is None:
         raise UsageError(f"{args.bundle}: its card names no wheel (tier 2 at most)")
-    used = any(weights_sha256(on) for on in drawn["model"]["inputs"].values())
-    if used and card.weights is None:
-        raise UsageError(f"{args.bundle}: its model has weights, and its card does not name them (tier 2 at most)")
     if "${" in json.dumps([drawn["model"]["options"], drawn["model"]["options_for"]]):
         raise UsageError(
             f"{args.bundle}: an option of its model is the value of a variable, which is not in the bundle"
@@ -237,7 +244,7 @@ def _files(args: argparse.Namespace, drawn: Mapping[str, Any], scratch: Path) ->
 
 def _obtained(remote: Remote, given: Path | None, folder: Path, ending: str, private: bool) -> Path:
     name = given.name if given is not None else unquote(urlsplit(remote.url).path.rpartition("/")[2])
-    if not name.endswith(ending) or "/" in name or name.startswith("."):
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,200}", name) or not name.endswith(ending):
         raise UsageError(f"{line(remote.url or name)}: is no {ending} file, and nothing else is fetched")
     target = folder / name
     if given is None:
@@ -298,9 +305,9 @@ def _predict(
     container.readable += [pixels, *files.values()]
     command = [str(container.python), "-I", "-m", "segharness", "run", "suite.yaml", "--out", "run", "--no-bootstrap"]
     done = container.run([*command, "-qq", "--devices", args.devices], folder)
-    if done.returncode not in (0, 1) or not (folder / "run/manifest.json").is_file():
-        said = [line(text) for text in (done.stderr or done.stdout).strip().splitlines()[-5:]]
-        raise UsageError([f"{args.bundle}: its model cannot be run here (exit code {done.returncode})", *said])
+    if done.code not in (0, 1) or not (folder / "run/manifest.json").is_file():
+        said = [line(text) for text in done.said.strip().splitlines()[-5:]]
+        raise UsageError([f"{args.bundle}: its model cannot be run here (exit code {done.code})", *said])
 
 
 def _say_draw(args: argparse.Namespace, drawn: Mapping[str, Any]) -> None:
@@ -321,19 +328,24 @@ def _say_verdict(args: argparse.Namespace, report: Mapping[str, Any]) -> None:
     for mismatch in report["mismatched"][:20]:
         where = f"{mismatch['dataset']}, image {mismatch['image_id']}, {mismatch['condition']}"
         print(line(f"  mismatch: {where}: agreement {mismatch['agreement']:.2f}"))
-    for number in report["numbers"]:
-        stored, again, low, high = (100 * number[key] for key in ("stored", "again", "low", "high"))
-        mean = report["mean_agreement"].get(number["number"])
-        agreed = f", mean agreement {mean:.4f}" if mean is not None else ""
-        difference = f"difference [{low:.2f}, {high:.2f}]"
-        print(line(f"  {number['number']}: AP of images drawn {stored:.2f}, again {again:.2f}, {difference}{agreed}"))
+    fresh = report["fresh"]["numbers"] if report["fresh"] else []
+    for which, numbers in (("again", report["numbers"]), ("fresh", fresh)):
+        for number in numbers:
+            stored, again, low, high = (100 * number[key] for key in ("stored", "again", "low", "high"))
+            mean = report["mean_agreement"].get(number["number"]) if which == "again" else None
+            agreed = f", mean agreement {mean:.4f}" if mean is not None else ""
+            name = f"{number['number']}, {number['task']}"
+            difference = f"difference [{low:.2f}, {high:.2f}]"
+            print(line(f"  {name}: AP of images drawn {stored:.2f}, {which} {again:.2f}, {difference}{agreed}"))
     for reason in report["reasons"]:
         print(line(f"refused: {reason}"))
-    sees = f"would have seen a gain of {100 * report['power']:g} points with {100 * report['confidence']:g} %"
-    if report["verdict"] == "reproduced":
-        print(line(f"{args.bundle}: reproduced, tier {report['tier']}; {sees}"))
-    else:
+    if report["verdict"] != "reproduced":
         print(line(f"{args.bundle}: REFUSED"))
+        return
+    sees = f"would have seen a gain of {100 * report['power']:g} points with {100 * report['confidence']:g} %"
+    print(line(f"{args.bundle}: reproduced, tier {report['tier']}; {sees}"))
+    if not report["committed_before"]:
+        print("note: the secret was drawn now, so it proves nothing to others: see --new-secret")
 
 
 # ------------------------------------------------------------------------------------------------------------ arguments
@@ -361,11 +373,8 @@ def _between(text: str, low: float, high: float) -> float:
     return value
 
 
-def _hex(text: str) -> bytes:
+def _secret(text: str) -> bytes:
     try:
-        value = bytes.fromhex(text)
-    except ValueError:
-        value = b""
-    if len(value) < 16:
-        raise argparse.ArgumentTypeError("a secret has at least 16 bytes, in hex")
-    return value
+        return secret_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from segharness.score import agreement, score_subset
 from segharness_leaderboard.rank_weights import RankWeights
 from segharness_leaderboard.reproduction.numbers import numbers_of, objects_of
 from segharness_leaderboard.reproduction.sampling import Draw
-from segharness_leaderboard.submit.copies import cell_predictions
 
 LEAST_AGREEMENT = 0.7
 """An image that agrees by less is a mismatch."""
@@ -27,6 +27,9 @@ LEAST_MEAN = 0.99
 
 RESAMPLES = 400
 """The resamples of the drawn images that a difference of APs has its interval from."""
+
+_SURE = 3.29
+"""The half width of an interval of 99.9 %, in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,15 @@ class Difference:
 
     Attributes:
         number: its name.
+        task: ``segm`` or ``bbox``.
         images: how many images under conditions it is over.
         stored: of the bundle's predictions.
         again: of those made again.
-        low, high: the 95 % interval of `stored` - `again`, paired over images.
+        low, high: the 99.9 % interval of `stored` - `again`, paired over images.
     """
 
     number: str
+    task: str
     images: int
     stored: float
     again: float
@@ -62,13 +67,16 @@ class Difference:
     high: float
 
 
-def agreements(run: AdoptedRun, again: Mapping[str, pa.Table], drawn: Mapping[str, Sequence[Draw]]) -> list[Again]:
-    """Return how far every drawn image agrees.
+def agreements(
+    run: AdoptedRun, again: Mapping[str, pa.Table], drawn: Mapping[str, Sequence[Draw]], tasks: Sequence[str]
+) -> list[Again]:
+    """Return how far every drawn image agrees: in masks, in boxes or, if both are scored, in what agrees less.
 
     Args:
         run: the bundle's files under the protocol.
         again: the predictions made again by data set; ``image_id`` is the number of the draw, from 1.
         drawn: the draws of each data set, in that order.
+        tasks: those that are scored.
 
     Raises:
         ValueError: one side has masks and the other one has none, or predictions have no scores.
@@ -80,14 +88,23 @@ def agreements(run: AdoptedRun, again: Mapping[str, pa.Table], drawn: Mapping[st
             counts.update(of_image)
         sizes = {s.image_id: (s.height, s.width) for s in run.sources.datasets[dataset].samples}
         for condition, members in _by_condition(draws).items():
-            stored = cell_predictions(run, dataset, condition)
+            stored = run.predictions(dataset, condition)
             weights = RankWeights(stored, counts)
             ids = [draw.image_id for _, draw in members]
-            theirs = _of_images(stored, ids)
-            ours = _renumbered(again[dataset], members)
-            agreed = agreement(weights.weighted(theirs), weights.weighted(ours), {id: sizes[id] for id in ids})
-            found += [Again(draw, agreed[draw.image_id]) for _, draw in members]
+            sides = [weights.weighted(side) for side in (_of_images(stored, ids), _renumbered(again[dataset], members))]
+            of_ids = {id: sizes[id] for id in ids}
+            by_task = []
+            for task in tasks:
+                first, second = (side if task == "segm" else _without_masks(side) for side in sides)
+                by_task.append(agreement(first, second, of_ids))
+            found += [Again(draw, min(agreed[draw.image_id] for agreed in by_task)) for _, draw in members]
     return found
+
+
+def _without_masks(predictions: pa.Table) -> pa.Table:
+    place = predictions.schema.get_field_index("mask")
+    field = predictions.schema.field(place)
+    return predictions.set_column(place, field, pa.nulls(len(predictions), field.type))
 
 
 def _by_condition(draws: Sequence[Draw]) -> dict[str, list[tuple[int, Draw]]]:
@@ -112,10 +129,14 @@ def _renumbered(again: pa.Table, members: Sequence[tuple[int, Draw]]) -> pa.Tabl
 
 
 def mean_agreements(run: AdoptedRun, found: Sequence[Again]) -> dict[str, float]:
-    """Return the mean agreement of the drawn images of each number, over draws; of those that have any."""
+    """Return the mean agreement of each number's drawn images, over draws, without the mismatches, which are counted."""
     means = {}
     for number, cells in numbers_of(run).items():
-        members = [again for again in found if (again.draw.dataset, again.draw.condition) in cells]
+        members = [
+            again
+            for again in found
+            if (again.draw.dataset, again.draw.condition) in cells and again.agreement >= LEAST_AGREEMENT
+        ]
         if members:
             times = np.array([again.draw.times for again in members])
             means[number] = float(np.average([again.agreement for again in members], weights=times))
@@ -139,7 +160,7 @@ def differences(
         for condition, members in _by_condition(draws).items():
             ids = sorted(draw.image_id for _, draw in members)
             resamples = _resamples(ids, f"{dataset} {condition}")
-            sides = (cell_predictions(run, dataset, condition), _renumbered(again[dataset], members))
+            sides = (run.predictions(dataset, condition), _renumbered(again[dataset], members))
             values = [_ap(run, host, dataset, task, side, ids, resamples) for side in sides]
             if all(value is not None for value in values):
                 cells[dataset, condition] = (len(ids), *values)  # type: ignore[assignment]
@@ -154,14 +175,15 @@ def differences(
             stored += weights[key] / total * of_stored
             made += weights[key] / total * of_made
         change = stored - made
-        low, high = np.nanquantile(change[1:], [0.025, 0.975])
+        reach = _SURE * float(np.nanstd(change[1:]))
         count = sum(value[0] for value in members_of.values())
-        found.append(Difference(number, count, float(stored[0]), float(made[0]), float(low), float(high)))
+        bounds = (float(change[0]) - reach, float(change[0]) + reach)
+        found.append(Difference(number, task, count, float(stored[0]), float(made[0]), *bounds))
     return found
 
 
 def _resamples(ids: Sequence[int], key: str) -> Resamples:
-    seed = int.from_bytes(key.encode(), "little") % (1 << 128)
+    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "little")
     rng = np.random.Generator(np.random.Philox(key=seed))
     counts = rng.multinomial(len(ids), np.full(len(ids), 1 / len(ids)), size=RESAMPLES).T
     return Resamples(np.array(ids, dtype=np.int64), np.ascontiguousarray(counts, dtype=np.int16))
@@ -180,6 +202,6 @@ def _ap(
     entry = run.run.suite.scoring.evaluations[0]
     scores = score_subset(run.sources.datasets[dataset], host, entry, task, predictions, ids, resamples)
     found = next((score for score in scores if score.metric in ("AP", "PQ")), None)
-    if found is None or found.value is None or found.samples is None:
+    if found is None or found.value is None or found.samples is None or np.isnan(found.samples).mean() > 0.1:
         return None
     return np.concatenate([[found.value], found.samples])

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +27,19 @@ from segharness.escaping import line
 OURS = ("segharness", "segharness-leaderboard")
 """What is installed beside the stranger's plugin, in the versions of this machine."""
 
-_LARGEST_FILE = 16 << 30
-"""No file that is written in the container has more bytes."""
+_LARGEST_FILE = 4 << 30
+"""No file that is written in the container has more bytes, what is printed included."""
+
+_MOST_SAID = 1 << 16
+"""So many bytes of what a command prints are read."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended: its exit code, and the end of what it printed."""
+
+    code: int
+    said: str
 
 
 @dataclass
@@ -55,9 +67,7 @@ class Container:
         """The interpreter of the environment."""
         return self.environment / "bin/python"
 
-    def run(
-        self, command: Sequence[str], folder: Path, *, writable: Sequence[Path] = ()
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, command: Sequence[str], folder: Path, *, writable: Sequence[Path] = ()) -> Ended:
         """Run a command in a folder that it may write into.
 
         Raises:
@@ -65,21 +75,24 @@ class Container:
         """
         wrapped = [*self._wrapping(folder, writable), *command] if self.confined else list(command)
         environment = {"PATH": f"{self.environment}/bin:/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"}
-        try:
-            return subprocess.run(
-                wrapped,
-                cwd=folder,
-                env=environment,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=self.seconds,
-                preexec_fn=_limit_files,
-                start_new_session=True,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise UsageError(f"the plugin took longer than {self.seconds / 3600:.1f} hours (--hours)") from error
+        with tempfile.TemporaryFile() as output:
+            try:
+                done = subprocess.run(
+                    wrapped,
+                    cwd=folder,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    timeout=self.seconds,
+                    preexec_fn=_limit_files,
+                    start_new_session=True,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise UsageError(f"the plugin took longer than {self.seconds / 3600:.1f} hours (--hours)") from error
+            output.seek(max(0, output.seek(0, os.SEEK_END) - _MOST_SAID))
+            return Ended(done.returncode, output.read(_MOST_SAID).decode("utf-8", "replace"))
 
     def _wrapping(self, folder: Path, writable: Sequence[Path]) -> list[str]:
         """Return the command line of bubblewrap, up to the command."""
@@ -139,7 +152,7 @@ def check_container(confined: bool) -> None:
 
 
 def make_environment(container: Container, requirements: Sequence[str], wheel: Path, scratch: Path) -> dict[str, Any]:
-    """Make the environment, and return every package in it with its version and the SHA-256 of its wheel, if it was fetched.
+    """Make the environment, and return the packages beside the stranger's: version, and SHA-256 of what was fetched.
 
     Args:
         container: whose environment it becomes.
@@ -154,32 +167,39 @@ def make_environment(container: Container, requirements: Sequence[str], wheel: P
     made = subprocess.run([sys.executable, "-m", "venv", str(base)], capture_output=True, text=True, check=False)
     if made.returncode:
         raise UsageError(f"no environment could be made: {line(made.stderr.strip() or made.stdout.strip())[-300:]}")
-    site = Path(sysconfig.get_path("purelib", vars={"base": str(base), "platbase": str(base)}))
     if container.packages:
+        site = Path(sysconfig.get_path("purelib", vars={"base": str(base), "platbase": str(base)}))
         (site / "given.pth").write_text("".join(f"{folder}\n" for folder in container.packages))
     ours = [f"{name}=={importlib.metadata.version(name)}" for name in OURS]
     report = scratch / "installed.json"
     command = [str(container.python), "-m", "pip", "install", "--only-binary", ":all:", "--no-input", "-q"]
-    command += ["--disable-pip-version-check", "--report", str(report)]
-    done = subprocess.run(
-        [*command, *ours, *requirements], capture_output=True, text=True, env=_pip_environment(scratch), check=False
-    )
+    command += ["--disable-pip-version-check", "--report", str(report), *ours, *requirements]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env=_pip_environment(scratch),
+            timeout=container.seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UsageError("its requirements take too long to install (--hours)") from error
     if done.returncode:
         raise UsageError(f"its requirements cannot be installed: {line(done.stderr.strip())[-500:]}")
+    packages: dict[str, Any] = {
+        str(item.metadata["Name"]): {"version": item.version, "sha256": None}
+        for item in importlib.metadata.distributions(path=list(map(str, container.packages)))
+    }
+    for entry in json.loads(report.read_bytes())["install"]:
+        hashes = entry.get("download_info", {}).get("archive_info", {}).get("hashes", {})
+        packages[entry["metadata"]["name"]] = {"version": entry["metadata"]["version"], "sha256": hashes.get("sha256")}
     command = [str(container.python), "-m", "pip", "install", "--no-index", "--no-deps", "--no-input", "-q", str(wheel)]
     container.readable.append(wheel)
     installed = container.run(command, scratch, writable=[base])
     container.readable.remove(wheel)
-    if installed.returncode:
-        raise UsageError(f"{wheel.name}: cannot be installed: {line(installed.stderr.strip())[-500:]}")
-    packages: dict[str, Any] = {
-        str(item.metadata["Name"]): {"version": item.version, "sha256": None}
-        for item in importlib.metadata.distributions(path=[str(site), *map(str, container.packages)])
-    }
-    for entry in json.loads(report.read_bytes())["install"] if report.is_file() else ():
-        hashes = entry.get("download_info", {}).get("archive_info", {}).get("hashes", {})
-        name = entry["metadata"]["name"]
-        packages.setdefault(name, {"version": entry["metadata"]["version"]})["sha256"] = hashes.get("sha256")
+    if installed.code:
+        raise UsageError(f"{wheel.name}: cannot be installed: {line(installed.said.strip())[-500:]}")
     return dict(sorted(packages.items()))
 
 

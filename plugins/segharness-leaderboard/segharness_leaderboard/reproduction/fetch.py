@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import ipaddress
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -64,10 +65,10 @@ def fetch(remote: Remote, target: Path, *, private_addresses: bool = False) -> N
         part.unlink(missing_ok=True)
 
 
-def _copy(answer: IO[bytes], file: IO[bytes], size: int, shown: str) -> str:
+def _copy(answer: http.client.HTTPResponse, file: IO[bytes], size: int, shown: str) -> str:
     """Copy an answer of exactly so many bytes, and return its SHA-256."""
     state, count, started = hashlib.sha256(), 0, time.monotonic()
-    while block := answer.read(_BLOCK):
+    while block := answer.read1(_BLOCK):  # what has come: a server that drips is stopped, too
         count += len(block)
         if count > size:
             raise UsageError(f"{shown}: has more than the {size} bytes that the card says")
@@ -86,11 +87,12 @@ class _Connection(http.client.HTTPSConnection):
     private_addresses = False
 
     def connect(self) -> None:
-        super().connect()
+        http.client.HTTPConnection.connect(self)
         address = ipaddress.ip_address(self.sock.getpeername()[0].partition("%")[0])
         if not (self.private_addresses or address.is_global):
             self.close()
             raise OSError(f"{self.host} is {address}, an address of this machine or its network (--private-addresses)")
+        self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
 
 
 class _AnyAddress(_Connection):

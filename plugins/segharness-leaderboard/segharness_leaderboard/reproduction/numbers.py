@@ -21,14 +21,17 @@ def numbers_of(run: AdoptedRun) -> Mapping[str, Mapping[tuple[str, str], float]]
     groups = {group.name: group.conditions for group in suite.condition_groups if "/" not in group.name}
     averaged = {condition for conditions in groups.values() for condition in conditions}
     alone = {condition.name: (condition.name,) for condition in suite.conditions if condition.name not in averaged}
+    corruption_of = {condition.name: condition.corruption for condition in suite.conditions}
     several = len(suite.datasets) > 1
-    return {
-        (f"{dataset.id}, {name}" if several else name): {
-            (dataset.id, condition): 1 / len(conditions) for condition in conditions
-        }
-        for dataset in suite.datasets
-        for name, conditions in {**alone, **groups}.items()
-    }
+    found = {}
+    for dataset in suite.datasets:
+        for name, conditions in {**alone, **groups}.items():
+            severities = Counter(corruption_of[condition] for condition in conditions)  # averaged first, as AP_avg does
+            found[f"{dataset.id}, {name}" if several else name] = {
+                (dataset.id, condition): 1 / len(severities) / severities[corruption_of[condition]]
+                for condition in conditions
+            }
+    return found
 
 
 def sampling_of(run: AdoptedRun) -> Sampling:

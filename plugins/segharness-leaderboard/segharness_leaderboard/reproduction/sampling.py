@@ -18,9 +18,11 @@ import hmac
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from segharness import UsageError
 
 ADVANTAGE = 2.5
 """How much more than an average image's part the best chosen images gain, for whoever replaces them by ground truth.
@@ -28,7 +30,10 @@ ADVANTAGE = 2.5
 `benchmarks/forgery.py` measures it; the contract's 1.6 was simulated on 80 categories."""
 
 FALSE_ALARM = 1e-3
-"""An honest bundle is refused for its mismatches with at most this probability."""
+"""An honest bundle is refused for its mismatches with at most this probability, where that can be."""
+
+_MOST_ALLOWED = 60
+"""No more mismatches are accepted."""
 
 
 @dataclass(frozen=True)
@@ -96,23 +101,86 @@ def share_needed(gain: float, ap: float, advantage: float = ADVANTAGE) -> float:
     return min(1.0, gain / (advantage * max(1 - ap, 1e-6)))
 
 
-def draws_needed(share: float, confidence: float, honest_rate: float = 0.0) -> tuple[int, int]:
+class Needed(NamedTuple):
+    """How often is drawn, and what is accepted.
+
+    Attributes:
+        draws: n.
+        allowed: k, how many draws may mismatch.
+        false_alarm: the probability with which an honest bundle has more.
+    """
+
+    draws: int
+    allowed: int
+    false_alarm: float
+
+
+def draws_needed(
+    share: float, confidence: float, honest_rate: float = 0.0, chances: npt.NDArray[np.float64] | None = None
+) -> Needed:
     """Return n and k: so many draws, of which at most k mismatches are accepted.
 
-    A bundle whose forged images have `share` of a draw's probability is refused with at least `confidence`; an honest one,
-    whose draws mismatch with `honest_rate`, with at most `FALSE_ALARM`.
+    A bundle whose forged images have `share` of a draw's probability is refused with at least `confidence`. An honest one,
+    whose images mismatch with `honest_rate`, is refused with at most `FALSE_ALARM`; where an image is drawn so often that no
+    k does that, with the least probability that there is.
+
+    Args:
+        share: of a draw.
+        confidence: such as .95.
+        honest_rate: the share of images that do not agree though nothing was forged.
+        chances: the probability of each item in one draw; an item that mismatches does so as often as it is drawn. None if
+            no item is drawn twice.
+
+    Raises:
+        UsageError: the honest rate is too near to the share.
 
     Example:
-        >>> draws_needed(share_needed(0.02, 0.35, advantage=1.6) / 2, 0.95)
+        >>> draws_needed(share_needed(0.02, 0.35, advantage=1.6) / 2, 0.95)[:2]
         (311, 0)
     """
     if honest_rate == 0:
-        return math.ceil(math.log(1 - confidence) / math.log1p(-share)), 0
-    for allowed in range(10_000):
+        return Needed(math.ceil(math.log(1 - confidence) / math.log1p(-share)), 0, 0.0)
+    if share < 1.5 * honest_rate:
+        raise UsageError(
+            f"--honest-rate {honest_rate:g} is too near to the share of forged draws, {share:.2g}: see --power"
+        )
+    found: list[Needed] = []
+    for allowed in range(_MOST_ALLOWED + 1):
         count = _draws_with(allowed, share + honest_rate * (1 - share), 1 - confidence)
-        if 1 - _at_most(allowed, count, honest_rate) <= FALSE_ALARM:
-            return count, allowed
-    raise ValueError(f"an honest rate of {honest_rate} is too near to a forged share of {share}")
+        alarm = (
+            1 - _at_most(allowed, count, honest_rate)
+            if chances is None
+            else _more_than(allowed, count * chances, honest_rate)
+        )
+        found.append(Needed(count, allowed, alarm))
+        if alarm <= FALSE_ALARM:
+            return found[-1]
+    return min(found, key=lambda needed: needed.false_alarm)
+
+
+def _more_than(allowed: int, means: npt.NDArray[np.float64], rate: float) -> float:
+    """Return the probability that more draws mismatch than are allowed, items that mismatch doing so in all their draws.
+
+    The number of mismatching draws is a compound Poisson variable; Panjer's recursion gives its distribution.
+
+    Args:
+        allowed: k.
+        means: how often each item is drawn, on average.
+        rate: the share of items that mismatch.
+    """
+    sizes, counts = np.unique(means, return_counts=True)
+    jumps = np.zeros(allowed + 1)  # the rate of items that are drawn m times and mismatch
+    pmf = np.exp(-sizes)
+    hit = rate * float(counts @ (1 - pmf))
+    for m in range(1, allowed + 1):
+        pmf = pmf * sizes / m
+        jumps[m] = rate * float(counts @ pmf)
+    reached = np.zeros(allowed + 1)
+    reached[0] = math.exp(-hit)
+    for total in range(1, allowed + 1):
+        steps = np.arange(1, total + 1)
+        reached[total] = float(np.sum(steps * jumps[1 : total + 1] * reached[total - steps])) / total
+    return max(0.0, 1 - float(reached.sum()))
 
 
 def _draws_with(allowed: int, rate: float, most: float) -> int:
@@ -171,7 +239,9 @@ class Sampling:
             gain: in AP, a fraction.
             aps: the AP of each number, a fraction.
         """
-        needed = min(share_needed(gain, aps[name]) for name in self.numbers)
+        needed = min(
+            share_needed(gain, max(0.0, aps[name] - gain)) for name in self.numbers
+        )  # what it would be without
         return 0.5 * needed / len(self.numbers)
 
     def draw(self, secret: bytes, root: str, count: int) -> list[Draw]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from segharness_leaderboard.reproduction.drawn_images import write_drawn
 from segharness_leaderboard.reproduction.numbers import numbers_of, sampling_of
 from segharness_leaderboard.reproduction.safetensors_file import check_safetensors
 from segharness_leaderboard.reproduction.sampling import Draw, draws_needed
-from segharness_leaderboard.reproduction.verdict import Terms, judge
+from segharness_leaderboard.reproduction.verdict import Fresh, Terms, Verdict, judge
 from segharness_leaderboard.reproduction.wheel import read_wheel
 from segharness_leaderboard.submit.check import Checked, check_bundle, headline
 
@@ -52,23 +53,35 @@ def draw(
         return {"findings": [asdict(finding) for finding in checked.findings[:100]]}
     if checked.bundle.made.pixels == "unknown":
         raise UsageError(f"{bundle}: {checked.notes[0]}")
-    task = _task(checked)
-    sampling = sampling_of(checked.run)
-    share = sampling.share(power, _aps(checked, task))
-    count, allowed = draws_needed(share, confidence, honest_rate)
-    terms = Terms(power, confidence, honest_rate, count, allowed, fresh_seed)
-    drawn = sampling.draw(secret, checked.bundle.root, count)
-    if fresh_seed is not None:
-        corrupted = {c.name for c in checked.run.run.suite.conditions if c.corruption is not None}
-        drawn = [item for item in drawn if item.condition in corrupted]
-    by_dataset: dict[str, list[Draw]] = {}
-    for item in drawn:
-        by_dataset.setdefault(item.dataset, []).append(item)
-    for dataset, draws in by_dataset.items():
-        categories = checked.run.sources.datasets[dataset].dataset.categories
-        images = _images(ProtocolImages(checked.run, host, fresh_seed), checked.run, draws)
-        write_drawn(scratch / DRAWN / dataset, categories, images)
-    job = {"task": task, "terms": asdict(terms), "drawn": {id: [asdict(d) for d in m] for id, m in by_dataset.items()}}
+    run = checked.run
+    tasks = _tasks(checked)
+    sampling = sampling_of(run)
+    share = min(sampling.share(power, _aps(checked, task)) for task in tasks)
+    needed = draws_needed(share, confidence, honest_rate, sampling.chances)
+    terms = Terms(power, confidence, honest_rate, *needed)
+    drawn: dict[str, list[Draw]] = {}
+    for item in sampling.draw(secret, checked.bundle.root, needed.draws):
+        drawn.setdefault(item.dataset, []).append(item)
+    corrupted = {condition.name for condition in run.run.suite.conditions if condition.corruption is not None}
+    fresh = {
+        dataset: [item for item in draws if item.condition in corrupted and fresh_seed is not None]
+        for dataset, draws in drawn.items()
+    }
+    if fresh_seed is not None and not any(fresh.values()):
+        raise UsageError("--fresh-seed: no corrupted image was drawn")
+    for dataset, draws in drawn.items():
+        categories = run.sources.datasets[dataset].dataset.categories
+        images = [_images(ProtocolImages(run, host), run, draws)]
+        images += [_images(ProtocolImages(run, host, fresh_seed), run, fresh[dataset])] if fresh[dataset] else []
+        write_drawn(scratch / DRAWN / dataset, categories, itertools.chain(*images))
+    job = {
+        "root": checked.bundle.root,
+        "tasks": tasks,
+        "terms": asdict(terms),
+        "drawn": {id: [asdict(draw) for draw in draws] for id, draws in drawn.items()},
+        "fresh": {id: [asdict(draw) for draw in draws] for id, draws in fresh.items()},
+        "fresh_seed": fresh_seed,
+    }
     (scratch / JOB).write_text(json.dumps(job))
     return {
         "findings": [],
@@ -76,9 +89,9 @@ def draw(
         "protocol": checked.protocol,
         "model": dict(checked.bundle.model),
         "card": checked.bundle.card.to_json(),
-        "resolutions": {entry.id: entry.resolution for entry in checked.run.run.suite.datasets},
+        "resolutions": {entry.id: entry.resolution for entry in run.run.suite.datasets},
         "terms": asdict(terms),
-        "images": {dataset: len(draws) for dataset, draws in by_dataset.items()},
+        "images": {dataset: len(draws) + len(fresh[dataset]) for dataset, draws in drawn.items()},
         "numbers": headline(checked),
     }
 
@@ -91,24 +104,37 @@ def _images(make: ProtocolImages, run: AdoptedRun, draws: list[Draw]) -> Iterato
             yield from pool.map(lambda d: make(d.dataset, samples[d.image_id], d.condition), part)
 
 
-def _task(checked: Checked) -> str:
-    """Return the task that is compared: masks, unless the protocol or the model has none."""
-    assert checked.results is not None
-    rows = checked.results.to_pylist()
-    tasks = [row["task"] for row in rows if row["metric"] in ("AP", "PQ") and row["value"] is not None]
+def _defined(checked: Checked) -> list[dict[str, Any]]:
+    """Return the rows of the first evaluation's AP over all categories, under each condition, that have a value."""
+    assert checked.results is not None and checked.run is not None
+    evaluation = checked.run.run.suite.scoring.evaluations[0].id
+    return [
+        row
+        for row in checked.results.to_pylist()
+        if row["evaluation"] == evaluation
+        and row["metric"] in ("AP", "PQ")
+        and row["category"] is None
+        and row["split"] == "all"
+        and row["value"] is not None
+    ]
+
+
+def _tasks(checked: Checked) -> list[str]:
+    """Return the tasks that are compared: those that are scored and of which there is a number.
+
+    Raises:
+        UsageError: there is none.
+    """
+    tasks = list(dict.fromkeys(str(row["task"]) for row in _defined(checked)))
     if not tasks:
         raise UsageError("the bundle has no AP that is defined: there is nothing to make again")
-    return "segm" if "segm" in tasks else str(tasks[0])
+    return tasks
 
 
 def _aps(checked: Checked, task: str) -> dict[str, float]:
     """Return the AP of each number of a checked bundle; 0 where it is undefined, which needs the most draws."""
-    assert checked.results is not None and checked.run is not None
-    values = {
-        (row["dataset"], row["condition"]): row["value"] or 0.0
-        for row in checked.results.to_pylist()
-        if row["task"] == task and row["metric"] in ("AP", "PQ") and row["category"] is None and row["split"] == "all"
-    }
+    assert checked.run is not None
+    values = {(row["dataset"], row["condition"]): row["value"] for row in _defined(checked) if row["task"] == task}
     numbers = numbers_of(checked.run)
     return {name: sum(w * values.get(cell, 0.0) for cell, w in cells.items()) for name, cells in numbers.items()}
 
@@ -136,18 +162,47 @@ def compare(
     if checked.findings or checked.run is None or checked.bundle is None:
         raise UsageError(f"{bundle}: was changed meanwhile")
     job = json.loads((scratch / JOB).read_bytes())
+    if job["root"] != checked.bundle.root:
+        raise UsageError(f"{bundle}: was changed meanwhile: its root was {job['root']}")
     terms = Terms(**job["terms"])
-    drawn = {dataset: [Draw(**draw) for draw in draws] for dataset, draws in job["drawn"].items()}
+    drawn, fresh = (
+        {id: [Draw(**draw) for draw in draws] for id, draws in job[key].items()} for key in ("drawn", "fresh")
+    )
     folder = RunFolder(again)
     model = checked.bundle.model["id"]
-    tables, problems = predictions_again(folder, host, model, {id: scratch / DRAWN / id for id in drawn})
+    made, problems = predictions_again(folder, host, model, {id: scratch / DRAWN / id for id in drawn})
     if problems:
         raise UsageError(problems)
-    inputs = _other_inputs(checked, run_inputs(folder).models.get(model, {}), list(drawn))
-    compared = differences(checked.run, host, tables, drawn, job["task"])
-    found = agreements(checked.run, tables, drawn) if terms.fresh_seed is None else []
-    verdict = judge(terms, found, mean_agreements(checked.run, found), compared, inputs)
-    return {**verdict.to_json(), "root": checked.bundle.root, "protocol": checked.bundle.protocol, "model": model}
+    others = _other_inputs(checked, run_inputs(folder).models.get(model, {}), list(drawn))
+    first = {id: _numbered(table, 0, len(drawn[id])) for id, table in made.items()}
+    try:
+        found = agreements(checked.run, first, drawn, job["tasks"])
+        compared = [d for task in job["tasks"] for d in differences(checked.run, host, first, drawn, task)]
+        anew = None
+        if job["fresh_seed"] is not None:
+            later = {id: _numbered(table, len(drawn[id]), len(fresh[id])) for id, table in made.items()}
+            pairs = [d for task in job["tasks"] for d in differences(checked.run, host, later, fresh, task)]
+            anew = Fresh(job["fresh_seed"], pairs)
+    except ValueError as error:
+        return _verdict(judge(terms, [], {}, [], [*others, f"its answers are of another kind: {error}"]), checked)
+    if not compared or (anew is not None and not anew.compared):
+        raise UsageError(f"{bundle}: no AP of the images drawn is defined: nothing can be compared")
+    return _verdict(judge(terms, found, mean_agreements(checked.run, found), compared, others, anew), checked)
+
+
+def _verdict(verdict: Verdict, checked: Checked) -> dict[str, Any]:
+    assert checked.bundle is not None
+    protocol = {"name": checked.protocol, "id": checked.bundle.protocol["id"]}
+    return {**verdict.to_json(), "root": checked.bundle.root, "protocol": protocol, "model": checked.bundle.model["id"]}
+
+
+def _numbered(made: pa.Table, before: int, count: int) -> pa.Table:
+    """Return the predictions of the images with the numbers before + 1 to before + count, numbered from 1."""
+    numbers = np.asarray(made.column("image_id"))
+    chosen = made.filter(pa.array((numbers > before) & (numbers <= before + count)))
+    place = chosen.schema.get_field_index("image_id")
+    column = pa.array(np.asarray(chosen.column("image_id")) - before, pa.int64())
+    return chosen.set_column(place, chosen.schema.field(place), column)
 
 
 def predictions_again(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,8 +23,8 @@ class Terms:
         confidence: with what probability.
         honest_rate: the share of mismatches of honest bundles.
         draws: n, how often an image under a condition is drawn.
-        allowed: k, how many mismatches are accepted.
-        fresh_seed: the seed that corruptions were drawn from anew; None for the protocol's.
+        allowed: k, how many draws may mismatch.
+        false_alarm: the probability with which an honest bundle has more.
     """
 
     power: float
@@ -33,7 +32,20 @@ class Terms:
     honest_rate: float
     draws: int
     allowed: int
-    fresh_seed: int | None = None
+    false_alarm: float
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """What came of the same images, corrupted anew.
+
+    Attributes:
+        seed: of the corruptions.
+        compared: the APs of the images, in the bundle and under the fresh seed.
+    """
+
+    seed: int
+    compared: Sequence[Difference]
 
 
 @dataclass
@@ -50,8 +62,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict as a JSON object."""
-        fresh = self.facts.get("fresh_seed") is not None
-        tier = None if self.reasons else "3+ fresh" if fresh else "3"
+        tier = None if self.reasons else "3+ fresh" if self.facts.get("fresh") else "3"
         return {
             "verdict": "refused" if self.reasons else "reproduced",
             "tier": tier,
@@ -65,20 +76,21 @@ def judge(
     found: Sequence[Again],
     means: Mapping[str, float],
     compared: Sequence[Difference],
-    inputs: Sequence[str],
+    others: Sequence[str] = (),
+    fresh: Fresh | None = None,
 ) -> Verdict:
     """Return the verdict.
 
     Args:
         terms: how it is judged.
-        found: how far each drawn image agrees; nothing under a fresh seed.
-        means: the mean agreement of each number.
+        found: how far each drawn image agrees.
+        means: the mean agreement of each number, without the mismatches.
         compared: the APs of the drawn images.
-        inputs: in what the model that was run differs from the one that the bundle names.
+        others: in what the model that was run, or its kind of answer, differs from the bundle's.
+        fresh: what came of images that were corrupted anew; None if that was not asked for.
     """
-    verdict = Verdict()
-    verdict.reasons += [f"another model than the bundle's was run: {text}" for text in inputs]
-    mismatches = [again for again in found if again.agreement < LEAST_AGREEMENT]
+    verdict = Verdict([f"another model than the bundle's was run: {text}" for text in others])
+    mismatches = sorted((a for a in found if a.agreement < LEAST_AGREEMENT), key=lambda again: again.agreement)
     count = sum(again.draw.times for again in mismatches)
     if count > terms.allowed:
         images = f"{len(mismatches)} images" if len(mismatches) > 1 else "one image"
@@ -90,35 +102,31 @@ def judge(
             verdict.reasons.append(f"{number}: the images drawn agree by {mean:.3f} on average, not by {LEAST_MEAN}")
     half = terms.power / 2
     for difference in compared:
-        stored, again = (f"{100 * value:.2f}" for value in (difference.stored, difference.again))
-        interval = f"difference [{100 * difference.low:.2f}, {100 * difference.high:.2f}]"
-        if difference.low > half or (difference.high < -half and terms.fresh_seed is None):
-            verdict.reasons.append(
-                f"{difference.number}: AP of the images drawn is {stored} in the bundle and {again} made again: {interval}"
-            )
-    mismatches.sort(key=lambda again: again.agreement)
+        if difference.low > half or difference.high < -half:
+            verdict.reasons.append(f"{_said(difference)} made again")
+    for difference in fresh.compared if fresh is not None else ():
+        if difference.low > half:
+            verdict.reasons.append(f"{_said(difference)} under fresh corruption")
     verdict.facts = {
         **asdict(terms),
         "advantage": ADVANTAGE,
-        "images": len(found) or sum(d.images for d in compared),
+        "images": len(found),
         "mismatches": count,
         "mismatched": [{**asdict(m.draw), "agreement": round(m.agreement, 4)} for m in mismatches[:_MOST_LISTED]],
         "mean_agreement": {number: round(mean, 6) for number, mean in means.items()},
         "numbers": [asdict(difference) for difference in compared],
+        "fresh": None if fresh is None else {"seed": fresh.seed, "numbers": [asdict(d) for d in fresh.compared]},
     }
     return verdict
+
+
+def _said(difference: Difference) -> str:
+    stored, again = (f"{100 * value:.2f}" for value in (difference.stored, difference.again))
+    interval = f"difference [{100 * difference.low:.2f}, {100 * difference.high:.2f}]"
+    which = f"{difference.number}, {difference.task}"
+    return f"{which}: AP of the images drawn is {stored} in the bundle, {again} ({interval})"
 
 
 def machine() -> dict[str, Any]:
     """Return what is said of the machine that made predictions again: no name of it."""
     return {"system": platform.system(), "processor": platform.machine(), "python": platform.python_version()}
-
-
-def commitment(secret: bytes) -> str:
-    """Return what is published before a secret is used: its SHA-256, as hex.
-
-    Example:
-        >>> commitment(b"secret")[:16]
-        '2bb80d537b1da3e3'
-    """
-    return hashlib.sha256(secret).hexdigest()

@@ -46,7 +46,7 @@ def read_wheel(file: Path) -> Wheel:
         with zipfile.ZipFile(file) as opened:
             entries = opened.infolist()
             _check_entries(entries, shown)
-            [metadata] = [e for e in entries if PurePosixPath(e.filename).match("*.dist-info/METADATA")]
+            [metadata] = [e for e in entries if _is_metadata(PurePosixPath(e.filename))]
             if metadata.file_size > _METADATA:
                 raise UsageError(f"{shown}: its METADATA have {metadata.file_size} bytes")
             text = opened.read(metadata).decode("utf-8", "replace")
@@ -60,6 +60,10 @@ def read_wheel(file: Path) -> Wheel:
     return Wheel(canonicalize_name(name), str(version), tuple(text for text in needed if text is not None))
 
 
+def _is_metadata(path: PurePosixPath) -> bool:
+    return len(path.parts) == 2 and path.parts[0].endswith(".dist-info") and path.name == "METADATA"
+
+
 def _check_entries(entries: list[zipfile.ZipInfo], shown: str) -> None:
     if len(entries) > MOST_FILES:
         raise UsageError(f"{shown}: has {len(entries)} files, more than {MOST_FILES}")
@@ -71,7 +75,9 @@ def _check_entries(entries: list[zipfile.ZipInfo], shown: str) -> None:
             raise UsageError(f"{shown}: its file {entry.filename!r:.80} lies outside of its folder")
         if (entry.external_attr >> 16) & 0o170000 == 0o120000:
             raise UsageError(f"{shown}: its file {entry.filename!r:.80} is a link")
-        if entry.filename.endswith(".pth"):
+        if path.suffix == ".pth" and (
+            len(path.parts) == 1 or (len(path.parts) == 3 and path.parts[0].endswith(".data"))
+        ):
             raise UsageError(f"{shown}: its file {entry.filename!r:.80} would run code whenever Python starts")
 
 

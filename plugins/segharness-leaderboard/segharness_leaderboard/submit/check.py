@@ -24,8 +24,16 @@ from segharness.protocols import (
 )
 from segharness.score import GivenPlaces, ScoreOptions, check_files, recompute
 
-from segharness_leaderboard.bundle.bundle import BUNDLE, Bundle, Finding, expected_paths, read_blob, strangers_in
-from segharness_leaderboard.submit.pack import weights_sha256
+from segharness_leaderboard.bundle.bundle import (
+    BUNDLE,
+    Bundle,
+    Finding,
+    expected_paths,
+    read_blob,
+    strangers_in,
+    weights_sha256,
+)
+from segharness_leaderboard.submit.terms import consent
 
 
 @dataclass
@@ -98,6 +106,11 @@ def check_bundle(
         wanted = protocol or f"any of those on this machine: {known}"
         raise UsageError(f"{folder}: its protocol {said} is not {wanted}")
     checked.protocol = named.name
+    if named.plugin and bundle.protocol["name"] != named.name:
+        checked.findings.append(Finding(BUNDLE, None, f"`protocol.name` is not that of its id, which is {named.name}"))
+    if dict(bundle.card.consent) != consent():
+        rule = "`card.consent` is to no version of the terms that is known here; see `segharness submit terms`"
+        checked.findings.append(Finding(BUNDLE, None, rule))
     model = AdoptedModel(bundle.model["id"], bundle.model["name"], bundle.model["inputs"])
     datasets = sorted(entry.id for entry in protocol_run(named).suite.datasets)
     if sorted(model.inputs) != datasets:
@@ -169,6 +182,10 @@ def _recompute(checked: Checked, host: PluginHost, options: ScoreOptions | None,
         used = {weights_sha256(on) for on in bundle.model["inputs"].values()} - {None}
         if used and bundle.card.weights.sha256 not in used:
             checked.findings.append(Finding(BUNDLE, None, "`card.weights.sha256` is not that of the model's inputs"))
+    if found.undecided and not checked.findings:
+        raise UsageError(
+            [f"it cannot be decided on this machine: {reason}" for reason in dict.fromkeys(found.undecided)]
+        )
     if checked.findings:
         checked.results = None
 

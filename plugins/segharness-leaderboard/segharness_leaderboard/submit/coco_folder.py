@@ -42,6 +42,12 @@ def run_of_results(
         UsageError: a file is missing or broken.
     """
     datasets = [entry.id for entry in protocol_run(named).suite.datasets]
+    for dataset in datasets if len(datasets) > 1 else ():  # `-k` takes a word anywhere in the name of a cell
+        others = [other for other in (model, named.name, *datasets) if other != dataset]
+        if clash := next((other for other in others if dataset in other), None):
+            raise UsageError(
+                f"the data set `{dataset}` cannot be told from `{clash}`: give the run itself, or another --model"
+            )
     for dataset in datasets:
         part = folder / dataset
         source = part if part.is_dir() or len(datasets) > 1 else folder
@@ -53,7 +59,7 @@ def run_of_results(
             protocol=named.name if named.plugin else str(named.folder),
             models=[f"coco-results/{source},id={model}"],
             variables=variables,
-            k=dataset,
+            k=dataset if len(datasets) > 1 else "",
             out=out,
             plugins=plugins,
             bootstrap=0,

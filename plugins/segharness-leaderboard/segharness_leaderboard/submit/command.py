@@ -17,6 +17,7 @@ from segharness.cli.arguments.scoring import (
     given_from,
     score_options_from,
 )
+from segharness.cli.exit_codes import Exit
 from segharness.cli.limited_process import Limits, add_limit_arguments, run_limited, words_again
 from segharness.escaping import line
 from segharness.protocols import find_protocol
@@ -27,13 +28,11 @@ from segharness_leaderboard.submit.card_arguments import add_card_arguments, car
 from segharness_leaderboard.submit.check import Checked, check_bundle, headline
 from segharness_leaderboard.submit.coco_folder import is_results_folder, run_of_results
 from segharness_leaderboard.submit.copies import Likeness, compare_bundles
-from segharness_leaderboard.submit.pack import PackedBundle, pack
+from segharness_leaderboard.submit.pack import PackedBundle, check_target, pack
 from segharness_leaderboard.submit.terms import terms
 
 _MOST_SHOWN = 1000
 """How many findings are reported one by one."""
-
-_OK, _REFUSED, _USAGE = 0, 1, 4
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +77,7 @@ def execute(args: argparse.Namespace) -> int:
     """Run the subcommand."""
     if args.action == "terms":
         print(terms(), end="")
-        return _OK
+        return Exit.OK
     if args.action == "pack":
         return _pack(args)
     return _check_here(args) if args.report_to is not None else _check(args)
@@ -90,6 +89,7 @@ def execute(args: argparse.Namespace) -> int:
 def _pack(args: argparse.Namespace) -> int:
     host: PluginHost = args.host
     given = given_from(args)
+    check_target(args.output)
     if is_results_folder(Path(args.run)):
         if args.protocol is None or args.model is None:
             raise UsageError(
@@ -108,7 +108,7 @@ def _pack(args: argparse.Namespace) -> int:
         folder.read_manifest()  # says what is wrong before the first question
         packed = pack(folder, host, args.output, card_from(args), model=args.model, name=args.protocol, given=given)
     _say_packed(packed)
-    return _OK
+    return Exit.OK
 
 
 def _say_packed(packed: PackedBundle) -> None:
@@ -136,7 +136,7 @@ def _check(args: argparse.Namespace) -> int:
         except StoreError as error:
             report = {"accepted": False, "findings": [asdict(Finding("bundle", None, str(error)))], "more": 0}
         if report is None:
-            return _USAGE
+            return Exit.USAGE
         made = Path(scratch, "bundle/run/results.arrow")
         if args.output is not None and report["accepted"]:
             shutil.copyfile(made, args.output)
@@ -144,7 +144,7 @@ def _check(args: argparse.Namespace) -> int:
         print(json.dumps(report, indent=1))
     else:
         _say_checked(args.bundle, report)
-    return _OK if report["accepted"] else _REFUSED
+    return Exit.OK if report["accepted"] else Exit.FAILED
 
 
 def _say_checked(name: str, report: dict[str, Any]) -> None:
@@ -169,13 +169,25 @@ def _say_checked(name: str, report: dict[str, Any]) -> None:
                 f"  {row['task']:5} {row['metric']:7} {value:>6}{interval:16} {row['dataset']}, {row['condition']}{why}"
             )
         )
-    print(
-        line(
-            f"{name}: accepted, tier 2: recomputed under {report['protocol']}; pixels of {report['images']} images under "
-            "their conditions made again. It does not prove that the model made the predictions"
-        )
-    )
+    pixels = f"the pixels of {report['images']} images under their conditions made again"
+    pixels = pixels if report["images"] else "what pixels the model saw is not known"
+    proof = "It does not prove that the model made the predictions"
+    print(line(f"{name}: accepted, tier 2: recomputed under {report['protocol']}; {pixels}. {proof}"))
     print(f"root {report['root']}")
+
+
+def _likeness(args: argparse.Namespace, checked: Checked, other: Path, number: int) -> Likeness:
+    """Return how far a checked bundle agrees with another; what is wrong with that one is no fault of the first."""
+    if not checked.accepted:
+        return Likeness(problem="was not compared")
+    place: Path = args.report_to.parent / f"other-{number}"
+    try:
+        compared = check_bundle(other, args.host, place, given_from(args), protocol=args.protocol, scored=False)
+        return compare_bundles(checked, compared)
+    except UsageError as error:
+        return Likeness(problem=f"was not compared: {error}")
+    except MemoryError:
+        return Likeness(problem="was not compared: reading it takes more memory than it may have (--memory)")
 
 
 def _check_here(args: argparse.Namespace) -> int:
@@ -186,11 +198,7 @@ def _check_here(args: argparse.Namespace) -> int:
         given, protocol = given_from(args), args.protocol
         options = score_options_from(args)
         checked = check_bundle(Path(args.bundle), args.host, scratch / "bundle", given, options, protocol=protocol)
-        for number, other in enumerate(args.against):
-            place = scratch / f"other-{number}"
-            compared = check_bundle(Path(other), args.host, place, given, protocol=protocol, scored=False)
-            if checked.accepted:
-                others.append((other, compare_bundles(checked, compared)))
+        others = [(other, _likeness(args, checked, Path(other), number)) for number, other in enumerate(args.against)]
     except MemoryError:
         rule = "reading it takes more memory than it may have (--memory)"
         checked = Checked([Finding("bundle", None, rule)])
@@ -214,4 +222,4 @@ def _check_here(args: argparse.Namespace) -> int:
         "images": checked.images,
     }
     args.report_to.write_text(json.dumps(report))
-    return _OK
+    return Exit.OK

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from segharness.protocols import AdoptedRun
 from segharness.score import agreement
-from segharness.store import read_shard
 
 from segharness_leaderboard.rank_weights import RankWeights
+from segharness_leaderboard.reproduction.numbers import objects_of
 from segharness_leaderboard.submit.check import Checked
 
 MOST_IMAGES = 4000
@@ -71,15 +71,16 @@ def compare_bundles(first: Checked, second: Checked) -> Likeness:
     equal = 0
     conditions = [condition.name for condition in first.run.run.suite.conditions]
     for dataset, opened in first.run.sources.datasets.items():
-        truth = opened.ground_truth("instances")
-        counts = Counter(annotation["category_id"] for annotation in (truth or {"annotations": []})["annotations"])
+        counts: Counter[int] = Counter()
+        for objects in objects_of(first.run, dataset).values():
+            counts.update(objects)
         most = max(1, MOST_IMAGES // len(conditions) // len(first.run.sources.datasets))
         sizes = {sample.image_id: (sample.height, sample.width) for sample in opened.samples}
         for condition in conditions:
             key = f"{root} {condition}"
             chosen = dict.fromkeys(sorted(sizes, key=lambda id, key=key: _key(key, id))[:most])  # type: ignore[misc]
-            sides = [_cell(run, dataset, condition, counts, chosen) for run in (first.run, second.run)]
             try:
+                sides = [_cell(run, dataset, condition, counts, chosen) for run in (first.run, second.run)]
                 agreed = agreement(sides[0], sides[1], {id: sizes[id] for id in chosen})
             except ValueError as error:
                 return Likeness(problem=f"cannot be compared: {error}")
@@ -96,20 +97,11 @@ def _key(text: str, image_id: int) -> bytes:
     return hashlib.sha256(f"{text} {image_id}".encode()).digest()
 
 
-def cell_predictions(run: AdoptedRun, dataset: str, condition: str) -> pa.Table:
-    """Return all predictions of a cell of an adopted run, whose files were held to the rules."""
-    [model] = run.run.suite.models
-    shards = run.sources.datasets[dataset].shards
-    return pa.concat_tables(
-        read_shard(run.folder.shard_files(model.id, dataset, condition, shard.index)).predictions for shard in shards
-    )
-
-
 def _cell(
     run: AdoptedRun, dataset: str, condition: str, counts: Mapping[int, int], chosen: Mapping[int, None]
 ) -> pa.Table:
     """Return the predictions of some images of a cell, weighted by their ranks."""
-    stored = cell_predictions(run, dataset, condition)
+    stored = run.predictions(dataset, condition)
     kept = stored.filter(pc.is_in(stored.column("image_id"), pa.array(chosen, pa.int64())))
     return RankWeights(stored, counts).weighted(kept)
 

@@ -14,7 +14,7 @@ from segharness.redaction import without_folders
 from segharness.score import GivenPlaces, find_data_sources
 from segharness.store import RunFolder, ShardFiles, read_shard, write_shard
 
-from segharness_leaderboard.bundle.bundle import Bundle, BundleFile, Made, expected_paths, write_blob
+from segharness_leaderboard.bundle.bundle import Bundle, BundleFile, Made, expected_paths, weights_sha256, write_blob
 from segharness_leaderboard.bundle.json_values import text_problem
 from segharness_leaderboard.bundle.model_card import ModelCard
 
@@ -38,6 +38,12 @@ class PackedBundle:
     folder: Path
     bundle: Bundle
     notes: tuple[str, ...]
+
+
+def check_target(out: Path) -> None:
+    """Raise UsageError if a bundle cannot be written to a folder: there is something already."""
+    if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
+        raise UsageError(f"{out}: is there already; a bundle is never replaced")
 
 
 def protocol_of_run(folder: RunFolder, host: PluginHost, name: str | None = None) -> NamedProtocol:
@@ -107,8 +113,7 @@ def pack(
     problems += _weights_problems(card, inputs)
     if problems:
         raise UsageError(problems)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out}: is there already; a bundle is never replaced")
+    check_target(out)
     entry = models[chosen]
     described = {
         "id": chosen,
@@ -121,18 +126,19 @@ def pack(
     places = GivenPlaces(given.datasets, given.references or (named.reference,), given.variables)
     shards = {id: len(opened.shards) for id, opened in find_data_sources(folder, host, places).datasets.items()}
     conditions = [condition["name"] for condition in manifest["suite"]["conditions"]]
-    files, pixels = _write_files(folder, chosen, expected_paths(shards, conditions), out)
-    versions = manifest.get("packages", {})
-    packages = {name: versions[name] for name in _PACKAGES if text_problem(versions.get(name)) is None}
-    bundle = Bundle(
-        {"name": named.name, "id": named.sealed().id}, described, card, Made(pixels, packages), sorted(files, key=_path)
-    )
-    bundle.write(out)
-    return PackedBundle(out, bundle, tuple(_notes(bundle)))
-
-
-def _path(file: BundleFile) -> str:
-    return file.path
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+        part = Path(scratch, "bundle")
+        files, pixels = _write_files(folder, chosen, expected_paths(shards, conditions), part)
+        versions = manifest.get("packages", {})
+        packages = {name: versions[name] for name in _PACKAGES if text_problem(versions.get(name)) is None}
+        protocol = {"name": named.name, "id": named.sealed().id}
+        bundle = Bundle(protocol, described, card, Made(pixels, packages), sorted(files, key=lambda file: file.path))
+        bundle.write(part)
+        if out.exists():
+            out.rmdir()  # it is empty
+        part.rename(out)
+    return PackedBundle(out, bundle, tuple(_notes(bundle, entry.get("weights") is not None)))
 
 
 def _weights_problems(card: ModelCard, inputs: Mapping[str, Any]) -> list[str]:
@@ -143,18 +149,6 @@ def _weights_problems(card: ModelCard, inputs: Mapping[str, Any]) -> list[str]:
     if used and card.weights.sha256 not in used:
         return [f"--weights: has the SHA-256 {card.weights.sha256[:12]}..., the run's weights {min(used)[:12]}..."]
     return []
-
-
-def weights_sha256(inputs: Mapping[str, Any]) -> str | None:
-    """Return the SHA-256 of the weights in a model's inputs; None if they are no single file.
-
-    Example:
-        >>> weights_sha256({"weights": {"name": "coco", "sha256": "ab"}}), weights_sha256({"weights": None})
-        ('ab', None)
-    """
-    weights = inputs.get("weights")
-    digest = weights.get("sha256") if isinstance(weights, Mapping) else weights
-    return digest if isinstance(digest, str) else None
 
 
 def _write_files(folder: RunFolder, model: str, paths: list[str], out: Path) -> tuple[list[BundleFile], str]:
@@ -194,8 +188,8 @@ def _write_files(folder: RunFolder, model: str, paths: list[str], out: Path) -> 
     return files, "unknown" if unknown else "known"
 
 
-def _notes(bundle: Bundle) -> list[str]:
-    """Return what will keep a bundle in tier 2, a line each."""
+def _notes(bundle: Bundle, given_weights: bool) -> list[str]:
+    """Return what will keep a bundle in tier 2, a line each; `given_weights`: the run named weights, which need a file."""
     notes = []
     if bundle.made.pixels == "unknown":
         notes.append("these are result files of another program: what pixels the model saw is not known")
@@ -204,8 +198,7 @@ def _notes(bundle: Bundle) -> list[str]:
     card = bundle.card
     if card.plugin is None or not card.plugin.url:
         notes.append("the card names no wheel that others can fetch (--plugin FILE.whl --plugin-url URL)")
-    used = any(weights_sha256(on) for on in bundle.model["inputs"].values())
-    if used and (card.weights is None or not card.weights.url):
+    if given_weights and (card.weights is None or not card.weights.url):
         notes.append("the card does not say where its weights can be fetched (--weights FILE --weights-url URL)")
     if "${" in str([bundle.model["options"], bundle.model["options_for"]]):
         notes.append("an option is the value of a variable, which others do not have")
