@@ -123,6 +123,15 @@ def write_plugin(folder: Path, **replaced: str) -> Path:
     return wheel
 
 
+REDIRECTED = {
+    "/to-http": "http://localhost/x.whl",
+    "/to-file": "file:///etc/passwd",
+    "/redirected": "/x.whl",
+    "/again": "/again",
+}
+"""Where paths of the server lead."""
+
+
 @contextmanager
 def https_server(folder: Path, certificates: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Serve a folder on this machine. Yields the address, and the environment in which its certificate is believed."""
@@ -137,7 +146,7 @@ def https_server(folder: Path, certificates: Path) -> Iterator[tuple[str, dict[s
             super().__init__(*arguments, directory=str(folder), **named)
 
         def do_GET(self):
-            target = {"/to-http": "http://localhost/x.whl", "/to-file": "file:///etc/passwd"}.get(self.path)
+            target = REDIRECTED.get(self.path)
             if target is None:
                 return super().do_GET()
             self.send_response(302)

@@ -2,7 +2,8 @@
 
 AP knows nothing of scores but their order within a category and condition. So an instance counts by its rank there: the
 most confident one 1, falling to 0 at the rank of three times the number of objects, below which precision is under a
-third. Whoever multiplies all scores by a small number changes nothing, and what is never confident counts nothing.
+third. Whoever multiplies all scores by a small number changes nothing. What is below that rank counts nothing here, though
+it may carry AP: the APs of the images that are compared have to agree as well.
 """
 
 from __future__ import annotations

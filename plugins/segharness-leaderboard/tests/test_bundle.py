@@ -256,6 +256,13 @@ def record(folder, change):
     (folder / BUNDLE).write_text(json.dumps(content if changed is None else changed))
 
 
+def nested(depth):
+    value = 1
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
 RECORDS = {
     "`root` is not that of its content": lambda c: c["card"].update(name="Another"),
     "`schema_version` is 0": lambda c: c.update(schema_version=0),
@@ -267,6 +274,9 @@ RECORDS = {
     "`model.inputs` are on elsewhere": lambda c: c["model"].update(inputs={"elsewhere": {}}),
     "`card.paper` has a user name": lambda c: c["card"].update(paper="https://a:b@c.example/"),
     "`card.name` has a character that is not shown": lambda c: c["card"].update(name="a\x1b[2Jb"),
+    "`card.licence` has a character that is not shown": lambda c: c["card"].update(licence="\u3164"),
+    "`card.resize` has a character with many marks": lambda c: c["card"].update(resize="a" + "\u0301" * 90),
+    "it is nested more than 50 levels deep": lambda c: c["model"]["inputs"]["squares"].update(x=nested(900)),
     "`card.team` has a character that is not shown": lambda c: c["card"].update(team="a\u202eb"),
     "`files[0].sha256` is no SHA-256": lambda c: c["files"][0].update(sha256="../../../etc/passwd"),
     "`files[0].size` is 1099511627776": lambda c: c["files"][0].update(size=1 << 40),
@@ -326,6 +336,20 @@ def test_another_protocol_and_no_bundle_are_undecided(desk):
     assert done.code == 1 and "bundle.json: cannot be read: No such file" in done.out, done
     done = desk("submit", "check", "gone", *SAMPLE)
     assert done.code == 4 and "gone: is no folder of a bundle" in done.err
+
+
+def test_the_name_of_a_protocol_is_not_believed(desk):
+    """It is looked up by its id, and a board publishes its own name for it."""
+    from segharness_leaderboard.plugin import segharness_protocols
+
+    folder = desk.copy("bundle", "edited")
+    bundle, _ = Bundle.read(folder)
+    toy = next(spec for spec in segharness_protocols() if spec.name == "toy-1.0")
+    id = json.loads((toy.path() / "seal.json").read_text())["id"]
+    Bundle({"name": "robustness-1.0", "id": id}, bundle.model, bundle.card, bundle.made, bundle.files).write(folder)
+    done = desk("submit", "check", "edited", *SAMPLE)
+    assert done.code == 1 and "`protocol.name` is not that of its id, which is toy-1.0" in done.out, done
+    assert "`model.inputs` are on squares, and the data are toycells" in done.out
 
 
 def test_markup_is_shown_and_not_obeyed(desk):

@@ -12,10 +12,12 @@ import zipfile
 
 import numpy as np
 import pytest
-from segharness import UsageError
+from segharness import PluginHost, UsageError
+from segharness.plugin.host import PluginArguments
+from segharness.store import PREDICTIONS
 from segharness_leaderboard.bundle.model_card import Remote
 from segharness_leaderboard.rank_weights import RankWeights
-from segharness_leaderboard.reproduction.comparison import Again, Difference
+from segharness_leaderboard.reproduction.comparison import Again, Difference, agreements
 from segharness_leaderboard.reproduction.environment import Container, check_container
 from segharness_leaderboard.reproduction.fetch import fetch
 from segharness_leaderboard.reproduction.safetensors_file import check_safetensors
@@ -33,7 +35,9 @@ from segharness_leaderboard.reproduction.sampling import (
 from segharness_leaderboard.reproduction.secret import use_up
 from segharness_leaderboard.reproduction.verdict import Fresh, Terms, judge
 from segharness_leaderboard.reproduction.wheel import read_wheel
+from segharness_leaderboard.submit import check_bundle
 
+from tests.bundle_desk import PROTOCOL, column
 from tests.stranger import https_server, write_plugin, write_weights
 
 # ----------------------------------------------------------------------------------------------------------- the draw
@@ -200,7 +204,7 @@ CONTENT = hashlib.sha256(b"content").hexdigest()
         ("/x.whl", 7, "0" * 64, "has the SHA-256 "),
         ("/gone.whl", 7, CONTENT, "cannot be fetched: File not found"),
         ("/to-http", 7, CONTENT, "it leads to http://localhost/x.whl, which is not an https address"),
-        ("/to-file", 7, CONTENT, "cannot be fetched: .*file:///etc/passwd' is not allowed"),
+        ("/to-file", 7, CONTENT, "it leads to file:///etc/passwd, which is not an https address"),
     ],
 )
 def test_only_the_very_file_is_kept(server, tmp_path, monkeypatch, path, size, sha256, words):
@@ -215,6 +219,17 @@ def test_only_the_very_file_is_kept(server, tmp_path, monkeypatch, path, size, s
     with pytest.raises(UsageError, match=words.replace("(", r"\(")):
         fetch(Remote(url + path, sha256, size), target, private_addresses=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_redirection_says_is_not_read(server, tmp_path, monkeypatch):
+    url, environment = server
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    target = tmp_path / "x.whl"
+    fetch(Remote(f"{url}/redirected", CONTENT, 7), target, private_addresses=True)
+    assert target.read_bytes() == b"content"
+    with pytest.raises(UsageError, match="it leads on more than 5 times"):
+        fetch(Remote(f"{url}/again", CONTENT, 7), target, private_addresses=True)
 
 
 def test_neither_this_network_nor_an_unknown_server_is_asked(server, tmp_path, monkeypatch):
@@ -268,6 +283,14 @@ HEAD = "Metadata-Version: 2.1\nName: segharness-stranger\nVersion: 1.0\n"
         ({"metadata": HEAD + "Requires-Dist: x @ https://a.example/x.tar.gz\n"}, "an address; only what an index has"),
         ({"metadata": HEAD + "Requires-Dist: x @ file:///etc\n"}, "an address; only what an index has"),
         ({"metadata": HEAD + "Requires-Dist: --index-url=http://a.example\n"}, "its requirement '--index-url"),
+        ({"metadata": HEAD + "Requires-Dist: x===/../evil\n"}, "names no ordinary version"),
+        ({"metadata": HEAD + "Requires-Dist: x\n" * 501}, "has 501 requirements, more than 500"),
+        ({"metadata": HEAD + "Requires-Dist: x==1" + "0" * 600 + "\n"}, "has 604 characters"),
+        (
+            {"change": lambda z: z.writestr("segharness_stranger-1.0.data/data/lib/x.pth", "import os")},
+            "would run code whenever Python starts",
+        ),
+        ({"change": lambda z: z.writestr("sitecustomize.py", "")}, "would run code whenever Python starts"),
         ({"metadata": HEAD.replace("1.0", "2.0")}, "its METADATA are of segharness-stranger 2.0"),
         ({"name": "segharness_stranger.whl"}, "is no wheel"),
     ],
@@ -302,6 +325,27 @@ def test_weights_are_safetensors_alone(tmp_path):
         bad.write_bytes(data)
         with pytest.raises(UsageError, match="is no safetensors file"):
             check_safetensors(bad)
+
+
+# ------------------------------------------------------------------------------------------------------ the comparison
+
+
+@pytest.mark.parametrize("forged", ["bbox", "mask", None])
+def test_boxes_and_masks_are_both_compared(desk, tmp_path, monkeypatch, forged):
+    """Whoever forges boxes and leaves the masks, or the other way round, agrees in nothing."""
+    import pyarrow as pa
+
+    monkeypatch.chdir(desk.folder)
+    host = PluginHost.load(PluginArguments(("segharness.testing.sample",)))
+    run = check_bundle(desk.folder / "bundle", host, tmp_path / "scratch", protocol=PROTOCOL, scored=False).run
+    made = run.predictions("squares", "clean")
+    draws = [Draw("squares", id, "clean") for id in (1, 2, 3)]
+    if forged == "bbox":
+        made = column(made, PREDICTIONS, "bbox", [[0.0, 0.0, 5.0, 5.0]] * len(made))
+    elif forged == "mask":
+        made = column(made, PREDICTIONS, "mask", [pa.scalar(b"Pl1").as_py()] * len(made))  # nothing of 48 x 64 pixels
+    found = agreements(run, {"squares": made}, {"squares": draws}, ["segm", "bbox"])
+    assert [again.agreement for again in found] == [1.0 if forged is None else 0.0] * 3
 
 
 # ------------------------------------------------------------------------------------------------------- the container

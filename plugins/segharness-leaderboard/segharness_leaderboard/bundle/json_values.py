@@ -6,6 +6,7 @@ import datetime
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,8 +14,17 @@ from urllib.parse import urlsplit
 DIGEST = re.compile(r"[0-9a-f]{64}")
 """A SHA-256, as hex."""
 
-_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]")
-"""What a terminal obeys, what changes the direction of letters, and what is not seen."""
+_HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+"""The categories of characters that a terminal obeys, that change the direction of letters, and that are not seen."""
+
+_BLANK = "\u115f\u1160\u3164\uffa0\u2800\u034f"
+"""Letters and marks that are not seen, either."""
+
+_STACKED = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe2f\U000e0100-\U000e01ef]{4}")
+"""Marks over one letter, so many that they cover its neighbours."""
+
+DEEPEST = 50
+"""No JSON value is nested deeper."""
 
 
 def strict_json(data: bytes) -> Any:
@@ -47,10 +57,22 @@ def strict_json(data: bytes) -> Any:
 
     try:
         value = json.loads(data, parse_constant=refused, parse_float=finite, object_pairs_hook=unique)
-        json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be written
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    if _depth(value) > DEEPEST:
+        raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+    json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be written
     return value
+
+
+def _depth(value: Any) -> int:
+    """Return how deep a value is nested."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        members = (v.values() if isinstance(v, dict) else v for v in level if isinstance(v, (dict, list)))
+        level = [member for of_one in members for member in of_one]
+    return depth
 
 
 def text_problem(value: Any, most: int = 200, *, empty: bool = False) -> str | None:
@@ -66,8 +88,10 @@ def text_problem(value: Any, most: int = 200, *, empty: bool = False) -> str | N
         return "is empty"
     if len(value) > most:
         return f"has {len(value)} characters, more than {most}"
-    if _HIDDEN.search(value):
+    if any(unicodedata.category(character) in _HIDDEN or character in _BLANK for character in value):
         return "has a character that is not shown"
+    if _STACKED.search(unicodedata.normalize("NFD", value)):
+        return "has a character with many marks"
     return None
 
 

@@ -88,6 +88,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a folder of packages that the environment starts from, such as one with PyTorch; may be repeated",
     )
+    running.add_argument(
+        "--plugin-memory",
+        type=int,
+        default=32,
+        metavar="GIB",
+        help="what a process of the plugin may address; default 32",
+    )
     running.add_argument("--devices", default="cpu", metavar="LIST", help="such as cuda:0; default cpu")
     running.add_argument(
         "--unconfined",
@@ -180,6 +187,7 @@ def _reproduce(args: argparse.Namespace) -> int:
             [folder.resolve() for folder in args.packages],
             confined=not args.unconfined,
             devices=args.devices != "cpu",
+            memory=args.plugin_memory,
         )
         packages = make_environment(container, wheel["requirements"], files["wheel"], _empty(scratch / "install"))
         _predict(args, container, drawn, files, _empty(scratch / "again"), scratch / stages.DRAWN)

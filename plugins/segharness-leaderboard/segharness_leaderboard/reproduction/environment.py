@@ -53,6 +53,7 @@ class Container:
         readable: further files and folders that commands may read.
         confined: whether bubblewrap is used.
         devices: whether graphics cards are given to commands.
+        memory: what a process may address, in GiB; not limited with graphics cards, whose drivers address all of theirs.
     """
 
     environment: Path
@@ -61,6 +62,7 @@ class Container:
     readable: list[Path] = field(default_factory=list)
     confined: bool = True
     devices: bool = False
+    memory: int = 32
 
     @property
     def python(self) -> Path:
@@ -85,7 +87,7 @@ class Container:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     timeout=self.seconds,
-                    preexec_fn=_limit_files,
+                    preexec_fn=self._limit,
                     start_new_session=True,
                     check=False,
                 )
@@ -93,6 +95,14 @@ class Container:
                 raise UsageError(f"the plugin took longer than {self.seconds / 3600:.1f} hours (--hours)") from error
             output.seek(max(0, output.seek(0, os.SEEK_END) - _MOST_SAID))
             return Ended(done.returncode, output.read(_MOST_SAID).decode("utf-8", "replace"))
+
+    def _limit(self) -> None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if not self.devices:
+            resource.setrlimit(resource.RLIMIT_AS, (self.memory << 30, self.memory << 30))
 
     def _wrapping(self, folder: Path, writable: Sequence[Path]) -> list[str]:
         """Return the command line of bubblewrap, up to the command."""
@@ -128,13 +138,6 @@ def _behind_links(folder: Path) -> Path:
             if entry.is_symlink():
                 return entry.resolve().parent
     return folder
-
-
-def _limit_files() -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def check_container(confined: bool) -> None:

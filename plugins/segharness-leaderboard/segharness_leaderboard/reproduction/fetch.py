@@ -8,6 +8,7 @@ import ipaddress
 import ssl
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +26,7 @@ _SILENT = 60
 """A server that sends nothing for so many seconds is given up."""
 
 _BLOCK = 1 << 20
+_MOST_REDIRECTIONS = 5
 
 
 def fetch(remote: Remote, target: Path, *, private_addresses: bool = False) -> None:
@@ -58,7 +60,7 @@ def fetch(remote: Remote, target: Path, *, private_addresses: bool = False) -> N
         if digest != remote.sha256:
             raise UsageError(f"{shown}: has the SHA-256 {digest[:16]}..., the card says {remote.sha256[:16]}...")
         part.replace(target)
-    except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
+    except (urllib.error.URLError, OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise UsageError(f"{shown}: cannot be fetched: {line(str(reason))}") from error
     finally:
@@ -109,16 +111,21 @@ class _Https(urllib.request.HTTPSHandler):
 
 
 class _Redirections(urllib.request.HTTPRedirectHandler):
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        if problem := url_problem(newurl):
-            raise urllib.error.URLError(f"it leads to {line(newurl)}, which {problem}")
-        found: Any = super().redirect_request(req, fp, code, msg, headers, newurl)
-        return found  # type: ignore[no-any-return]
+    """Follows a few redirections to https addresses; nothing of their answers is read."""
+
+    def http_error_302(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage
+    ) -> Any:
+        fp.close()
+        target = urllib.parse.urljoin(req.full_url, headers.get("Location", ""))
+        if problem := url_problem(target):
+            raise urllib.error.URLError(f"it leads to {line(target)}, which {problem}")
+        followed = getattr(req, "followed", 0) + 1
+        if followed > _MOST_REDIRECTIONS:
+            raise urllib.error.URLError(f"it leads on more than {_MOST_REDIRECTIONS} times")
+        request = urllib.request.Request(target, headers=dict(req.header_items()))
+        request.followed = followed  # type: ignore[attr-defined]
+        request.headers.pop("Host", None)
+        return self.parent.open(request, timeout=_SILENT)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302

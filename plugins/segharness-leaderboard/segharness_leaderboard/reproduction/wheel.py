@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from dataclasses import dataclass
 from email.parser import HeaderParser
@@ -16,6 +17,11 @@ MOST_BYTES = 4 << 30
 
 MOST_FILES = 50_000
 """A wheel has no more files."""
+
+MOST_REQUIREMENTS = 500
+"""A wheel has no more requirements."""
+
+_LONGEST_REQUIREMENT = 500
 
 _METADATA = 16 << 20
 
@@ -56,7 +62,10 @@ def read_wheel(file: Path) -> Wheel:
     said = (canonicalize_name(str(headers.get("Name", ""))), str(headers.get("Version", "")))
     if said != (canonicalize_name(name), str(version)):
         raise UsageError(f"{shown}: its METADATA are of {said[0][:60]} {said[1][:30]}")
-    needed = (_requirement(str(line), shown) for line in headers.get_all("Requires-Dist", []))
+    lines = [str(line) for line in headers.get_all("Requires-Dist", [])]
+    if len(lines) > MOST_REQUIREMENTS:
+        raise UsageError(f"{shown}: has {len(lines)} requirements, more than {MOST_REQUIREMENTS}")
+    needed = (_requirement(line, shown) for line in lines)
     return Wheel(canonicalize_name(name), str(version), tuple(text for text in needed if text is not None))
 
 
@@ -75,14 +84,15 @@ def _check_entries(entries: list[zipfile.ZipInfo], shown: str) -> None:
             raise UsageError(f"{shown}: its file {entry.filename!r:.80} lies outside of its folder")
         if (entry.external_attr >> 16) & 0o170000 == 0o120000:
             raise UsageError(f"{shown}: its file {entry.filename!r:.80} is a link")
-        if path.suffix == ".pth" and (
-            len(path.parts) == 1 or (len(path.parts) == 3 and path.parts[0].endswith(".data"))
-        ):
+        at_start = path.suffix == ".pth" or path.stem in ("sitecustomize", "usercustomize")
+        if at_start and (len(path.parts) == 1 or path.parts[0].endswith(".data")):
             raise UsageError(f"{shown}: its file {entry.filename!r:.80} would run code whenever Python starts")
 
 
 def _requirement(text: str, shown: str) -> str | None:
     """Return a requirement without its marker; None if it is not for this machine."""
+    if len(text) > _LONGEST_REQUIREMENT:
+        raise UsageError(f"{shown}: its requirement {text[:60]!r}... has {len(text)} characters")
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
@@ -91,7 +101,15 @@ def _requirement(text: str, shown: str) -> str | None:
         raise UsageError(
             f"{shown}: requires {text!r:.120}: an address; only what an index has under a name is installed"
         )
+    for (
+        specifier
+    ) in requirement.specifier:  # what follows `===` may be any text, and pip takes one with a `/` for a folder
+        if specifier.operator == "===" or not re.fullmatch(r"[A-Za-z0-9._+!*-]+", specifier.version):
+            raise UsageError(f"{shown}: its requirement {text!r:.120} names no ordinary version")
     if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
         return None
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    return f"{requirement.name}{extras}{requirement.specifier}"
+    found = f"{requirement.name}{extras}{requirement.specifier}"
+    if not re.fullmatch(r"[A-Za-z0-9._-]+(\[[A-Za-z0-9._,-]+\])?([<>=!~]{1,2}[A-Za-z0-9._+!*-]+,?)*", found):
+        raise UsageError(f"{shown}: its requirement {text!r:.120} is none that is installed")
+    return found
