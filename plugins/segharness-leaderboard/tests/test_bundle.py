@@ -93,12 +93,13 @@ def test_nothing_private_is_in_it(desk, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--trained-on", "x", "--plugin-url", "https://a.example/x.whl"), "give the file, too, --plugin FILE.whl"),
+        (("--plugin-url", "https://a.example/x.whl"), "give the file, too, --plugin FILE.whl"),
         (("--paper", "http://a.example"), "`paper` is not an https address"),
         (("--embargo", "tomorrow"), "`embargo` is not a date"),
         (("--name", "two\nlines"), "`name` has a character that is not shown"),
         (("--name", "x" * 101), "`name` has 101 characters"),
         (("--plugin", "model.py"), "--plugin model.py: is no .whl file"),
+        (("--training-corruptions", "fog"), "--training-corruptions: says none, fog: `none` and `nothing` stand alone"),
         (("--weights", "weights.pkl"), "--weights weights.pkl: is no .safetensors file"),
         (("--plugin", "gone.whl"), "--plugin gone.whl: No such file"),
         (("--model", "other"), "has no model `other` (it has shaky)"),
@@ -130,7 +131,7 @@ def test_a_run_of_no_protocol_and_an_incomplete_one_are_refused(desk):
     partly = ("--model", "sample/blind", "--out", "partly", "-k", "clean", *SAMPLE, *BOOTSTRAP)
     assert desk("run", "--protocol", PROTOCOL, *partly).code == 0
     done = desk.pack("partly", "refused")
-    assert done.code == 4 and "sample-blind::squares::sample-dim-1: shard 0 is not there" in done.err, done.err
+    assert done.code == 4 and "partly: sample-blind::squares::sample-dim-1 and 1 more cells did not run" in done.err
     failing = ("--model", "sample/failing", "--out", "failing", *SAMPLE, *BOOTSTRAP)
     assert desk("run", "--protocol", PROTOCOL, *failing).code == 1
     done = desk.pack("failing", "refused")
@@ -148,10 +149,22 @@ def test_result_files_become_a_bundle_of_unknown_pixels(desk):
     ours, theirs = desk.report("bundle"), desk.report("from-coco")
     assert theirs["accepted"] and "pixels" in theirs["notes"][0] and "tier 2 at most" in theirs["notes"][0]
     assert [row["value"] for row in theirs["numbers"]] == [row["value"] for row in ours["numbers"]]
-    (desk.folder / "exported/shaky/squares/sample-dim-3.segm.json").write_text("[{}]")
-    (desk.folder / "exported/shaky/squares/sample-dim-3.bbox.json").unlink()
+    for kind in ("segm", "bbox"):
+        (desk.folder / f"exported/shaky/squares/sample-dim-3.{kind}.json").write_text("[{}]")
     done = desk.pack("exported/shaky/squares", "from-coco", "--model", "theirs")
     assert done.code == 4 and "sample-dim-3.segm.json: result 0" in done.err, done.err
+    (desk.folder / "exported/shaky/squares/sample-dim-3.bbox.json").unlink()
+    (desk.folder / "exported/shaky/squares/clean.segm.json").rename(
+        desk.folder / "exported/shaky/squares/claen.segm.json"
+    )
+    done = desk.pack("exported/shaky/squares", "from-coco", "--model", "theirs")
+    assert (
+        done.code == 4
+        and "claen.segm.json: is no condition of squares-1.0 (did you mean `clean.segm.json`?)" in done.err
+    )
+    assert "clean.segm.json: is missing" in done.err and "sample-dim-3.bbox.json: is missing" in done.err
+    done = desk.pack("exported", "from-coco", "--model", "theirs")
+    assert done.code == 4 and "has no result files; it has the folders shaky" in done.err, done.err
     done = desk("submit", "pack", "exported/shaky/squares", "-o", "x", *CARD, *SAMPLE)
     assert done.code == 4 and "say --protocol NAME and --model ID" in done.err
 
@@ -334,6 +347,10 @@ def test_another_protocol_and_no_bundle_are_undecided(desk):
     assert done.code == 4 and "is not any of those on this machine: toy-1.0" in done.err, done
     done = desk("submit", "check", "run/predictions", *SAMPLE)
     assert done.code == 1 and "bundle.json: cannot be read: No such file" in done.out, done
+    done = desk("submit", "check", "run", *SAMPLE)
+    assert done.code == 4 and "run: is a run; make a bundle of it first" in done.err
+    done = desk.pack("bundle", "again")
+    assert done.code == 4 and "bundle: is a bundle already" in done.err
     done = desk("submit", "check", "gone", *SAMPLE)
     assert done.code == 4 and "gone: is no folder of a bundle" in done.err
 

@@ -155,7 +155,8 @@ class Bundle:
         files = [BundleFile(**file) for file in content["files"]]
         bundle = cls(content["protocol"], content["model"], model_card, Made(**content["made"]), files)
         if content["root"] != bundle.root:
-            findings.append(Finding(BUNDLE, None, f"`root` is not that of its content, which is {bundle.root}"))
+            rule = "`root` is not that of its content: something was changed after packing; pack the run again"
+            findings.append(Finding(BUNDLE, None, rule))
         return bundle, findings
 
 

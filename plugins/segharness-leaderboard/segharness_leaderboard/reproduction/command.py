@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import secrets
-import shutil
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from segharness import StoreError, UsageError, write_atomic
 from segharness.cli.arguments.scoring import add_source_arguments, given_from
@@ -20,10 +17,9 @@ from segharness.cli.exit_codes import Exit
 from segharness.cli.limited_process import Limits, add_limit_arguments, run_limited, words_again
 from segharness.escaping import line
 
-from segharness_leaderboard.bundle.model_card import ModelCard, Remote
 from segharness_leaderboard.reproduction import stages
 from segharness_leaderboard.reproduction.environment import Container, check_container, make_environment
-from segharness_leaderboard.reproduction.fetch import fetch
+from segharness_leaderboard.reproduction.obtain import check_runnable, obtain
 from segharness_leaderboard.reproduction.secret import commitment, new_secret, secret_in, secret_of, use_up
 from segharness_leaderboard.reproduction.verdict import machine
 
@@ -106,14 +102,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_source_arguments(parser, references=False)
     add_limit_arguments(parser, "the bundle")
-    parser.add_argument("--stage", choices=["draw", "inspect", "compare"], help=argparse.SUPPRESS)
+    parser.add_argument("--stage", choices=["read", "draw", "inspect", "compare"], help=argparse.SUPPRESS)
 
 
 def execute(args: argparse.Namespace) -> int:
     """Reproduce a bundle."""
     if args.new_secret is not None:
+        secret = new_secret(args.new_secret)
         print(f"{args.new_secret}: keep it until the verdict. Publish its SHA-256 before the bundle's root is known:")
-        print(commitment(new_secret(args.new_secret)))
+        print(commitment(secret))
         return Exit.OK
     if args.bundle is None:
         raise UsageError("name a bundle, or --new-secret FILE")
@@ -127,7 +124,9 @@ def _stage(args: argparse.Namespace) -> int:
     scratch: Path = args.report_to.parent
     given = given_from(args)
     try:
-        if args.stage == "draw":
+        if args.stage == "read":
+            report = stages.read(Path(args.bundle))
+        elif args.stage == "draw":
             report = stages.draw(
                 Path(args.bundle),
                 args.host,
@@ -166,6 +165,11 @@ def _reproduce(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="segharness-") as folder:
         scratch = Path(folder)
         (scratch / "secret").write_bytes(secret)
+        said = _limited(args, scratch, "read")
+        if said is None:
+            return Exit.USAGE
+        if not said["findings"]:
+            check_runnable(args, said)
         drawn = _limited(args, scratch, "draw")
         if drawn is None:
             return Exit.USAGE
@@ -176,7 +180,7 @@ def _reproduce(args: argparse.Namespace) -> int:
         if args.seed_file is not None:
             use_up(args.seed_file, drawn["root"])
         _say_draw(args, drawn)
-        files = _files(args, drawn, scratch)
+        files = obtain(args, drawn, scratch)
         words = [word for name, file in files.items() for word in (f"--{name}", str(file))]
         wheel = _limited(args, scratch, "inspect", *words)
         if wheel is None:
@@ -197,7 +201,7 @@ def _reproduce(args: argparse.Namespace) -> int:
     report |= {
         "seed": secret.hex(),
         "commitment": commitment(secret),
-        "committed_before": args.seed is not None or args.seed_file is not None,
+        "seed_given": args.seed is not None or args.seed_file is not None,
         "plugin": drawn["card"]["plugin"],
         "weights": drawn["card"]["weights"],
         "packages": packages,
@@ -228,46 +232,6 @@ def _limited(args: argparse.Namespace, scratch: Path, stage: str, *more: str) ->
         return run_limited(words_again(args, *own), Limits.of(args), scratch)
     except StoreError as error:
         raise UsageError(f"{args.bundle}: {error}") from error
-
-
-def _files(args: argparse.Namespace, drawn: Mapping[str, Any], scratch: Path) -> dict[str, Path]:
-    """Return the wheel and the weights of a bundle's card, fetched or copied, with their digests checked.
-
-    Raises:
-        UsageError: the card names none, or they are others.
-    """
-    card = ModelCard.from_json(drawn["card"])
-    if card.plugin is None:
-        raise UsageError(f"{args.bundle}: its card names no wheel (tier 2 at most)")
-    if "${" in json.dumps([drawn["model"]["options"], drawn["model"]["options_for"]]):
-        raise UsageError(
-            f"{args.bundle}: an option of its model is the value of a variable, which is not in the bundle"
-        )
-    folder = _empty(scratch / "fetched")
-    files = {"wheel": _obtained(card.plugin, args.wheel, folder, ".whl", args.private_addresses)}
-    if card.weights is not None:
-        files["weights"] = _obtained(card.weights, args.weights, folder, ".safetensors", args.private_addresses)
-    return files
-
-
-def _obtained(remote: Remote, given: Path | None, folder: Path, ending: str, private: bool) -> Path:
-    name = given.name if given is not None else unquote(urlsplit(remote.url).path.rpartition("/")[2])
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,200}", name) or not name.endswith(ending):
-        raise UsageError(f"{line(remote.url or name)}: is no {ending} file, and nothing else is fetched")
-    target = folder / name
-    if given is None:
-        if not remote.url:
-            raise UsageError(f"the card gives no address of its {ending} file: give a copy, --wheel or --weights")
-        fetch(remote, target, private_addresses=private)
-        return target
-    try:
-        found = Remote.of_file(given, "")
-        if found.sha256 != remote.sha256:
-            raise UsageError(f"{given}: has the SHA-256 {found.sha256[:16]}..., the card says {remote.sha256[:16]}...")
-        shutil.copyfile(given, target)
-    except OSError as error:
-        raise UsageError(f"{given}: {error.strerror}") from error
-    return target
 
 
 def _empty(folder: Path) -> Path:
@@ -352,7 +316,7 @@ def _say_verdict(args: argparse.Namespace, report: Mapping[str, Any]) -> None:
         return
     sees = f"would have seen a gain of {100 * report['power']:g} points with {100 * report['confidence']:g} %"
     print(line(f"{args.bundle}: reproduced, tier {report['tier']}; {sees}"))
-    if not report["committed_before"]:
+    if not report["seed_given"]:
         print("note: the secret was drawn now, so it proves nothing to others: see --new-secret")
 
 

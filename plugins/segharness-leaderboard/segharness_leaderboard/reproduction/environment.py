@@ -189,7 +189,10 @@ def make_environment(container: Container, requirements: Sequence[str], wheel: P
     except subprocess.TimeoutExpired as error:
         raise UsageError("its requirements take too long to install (--hours)") from error
     if done.returncode:
-        raise UsageError(f"its requirements cannot be installed: {line(done.stderr.strip())[-500:]}")
+        advice = "--packages DIR names a folder of packages that has them, and pip's settings an index"
+        raise UsageError(
+            f"its requirements, or segharness, cannot be installed: {line(done.stderr.strip())[-500:]} ({advice})"
+        )
     packages: dict[str, Any] = {
         str(item.metadata["Name"]): {"version": item.version, "sha256": None}
         for item in importlib.metadata.distributions(path=list(map(str, container.packages)))

@@ -18,6 +18,7 @@ from segharness.protocols import AdoptedRun, ProtocolImages, run_inputs
 from segharness.score import GivenPlaces, check_files
 from segharness.store import RunFolder, read_shard
 
+from segharness_leaderboard.bundle.bundle import Bundle
 from segharness_leaderboard.reproduction.comparison import agreements, differences, mean_agreements
 from segharness_leaderboard.reproduction.drawn_images import write_drawn
 from segharness_leaderboard.reproduction.numbers import numbers_of, sampling_of
@@ -28,6 +29,14 @@ from segharness_leaderboard.reproduction.wheel import read_wheel
 from segharness_leaderboard.submit.check import Checked, check_bundle, headline
 
 DRAWN, JOB = "drawn", "job.json"
+
+
+def read(bundle: Path) -> dict[str, Any]:
+    """Return what a bundle says of itself, before any of it is checked; or the findings."""
+    said, findings = Bundle.read(bundle)
+    if said is None:
+        return {"findings": [asdict(finding) for finding in findings[:100]]}
+    return {"findings": [], "card": said.card.to_json(), "model": dict(said.model), "pixels": said.made.pixels}
 
 
 def draw(
@@ -51,8 +60,6 @@ def draw(
     checked = check_bundle(bundle, host, scratch / "checked", given, protocol=protocol)
     if not checked.accepted or checked.bundle is None or checked.run is None:
         return {"findings": [asdict(finding) for finding in checked.findings[:100]]}
-    if checked.bundle.made.pixels == "unknown":
-        raise UsageError(f"{bundle}: {checked.notes[0]}")
     run = checked.run
     tasks = _tasks(checked)
     sampling = sampling_of(run)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from segharness import UsageError
-from segharness.escaping import visible
+from segharness.escaping import line, visible
 
 from segharness_leaderboard.bundle.model_card import ModelCard, Remote
 from segharness_leaderboard.submit.terms import VERSION, consent, terms
@@ -16,11 +16,13 @@ _QUESTIONS = {
     "name": "the model's name on a leaderboard",
     "team": "who submits it",
     "licence": "the model's licence, such as Apache-2.0",
-    "trained_on": "what it was trained on, pretraining included, separated by `;`",
-    "training_corruptions": "the corruptions that training augmented with, separated by `;`, or none",
+    "trained_on": "the data sets that it was trained on, pretraining included, separated by `;`; or nothing",
+    "training_corruptions": "the corruptions that training augmented with, separated by `;`; or none",
     "resize": "how its input is resized, such as: shorter side 800, longer at most 1333; or none",
 }
 """What a card must have, and how it is asked for."""
+
+_FILES = ("plugin", "weights")
 
 
 def add_card_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +35,7 @@ def add_card_arguments(parser: argparse.ArgumentParser) -> None:
         "--trained-on",
         action="append",
         metavar="TEXT",
-        help="a data set that it was trained on, pretraining included; may be repeated",
+        help="a data set that it was trained on, pretraining included, or nothing; may be repeated",
     )
     card.add_argument(
         "--training-corruptions",
@@ -72,9 +74,8 @@ def card_from(args: argparse.Namespace) -> ModelCard:
     if lacking and not can_ask:
         raise UsageError([f"{flags[key]}: is missing: {_QUESTIONS[key]}" for key in lacking])
     answers = {key: getattr(args, key) or _asked(f"{_QUESTIONS[key]}: ") for key in _QUESTIONS}
-    lists = {key: _list(answers[key]) for key in ("trained_on", "training_corruptions")}
-    _agree(args.yes, can_ask)
-    return ModelCard(
+    lists = {key: _list(answers[key], flags[key]) for key in ("trained_on", "training_corruptions")}
+    card = ModelCard(
         name=answers["name"],
         team=answers["team"],
         licence=answers["licence"],
@@ -88,22 +89,33 @@ def card_from(args: argparse.Namespace) -> ModelCard:
         embargo=args.embargo,
         consent=consent(),
     )
+    if problems := [f"the card's `{key}` {problem}" for key, problem in ModelCard.problems_of(card.to_json())]:
+        raise UsageError(problems)
+    _agree(args.yes, can_ask, card)
+    return card
 
 
 def _asked(question: str) -> str:
-    try:
-        return input(visible(question)).strip()
-    except EOFError as error:
-        raise UsageError("there was no answer") from error
+    """Ask until there is an answer."""
+    while True:
+        try:
+            answer = input(visible(question)).strip()
+        except EOFError as error:
+            raise UsageError("there was no answer") from error
+        if answer:
+            return answer
 
 
-def _list(answer: str | list[str]) -> tuple[str, ...]:
-    parts = answer.split(";") if isinstance(answer, str) else answer
-    return tuple(part.strip() for part in parts if part.strip())
+def _list(answer: str | list[str], flag: str) -> tuple[str, ...]:
+    parts = answer.split(";") if isinstance(answer, str) else [part for text in answer for part in text.split(";")]
+    found = tuple(part.strip() for part in parts if part.strip())
+    if len(found) > 1 and {"none", "nothing"} & {part.lower() for part in found}:
+        raise UsageError(f"{flag}: says {', '.join(found)}: `none` and `nothing` stand alone")
+    return found
 
 
-def _agree(agreed: bool, can_ask: bool) -> None:
-    """Show the terms and ask, unless ``--yes`` says so.
+def _agree(agreed: bool, can_ask: bool, card: ModelCard) -> None:
+    """Show the card and the terms and ask, unless ``--yes`` says so.
 
     Raises:
         UsageError: the submitter does not agree, or cannot be asked.
@@ -114,7 +126,14 @@ def _agree(agreed: bool, can_ask: bool) -> None:
         raise UsageError(
             "--yes: is missing: it says that you agree to the terms, which `segharness submit terms` prints"
         )
-    print(terms())
+    print("\nThe card; flags change what was not asked (see --help):")
+    for key, value in card.to_json().items():
+        if key != "consent":
+            shown = (
+                ", ".join(value) if isinstance(value, list) else (value or {}).get("url") if key in _FILES else value
+            )
+            print(line(f"  {key}: {shown or 'none'}"))
+    print(f"\n{terms()}")
     if _asked(f"Do you agree to the terms, version {VERSION}? (yes/no) ").lower() not in ("y", "yes"):
         raise UsageError("nothing was packed: a submission needs the consent to its terms")
 

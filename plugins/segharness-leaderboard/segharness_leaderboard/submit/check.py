@@ -91,6 +91,8 @@ def check_bundle(
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: is no folder of a bundle; `segharness submit pack` makes one")
+    if (folder / "manifest.json").exists() and not (folder / BUNDLE).exists():
+        raise UsageError(f"{folder}: is a run; make a bundle of it first: segharness submit pack {folder} -o BUNDLE")
     checked = Checked()
     checked.bundle, checked.findings = Bundle.read(folder)
     bundle = checked.bundle

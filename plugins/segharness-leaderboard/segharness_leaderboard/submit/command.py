@@ -23,7 +23,7 @@ from segharness.escaping import line
 from segharness.protocols import find_protocol
 from segharness.store import RunFolder
 
-from segharness_leaderboard.bundle.bundle import Finding
+from segharness_leaderboard.bundle.bundle import BUNDLE, Finding
 from segharness_leaderboard.submit.card_arguments import add_card_arguments, card_from
 from segharness_leaderboard.submit.check import Checked, check_bundle, headline
 from segharness_leaderboard.submit.coco_folder import is_results_folder, run_of_results
@@ -104,9 +104,12 @@ def _pack(args: argparse.Namespace) -> int:
             )
             packed = pack(folder, host, args.output, card, model=args.model, name=args.protocol, given=given)
     else:
+        if Path(args.run, BUNDLE).is_file():
+            raise UsageError(f"{args.run}: is a bundle already; pack the run that it was made of")
         folder = RunFolder.from_text(args.run)
         folder.read_manifest()  # says what is wrong before the first question
-        packed = pack(folder, host, args.output, card_from(args), model=args.model, name=args.protocol, given=given)
+        named_by = {"model": args.model, "name": args.protocol, "given": given, "wheel": args.plugin}
+        packed = pack(folder, host, args.output, card_from(args), **named_by)
     _say_packed(packed)
     return Exit.OK
 

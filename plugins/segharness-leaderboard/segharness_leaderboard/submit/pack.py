@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segharness import PluginHost, StoreError, UsageError
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from segharness import ModelSpec, PluginHost, StoreError, UsageError
 from segharness.protocols import NamedProtocol, Seal, find_protocol, named_protocols, seal_of_folder
 from segharness.redaction import without_folders
 from segharness.score import GivenPlaces, find_data_sources
@@ -84,6 +85,7 @@ def pack(
     model: str | None = None,
     name: str | None = None,
     given: GivenPlaces | None = None,
+    wheel: Path | None = None,
 ) -> PackedBundle:
     """Pack one model of a run.
 
@@ -95,6 +97,7 @@ def pack(
         model: its id; None for the only one.
         name: of the protocol; None for the one that the run was made under.
         given: where the run's data lie; None for what this machine remembers.
+        wheel: the file of the card's plugin, which has to be the one that offers the model; None without.
 
     Raises:
         UsageError: the run was made under no named protocol, has several models and none is chosen, lacks cells, or the
@@ -111,6 +114,7 @@ def pack(
     problems = [f"the card's `{key}` {problem}" for key, problem in ModelCard.problems_of(card.to_json())]
     inputs = manifest["inputs"]["models"][chosen]
     problems += _weights_problems(card, inputs)
+    problems += _plugin_problems(wheel, models[chosen]["model"], host) if wheel is not None else []
     if problems:
         raise UsageError(problems)
     check_target(out)
@@ -151,9 +155,27 @@ def _weights_problems(card: ModelCard, inputs: Mapping[str, Any]) -> list[str]:
     return []
 
 
+def _plugin_problems(wheel: Path, model: str, host: PluginHost) -> list[str]:
+    """Return a line if a wheel is not of the distribution that offers a model on this machine, in its version."""
+    spec = host.find(model, ModelSpec)
+    if spec is None:
+        return [
+            f"--plugin {wheel.name}: the run's model `{model}` is offered by no plugin here; run it by its plugin's name"
+        ]
+    owner = host.owner(spec)
+    try:
+        name, version, _, _ = parse_wheel_filename(wheel.name)
+    except InvalidWheelFilename as error:
+        return [f"--plugin {wheel.name}: {error}"]
+    if (name, str(version)) != (canonicalize_name(owner.distribution), owner.version):
+        return [f"--plugin {wheel.name}: the run's model `{model}` is offered by {owner.distribution} {owner.version}"]
+    return []
+
+
 def _write_files(folder: RunFolder, model: str, paths: list[str], out: Path) -> tuple[list[BundleFile], str]:
     """Write every shard again, and return the entries and whether pixels are known."""
     problems: list[str] = []
+    absent: dict[str, int] = {}
     files: list[BundleFile] = []
     unknown = images = 0
     with tempfile.TemporaryDirectory(prefix="segharness-") as scratch:
@@ -166,7 +188,7 @@ def _write_files(folder: RunFolder, model: str, paths: list[str], out: Path) -> 
             try:
                 stored = read_shard(folder.shard_files(model, dataset, condition, int(number[:5])))
             except FileNotFoundError:
-                problems.append(f"{cell}: shard {int(number[:5])} is not there: run the protocol to its end first")
+                absent[cell] = absent.get(cell, 0) + 1
                 continue
             except StoreError as error:
                 problems += error.problems
@@ -180,11 +202,16 @@ def _write_files(folder: RunFolder, model: str, paths: list[str], out: Path) -> 
             images += len(stored.images)
             for part, target in (("images", targets.images), ("predictions", targets.predictions)):
                 files.append(write_blob(out, f"{part}/{dataset}/{condition}/{number}", Path(str(target)).read_bytes()))
+    if absent:
+        cells = list(absent)
+        more = f" and {len(cells) - 1} more cells" if len(cells) > 1 else ""
+        goes_on = "the same `segharness run` goes on with it"
+        problems.insert(0, f"{folder.path}: {cells[0]}{more} did not run to the end: {goes_on}")
     if 0 < unknown < images:
         problems.append(f"{folder.path}: only some images have a digest of their pixels")
     if problems:
-        more = [f"and {len(problems) - 20} more"] if len(problems) > 20 else []
-        raise UsageError([*problems[:20], *more])
+        rest = [f"and {len(problems) - 20} more"] if len(problems) > 20 else []
+        raise UsageError([*problems[:20], *rest])
     return files, "unknown" if unknown else "known"
 
 
@@ -196,8 +223,10 @@ def _notes(bundle: Bundle, given_weights: bool) -> list[str]:
     if bundle.model["name"].endswith(".py") or ".py:" in bundle.model["name"]:
         notes.append("the model is a local file: put it into a plugin (`segharness new plugin`)")
     card = bundle.card
-    if card.plugin is None or not card.plugin.url:
-        notes.append("the card names no wheel that others can fetch (--plugin FILE.whl --plugin-url URL)")
+    if card.plugin is None:
+        notes.append("the card names no wheel of the model's plugin (--plugin FILE.whl --plugin-url URL)")
+    elif not card.plugin.url:
+        notes.append("the card does not say where its wheel can be fetched (--plugin-url URL)")
     if given_weights and (card.weights is None or not card.weights.url):
         notes.append("the card does not say where its weights can be fetched (--weights FILE --weights-url URL)")
     if "${" in str([bundle.model["options"], bundle.model["options_for"]]):
