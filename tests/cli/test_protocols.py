@@ -11,19 +11,7 @@ from segharness.errors import StoreError
 from segharness.protocols import Seal, seal_of_results
 from segharness.testing import CommandLine
 
-SAMPLE = ("-p", "segharness.testing.sample")
-BOOTSTRAP = ("--bootstrap", "100")
-
-SUITE = """
-segharness: 1
-name: squares-1.0
-seed: 3
-models: [{id: finder, model: sample/finder}]
-reference: finder
-datasets: [{id: squares, dataset: sample/squares}]
-conditions: [clean, {name: dims, corruptions: [sample/dim], severities: [1, 3]}]
-scoring: {tasks: [segm, bbox]}
-"""
+from tests.bundle_desk import BOOTSTRAP, SAMPLE, SUITE
 
 
 def sealed(command, text, name="squares-1.0"):
