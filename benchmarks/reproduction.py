@@ -32,9 +32,10 @@ segharness: 1
 name: again
 models: [{{id: m, model: {model}, batch_size: {batch}}}]
 datasets: [{{id: toycells, dataset: toycells/test, sample: {images}}}]
-conditions: [clean, gaussian_noise-3, motion_blur-3, fog-3, contrast-3, jpeg_compression-3, mixed]
+conditions: {conditions}
 scoring: {{tasks: [segm]}}
 """
+CONDITIONS = "[clean, gaussian_noise-3, motion_blur-3, fog-3, contrast-3, jpeg_compression-3, mixed]"
 MODELS = ("toymaskrcnn/bn", "toymaskrcnn/gn", "adaptis/toy")
 Tables = dict[str, pa.Table]
 
@@ -77,10 +78,10 @@ def rounded(bits: int) -> Iterator[None]:
         handle.remove()
 
 
-def predictions(folder: Path, model: str, images: int, batch: int = 1) -> Tables:
+def predictions(folder: Path, model: str, images: int, batch: int = 1, conditions: str = CONDITIONS) -> Tables:
     """Run a model in this process, and return its predictions by condition."""
     suite = folder / "again.yaml"
-    suite.write_text(SUITE.format(model=model, images=images, batch=batch))
+    suite.write_text(SUITE.format(model=model, images=images, batch=batch, conditions=conditions))
     out = folder / f"{model.replace('/', '-')}-{len(list(folder.iterdir()))}"
     segharness.run(suite, out=out, executor="inline", bootstrap=0, progress=False)
     run = RunFolder.from_text(out)
@@ -164,10 +165,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def within(context: object, folder: Path, model: str, images: int) -> Tables:
+def within(context: object, folder: Path, model: str, images: int, conditions: str = CONDITIONS) -> Tables:
     """Return the predictions of a model that is run in a context."""
     with context:  # type: ignore[attr-defined]
-        return predictions(folder, model, images)
+        return predictions(folder, model, images, conditions=conditions)
 
 
 if __name__ == "__main__":
