@@ -14,7 +14,6 @@ import argparse
 import hashlib
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +26,8 @@ from segharness.protocols import AdoptedRun
 from segharness.score import agreement, score_subset
 from segharness.store import PREDICTIONS, table
 from segharness_leaderboard.rank_weights import RankWeights
+from segharness_leaderboard.reproduction.board_numbers import counts_of, numbers_of, sampling_of
 from segharness_leaderboard.reproduction.comparison import LEAST_AGREEMENT
-from segharness_leaderboard.reproduction.numbers import numbers_of, objects_of, sampling_of
 from segharness_leaderboard.reproduction.sampling import Sampling, draws_needed
 from segharness_leaderboard.submit.check import check_bundle
 
@@ -69,9 +68,7 @@ class Forger:
         self.conditions = [condition.name for condition in run.run.suite.conditions]
         self.honest = {condition: run.predictions(self.dataset, condition) for condition in self.conditions}
         self._truth = self._as_predictions()
-        self._counts: Counter[int] = Counter()
-        for objects in objects_of(run, self.dataset).values():
-            self._counts.update(objects)
+        self._counts = counts_of(run, self.dataset)
 
     def _as_predictions(self) -> pa.Table:
         """Return the ground truth as the surest predictions."""

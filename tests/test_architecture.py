@@ -170,6 +170,7 @@ PUBLIC = {
     "segharness.cli.arguments.scoring",
     "segharness.cli.exit_codes",
     "segharness.cli.limited_process",
+    "segharness.digests",
     "segharness.escaping",
     "segharness.execution",
     "segharness.files",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         SuiteError,
         UsageError,
         coded,
+        nearest,
     )
     from segharness.images.randomness import generator
     from segharness.plugin.deprecation import PluginDeprecationWarning, deprecated
@@ -84,6 +85,7 @@ _NAMES_OF = {
         "SuiteError",
         "UsageError",
         "coded",
+        "nearest",
     ),
     "plugin.deprecation": ("PluginDeprecationWarning", "deprecated"),
     "plugin.hookspecs": ("hookimpl",),
@@ -189,6 +191,7 @@ __all__ = [
     "evaluate",
     "generator",
     "hookimpl",
+    "nearest",
     "read_results",
     "run",
     "score_results",

@@ -26,7 +26,12 @@ def digest(inputs: Any) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """Return the sha256 of a file, as hex. It is computed again only if the file's size or time changes."""
+    """Return the sha256 of a file, as hex. It is computed again only if the file's size or time changes.
+
+    Example:
+        >>> file_digest(Path(__file__)) == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+        True
+    """
     stat = path.stat()
     return _file_digest(str(path), stat.st_mtime_ns, stat.st_size)
 
@@ -40,6 +45,10 @@ def content_digest(path: Path, files: Sequence[Path] | None = None) -> dict[str,
 
     Returns:
         ``{"sha256": ...}`` for a file; ``{"files": ...}``, a digest of names and contents, for a folder or for `files`.
+
+    Example:
+        >>> list(content_digest(Path(__file__))), list(content_digest(Path(__file__).parent / "cli"))
+        (['sha256'], ['files'])
     """
     if files is None and path.is_file():
         return {"sha256": file_digest(path)}
@@ -60,5 +69,11 @@ def _file_digest(path: str, _mtime: int, _size: int) -> str:
 
 
 def pixel_digest(pixels: Image) -> int:
-    """Return 64 bits of BLAKE2b over the pixels of an image, which tell whether two runs had the same image."""
+    """Return 64 bits of BLAKE2b over the pixels of an image, which tell whether two runs had the same image.
+
+    Example:
+        >>> import numpy as np
+        >>> pixel_digest(np.zeros((2, 2, 3), np.uint8)) != pixel_digest(np.ones((2, 2, 3), np.uint8))
+        True
+    """
     return int.from_bytes(hashlib.blake2b(pixels.data, digest_size=8).digest(), "little")

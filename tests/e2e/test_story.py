@@ -26,7 +26,7 @@ from segharness.store import (
     write_results,
 )
 from segharness_leaderboard.bundle import BUNDLE, Bundle
-from segharness_leaderboard.reproduction.environment import check_container
+from segharness_leaderboard.reproduction.container import check_container
 
 from tests.bundle_desk import CARD, blob, column, edited_shard, replaced
 from tests.stranger import https_server, write_plugin, write_weights

@@ -7,8 +7,8 @@ from segharness.score.request import GroundTruth, Score, ScoreRequest, check_spl
 from segharness.score.score_checks import checked_scores
 from segharness.score.score_options import DEFAULT_RESAMPLES, ScoreOptions, check_engine
 from segharness.score.score_run import score_run
+from segharness.score.score_subset import score_subset
 from segharness.score.stored_reference import check_stored_reference, models_of, protocol_of
-from segharness.score.subset import score_subset
 from segharness.score.verify import Finding, Verification, verify
 
 __all__ = [

@@ -29,7 +29,7 @@ class BrokenRule:
     """Something that does not hold.
 
     Attributes:
-        file: its path in the run folder, such as ``predictions/mine/coco/fog-3/00000.arrow``; or ``scoring``.
+        file: its path in the run folder or bundle, such as ``predictions/mine/coco/fog-3/00000.arrow``; or ``scoring``.
         row: the row of the file, from 0; None if no row is to blame.
         rule: what is wrong there, in one line.
     """

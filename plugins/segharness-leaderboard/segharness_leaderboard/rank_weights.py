@@ -13,6 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
+from segharness_leaderboard.tables import with_column
+
 REACH = 3
 """Instances count down to the rank of so many times the number of objects of their category."""
 
@@ -20,18 +22,20 @@ REACH = 3
 class RankWeights:
     """The weights of the instances of one condition.
 
-    Args:
-        stored: a table of `segharness.store.PREDICTIONS`, all predictions of a model under the condition.
-        counts: how many objects of each category there are in all images.
+        Args:
+            stored: a table of `segharness.store.PREDICTIONS`, all predictions of a model under the condition.
+            counts: how many objects of each category there are in all images.
 
-    Raises:
-        ValueError: a prediction has no score.
+        Raises:
+            ValueError: a prediction has no score.
 
-    Example:
-        >>> import pyarrow as pa
-        >>> ranked = pa.table({"category_id": [1, 1, 1], "score": [0.9, 0.5, 0.1]})
-        >>> RankWeights(ranked, {1: 1}).of(ranked).round(2).tolist()
-        [1.0, 0.67, 0.33]
+        Example:
+            >>> import pyarrow as pa
+
+    from segharness_leaderboard.tables import with_column
+            >>> ranked = pa.table({"category_id": [1, 1, 1], "score": [0.9, 0.5, 0.1]})
+            >>> RankWeights(ranked, {1: 1}).of(ranked).round(2).tolist()
+            [1.0, 0.67, 0.33]
     """
 
     def __init__(self, stored: pa.Table, counts: Mapping[int, int]) -> None:
@@ -60,6 +64,4 @@ class RankWeights:
     def weighted(self, predictions: pa.Table) -> pa.Table:
         """Return predictions with their weights in the place of scores, without those that count nothing."""
         weights = self.of(predictions)
-        number = predictions.schema.get_field_index("score")
-        replaced = predictions.set_column(number, "score", pa.array(weights, pa.float64()))
-        return replaced.filter(pa.array(weights > 0))
+        return with_column(predictions, "score", weights).filter(pa.array(weights > 0))

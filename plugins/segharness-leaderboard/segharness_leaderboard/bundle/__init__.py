@@ -1,6 +1,6 @@
 """Bundles: the predictions of one model under a named protocol, with the model's card, under one digest."""
 
-from segharness_leaderboard.bundle.bundle import BUNDLE, Bundle, BundleFile, Finding, Made, expected_paths
+from segharness_leaderboard.bundle.bundle import BUNDLE, Bundle, BundleFile, Made, expected_paths
 from segharness_leaderboard.bundle.merkle import merkle_root
 from segharness_leaderboard.bundle.model_card import ModelCard, Remote
 
@@ -8,7 +8,6 @@ __all__ = [
     "BUNDLE",
     "Bundle",
     "BundleFile",
-    "Finding",
     "Made",
     "ModelCard",
     "Remote",

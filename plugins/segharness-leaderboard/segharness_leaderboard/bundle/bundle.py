@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from segharness import SegharnessError, write_atomic
+from segharness.score import BrokenRule
 
 from segharness_leaderboard.bundle.json_values import DIGEST, keys_problems, strict_json, text_problem
 from segharness_leaderboard.bundle.merkle import merkle_root
@@ -49,21 +50,6 @@ _KEYS: Mapping[str, type[Any]] = {
     "files": list,
     "root": str,
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something of a bundle that does not hold.
-
-    Attributes:
-        file: ``bundle.json``, the path of a file as the bundle lists it, or a file that does not belong to it.
-        row: the row of an Arrow file, from 0; None if no row is to blame.
-        rule: what is wrong, in one line.
-    """
-
-    file: str
-    row: int | None
-    rule: str
 
 
 @dataclass(frozen=True)
@@ -131,7 +117,7 @@ class Bundle:
         write_atomic(folder / BUNDLE, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
     @classmethod
-    def read(cls, folder: Path) -> tuple[Bundle | None, list[Finding]]:
+    def read(cls, folder: Path) -> tuple[Bundle | None, list[BrokenRule]]:
         """Return the bundle in a folder, and everything that is wrong with its ``bundle.json``.
 
         It is None if a key is wrong; with a wrong root alone it is there. Nothing else is opened.
@@ -140,14 +126,15 @@ class Bundle:
             content = strict_json(read_bounded(folder / BUNDLE, LARGEST_RECORD))
         except (OSError, ValueError) as error:
             text = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
-            return None, [Finding(BUNDLE, None, f"cannot be read: {text[:200]}")]
+            return None, [BrokenRule(BUNDLE, None, f"cannot be read: {text[:200]}")]
         if isinstance(content, Mapping) and type(content.get("schema_version")) is int:
             version = content["schema_version"]
             if version > SCHEMA_VERSION:
                 newer = f"has the version {version}, and this one reads {SCHEMA_VERSION}: "
-                return None, [Finding(BUNDLE, None, f"{newer}pip install -U segharness-leaderboard")]
+                return None, [BrokenRule(BUNDLE, None, f"{newer}pip install -U segharness-leaderboard")]
         findings = [
-            Finding(BUNDLE, None, f"`{place}` {problem}" if place else problem) for place, problem in _problems(content)
+            BrokenRule(BUNDLE, None, f"`{place}` {problem}" if place else problem)
+            for place, problem in _problems(content)
         ]
         if findings:
             return None, findings
@@ -156,7 +143,7 @@ class Bundle:
         bundle = cls(content["protocol"], content["model"], model_card, Made(**content["made"]), files)
         if content["root"] != bundle.root:
             rule = "`root` is not that of its content: something was changed after packing; pack the run again"
-            findings.append(Finding(BUNDLE, None, rule))
+            findings.append(BrokenRule(BUNDLE, None, rule))
         return bundle, findings
 
 
@@ -313,19 +300,19 @@ def write_blob(folder: Path, path: str, data: bytes) -> BundleFile:
     return file
 
 
-def strangers_in(folder: Path, bundle: Bundle) -> Iterator[Finding]:
+def strangers_in(folder: Path, bundle: Bundle) -> Iterator[BrokenRule]:
     """Yield the files of a folder that do not belong to its bundle. Links are not followed."""
     known = {BUNDLE, BLOBS}
     blobs = {file.sha256 for file in bundle.files}
     for entry in sorted(path.name for path in folder.iterdir()):
         if entry not in known:
-            yield Finding(_shown(entry), None, "does not belong to the bundle")
+            yield BrokenRule(_shown(entry), None, "does not belong to the bundle")
     if not stat.S_ISDIR((folder / BLOBS).lstat().st_mode):
-        yield Finding(BLOBS, None, "is not a folder")
+        yield BrokenRule(BLOBS, None, "is not a folder")
         return
     for entry in sorted(path.name for path in (folder / BLOBS).iterdir()):
         if entry not in blobs:
-            yield Finding(f"{BLOBS}/{_shown(entry)}", None, "is listed by no entry of `files`")
+            yield BrokenRule(f"{BLOBS}/{_shown(entry)}", None, "is listed by no entry of `files`")
 
 
 def _shown(name: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from segharness.digests import file_digest
 
 from segharness_leaderboard.bundle.json_values import DIGEST, date_problem, keys_problems, text_problem, url_problem
 
@@ -35,11 +36,7 @@ class Remote:
         Raises:
             OSError: it cannot be read.
         """
-        state = hashlib.sha256()
-        with file.open("rb") as opened:
-            while block := opened.read(1 << 20):
-                state.update(block)
-        return cls(url, state.hexdigest(), file.stat().st_size)
+        return cls(url, file_digest(file), file.stat().st_size)
 
     @classmethod
     def problems_of(cls, value: Any) -> Iterator[tuple[str, str]]:

@@ -18,8 +18,9 @@ from segharness.cli.limited_process import Limits, add_limit_arguments, run_limi
 from segharness.escaping import line
 
 from segharness_leaderboard.reproduction import stages
-from segharness_leaderboard.reproduction.environment import Container, check_container, make_environment
-from segharness_leaderboard.reproduction.obtain import check_runnable, obtain
+from segharness_leaderboard.reproduction.container import Container, check_container
+from segharness_leaderboard.reproduction.environment import make_environment
+from segharness_leaderboard.reproduction.obtain_files import check_runnable, obtain
 from segharness_leaderboard.reproduction.secret import commitment, new_secret, secret_in, secret_of, use_up
 from segharness_leaderboard.reproduction.verdict import machine
 
@@ -143,7 +144,7 @@ def _stage(args: argparse.Namespace) -> int:
             files = {"wheel": args.wheel, "weights": args.weights}
             report = stages.inspect({name: file for name, file in files.items() if file is not None})
         else:
-            report = stages.compare(Path(args.bundle), args.host, scratch, given, scratch / "again/run", args.protocol)
+            report = stages.compare(args.host, scratch, given, scratch / "again/run", args.protocol)
     except MemoryError as error:
         raise UsageError("reading it takes more memory than it may have (--memory)") from error
     args.report_to.write_text(json.dumps(report))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,8 +15,9 @@ from segharness.protocols import AdoptedRun
 from segharness.score import agreement, score_subset
 
 from segharness_leaderboard.rank_weights import RankWeights
-from segharness_leaderboard.reproduction.numbers import numbers_of, objects_of
+from segharness_leaderboard.reproduction.board_numbers import counts_of, numbers_of
 from segharness_leaderboard.reproduction.sampling import Draw
+from segharness_leaderboard.tables import with_column
 
 LEAST_AGREEMENT = 0.7
 """An image that agrees by less is a mismatch."""
@@ -83,9 +83,7 @@ def agreements(
     """
     found = []
     for dataset, draws in drawn.items():
-        counts: Counter[int] = Counter()
-        for of_image in objects_of(run, dataset).values():
-            counts.update(of_image)
+        counts = counts_of(run, dataset)
         sizes = {s.image_id: (s.height, s.width) for s in run.sources.datasets[dataset].samples}
         for condition, members in _by_condition(draws).items():
             stored = run.predictions(dataset, condition)
@@ -95,16 +93,12 @@ def agreements(
             of_ids = {id: sizes[id] for id in ids}
             by_task = []
             for task in tasks:
-                first, second = (side if task == "segm" else _without_masks(side) for side in sides)
+                first, second = (
+                    side if task == "segm" else with_column(side, "mask", [None] * len(side)) for side in sides
+                )
                 by_task.append(agreement(first, second, of_ids))
             found += [Again(draw, min(agreed[draw.image_id] for agreed in by_task)) for _, draw in members]
     return found
-
-
-def _without_masks(predictions: pa.Table) -> pa.Table:
-    place = predictions.schema.get_field_index("mask")
-    field = predictions.schema.field(place)
-    return predictions.set_column(place, field, pa.nulls(len(predictions), field.type))
 
 
 def _by_condition(draws: Sequence[Draw]) -> dict[str, list[tuple[int, Draw]]]:
@@ -123,9 +117,7 @@ def _renumbered(again: pa.Table, members: Sequence[tuple[int, Draw]]) -> pa.Tabl
     """Return the predictions of some draws under the ids of their images."""
     chosen = _of_images(again, [number for number, _ in members])
     ids = {number: draw.image_id for number, draw in members}
-    column = pa.array([ids[number] for number in chosen.column("image_id").to_pylist()], pa.int64())
-    place = chosen.schema.get_field_index("image_id")
-    return chosen.set_column(place, chosen.schema.field(place), column)
+    return with_column(chosen, "image_id", [ids[number] for number in chosen.column("image_id").to_pylist()])
 
 
 def mean_agreements(run: AdoptedRun, found: Sequence[Again]) -> dict[str, float]:

@@ -223,7 +223,6 @@ class Sampling:
         by_number = [
             np.concatenate([cell.weights.get(name, 0.0) * cell.parts for cell in cells]) for name in self.numbers
         ]
-        self.parts = dict(zip(self.numbers, by_number, strict=True))
         mean = np.mean(by_number, axis=0)
         self._chances: npt.NDArray[np.float64] = 0.5 / len(mean) + 0.5 * mean / mean.sum()
 

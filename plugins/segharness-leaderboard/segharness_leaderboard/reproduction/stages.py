@@ -14,19 +14,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from segharness import PluginHost, StoreError, UsageError
-from segharness.protocols import AdoptedRun, ProtocolImages, run_inputs
-from segharness.score import GivenPlaces, check_files
+from segharness.protocols import AdoptedModel, AdoptedRun, ProtocolImages, adopt_run, find_protocol, run_inputs
+from segharness.score import GivenPlaces, check_files, find_data_sources
 from segharness.store import RunFolder, read_shard
 
-from segharness_leaderboard.bundle.bundle import Bundle
+from segharness_leaderboard.bundle.bundle import Bundle, weights_sha256
+from segharness_leaderboard.reproduction.board_numbers import numbers_of, sampling_of
 from segharness_leaderboard.reproduction.comparison import agreements, differences, mean_agreements
 from segharness_leaderboard.reproduction.drawn_images import write_drawn
-from segharness_leaderboard.reproduction.numbers import numbers_of, sampling_of
 from segharness_leaderboard.reproduction.safetensors_file import check_safetensors
 from segharness_leaderboard.reproduction.sampling import Draw, draws_needed
-from segharness_leaderboard.reproduction.verdict import Fresh, Terms, Verdict, judge
+from segharness_leaderboard.reproduction.verdict import Fresh, Terms, judge
 from segharness_leaderboard.reproduction.wheel import read_wheel
-from segharness_leaderboard.submit.check import Checked, check_bundle, headline
+from segharness_leaderboard.submit.check import Checked, check_bundle
+from segharness_leaderboard.tables import with_column
 
 DRAWN, JOB = "drawn", "job.json"
 
@@ -83,6 +84,8 @@ def draw(
         write_drawn(scratch / DRAWN / dataset, categories, itertools.chain(*images))
     job = {
         "root": checked.bundle.root,
+        "protocol": checked.protocol,
+        "model": dict(checked.bundle.model),
         "tasks": tasks,
         "terms": asdict(terms),
         "drawn": {id: [asdict(draw) for draw in draws] for id, draws in drawn.items()},
@@ -93,19 +96,17 @@ def draw(
     return {
         "findings": [],
         "root": checked.bundle.root,
-        "protocol": checked.protocol,
         "model": dict(checked.bundle.model),
         "card": checked.bundle.card.to_json(),
         "resolutions": {entry.id: entry.resolution for entry in run.run.suite.datasets},
         "terms": asdict(terms),
         "images": {dataset: len(draws) + len(fresh[dataset]) for dataset, draws in drawn.items()},
-        "numbers": headline(checked),
     }
 
 
 def _images(make: ProtocolImages, run: AdoptedRun, draws: list[Draw]) -> Iterator[npt.NDArray[np.uint8]]:
     samples = {sample.image_id: sample for sample in run.sources.datasets[draws[0].dataset].samples}
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor() as pool:
         for start in range(0, len(draws), 64):
             part = draws[start : start + 64]
             yield from pool.map(lambda d: make(d.dataset, samples[d.image_id], d.condition), part)
@@ -157,67 +158,56 @@ def inspect(files: Mapping[str, Path]) -> dict[str, Any]:
     return asdict(read_wheel(files["wheel"]))
 
 
-def compare(
-    bundle: Path, host: PluginHost, scratch: Path, given: GivenPlaces, again: Path, protocol: str | None
-) -> dict[str, Any]:
-    """Compare the predictions in a run folder that the container wrote with those of the bundle, and judge.
+def compare(host: PluginHost, scratch: Path, given: GivenPlaces, again: Path, protocol: str | None) -> dict[str, Any]:
+    """Compare the predictions in a run folder that the container wrote with those that were checked, and judge.
 
     Raises:
         UsageError: the model failed, or wrote what no model may answer.
     """
-    checked = check_bundle(bundle, host, scratch / "compared", given, protocol=protocol, scored=False)
-    if checked.findings or checked.run is None or checked.bundle is None:
-        raise UsageError(f"{bundle}: was changed meanwhile")
     job = json.loads((scratch / JOB).read_bytes())
-    if job["root"] != checked.bundle.root:
-        raise UsageError(f"{bundle}: was changed meanwhile: its root was {job['root']}")
+    named, said = find_protocol(protocol or job["protocol"], host), job["model"]
+    model = AdoptedModel(said["id"], said["name"], said["inputs"])
+    run = adopt_run(named, host, scratch / "checked/run", model, given)  # the files lie there since they were checked
     terms = Terms(**job["terms"])
     drawn, fresh = (
         {id: [Draw(**draw) for draw in draws] for id, draws in job[key].items()} for key in ("drawn", "fresh")
     )
     folder = RunFolder(again)
-    model = checked.bundle.model["id"]
-    made, problems = predictions_again(folder, host, model, {id: scratch / DRAWN / id for id in drawn})
+    made, problems = predictions_again(folder, host, model.id, {id: scratch / DRAWN / id for id in drawn})
     if problems:
         raise UsageError(problems)
-    others = _other_inputs(checked, run_inputs(folder).models.get(model, {}), list(drawn))
+    others = _other_inputs(model, run_inputs(folder).models.get(model.id, {}), list(drawn))
     first = {id: _numbered(table, 0, len(drawn[id])) for id, table in made.items()}
+    anew = None
     try:
-        found = agreements(checked.run, first, drawn, job["tasks"])
-        compared = [d for task in job["tasks"] for d in differences(checked.run, host, first, drawn, task)]
-        anew = None
+        found = agreements(run, first, drawn, job["tasks"])
+        compared = [d for task in job["tasks"] for d in differences(run, host, first, drawn, task)]
         if job["fresh_seed"] is not None:
             later = {id: _numbered(table, len(drawn[id]), len(fresh[id])) for id, table in made.items()}
-            pairs = [d for task in job["tasks"] for d in differences(checked.run, host, later, fresh, task)]
-            anew = Fresh(job["fresh_seed"], pairs)
+            anew = Fresh(
+                job["fresh_seed"], [d for task in job["tasks"] for d in differences(run, host, later, fresh, task)]
+            )
     except ValueError as error:
-        return _verdict(judge(terms, [], {}, [], [*others, f"its answers are of another kind: {error}"]), checked)
-    if not compared or (anew is not None and not anew.compared):
-        raise UsageError(f"{bundle}: no AP of the images drawn is defined: nothing can be compared")
-    return _verdict(judge(terms, found, mean_agreements(checked.run, found), compared, others, anew), checked)
-
-
-def _verdict(verdict: Verdict, checked: Checked) -> dict[str, Any]:
-    assert checked.bundle is not None
-    protocol = {"name": checked.protocol, "id": checked.bundle.protocol["id"]}
-    return {**verdict.to_json(), "root": checked.bundle.root, "protocol": protocol, "model": checked.bundle.model["id"]}
+        verdict = judge(terms, [], {}, [], [*others, f"its answers are of another kind: {error}"])
+    else:
+        if not compared or (anew is not None and not anew.compared):
+            raise UsageError("no AP of the images drawn is defined: nothing can be compared")
+        verdict = judge(terms, found, mean_agreements(run, found), compared, others, anew)
+    stands = {"name": named.name, "id": named.sealed().id}
+    return {**verdict.to_json(), "root": job["root"], "protocol": stands, "model": model.id}
 
 
 def _numbered(made: pa.Table, before: int, count: int) -> pa.Table:
     """Return the predictions of the images with the numbers before + 1 to before + count, numbered from 1."""
     numbers = np.asarray(made.column("image_id"))
     chosen = made.filter(pa.array((numbers > before) & (numbers <= before + count)))
-    place = chosen.schema.get_field_index("image_id")
-    column = pa.array(np.asarray(chosen.column("image_id")) - before, pa.int64())
-    return chosen.set_column(place, chosen.schema.field(place), column)
+    return with_column(chosen, "image_id", np.asarray(chosen.column("image_id")) - before)
 
 
 def predictions_again(
     folder: RunFolder, host: PluginHost, model: str, places: Mapping[str, Path]
 ) -> tuple[dict[str, pa.Table], list[str]]:
     """Return the predictions that a container wrote, by data set, held to the rules of models' answers; or what is wrong."""
-    from segharness.score import find_data_sources
-
     given = GivenPlaces(tuple(f"{id}=folder={place}" for id, place in places.items()))
     try:
         sources = find_data_sources(folder, host, given)
@@ -238,15 +228,14 @@ def predictions_again(
     }, []
 
 
-def _other_inputs(checked: Checked, made: Mapping[str, Mapping[str, Any]], datasets: list[str]) -> list[str]:
+def _other_inputs(model: AdoptedModel, made: Mapping[str, Mapping[str, Any]], datasets: list[str]) -> list[str]:
     """Return in what the model that was run differs from the bundle's; names of weights do not count, contents do."""
-    assert checked.bundle is not None
     found = []
     for dataset in datasets:
-        stated, real = dict(checked.bundle.model["inputs"][dataset]), dict(made.get(dataset, {}))
-        for inputs in (stated, real):
-            weights = inputs.pop("weights", None)
-            inputs["weights"] = weights.get("sha256", weights) if isinstance(weights, Mapping) else weights
+        stated, real = (
+            {**inputs, "weights": weights_sha256(inputs) or inputs.get("weights")}
+            for inputs in (model.inputs[dataset], made.get(dataset, {}))
+        )
         for key in sorted({*stated, *real}):
             if stated.get(key) != real.get(key):
                 found.append(f"{dataset}: `{key}` is {real.get(key)!r:.60}, not {stated.get(key)!r:.60}")

@@ -101,15 +101,20 @@ def _requirement(text: str, shown: str) -> str | None:
         raise UsageError(
             f"{shown}: requires {text!r:.120}: an address; only what an index has under a name is installed"
         )
-    for (
-        specifier
-    ) in requirement.specifier:  # what follows `===` may be any text, and pip takes one with a `/` for a folder
-        if specifier.operator == "===" or not re.fullmatch(r"[A-Za-z0-9._+!*-]+", specifier.version):
-            raise UsageError(f"{shown}: its requirement {text!r:.120} names no ordinary version")
     if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
         return None
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     found = f"{requirement.name}{extras}{requirement.specifier}"
-    if not re.fullmatch(r"[A-Za-z0-9._-]+(\[[A-Za-z0-9._,-]+\])?([<>=!~]{1,2}[A-Za-z0-9._+!*-]+,?)*", found):
-        raise UsageError(f"{shown}: its requirement {text!r:.120} is none that is installed")
+    if not is_plain(found):
+        raise UsageError(f"{shown}: its requirement {text!r:.120} names no ordinary version")
     return found
+
+
+def is_plain(requirement: str) -> bool:
+    """Return whether a requirement is a name with versions. pip takes one with a `/`, which `===` may have, for a folder.
+
+    Example:
+        >>> is_plain("numpy[x]>=1.24,<3"), is_plain("x===/../evil")
+        (True, False)
+    """
+    return re.fullmatch(r"[\w.-]+(\[[\w.,-]+\])?((<=?|>=?|==|!=|~=)[\w.+!*-]+,?)*", requirement, re.ASCII) is not None

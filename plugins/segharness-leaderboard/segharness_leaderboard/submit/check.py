@@ -22,12 +22,11 @@ from segharness.protocols import (
     named_protocols,
     protocol_run,
 )
-from segharness.score import GivenPlaces, ScoreOptions, check_files, recompute
+from segharness.score import BrokenRule, GivenPlaces, ScoreOptions, check_files, recompute
 
 from segharness_leaderboard.bundle.bundle import (
     BUNDLE,
     Bundle,
-    Finding,
     expected_paths,
     read_blob,
     strangers_in,
@@ -50,7 +49,7 @@ class Checked:
         notes: what is to be said of the bundle, though it breaks no rule.
     """
 
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[BrokenRule] = field(default_factory=list)
     bundle: Bundle | None = None
     protocol: str = ""
     results: pa.Table | None = None
@@ -109,15 +108,17 @@ def check_bundle(
         raise UsageError(f"{folder}: its protocol {said} is not {wanted}")
     checked.protocol = named.name
     if named.plugin and bundle.protocol["name"] != named.name:
-        checked.findings.append(Finding(BUNDLE, None, f"`protocol.name` is not that of its id, which is {named.name}"))
+        checked.findings.append(
+            BrokenRule(BUNDLE, None, f"`protocol.name` is not that of its id, which is {named.name}")
+        )
     if dict(bundle.card.consent) != consent():
         rule = "`card.consent` is to no version of the terms that is known here; see `segharness submit terms`"
-        checked.findings.append(Finding(BUNDLE, None, rule))
+        checked.findings.append(BrokenRule(BUNDLE, None, rule))
     model = AdoptedModel(bundle.model["id"], bundle.model["name"], bundle.model["inputs"])
     datasets = sorted(entry.id for entry in protocol_run(named).suite.datasets)
     if sorted(model.inputs) != datasets:
         rule = f"`model.inputs` are on {', '.join(sorted(model.inputs))[:200]}, and the data are {', '.join(datasets)}"
-        checked.findings.append(Finding(BUNDLE, None, rule))
+        checked.findings.append(BrokenRule(BUNDLE, None, rule))
         return checked
     checked.run = adopt_run(named, host, scratch / "run", model, given)
     _copy(folder, bundle, checked.run, checked.findings)
@@ -125,11 +126,11 @@ def check_bundle(
     return checked
 
 
-def _blobs_folder(folder: Path, bundle: Bundle) -> Iterator[Finding]:
+def _blobs_folder(folder: Path, bundle: Bundle) -> Iterator[BrokenRule]:
     try:
         yield from strangers_in(folder, bundle)
     except OSError as error:
-        yield Finding("blobs", None, f"cannot be read: {error.strerror}")
+        yield BrokenRule("blobs", None, f"cannot be read: {error.strerror}")
 
 
 def _protocol(bundle: Bundle, host: PluginHost, name: str | None) -> NamedProtocol | None:
@@ -141,21 +142,21 @@ def _protocol(bundle: Bundle, host: PluginHost, name: str | None) -> NamedProtoc
     return None
 
 
-def _copy(folder: Path, bundle: Bundle, run: AdoptedRun, findings: list[Finding]) -> None:
+def _copy(folder: Path, bundle: Bundle, run: AdoptedRun, findings: list[BrokenRule]) -> None:
     """Copy the files of a bundle to where a run has them, each with its digest computed again."""
     [model] = run.run.suite.models
     shards = {id: len(opened.shards) for id, opened in run.sources.datasets.items()}
     wanted = expected_paths(shards, [condition.name for condition in run.run.suite.conditions])
     files = {file.path: file for file in bundle.files}
-    findings += [Finding(path, None, "is not a file of the protocol") for path in files if path not in set(wanted)]
+    findings += [BrokenRule(path, None, "is not a file of the protocol") for path in files if path not in set(wanted)]
     for path in wanted:
         if path not in files:
-            findings.append(Finding(path, None, "is missing"))
+            findings.append(BrokenRule(path, None, "is missing"))
             continue
         try:
             data = read_blob(folder, files[path])
         except SegharnessError as error:
-            findings.append(Finding(path, None, str(error)))
+            findings.append(BrokenRule(path, None, str(error)))
             continue
         kind, _, rest = path.partition("/")
         write_atomic(run.folder.path / kind / model.id / rest, data)
@@ -174,16 +175,16 @@ def _recompute(checked: Checked, host: PluginHost, options: ScoreOptions | None,
         pair = {path, path.replace("images/", "predictions/", 1)}
         if broken.row is None and pair & named:
             continue  # it was said why the file is not there
-        checked.findings.append(Finding(path, broken.row, broken.rule))
+        checked.findings.append(BrokenRule(path, broken.row, broken.rule))
     if found.unknown_pixels and bundle.made.pixels == "known":
         rule = f"says that pixels are known, and {found.unknown_pixels} images have no digest of theirs"
-        checked.findings.append(Finding(BUNDLE, None, rule))
+        checked.findings.append(BrokenRule(BUNDLE, None, rule))
     if bundle.made.pixels == "unknown":
         checked.notes.append("what pixels the model saw is not known: tier 2 at most")
     if bundle.card.weights is not None:
         used = {weights_sha256(on) for on in bundle.model["inputs"].values()} - {None}
         if used and bundle.card.weights.sha256 not in used:
-            checked.findings.append(Finding(BUNDLE, None, "`card.weights.sha256` is not that of the model's inputs"))
+            checked.findings.append(BrokenRule(BUNDLE, None, "`card.weights.sha256` is not that of the model's inputs"))
     if found.undecided and not checked.findings:
         raise UsageError(
             [f"it cannot be decided on this machine: {reason}" for reason in dict.fromkeys(found.undecided)]

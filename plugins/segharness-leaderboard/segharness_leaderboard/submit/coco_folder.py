@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segharness import ModelSpec, PluginHost, UsageError, run
+from segharness import ModelSpec, PluginHost, UsageError, nearest, run
 from segharness.protocols import NamedProtocol, protocol_run
 from segharness.store import RunFolder
 
@@ -93,7 +92,8 @@ def _check_names(folder: Path, conditions: Sequence[str], protocol: str) -> None
     kinds = [kind for kind in ("segm", "bbox") if any(name.endswith(f".{kind}.json") for name in names)]
     known = {f"{condition}{ending}" for condition in conditions for ending in (".json", ".segm.json", ".bbox.json")}
     problems = [
-        f"{folder / name}: is no condition of {protocol}{_nearest(name, known)}" for name in sorted(names - known)
+        f"{folder / name}: is no condition of {protocol}{nearest(name, known, listed=False)}"
+        for name in sorted(names - known)
     ]
     for condition in conditions:
         whole = f"{condition}.json"
@@ -102,8 +102,3 @@ def _check_names(folder: Path, conditions: Sequence[str], protocol: str) -> None
     if problems:
         more = [f"and {len(problems) - 20} more"] if len(problems) > 20 else []
         raise UsageError([*problems[:20], *more])
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
-    found = difflib.get_close_matches(name, known, 1)
-    return f" (did you mean `{found[0]}`?)" if found else ""

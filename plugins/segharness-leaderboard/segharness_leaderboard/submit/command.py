@@ -21,9 +21,10 @@ from segharness.cli.exit_codes import Exit
 from segharness.cli.limited_process import Limits, add_limit_arguments, run_limited, words_again
 from segharness.escaping import line
 from segharness.protocols import find_protocol
+from segharness.score import BrokenRule
 from segharness.store import RunFolder
 
-from segharness_leaderboard.bundle.bundle import BUNDLE, Finding
+from segharness_leaderboard.bundle.bundle import BUNDLE
 from segharness_leaderboard.submit.card_arguments import add_card_arguments, card_from
 from segharness_leaderboard.submit.check import Checked, check_bundle, headline
 from segharness_leaderboard.submit.coco_folder import is_results_folder, run_of_results
@@ -137,7 +138,7 @@ def _check(args: argparse.Namespace) -> int:
         try:
             report = run_limited(words_again(args, *own), Limits.of(args), Path(scratch))
         except StoreError as error:
-            report = {"accepted": False, "findings": [asdict(Finding("bundle", None, str(error)))], "more": 0}
+            report = {"accepted": False, "findings": [asdict(BrokenRule("bundle", None, str(error)))], "more": 0}
         if report is None:
             return Exit.USAGE
         made = Path(scratch, "bundle/run/results.arrow")
@@ -204,7 +205,7 @@ def _check_here(args: argparse.Namespace) -> int:
         others = [(other, _likeness(args, checked, Path(other), number)) for number, other in enumerate(args.against)]
     except MemoryError:
         rule = "reading it takes more memory than it may have (--memory)"
-        checked = Checked([Finding("bundle", None, rule)])
+        checked = Checked([BrokenRule("bundle", None, rule)])
     for name, likeness in others:
         if likeness.problem is not None:
             checked.notes.append(f"{name}: {likeness.problem}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from segharness.protocols import AdoptedRun
 from segharness.score import agreement
 
 from segharness_leaderboard.rank_weights import RankWeights
-from segharness_leaderboard.reproduction.numbers import objects_of
+from segharness_leaderboard.reproduction.board_numbers import counts_of
 from segharness_leaderboard.submit.check import Checked
 
 MOST_IMAGES = 4000
@@ -71,9 +70,7 @@ def compare_bundles(first: Checked, second: Checked) -> Likeness:
     equal = 0
     conditions = [condition.name for condition in first.run.run.suite.conditions]
     for dataset, opened in first.run.sources.datasets.items():
-        counts: Counter[int] = Counter()
-        for objects in objects_of(first.run, dataset).values():
-            counts.update(objects)
+        counts = counts_of(first.run, dataset)
         most = max(1, MOST_IMAGES // len(conditions) // len(first.run.sources.datasets))
         sizes = {sample.image_id: (sample.height, sample.width) for sample in opened.samples}
         for condition in conditions:

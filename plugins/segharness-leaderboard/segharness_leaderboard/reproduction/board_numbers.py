@@ -67,3 +67,15 @@ def objects_of(run: AdoptedRun, dataset: str) -> dict[int, Counter[int]]:
         if not annotation["iscrowd"]:
             objects.setdefault(annotation["image_id"], Counter())[annotation["category_id"]] += 1
     return objects
+
+
+def counts_of(run: AdoptedRun, dataset: str) -> Counter[int]:
+    """Return how many objects of each category there are in all images.
+
+    Raises:
+        UsageError: the data set has no ground truth of instances.
+    """
+    counts: Counter[int] = Counter()
+    for objects in objects_of(run, dataset).values():
+        counts.update(objects)
+    return counts
